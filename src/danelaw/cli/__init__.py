@@ -1,0 +1,57 @@
+"""The command `danelaw`.
+
+Every command is a module `danelaw.cli.<name>` with a click command called `command`; it is imported only
+when used, so that `danelaw --help` costs nothing. To add one, add the file and a line in
+`danelaw.cli.frame.COMMANDS`. Output goes through `danelaw.cli.output`. An expected failure is a
+`DanelawError`, which `main` shows as what is wrong and "next: …", with exit status 1; a wrong command line
+is exit status 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import click
+
+from danelaw import __version__
+from danelaw.cli.frame import COMMANDS, Commands
+from danelaw.errors import DanelawError
+
+__all__ = ["COMMANDS", "danelaw", "main"]
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 116})
+@click.version_option(__version__, message="danelaw %(version)s")
+def danelaw() -> None:
+    """Mail under the strongest protection its destination publishes, proved and explained."""
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run the command line (default: `sys.argv`) and exit with its status; never a traceback for a `DanelawError`."""
+    try:
+        status = danelaw.main(args=args, prog_name="danelaw", standalone_mode=False)
+    except DanelawError as error:
+        print_error(error.reason, error.advice)
+        sys.exit(1)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx is not None else "danelaw"
+        print_error(error.format_message(), f"{command} --help")
+        sys.exit(2)
+    except click.ClickException as error:
+        print_error(error.format_message(), None)
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Without this the interpreter complains again at its end.
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def print_error(reason: str, advice: str | None) -> None:
+    """Write a failure to standard error: what is wrong, and what to do next."""
+    click.echo(f"danelaw: {reason}", err=True)
+    if advice:
+        click.echo(f"next: {advice}", err=True)

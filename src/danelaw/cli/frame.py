@@ -1,0 +1,67 @@
+"""The frame of the command line: which commands exist, grouped by job, loaded when used."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import NamedTuple
+
+import click
+
+
+class Verb(NamedTuple):
+    """A command as the overview shows it; the module `danelaw.cli.<name>` holds the rest."""
+
+    job: str
+    summary: str
+
+
+COMMANDS: dict[str, Verb] = {
+    "serve": Verb("run", "Run the gateway."),
+    "config": Verb("run", "Check the configuration; show what applies to a destination."),
+    "doctor": Verb("run", "Examine this machine, its resolver and its network, with a fix for each finding."),
+    "explain": Verb("look", "Say what happened to a message and why."),
+    "queue": Verb("look", "List, show, hold, release, retry, return or drop waiting messages."),
+    "check": Verb("look", "Say how a domain's mail would be protected. Sends nothing."),
+    "dns": Verb("look", "Look up a name and say what its signatures prove."),
+    "override": Verb("change", "Set, list or remove your own rule for a destination."),
+    "tlsa": Verb("change", "Print the TLSA records that match a certificate or key."),
+    "send": Verb("test", "Hand a message to a server, for trying."),
+    "lab": Verb("test", "Run an internet in a box on this machine."),
+    "demo": Verb("test", "Show every protection and attack once, on this machine."),
+}
+_JOBS = {"run": "Run", "look": "Look", "change": "Change", "test": "Test"}
+
+
+class Commands(click.Group):
+    """A click group whose commands are imported by name on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs, in the order of the overview."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import `danelaw.cli.<cmd_name>` and give its `command`."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"danelaw.cli.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        command.name = cmd_name
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Like click's, but an unknown verb is answered with the nearest known one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.5)
+            hint = f"did you mean: danelaw {near[0]}" if near else "all commands: danelaw --help"
+            raise click.UsageError(f'there is no command "{args[0]}"; {hint}', ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The overview, grouped by job, without importing a single command."""
+        for job, title in _JOBS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, verb.summary) for name, verb in COMMANDS.items() if verb.job == job])

@@ -1,0 +1,105 @@
+"""The whole configuration: one frozen value, made of the sections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Spool
+from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
+from danelaw.config.section import Section
+from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
+from danelaw.config.values import HostName, SocketAddress
+
+
+class Config(Section):
+    """Everything a gateway is told. `source` is the file it came from, None for text and defaults."""
+
+    _source: Path | None = PrivateAttr(default=None)
+
+    hostname: HostName = Field(
+        description="This gateway's own name: in the greeting, EHLO, Received fields and notices. Its address records and "
+        "reverse DNS should agree with it.",
+        examples=["mail.example.org"],
+    )
+    listen: tuple[Listen, ...] = Field(
+        default=(Listen(address=SocketAddress("0.0.0.0", 25)), Listen(address=SocketAddress("::", 25))),
+        min_length=1,
+        description="Sockets that accept mail. Absent: port 25 of all addresses.",
+        examples=[[{"address": "0.0.0.0:25"}]],
+    )
+    certificate: tuple[Certificate, ...] = Field(
+        default=(), description="Certificates for the listeners.", examples=[[{"chain": "mx.pem", "key": "mx.key"}]]
+    )
+    bare_newline: Literal["refuse", "clean"] = Field(
+        default="refuse",
+        description="A CR or LF alone in message data (RFC 5321 §2.3.8): `refuse` with 550 5.6.0, or `clean` into CRLF and "
+        "record it. Only CRLF.CRLF ever ends a message.",
+        examples=["clean"],
+    )
+    relay: Relay = Field(default=Relay(), description="Who may relay.")
+    domain: tuple[RecipientDomain, ...] = Field(
+        default=(), description="Recipient domains accepted from anybody.", examples=[[{"name": "example.org"}]]
+    )
+    route: tuple[Route, ...] = Field(
+        default=(),
+        description="Fixed ways to destinations; the most specific `domain` wins.",
+        examples=[[{"domain": "partner.example", "next_hop": "[relay.partner.example]"}]],
+    )
+    override: tuple[Override, ...] = Field(
+        default=(),
+        description="Your own word on the protection of a destination; the most specific `destination` wins.",
+        examples=[[{"destination": "partner.example", "tls": "verify"}]],
+    )
+    delivery: Delivery = Field(default=Delivery(), description="How mail is sent on.")
+    queue: Queue = Field(default=Queue(), description="Retries and notices.")
+    tls: TLS = Field(default=TLS(), description="TLS towards other servers.")
+    mta_sts: MTASTS = Field(default=MTASTS(), description="MTA-STS.")
+    resolver: Resolver = Field(default=Resolver(), description="DNS.")
+    limits: Limits = Field(default=Limits(), description="What one client may cost.")
+    spool: Spool = Field(default=Spool(), description="Storage of mail.")
+    history: History = Field(default=History(), description="Memory of finished mail.")
+    log: Log = Field(default=Log(), description="Events.")
+    http: HTTP = Field(default=HTTP(), description="Metrics and health.")
+    control: Control = Field(default=Control(), description="Commands to the running gateway.")
+    doctor: Doctor = Field(default=Doctor(), description="Self-examination.")
+    lab: Lab = Field(default=Lab(), description="Laboratories only.")
+
+    @property
+    def source(self) -> Path | None:
+        """The file this configuration was loaded from."""
+        return self._source
+
+    @property
+    def control_socket(self) -> Path:
+        """Path of the control socket, with the default applied."""
+        return self.control.socket or self.spool.directory / "control.sock"
+
+    @property
+    def bounce_from(self) -> str:
+        """Address in the From field of delivery notices, with the default applied."""
+        return self.queue.bounce_from or f"MAILER-DAEMON@{self.hostname}"
+
+    @model_validator(mode="after")
+    def _implicit_tls_has_certificate(self) -> Config:
+        for listen in self.listen:
+            if listen.tls == "implicit" and not self.certificate:
+                raise ValueError(
+                    f"listener {listen.address} starts TLS but there is no certificate; add [[certificate]]"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> Config:
+        for key, values in (
+            ("[[listen]] address", [str(item.address) for item in self.listen]),
+            ("[[domain]] name", [item.name for item in self.domain]),
+            ("[[route]] domain", [item.domain for item in self.route]),
+            ("[[override]] destination", [item.destination for item in self.override]),
+        ):
+            twice = sorted({value for value in values if values.count(value) > 1})
+            if twice:
+                raise ValueError(f'{key} "{twice[0]}" appears twice; keep one of them')
+        return self

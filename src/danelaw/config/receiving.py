@@ -1,0 +1,147 @@
+"""Sections about mail that comes in: listeners, certificates, who may relay, our own domains, limits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from danelaw.config.section import Section
+from danelaw.config.values import (
+    Count,
+    DomainPattern,
+    Duration,
+    FilePath,
+    HostName,
+    IPNetwork,
+    ListenAddress,
+    NextHopText,
+    Size,
+)
+
+
+class Listen(Section):
+    """A socket that accepts mail."""
+
+    address: ListenAddress = Field(description="IP address and port to listen on.", examples=["0.0.0.0:25"])
+    tls: Literal["starttls", "implicit", "none"] = Field(
+        default="starttls",
+        description="`starttls` offers STARTTLS (RFC 3207) once a certificate is configured, `implicit` starts TLS at "
+        "once (RFC 8314 §3), `none` never uses TLS.",
+        examples=["implicit"],
+    )
+    proxy: tuple[IPNetwork, ...] = Field(
+        default=(),
+        description="Networks of load balancers that must start each connection with a PROXY protocol version 2 header; "
+        "connections from elsewhere are then refused. Empty: no PROXY header is read.",
+        examples=[["10.0.0.10/32"]],
+    )
+
+
+class Certificate(Section):
+    """A certificate the listeners present. The first one serves clients whose server name matches none."""
+
+    chain: FilePath = Field(
+        description="PEM file: the server's certificate, then its intermediates. Re-read when it changes.",
+        examples=["/etc/letsencrypt/live/mx.example.org/fullchain.pem"],
+    )
+    key: FilePath = Field(
+        description="PEM file with the private key.", examples=["/etc/letsencrypt/live/mx.example.org/privkey.pem"]
+    )
+    names: tuple[DomainPattern, ...] = Field(
+        default=(),
+        description="Server names (SNI, RFC 6066 §3) for which it is presented. Empty: the names in the certificate.",
+        examples=[["mx.example.org"]],
+    )
+
+
+class Relay(Section):
+    """Who may send mail through this gateway to anywhere."""
+
+    networks: tuple[IPNetwork, ...] = Field(
+        default=(),
+        description="Clients in these networks may relay to any destination. Everybody else reaches only the "
+        "recipient domains in `[[domain]]`.",
+        examples=[["10.0.0.0/8", "127.0.0.0/8", "::1/128"]],
+    )
+
+
+class RecipientDomain(Section):
+    """A domain whose mail is accepted from anybody."""
+
+    name: DomainPattern = Field(
+        description="The domain after the @; `.example.org` means every name below example.org.",
+        examples=["example.org"],
+    )
+    next_hop: NextHopText | None = Field(
+        default=None,
+        description="Where its mail goes: `[address]:port`, `[host]:port` or a domain whose MX is looked up. "
+        "Absent: a `[[route]]`, else the domain's own MX.",
+        examples=["[10.0.0.5]:25"],
+    )
+
+
+class Limits(Section):
+    """What one client may cost. RFC 5321 §4.5.3 sets the floors."""
+
+    message_size: Size = Field(
+        default=50 << 20, ge=65536, description="Largest message (SIZE, RFC 1870).", examples=["25M"]
+    )
+    recipients: Count = Field(
+        default=1000,
+        ge=100,
+        le=100_000,
+        description="Recipients per message (RFC 5321 §4.5.3.1.8: at least 100).",
+        examples=[200],
+    )
+    command_line: Size = Field(
+        default=2048, ge=512, le=65536, description="Longest command line in octets, CRLF included.", examples=[4096]
+    )
+    commands: Count = Field(
+        default=10_000, ge=50, description="Commands per connection before it is closed with 421.", examples=[1000]
+    )
+    errors: Count = Field(
+        default=20,
+        ge=1,
+        description="Refused or unknown commands per connection before it is closed with 421.",
+        examples=[10],
+    )
+    command_timeout: Duration = Field(
+        default=timedelta(minutes=5),
+        ge=timedelta(seconds=1),
+        description="Longest silence while a command is awaited (RFC 5321 §4.5.3.2.7: 5 minutes).",
+        examples=["1m"],
+    )
+    data_timeout: Duration = Field(
+        default=timedelta(minutes=10),
+        ge=timedelta(seconds=1),
+        description="Longest silence within message data.",
+        examples=["3m"],
+    )
+    session_time: Duration = Field(
+        default=timedelta(hours=1),
+        ge=timedelta(seconds=10),
+        description="Longest life of a connection; the transaction then running may finish.",
+        examples=["30m"],
+    )
+    handshake_timeout: Duration = Field(
+        default=timedelta(seconds=30), ge=timedelta(seconds=1), description="Longest TLS handshake.", examples=["10s"]
+    )
+    connections: Count = Field(default=2000, ge=1, description="Open client connections in total.", examples=[500])
+    connections_per_client: Count = Field(
+        default=50, ge=1, description="Open connections per client address (IPv6: per /64).", examples=[10]
+    )
+    hops: Count = Field(
+        default=100,
+        ge=10,
+        le=1000,
+        description="Received fields after which a message is refused as looping (RFC 5321 §6.3).",
+        examples=[50],
+    )
+
+    @model_validator(mode="after")
+    def _session_outlives_command(self) -> Limits:
+        if self.session_time < self.command_timeout:
+            raise ValueError("session_time is shorter than command_timeout; raise session_time")
+        return self

@@ -1,0 +1,50 @@
+"""The queue: what waits, for whom, until when, and what goes next. Pure: time and chance are arguments.
+
+A *message* (`QueuedMessage`) has recipients; each has a `RoutingKey`. Recipients with equal keys form one *queue* and
+travel together. `Scheduler` decides which message of which queue may use the next outbound slot; it knows queues by
+their next wake-up and messages only by page. `RetrySchedule` says when a failed recipient is tried again, when its
+sender is told, and when it is given up (RFC 5321 §4.5.4.1). Every try is an `Attempt`; what a delivery changed is a
+`Settlement`, stored in one transaction by `danelaw.spool`. `Filter` is the language in which people name messages:
+
+    to:*@example.org from:bob@shop.example state:waiting age>2h not reason:"greylisted*"
+
+The driver's loop around the scheduler:
+
+    straight = scheduler.admit(message, len(body))        # may it stay in memory, claimed for this process?
+    spool.append_soon(message, body, stored, claimed=straight)
+    scheduler.arrived(message, body if straight else None, now)          # in `stored`, once it is on disk
+    for key in scheduler.refills(now):
+        scheduler.refilled(key, *spool.claim(key, wanted, now), now)
+    for work in scheduler.next_work(now):                 # take one outbound slot each
+        …deliver work.message, then…
+        scheduler.finished(work, HostVerdict.GOOD, now)   # gives the slot back
+        spool.settle_soon(settlement, lambda error: scheduler.deferred(work.key, due, now))
+    timer at scheduler.next_wakeup()
+"""
+
+from __future__ import annotations
+
+from danelaw.queue.attempt import Attempt, RecordReason, UnreadableAttempt
+from danelaw.queue.ids import InvalidQueueId, QueueIds, floor_id, id_from_text, id_to_text
+from danelaw.queue.results import RecipientResult, Settlement
+from danelaw.queue.schedule import InvalidSchedule, RetrySchedule
+from danelaw.queue.values import QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
+
+__all__ = [
+    "Attempt",
+    "InvalidQueueId",
+    "InvalidSchedule",
+    "QueueIds",
+    "QueuedMessage",
+    "QueuedRecipient",
+    "RecipientResult",
+    "RecipientState",
+    "RecordReason",
+    "RetrySchedule",
+    "RoutingKey",
+    "Settlement",
+    "UnreadableAttempt",
+    "floor_id",
+    "id_from_text",
+    "id_to_text",
+]

@@ -1,0 +1,110 @@
+"""One try at one host: what was demanded, what was found, what became of it, and where the proof lies.
+
+Log, explain, DSN, TLSRPT and the console all read this record. It is stored as a compact JSON array whose first
+element is the version of the form; fields are only ever added at the end.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from danelaw.errors import DanelawError
+
+FORM_VERSION = 1
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class UnreadableAttempt(DanelawError):
+    """A stored attempt cannot be read: damaged, or written by a newer danelaw."""
+
+
+@dataclass(slots=True)
+class RecordReason:
+    """What became of one published record (TLSA, STS pattern): its text, and why it matched or did not."""
+
+    record: str
+    usable: bool
+    matched: bool
+    reason: str
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try. `time` is POSIX seconds when it began, `duration` seconds.
+
+    `recipients` are the numbers of the recipients it was for. `destination` is the next hop, `host` the MX name,
+    `address` and `port` where we connected (empty and 0 when it did not come that far). `requirement` and `protection` are
+    words of the closed vocabulary; `outcome` is `delivered | waiting | returned`. `reply` is the last SMTP reply, `reason`
+    one line for people, `detail` the longer chain in words. `records` gives the reason per record. `evidence` holds
+    SHA-256 digests of stored blobs (DNS answers with signatures, presented chain). `tlsrpt` is the RFC 8460 §4.3 result
+    type, empty on success.
+    """
+
+    time: float
+    destination: str
+    recipients: tuple[int, ...] = ()
+    host: str = ""
+    address: str = ""
+    port: int = 25
+    requirement: str = ""
+    protection: str = ""
+    tls_version: str = ""
+    cipher: str = ""
+    reply: str = ""
+    outcome: str = ""
+    reason: str = ""
+    detail: str = ""
+    records: tuple[RecordReason, ...] = ()
+    evidence: tuple[bytes, ...] = ()
+    tlsrpt: str = ""
+    duration: float = 0.0
+
+    def encode(self) -> str:
+        """The stored form: about 200 characters for a delivery."""
+        return _encode(
+            [
+                FORM_VERSION,
+                round(self.time, 3),
+                self.destination,
+                self.recipients,
+                self.host,
+                self.address,
+                self.port,
+                self.requirement,
+                self.protection,
+                self.tls_version,
+                self.cipher,
+                self.reply,
+                self.outcome,
+                self.reason,
+                self.detail,
+                [(record.record, record.usable, record.matched, record.reason) for record in self.records],
+                [digest.hex() for digest in self.evidence],
+                self.tlsrpt,
+                round(self.duration, 4),
+            ]
+        )
+
+    @classmethod
+    def decode(cls, text: str) -> Attempt:
+        """Read the stored form. Raises `UnreadableAttempt`."""
+        try:
+            fields: list[Any] = json.loads(text)
+            if fields[0] != FORM_VERSION:
+                raise UnreadableAttempt(f"attempt has form {fields[0]}, this danelaw reads form {FORM_VERSION}")
+            return cls(
+                float(fields[1]),
+                str(fields[2]),
+                tuple(int(number) for number in fields[3]),
+                *(str(word) for word in fields[4:6]),
+                int(fields[6]),
+                *(str(word) for word in fields[7:15]),
+                records=tuple(RecordReason(str(r), bool(u), bool(m), str(w)) for r, u, m, w in fields[15]),
+                evidence=tuple(bytes.fromhex(digest) for digest in fields[16]),
+                tlsrpt=str(fields[17]),
+                duration=float(fields[18]),
+            )
+        except (ValueError, TypeError, IndexError, KeyError) as error:
+            raise UnreadableAttempt(f"attempt is damaged: {error}") from error

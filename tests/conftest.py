@@ -1,0 +1,36 @@
+"""What all tests share: where conformance data lies, and how hypothesis behaves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# No deadline: how long an example takes says something about the machine, not about the code.
+settings.register_profile("danelaw", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("danelaw")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The top of the source tree."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Callable[[str], Path]:
+    """A directory of conformance data by name, such as "dane"; skips the test where it is absent."""
+    corpora = Path(os.environ.get("DANELAW_CORPORA", ROOT.parent / "shared" / "corpora"))
+
+    def directory(name: str) -> Path:
+        path = corpora / name
+        if not path.is_dir():
+            pytest.skip(f"no conformance data {name!r}: set DANELAW_CORPORA")
+        return path
+
+    return directory

@@ -18,7 +18,7 @@ class Extensions:
     """EHLO keywords in upper case with their parameters as sent; `domain` is how the server names itself."""
 
     domain: str = ""
-    keywords: Mapping[str, str] = field(default=_EMPTY)
+    keywords: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
 
     @classmethod
     def from_reply(cls, reply: Reply) -> Extensions:

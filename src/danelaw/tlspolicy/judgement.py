@@ -1,0 +1,63 @@
+"""The verdict on one handshake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from danelaw.address import Domain
+from danelaw.tlspolicy.protection import Protection
+
+if TYPE_CHECKING:
+    from danelaw.dane import RecordVerdict
+    from danelaw.smtp.clearance import Clearance
+
+
+class Failure(Enum):
+    """Why there is no clearance, as far as the queue must know it."""
+
+    LOOKUP = "look-up failed"
+    UNREACHABLE = "no connection"
+    NO_TLS = "no TLS"
+    NOT_VERIFIED = "not verified"
+    NO_REQUIRETLS = "REQUIRETLS not offered"
+    TRY_CLEAR = "opportunistic TLS failed"
+
+
+@dataclass(frozen=True, slots=True)
+class TLSRPTResult:
+    """One session for a TLS report (RFC 8460 §4.3): `policy_type` is `tlsa`, `sts` or `no-policy-found`;
+    `policy_domain` the TLSA base domain or the recipient's domain; `result_type` None for a success.
+    """
+
+    policy_type: str
+    policy_domain: Domain
+    result_type: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`clearance` is what a client needs to send MAIL; None means that nothing may be sent on this connection.
+
+    `protection` is what the message gets (`NOTHING_SENT` without clearance). `reason` is one sentence.
+    `records` says of each TLSA record whether it matched. `observed` holds findings that stopped nothing
+    (MTA-STS testing, waived demands). `retry_clear` allows a new connection without STARTTLS, since TLS was only
+    opportunistic.
+    """
+
+    host: Domain
+    address: str
+    clearance: Clearance | None
+    protection: Protection
+    reason: str
+    records: tuple[RecordVerdict, ...] = ()
+    tlsrpt: tuple[TLSRPTResult, ...] = ()
+    observed: tuple[str, ...] = ()
+    failure: Failure | None = None
+
+    @property
+    def retry_clear(self) -> bool:
+        """True when a new connection may be tried without STARTTLS."""
+        return self.failure is Failure.TRY_CLEAR

@@ -1,0 +1,98 @@
+"""The postmaster's own word on one destination; it replaces what the destination publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from danelaw.address import Domain, DomainError
+from danelaw.errors import DanelawError
+
+_HEX = frozenset("0123456789abcdef")
+
+
+class OverrideError(DanelawError, ValueError):
+    """An override that means nothing."""
+
+
+class OverrideTLS(Enum):
+    """`NONE` never TLS. `MAY` opportunistic. `ENCRYPT` TLS, nobody checked. `VERIFY` certificate of a public CA.
+    `DANE` what DANE publishes, MTA-STS ignored. `DANE_REQUIRE` DANE with a signed MX, or wait. `FINGERPRINT` one
+    of the listed keys.
+    """
+
+    NONE = "none"
+    MAY = "may"
+    ENCRYPT = "encrypt"
+    VERIFY = "verify"
+    DANE = "dane"
+    DANE_REQUIRE = "dane-require"
+    FINGERPRINT = "fingerprint"
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """`destination` is a next-hop domain, or `.example.org` for every name below example.org (not itself).
+
+    `fingerprints` are SHA-256 digests in lower-case hexadecimal, of the server's public key (SPKI) or of its
+    certificate. `expires` is POSIX seconds, None for never; `because` says why; `source` says where it was set.
+    Use `Override.of` for text from people, which checks all of this.
+    """
+
+    destination: str
+    tls: OverrideTLS
+    fingerprints: tuple[str, ...] = ()
+    because: str = ""
+    expires: float | None = None
+    source: str = field(default="configuration", compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        destination: str,
+        tls: str | OverrideTLS,
+        *,
+        fingerprints: Iterable[str] = (),
+        because: str = "",
+        expires: float | None = None,
+        source: str = "configuration",
+    ) -> Override:
+        """Build from what a person wrote. Raises `OverrideError` saying what would be right."""
+        try:
+            mode = tls if isinstance(tls, OverrideTLS) else OverrideTLS(tls)
+        except ValueError:
+            known = " ".join(member.value for member in OverrideTLS)
+            raise OverrideError(f"{tls!r} is no TLS setting", advice=f"one of: {known}") from None
+        digests = tuple(dict.fromkeys(_digest(text) for text in fingerprints))
+        if mode is OverrideTLS.FINGERPRINT and not digests:
+            raise OverrideError("a fingerprint override needs at least one fingerprint", advice="add --fingerprint HEX")
+        if digests and mode is not OverrideTLS.FINGERPRINT:
+            raise OverrideError(f"fingerprints mean nothing with {mode.value}", advice="use the setting fingerprint")
+        return cls(pattern(destination), mode, digests, " ".join(because.split()), expires, source)
+
+    def covers(self, domain: Domain) -> bool:
+        """Whether the destination is this domain, or a suffix form above it."""
+        if self.destination.startswith("."):
+            return domain.ascii.endswith(self.destination)
+        return domain.ascii == self.destination
+
+    def active(self, now: float) -> bool:
+        """Whether it has not expired; `now` in POSIX seconds."""
+        return self.expires is None or now < self.expires
+
+
+def pattern(text: str) -> str:
+    """Bring `Example.ORG` or `.bücher.example` to its A-label form. Raises `OverrideError`."""
+    try:
+        name = Domain.from_text(text.removeprefix("."))
+    except DomainError as error:
+        raise OverrideError(error.reason, advice="write example.org, or .example.org for every name below it") from None
+    return "." + name.ascii if text.startswith(".") else name.ascii
+
+
+def _digest(text: str) -> str:
+    digest = text.strip().replace(":", "").lower().removeprefix("sha256")
+    if len(digest) != 64 or not set(digest) <= _HEX:
+        raise OverrideError(f"{text[:24]!r} is no SHA-256 fingerprint", advice="write 64 hexadecimal digits")
+    return digest

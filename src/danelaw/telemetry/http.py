@@ -1,0 +1,111 @@
+"""A very small HTTP/1.1 server (RFC 9112) for /metrics, /healthy and /ready: GET and HEAD, one answer, close."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import TypeAlias
+
+from danelaw.telemetry.metrics import Metrics
+
+Probe: TypeAlias = Callable[[], str | None]
+"""Says in words what is not right, or None."""
+
+_MOST_HEAD = 8192
+_MOST_CLIENTS = 32
+_SECONDS_PER_CLIENT = 10.0
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+_TEXT = "text/plain; charset=utf-8"
+
+
+class HTTPServer:
+    """Answers /metrics (numbers), /healthy (this process works) and /ready (mail may be sent to it).
+
+    `healthy` and `ready` name probes; each gives None or, in words, what is not right. There is no access
+    control: listen on loopback or a private network.
+    """
+
+    def __init__(
+        self, metrics: Metrics, *, healthy: Mapping[str, Probe] | None = None, ready: Mapping[str, Probe] | None = None
+    ) -> None:
+        self._metrics = metrics
+        self._probes = {"/healthy": dict(healthy or {}), "/ready": {**(healthy or {}), **(ready or {})}}
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def start(self, host: str, port: int) -> tuple[str, int]:
+        """Listen; gives the address and port in use (port 0 picks one). Raises `OSError`."""
+        self._server = await asyncio.start_server(self._serve, host, port, limit=_MOST_HEAD)
+        name = self._server.sockets[0].getsockname()
+        return name[0], name[1]
+
+    async def close(self) -> None:
+        """Stop listening and end open connections."""
+        if self._server is not None:
+            self._server.close()
+            for task in tuple(self._clients):
+                task.cancel()
+            await asyncio.gather(*self._clients, return_exceptions=True)
+            await self._server.wait_closed()
+            self._server = None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if len(self._clients) >= _MOST_CLIENTS:
+            writer.close()
+            return
+        self._clients.add(task)
+        try:
+            async with asyncio.timeout(_SECONDS_PER_CLIENT):
+                writer.write(await self._exchange(reader))
+                await writer.drain()
+        except (TimeoutError, ConnectionError, asyncio.CancelledError):
+            writer.transport.abort()
+        finally:
+            self._clients.discard(task)
+            writer.close()
+
+    async def _exchange(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return response(HTTPStatus.BAD_REQUEST, "the request ended early\n")
+        except asyncio.LimitOverrunError:
+            return response(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request is too large\n")
+        return self.answer(head)
+
+    def answer(self, head: bytes) -> bytes:
+        """The whole response to a request head of at most 8 KiB."""
+        words = head.split(b"\r\n", 1)[0].split(b" ")
+        if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
+            return response(HTTPStatus.BAD_REQUEST, "this is not HTTP/1.1\n")
+        method, target = words[0], words[1].split(b"?", 1)[0].decode("latin-1")
+        if method not in (b"GET", b"HEAD"):
+            return response(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD\n", extra="Allow: GET, HEAD\r\n")
+        without_body = method == b"HEAD"
+        if target == "/metrics":
+            return response(HTTPStatus.OK, self._metrics.to_openmetrics(), _OPENMETRICS, without_body=without_body)
+        if target in self._probes:
+            return self._probed(target, without_body)
+        return response(HTTPStatus.NOT_FOUND, "try /metrics, /healthy or /ready\n", without_body=without_body)
+
+    def _probed(self, target: str, without_body: bool) -> bytes:
+        found = {name: probe() for name, probe in self._probes[target].items()}
+        wrong = [f"{name}: {words}" for name, words in found.items() if words is not None]
+        if wrong:
+            return response(HTTPStatus.SERVICE_UNAVAILABLE, "\n".join(wrong) + "\n", without_body=without_body)
+        return response(HTTPStatus.OK, target[1:] + "\n", without_body=without_body)
+
+
+def response(
+    status: HTTPStatus, body: str | bytes, kind: str = _TEXT, *, extra: str = "", without_body: bool = False
+) -> bytes:
+    """One response with its length, after which the connection closes."""
+    data = body.encode() if isinstance(body, str) else body
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\n"
+        f"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n{extra}Connection: close\r\n\r\n"
+    ).encode("ascii")
+    return head if without_body else head + data

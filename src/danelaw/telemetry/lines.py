@@ -1,0 +1,125 @@
+"""One event as one line: for people (`key=value`) or as JSON (RFC 8259); injection-safe both ways.
+
+The `logging` package costs about 34 µs per event; these lines must stay below 6 µs, so there are no handlers,
+no formatters and no JSON encoder, only string concatenation with one check per value.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from enum import Enum
+from json.encoder import encode_basestring_ascii as _json_string
+from typing import Final
+
+DEBUG: Final = 10
+INFO: Final = 20
+WARNING: Final = 30
+ERROR: Final = 40
+LEVELS: Final[Mapping[str, int]] = {"debug": DEBUG, "info": INFO, "warning": WARNING, "error": ERROR}
+LEVEL_NAMES: Final[Mapping[int, str]] = {number: name for name, number in LEVELS.items()}
+
+# Printable ASCII without space, quote, equals sign and backslash needs no quotes.
+_plain: Final = re.compile(r"[!#-<>-\[\]-~]+").fullmatch
+
+Form = Callable[[float, int, str, Mapping[str, object]], str]
+
+
+class Stamp:
+    """RFC 3339 time stamps in UTC with milliseconds; the second's part is made once per second."""
+
+    __slots__ = ("_second", "_text")
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
+
+    def __call__(self, now: float) -> str:
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return f"{self._text}{int((now - second) * 1000):03d}Z"
+
+
+def text_value(value: object) -> str:
+    """A value for people: bare when harmless, quoted with spaces, escaped with control characters."""
+    if type(value) is not str:
+        value = _scalar(value)
+    if _plain(value):
+        return value
+    if value.isprintable():
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return _json_string(value)
+
+
+def json_value(value: object) -> str:
+    """A value as JSON; everything outside ASCII is escaped, lone surrogates included."""
+    kind = type(value)
+    if kind is str:
+        return _json_string(value)  # type: ignore[arg-type]
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int:
+        return str(value)
+    if kind is float:
+        return repr(value) if value - value == 0 else "null"  # type: ignore[operator]
+    if kind is tuple or kind is list:
+        return "[" + ",".join(json_value(item) for item in value) + "]"  # type: ignore[attr-defined]
+    if value is None:
+        return "null"
+    return _json_string(_scalar(value))
+
+
+def _scalar(value: object) -> str:
+    if isinstance(value, str):
+        return str(value.value) if isinstance(value, Enum) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, tuple | list):
+        return ",".join(_scalar(item) for item in value)
+    return str(value)
+
+
+def text_form() -> Form:
+    """Lines for people: `2026-11-28T09:14:03.120Z delivered id=… to=…`; levels above info are named."""
+    stamp = Stamp()
+
+    def line(now: float, level: int, name: str, fields: Mapping[str, object]) -> str:
+        parts = [stamp(now), name if level == INFO else f"{LEVEL_NAMES[level]}: {name}"]
+        for key, value in fields.items():
+            if value is None:
+                continue
+            if type(value) is str and _plain(value):
+                parts.append(f"{key}={value}")
+            else:
+                parts.append(f"{key}={text_value(value)}")
+        return " ".join(parts)
+
+    return line
+
+
+def json_form() -> Form:
+    """One JSON object per line: `{"time":"…","level":"info","event":"delivered",…}`."""
+    stamp = Stamp()
+
+    def line(now: float, level: int, name: str, fields: Mapping[str, object]) -> str:
+        parts = [f'{{"time":"{stamp(now)}","level":"{LEVEL_NAMES[level]}","event":{_json_string(name)}']
+        for key, value in fields.items():
+            if value is not None:
+                parts.append(f'"{key}":{_json_string(value) if type(value) is str else json_value(value)}')
+        return ",".join(parts) + "}"
+
+    return line
+
+
+def bare_form() -> Form:
+    """Like `text_form` without time and level, for syslog, which carries both itself."""
+
+    def line(now: float, level: int, name: str, fields: Mapping[str, object]) -> str:
+        return " ".join([name, *(f"{key}={text_value(value)}" for key, value in fields.items() if value is not None)])
+
+    return line

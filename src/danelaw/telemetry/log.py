@@ -1,0 +1,135 @@
+"""The log: events in, lines out, one write per turn of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from danelaw.errors import DanelawError
+from danelaw.telemetry.lines import DEBUG, ERROR, INFO, LEVELS, WARNING, Form, bare_form, json_form, text_form
+from danelaw.telemetry.sinks import DescriptorSink, FileSink, Line, MemorySink, Sink, SyslogSink
+
+_MOST_LINES_AT_ONCE = 512
+
+
+class Log:
+    """Writes events. Not shared between threads: it belongs to the event loop.
+
+    `dropped` counts lines that a sink could not take; the next line that gets through says so.
+    """
+
+    __slots__ = ("_clock", "_form", "_level", "_loop", "_pending", "_sink", "_unreported", "dropped")
+
+    def __init__(
+        self, sink: Sink, form: Form | None = None, *, level: int = INFO, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._sink = sink
+        self._form = form or text_form()
+        self._level = level
+        self._clock = clock
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pending: list[Line] = []
+        self._unreported = 0
+        self.dropped = 0
+
+    @classmethod
+    def in_memory(cls, *, level: int = DEBUG, clock: Callable[[], float] = time.time) -> tuple[Log, MemorySink]:
+        """A log for tests and laboratories, with the sink that holds its lines."""
+        sink = MemorySink()
+        return cls(sink, level=level, clock=clock), sink
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on gather lines and write them once per turn of `loop`; before, each is written at once."""
+        self._loop = loop
+
+    def event(self, name: str, /, **fields: object) -> None:
+        """Something happened. Fields that are None are left out; keys are our own words, values may be anybody's."""
+        if self._level <= INFO:
+            self._add(INFO, name, fields)
+
+    def debug(self, name: str, /, **fields: object) -> None:
+        """Something only a developer wants to know."""
+        if self._level <= DEBUG:
+            self._add(DEBUG, name, fields)
+
+    def warning(self, name: str, /, **fields: object) -> None:
+        """Something a postmaster should look at."""
+        if self._level <= WARNING:
+            self._add(WARNING, name, fields)
+
+    def error(self, name: str, /, **fields: object) -> None:
+        """Something a postmaster must look at."""
+        if self._level <= ERROR:
+            self._add(ERROR, name, fields)
+
+    def _add(self, level: int, name: str, fields: dict[str, object]) -> None:
+        now = self._clock()
+        pending = self._pending
+        pending.append(Line(now, level, name, self._form(now, level, name, fields)))
+        if len(pending) == 1 and self._loop is not None:
+            self._loop.call_soon(self.flush)
+        elif self._loop is None or len(pending) >= _MOST_LINES_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is gathered."""
+        if not self._pending:
+            return
+        lines, self._pending = self._pending, []
+        if self._unreported:
+            now = self._clock()
+            fields: dict[str, object] = {"lines": self._unreported}
+            lines.insert(0, Line(now, WARNING, "log-lost", self._form(now, WARNING, "log-lost", fields)))
+        lost = self._sink.write(lines)
+        self.dropped += min(lost, len(lines) - (1 if self._unreported else 0))
+        self._unreported = self._unreported + lost if lost else 0
+
+    def reopen(self) -> None:
+        """Write what is gathered, then open the sink again (log rotation). Raises `DanelawError`."""
+        self.flush()
+        try:
+            self._sink.reopen()
+        except OSError as error:
+            raise DanelawError(f"the log cannot be opened again: {error.strerror}; the old one stays in use") from None
+
+    def close(self) -> None:
+        """Write what is gathered and close the sink; events that come later are written at once and may be lost."""
+        self.flush()
+        self._loop = None
+        self._sink.close()
+
+
+def open_log(
+    *,
+    to: Literal["stdout", "file", "syslog"] = "stdout",
+    form: Literal["text", "json"] = "text",
+    level: str = "info",
+    file: Path | None = None,
+    syslog: str | tuple[str, int] = "/dev/log",
+    hostname: str = "-",
+    clock: Callable[[], float] = time.time,
+) -> Log:
+    """A log as the configuration's `[log]` asks for. `syslog` is a path or an (IP address, port) pair.
+
+    Raises `DanelawError` when the file cannot be opened.
+    """
+    sink: Sink
+    if to == "file":
+        if file is None:
+            raise DanelawError("the log goes to a file that is not named", advice="set file in [log]")
+        try:
+            sink = FileSink(file)
+        except OSError as error:
+            raise DanelawError(
+                f"the log {file} cannot be opened: {error.strerror}", advice="correct file in [log] or its permissions"
+            ) from None
+    elif to == "syslog":
+        sink = SyslogSink(syslog, hostname)
+    else:
+        sink = DescriptorSink(sys.stdout.fileno())
+    people = bare_form() if to == "syslog" else text_form()
+    return Log(sink, json_form() if form == "json" else people, level=LEVELS[level], clock=clock)

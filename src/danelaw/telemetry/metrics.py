@@ -1,0 +1,168 @@
+"""Every metric there is, in one place; docs/metrics.md is made from these declarations.
+
+Label values are closed vocabularies of this program, never text from a peer: a label per destination would
+let anybody grow our memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from danelaw import __version__
+from danelaw.telemetry.instruments import Counter, Gauge, Histogram, Instrument
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_WAITS = (0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 172800.0, 432000.0)
+_BATCHES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+
+
+class Metrics:
+    """The numbers of one gateway. Each attribute is an instrument; its `meaning` says what it counts."""
+
+    def __init__(self) -> None:
+        self._receiving()
+        self._queueing()
+        self._sending()
+        self._asking()
+        self._itself()
+
+    def _receiving(self) -> None:
+        self.inbound_connections = Counter(
+            "danelaw_inbound_connections", "Client connections; `result` is accepted or refused.", "result"
+        )
+        self.inbound_open = Gauge("danelaw_inbound_open_connections", "Client connections open now.")
+        self.inbound_handshakes = Counter(
+            "danelaw_inbound_tls_handshakes",
+            "TLS handshakes with clients; `result` is TLSv1.2, TLSv1.3, another version, or failed.",
+            "result",
+        )
+        self.inbound_messages = Counter("danelaw_inbound_messages", "Messages accepted: on stable storage, then 250.")
+        self.inbound_bytes = Counter("danelaw_inbound_bytes", "Octets of accepted messages.")
+        self.inbound_refusals = Counter(
+            "danelaw_inbound_refusals",
+            "Refused commands; `stage` is connect, helo, mail, rcpt, data or other, `class` is 4 or 5.",
+            "stage",
+            "class",
+        )
+
+    def _queueing(self) -> None:
+        self.queue_messages = Gauge("danelaw_queue_messages", "Messages in the queue by `state`.", "state")
+        self.queue_oldest = Gauge("danelaw_queue_oldest_seconds", "Age of the oldest message that waits.")
+        self.spool_commit_seconds = Histogram(
+            "danelaw_spool_commit_seconds", "Time until a batch was on stable storage.", _SECONDS
+        )
+        self.spool_commit_messages = Histogram(
+            "danelaw_spool_commit_messages", "Messages that shared one commit.", _BATCHES
+        )
+        self.spool_failures = Counter("danelaw_spool_failures", "Commits that failed; their clients got 451.")
+        self.spool_free = Gauge("danelaw_spool_free_bytes", "Free space on the spool's disk.")
+        self.notices = Counter("danelaw_notices", "Delivery notices made; `action` is as in RFC 3464 §2.3.3.", "action")
+
+    def _sending(self) -> None:
+        self.outbound_connections = Counter(
+            "danelaw_outbound_connections",
+            "Connections to next hops; `result` is opened, reused, unreachable or tls-failed.",
+            "result",
+        )
+        self.outbound_open = Gauge("danelaw_outbound_open_connections", "Connections to next hops open now.")
+        self.outbound_recipients = Counter(
+            "danelaw_outbound_recipients",
+            "Recipients by `outcome` (delivered, waiting, returned) of a try and `protection` of its connection.",
+            "outcome",
+            "protection",
+        )
+        self.outbound_bytes = Counter("danelaw_outbound_bytes", "Octets of messages handed over.")
+        self.outbound_tls_failures = Counter(
+            "danelaw_outbound_tls_failures", "Hosts that failed their requirement; `type` as in RFC 8460 §4.3.", "type"
+        )
+        self.delivery_seconds = Histogram(
+            "danelaw_delivery_seconds", "Time from acceptance to delivery of a recipient.", _WAITS
+        )
+
+    def _asking(self) -> None:
+        self.resolver_answers = Counter(
+            "danelaw_resolver_answers",
+            "Questions answered; `status` is secure, insecure, bogus or indeterminate (RFC 4035 §4.3).",
+            "status",
+        )
+        self.resolver_cached = Counter("danelaw_resolver_cache_hits", "Questions answered from the cache.")
+        self.resolver_queries = Counter(
+            "danelaw_resolver_queries", "Queries sent; `transport` is udp or tcp.", "transport"
+        )
+        self.resolver_seconds = Histogram("danelaw_resolver_seconds", "Time for one question and its proof.", _SECONDS)
+        self.resolver_healthy = Gauge(
+            "danelaw_resolver_healthy", "1 when the last probe of the resolver found no fault."
+        )
+        self.sts_fetches = Counter(
+            "danelaw_mta_sts_fetches", "Fetches of MTA-STS policies; `result` as in RFC 8460 §4.3, or ok.", "result"
+        )
+
+    def _itself(self) -> None:
+        self.log_lost = Counter("danelaw_log_lost_lines", "Log lines that could not be written.")
+        self.certificate_expiry = Gauge(
+            "danelaw_certificate_expiry_timestamp_seconds",
+            "When a listener's certificate ends, by its first `name`.",
+            "name",
+        )
+        self.overrides = Gauge("danelaw_overrides", "Overrides in force.")
+        self.start_time = Gauge("danelaw_start_timestamp_seconds", "When the gateway started.")
+        self.start_time.set(time.time())
+        self.version = Gauge("danelaw_version", "Always 1; `version` is this program's.", "version")
+        self.version.set(1, __version__)
+
+    def instruments(self) -> Iterator[Instrument]:
+        """Every instrument, in the order of declaration."""
+        return (value for value in vars(self).values() if isinstance(value, Counter | Gauge | Histogram))
+
+    def to_openmetrics(self) -> bytes:
+        """The OpenMetrics text form of all numbers."""
+        from prometheus_client.openmetrics.exposition import generate_latest
+        from prometheus_client.process_collector import ProcessCollector
+        from prometheus_client.registry import CollectorRegistry
+
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Export(self))
+        ProcessCollector(registry=registry)
+        return bytes(generate_latest(registry))
+
+
+class _Export:
+    """The shape prometheus_client asks of a collector."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+        for instrument in self._metrics.instruments():
+            if isinstance(instrument, Histogram):
+                histogram = HistogramMetricFamily(instrument.name, instrument.meaning)
+                histogram.add_metric([], instrument.buckets(), sum_value=instrument.sum)
+                yield histogram
+                continue
+            family = CounterMetricFamily if isinstance(instrument, Counter) else GaugeMetricFamily
+            metric = family(instrument.name, instrument.meaning, labels=instrument.labels)
+            for labels, value in instrument.samples():
+                metric.add_metric(labels, value)
+            yield metric
+
+
+def reference() -> str:
+    """docs/metrics.md."""
+    rows = []
+    for instrument in Metrics().instruments():
+        name = instrument.name + ("_total" if isinstance(instrument, Counter) else "")
+        labels = ", ".join(f"`{label}`" for label in instrument.labels) or "–"
+        rows.append(f"| `{name}` | {instrument.kind} | {labels} | {instrument.meaning} |")
+    return (
+        "# Metrics\n\nServed as OpenMetrics text at `/metrics` when `[http]` has a `listen` address. "
+        "This page is made from `danelaw.telemetry.metrics` by `make docs`.\n\n"
+        "| Metric | Kind | Labels | Meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n\n"
+        "Besides: the usual `process_…` metrics (CPU, memory, descriptors) of prometheus_client.\n"
+    )

@@ -98,7 +98,7 @@ class ResolverSettings:
     def __post_init__(self) -> None:
         if not self.servers:
             raise ResolverSettingsError(
-                "no name server is given", advice="name one, for instance servers = [\"127.0.0.1:53\"]"
+                "no name server is given", advice='name one, for instance servers = ["127.0.0.1:53"]'
             )
         for host, port in self.servers:
             address = _address(host)
@@ -107,7 +107,7 @@ class ResolverSettings:
             if self.mode is ResolverMode.TRUST_AD and not address.is_loopback:
                 raise ResolverSettingsError(
                     f"trust-ad believes {host}, but anybody between here and there could set that bit",
-                    advice="use mode = \"validate\", or run a validating resolver on this machine and name 127.0.0.1",
+                    advice='use mode = "validate", or run a validating resolver on this machine and name 127.0.0.1',
                 )
 
 

@@ -2,6 +2,7 @@
 
 from danelaw.dnssec.anchors import NegativeTrustAnchor, TrustAnchor, TrustAnchorError, TrustAnchors
 from danelaw.dnssec.limits import AlgorithmPolicy, ValidatorLimits
+from danelaw.dnssec.recheck import recheck
 from danelaw.dnssec.response import Response
 from danelaw.dnssec.validator import Validator
 
@@ -14,4 +15,5 @@ __all__ = [
     "TrustAnchors",
     "Validator",
     "ValidatorLimits",
+    "recheck",
 ]

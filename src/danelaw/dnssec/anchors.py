@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import dns.exception
 import dns.name
-import dns.rdata
-import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 import dns.zonefile
@@ -49,7 +46,7 @@ class TrustAnchors:
         of another type is present, or when there is no record at all.
         """
         try:
-            rrsets = dns.zonefile.read_rrsets(text, default_ttl=86400, rdclass=dns.rdataclass.IN)
+            rrsets = dns.zonefile.read_rrsets(text, rdclass=None, default_ttl=86400)
         except (dns.exception.DNSException, ValueError) as error:
             raise TrustAnchorError(
                 f"trust anchors cannot be read: {error}",
@@ -75,7 +72,6 @@ class TrustAnchors:
         return cls({zone: TrustAnchor(zone, tuple(ds), tuple(keys)) for zone, (ds, keys) in found.items()})
 
     @classmethod
-    @functools.cache
     def root(cls) -> TrustAnchors:
         """The root's key signing keys shipped with danelaw, see `danelaw.dnssec.root_anchors`."""
         return cls.from_text(ROOT_ANCHORS)

@@ -50,6 +50,7 @@ class ValidatorLimits:
     cached_zones: int = 4096
     cache_seconds: float = 3600.0
     answer_seconds: float = 86400.0
+    failure_seconds: float = 30.0
     policy: AlgorithmPolicy = field(default_factory=AlgorithmPolicy)
 
 

@@ -1,4 +1,4 @@
-"""The validator: from a question to a finished `Answer` (skeleton of the public interface)."""
+"""The validator: from a question to a finished `Answer` (RFC 4035 §5, RFC 6840)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from collections.abc import Generator, Sequence
 
 from danelaw.dnsdata import Answer, Question
 from danelaw.dnssec.anchors import NegativeTrustAnchor, TrustAnchors
+from danelaw.dnssec.expansion import expand
 from danelaw.dnssec.limits import ValidatorLimits
+from danelaw.dnssec.resolution import Resolution
 from danelaw.dnssec.response import Response
+from danelaw.dnssec.trust import TrustCache
 
 
 class Validator:
-    """Validates answers of a recursive resolver; remembers validated zone keys and delegations."""
+    """Validates what a recursive resolver answers; remembers validated zone keys and delegations.
+
+    The memory is bounded by `ValidatorLimits.cached_zones`. One validator may run many resolutions at a time.
+    """
 
     def __init__(
         self,
@@ -22,11 +28,14 @@ class Validator:
     ) -> None:
         self.anchors = anchors
         self.negative = tuple(negative)
-        self.limits = limits or ValidatorLimits()
+        self.limits = limits if limits is not None else ValidatorLimits()
+        self._cache = TrustCache(self.limits.cached_zones)
 
-    def resolve(
-        self, question: Question, now: float
-    ) -> Generator[tuple[Question, ...], tuple[Response, ...], Answer]:
-        """Ask what is needed, in batches, and return the verdict; `now` is POSIX seconds."""
-        raise NotImplementedError
-        yield ()
+    def resolve(self, question: Question, now: float) -> Generator[tuple[Question, ...], tuple[Response, ...], Answer]:
+        """Ask what is needed, in batches, and return the finished answer.
+
+        Yields raw questions, to be sent with DO and CD set, and is sent one `Response` for each in the same order.
+        `now` is POSIX seconds: the time at which signatures must be valid. Never raises for what DNS does.
+        """
+        run = Resolution(self.anchors, self.negative, self.limits, self._cache, now)
+        return (yield from expand(run, question))

@@ -1,0 +1,59 @@
+"""Deriving a verdict again from recorded evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import dns.exception
+import dns.message
+import dns.rdataclass
+
+from danelaw.dnsdata import Answer, Question
+from danelaw.dnssec.anchors import TrustAnchors
+from danelaw.dnssec.limits import ValidatorLimits
+from danelaw.dnssec.response import Response
+from danelaw.dnssec.validator import Validator
+
+
+def recheck(
+    evidence: Iterable[bytes],
+    question: Question,
+    anchors: TrustAnchors,
+    at: float,
+    *,
+    limits: ValidatorLimits | None = None,
+) -> Answer:
+    """Validate `question` again from recorded responses (`Answer.evidence`), as of `at` in POSIX seconds.
+
+    Nothing is remembered and nothing else is asked: a response that was not recorded counts as not answered, so
+    incomplete evidence gives an indeterminate answer, never a better one.
+    """
+    recorded: dict[Question, bytes] = {}
+    for wire in evidence:
+        asked = _question_of(wire)
+        if asked is not None:
+            recorded.setdefault(asked, wire)
+    steps = Validator(anchors, limits=limits).resolve(question, at)
+    batch = next(steps)
+    while True:
+        responses = tuple(
+            Response.from_wire(asked, recorded[asked])
+            if asked in recorded
+            else Response.failed(asked, "no response was recorded")
+            for asked in batch
+        )
+        try:
+            batch = steps.send(responses)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+
+def _question_of(wire: bytes) -> Question | None:
+    try:
+        message = dns.message.from_wire(wire, question_only=True)
+    except (dns.exception.DNSException, ValueError):
+        return None
+    if len(message.question) != 1 or message.question[0].rdclass != dns.rdataclass.IN:
+        return None
+    return Question(message.question[0].name, message.question[0].rdtype)

@@ -17,7 +17,6 @@ from danelaw.dnsdata import DNSSECStatus, Question
 from danelaw.dnssec.anchors import TrustAnchor
 from danelaw.dnssec.delegation import admit_keys, usable_ds
 from danelaw.dnssec.denial import CutState
-from danelaw.dnssec.keys import ZoneKeys
 from danelaw.dnssec.resolution import Gathered, Resolution, Steps
 from danelaw.dnssec.response import SignedRRset
 from danelaw.dnssec.trust import Broken, NoCut, SecureZone, Trust, UnsignedFrom
@@ -143,7 +142,6 @@ def _enter(
     question = Question(name, dns.rdatatype.DNSKEY)
     yield from run.ask(question)
     reading = run.reading(question)
-    outcome: ZoneKeys | Flaw
     if (problem := reading.problem) is not None:
         _rest(run, parent)
         return Broken(name, DNSSECStatus.INDETERMINATE, problem)

@@ -41,6 +41,7 @@ class _Expansion:
     verdicts: list[Verdict] = field(default_factory=list)
     rrset: dns.rrset.RRset | None = None
     rcode: dns.rcode.Rcode = dns.rcode.NOERROR
+    stuck: bool = False
 
     @property
     def weakest(self) -> Verdict:
@@ -76,12 +77,11 @@ def _follow(run: Resolution, state: _Expansion) -> Steps[None]:
         if (problem := reading.problem) is not None:
             state.verdicts.append(failure(run, DNSSECStatus.INDETERMINATE, problem))
             return
-        before = len(state.verdicts)
         ended = yield from _read(run, state, reading)
         direct = Question(state.name, state.question.rdtype)
         if ended:
             # A step proved nothing, but it rode along in the answer to another question: ask for it itself.
-            if not state.verdicts[-1].failed or asked == direct or len(state.verdicts) == before:
+            if state.stuck or not state.verdicts[-1].failed or asked == direct:
                 return
             state.verdicts.pop()
         elif state.verdicts and state.verdicts[-1].failed:
@@ -148,7 +148,7 @@ def _take(run: Resolution, state: _Expansion, reading: Reading, found: list[Sign
 
 
 def _alias(name: dns.name.Name, rdtype: int, reading: Reading) -> _Alias | None:
-    """The alias at `name`: its own signed CNAME, a DNAME above it with or without the CNAME made from it, or a CNAME."""
+    """The alias at `name`: its own signed CNAME, else a DNAME above it, else an unsigned CNAME."""
     cname = reading.answer.get(name, dns.rdatatype.CNAME)
     dname = _dname(name, reading)
     if dname is not None and (cname is None or not cname.signatures):
@@ -188,15 +188,14 @@ def _advance(run: Resolution, state: _Expansion, alias: _Alias) -> bool:
     target = alias.target
     assert target is not None
     if state.question.rdtype == dns.rdatatype.CNAME:
-        state.rrset = dns.rrset.from_rdata(
-            state.name, alias.signed.rrset.ttl, CNAME(alias.signed.rrset.rdclass, dns.rdatatype.CNAME, target)
-        )
+        state.rrset = dns.rrset.from_text(state.name, alias.signed.rrset.ttl, "IN", "CNAME", target.to_text())
         return True
     state.aliases.append(state.name)
     if target in state.aliases or len(state.aliases) > run.limits.aliases:
         words = "lead in a circle" if target in state.aliases else f"are more than {run.limits.aliases}"
         flaw = Flaw(f"the aliases of {state.question.name} {words}", EDECode.OTHER)
         state.verdicts.append(failure(run, DNSSECStatus.INDETERMINATE, flaw))
+        state.stuck = True
         return False
     state.name = target
     return True

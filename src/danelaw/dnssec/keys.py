@@ -1,6 +1,7 @@
 """Public keys of zones: which DNSKEY records may sign, and checking one signature with them.
 
-RFC 4034 §2.1 (flags, protocol), RFC 5011 §2.1 (REVOKE), RFC 3110 and RFC 5702 (RSA), RFC 6605 (ECDSA), RFC 8080 (EdDSA).
+RFC 4034 §2.1 (flags, protocol), RFC 5011 §2.1 (REVOKE), RFC 3110 and RFC 5702 (RSA),
+RFC 6605 (ECDSA), RFC 8080 (EdDSA).
 """
 
 from __future__ import annotations

@@ -36,11 +36,8 @@ class _Span:
 
     def covers(self, name: dns.name.Name, zone: dns.name.Name) -> bool:
         """True when `name` sorts strictly between owner and next; the last record's next is the apex."""
-        if self.next == zone:
-            inside = self.owner < name
-        else:
-            inside = self.owner < name < self.next
-        if not inside:
+        before_next = self.next == zone or name < self.next
+        if not (self.owner < name and before_next):
             return False
         return not (name.is_subdomain(self.owner) and leaves_zone(self.windows))
 

@@ -131,7 +131,7 @@ class NSEC3Proofs:
         return Proof(
             Proven.INSECURE,
             f"{self.zone} uses {self.excessive} NSEC3 iterations, more than the {limit} that are checked",
-            EDECode.UNSUPPORTED_NSEC3_ITERATIONS,
+            EDECode.UNSUPPORTED_NSEC3_ITERATIONS_VALUE,
         )
 
     def no_data(self, name: dns.name.Name, rdtype: int) -> Proof:

@@ -20,8 +20,8 @@ class Config(Section):
     _source: Path | None = PrivateAttr(default=None)
 
     hostname: HostName = Field(
-        description="This gateway's own name: in the greeting, EHLO, Received fields and notices. Its address records and "
-        "reverse DNS should agree with it.",
+        description="This gateway's own name: in the greeting, EHLO, Received fields and notices. Its address records "
+        "and reverse DNS should agree with it.",
         examples=["mail.example.org"],
     )
     listen: tuple[Listen, ...] = Field(
@@ -35,8 +35,8 @@ class Config(Section):
     )
     bare_newline: Literal["refuse", "clean"] = Field(
         default="refuse",
-        description="A CR or LF alone in message data (RFC 5321 §2.3.8): `refuse` with 550 5.6.0, or `clean` into CRLF and "
-        "record it. Only CRLF.CRLF ever ends a message.",
+        description="A CR or LF alone in message data (RFC 5321 §2.3.8): `refuse` with 554 5.6.0, or `clean` (LF "
+        "becomes CRLF, CR a space) and record it. Only CRLF.CRLF ever ends a message.",
         examples=["clean"],
     )
     relay: Relay = Field(default=Relay(), description="Who may relay.")

@@ -47,7 +47,7 @@ class History(Section):
     )
     redact: Switch = Field(
         default=False,
-        description="Keep no local parts of addresses: `a…@example.org` in history and logs once a message is finished.",
+        description="Keep no local parts of addresses: `a…@example.org` in history, once a message is finished.",
         examples=[True],
     )
 
@@ -115,20 +115,19 @@ class Lab(Section):
 
     routes: dict[Text, Text] = Field(
         default={},
-        description="Where a connection to an address and port really goes, both as `address:port`. Names, policies and "
-        "TLSA owners stay those of the address asked for.",
+        description="Where a connection to an address and port really goes, both as `address:port`. Names, policies "
+        "and TLSA owners stay those of the address asked for.",
         examples=[{"127.1.0.1:25": "127.0.0.1:10025"}],
     )
 
     @field_validator("routes")
     @classmethod
     def _socket_addresses(cls, value: dict[str, str]) -> dict[str, str]:
-        return {
-            explained(lambda: SocketAddress.from_text(source)).to_text(): explained(
-                lambda: SocketAddress.from_text(target)
-            ).to_text()
-            for source, target in value.items()
-        }
+        def normal(text: str) -> str:
+            address: SocketAddress = explained(lambda: SocketAddress.from_text(text))
+            return address.to_text()
+
+        return {normal(source): normal(target) for source, target in value.items()}
 
     @property
     def dial(self) -> dict[tuple[str, int], tuple[str, int]]:
@@ -144,8 +143,8 @@ class Doctor(Section):
 
     port25_hosts: tuple[HostName, ...] = Field(
         default=(Domain("gmail-smtp-in.l.google.com"), Domain("mxext1.mailbox.org"), Domain("mx-ha02.web.de")),
-        description="Unrelated mail servers that are contacted (greeting only) to see whether this network lets port 25 "
-        "out. Empty: not tried.",
+        description="Unrelated mail servers that are contacted (greeting only) to see whether this network lets port "
+        "25 out. Empty: not tried.",
         examples=[["mx.example.net"]],
     )
     at_start: Switch = Field(default=True, description="Run the checks when the gateway starts.", examples=[False])

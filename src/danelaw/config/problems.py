@@ -51,7 +51,14 @@ def from_validation(
     error: ValidationError, model: type[BaseModel], file: str, lines: dict[KeyPath, int]
 ) -> list[Problem]:
     """Every failure pydantic found, as problems with lines."""
-    return [_problem(details, model, file, lines) for details in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    # A list whose elements are all wrong is also reported as empty: the elements say it better.
+    inner = {details["loc"][:1] for details in found if len(details["loc"]) > 1}
+    return [
+        _problem(details, model, file, lines)
+        for details in found
+        if not (details["type"] == "too_short" and details["loc"][:1] in inner and details["input"])
+    ]
 
 
 def key_text(path: Sequence[str | int]) -> str:
@@ -145,16 +152,16 @@ def section_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseMo
         if isinstance(part, int):
             continue
         field = current.model_fields.get(part) if current is not None else None
-        current = _inner_model(field.annotation) if field is not None else None
+        current = inner_section(field.annotation) if field is not None else None
     return current
 
 
-def _inner_model(annotation: Any) -> type[BaseModel] | None:
+def inner_section(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (tuple, Union, types.UnionType, Annotated):
         for argument in get_args(annotation):
-            found = _inner_model(argument)
+            found = inner_section(argument)
             if found is not None:
                 return found
     return None
@@ -163,7 +170,7 @@ def _inner_model(annotation: Any) -> type[BaseModel] | None:
 def _all_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     keys = []
     for name, field in model.model_fields.items():
-        inner = _inner_model(field.annotation)
+        inner = inner_section(field.annotation)
         keys += _all_keys(inner, f"{prefix}{name}.") if inner is not None else [prefix + name]
     return keys
 

@@ -13,7 +13,6 @@ from danelaw.config.values import (
     DomainPattern,
     Duration,
     FilePath,
-    HostName,
     IPNetwork,
     ListenAddress,
     NextHopText,
@@ -33,8 +32,8 @@ class Listen(Section):
     )
     proxy: tuple[IPNetwork, ...] = Field(
         default=(),
-        description="Networks of load balancers that must start each connection with a PROXY protocol version 2 header; "
-        "connections from elsewhere are then refused. Empty: no PROXY header is read.",
+        description="Networks of load balancers that must start each connection with a PROXY protocol version 2 "
+        "header; connections from elsewhere are then refused. Empty: no PROXY header is read.",
         examples=[["10.0.0.10/32"]],
     )
 
@@ -96,7 +95,18 @@ class Limits(Section):
         examples=[200],
     )
     command_line: Size = Field(
-        default=2048, ge=512, le=65536, description="Longest command line in octets, CRLF included.", examples=[4096]
+        default=512,
+        ge=512,
+        le=65536,
+        description="Longest command line in octets with its CRLF, before what extensions add (RFC 5321 §4.5.3.1.4).",
+        examples=[4096],
+    )
+    text_line: Size = Field(
+        default=4096,
+        ge=1000,
+        description="Longest line of message data in octets with its CRLF (RFC 5321 §4.5.3.1.6 asks for 1000, which "
+        "real mail exceeds).",
+        examples=["1000"],
     )
     commands: Count = Field(
         default=10_000, ge=50, description="Commands per connection before it is closed with 421.", examples=[1000]
@@ -106,6 +116,9 @@ class Limits(Section):
         ge=1,
         description="Refused or unknown commands per connection before it is closed with 421.",
         examples=[10],
+    )
+    messages: Count = Field(
+        default=1000, ge=1, description="Messages per connection, told to clients by LIMITS (RFC 9422).", examples=[100]
     )
     command_timeout: Duration = Field(
         default=timedelta(minutes=5),

@@ -45,8 +45,8 @@ class Resolver(Section):
     )
     mode: Literal["validate", "trust-ad"] = Field(
         default="validate",
-        description="`validate` checks DNSSEC signatures in this process (RFC 4035 §5); `trust-ad` believes the AD bit, "
-        "allowed only when every server is on loopback.",
+        description="`validate` checks DNSSEC signatures in this process (RFC 4035 §5); `trust-ad` believes the AD "
+        "bit, allowed only when every server is on loopback.",
         examples=["trust-ad"],
     )
     anchor_file: FilePath | None = Field(
@@ -60,20 +60,20 @@ class Resolver(Section):
         examples=[[{"name": "broken.example", "until": "2026-12-31", "because": "TICKET-1234"}]],
     )
     timeout: Duration = Field(
-        default=timedelta(seconds=2),
+        default=timedelta(milliseconds=1200),
         ge=timedelta(milliseconds=50),
         le=timedelta(seconds=30),
-        description="Wait for one server's answer before the next try.",
-        examples=["5s"],
+        description="Silence of one server after which the next is asked beside it.",
+        examples=["3s"],
     )
     deadline: Duration = Field(
-        default=timedelta(seconds=20),
+        default=timedelta(seconds=15),
         ge=timedelta(milliseconds=100),
         le=timedelta(minutes=2),
-        description="Longest time for one question with everything its proof needs.",
-        examples=["10s"],
+        description="Longest time for one answer with everything its proof needs.",
+        examples=["30s"],
     )
-    cache_entries: Count = Field(default=50_000, ge=100, description="Answers kept in memory.", examples=[200_000])
+    cache_entries: Count = Field(default=20_000, ge=100, description="Answers kept in memory.", examples=[200_000])
     max_ttl: Duration = Field(
         default=timedelta(days=1),
         ge=timedelta(seconds=1),
@@ -125,8 +125,8 @@ class MTASTS(Section):
     enabled: Switch = Field(default=True, description="Discover, cache and obey MTA-STS policies.", examples=[False])
     on_txt_error: Literal["deliver", "wait"] = Field(
         default="deliver",
-        description="When the _mta-sts TXT look-up fails and no policy is cached: `deliver` opportunistically and record "
-        "it, or `wait` until the look-up works.",
+        description="When the _mta-sts TXT look-up fails and no policy is cached: `deliver` opportunistically and "
+        "record it, or `wait` until the look-up works.",
         examples=["wait"],
     )
 
@@ -285,39 +285,27 @@ class Queue(Section):
         description="How long a message is tried before it is returned (RFC 5321 §4.5.4.1: 4–5 days).",
         examples=["3d"],
     )
-    warn_after: Duration | None = Field(
+    warn_after: Duration = Field(
         default=timedelta(hours=4),
         description='When the sender first hears of a delay; "0s" for never.',
         examples=["12h"],
     )
-    retry_first: Duration = Field(
-        default=timedelta(minutes=5),
-        ge=timedelta(milliseconds=10),
-        description="Pause after the first failed try.",
-        examples=["2m"],
-    )
-    retry_longest: Duration = Field(
-        default=timedelta(hours=2),
-        ge=timedelta(milliseconds=10),
-        description="Longest pause between tries.",
-        examples=["1h"],
-    )
-    retry_factor: float = Field(
-        default=2.0,
-        ge=1.0,
-        le=10.0,
-        description="By how much each pause is longer than the one before.",
-        examples=[1.5],
+    retry: tuple[Duration, ...] = Field(
+        default=tuple(timedelta(minutes=minutes) for minutes in (5, 10, 20, 30, 60, 120, 240)),
+        min_length=1,
+        description="Pauses after the first failed try, the second, and so on; the last one repeats.",
+        examples=[["10m", "30m", "1h"]],
     )
     bounce_from: Text | None = Field(
         default=None,
-        description="Address in the From field of delivery notices. Absent: MAILER-DAEMON at `hostname`. Their envelope "
-        "sender is always empty (RFC 3464 §2).",
+        description="Address in the From field of delivery notices. Absent: MAILER-DAEMON at `hostname`. Their "
+        "envelope sender is always empty (RFC 3464 §2).",
         examples=["postmaster@example.org"],
     )
 
-    @model_validator(mode="after")
-    def _order(self) -> Queue:
-        if self.retry_longest < self.retry_first:
-            raise ValueError("retry_longest is shorter than retry_first; raise retry_longest")
-        return self
+    @field_validator("retry")
+    @classmethod
+    def _real_pauses(cls, value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+        if min(value) < timedelta(milliseconds=10):
+            raise ValueError('a pause of nothing would try without end; write for instance "5m"')
+        return value

@@ -11,7 +11,8 @@ from typing import Literal
 
 from danelaw.errors import DanelawError
 from danelaw.telemetry.lines import DEBUG, ERROR, INFO, LEVELS, WARNING, Form, bare_form, json_form, text_form
-from danelaw.telemetry.sinks import DescriptorSink, FileSink, Line, MemorySink, Sink, SyslogSink
+from danelaw.telemetry.sinks import DescriptorSink, FileSink, MemorySink, Sink, SyslogSink
+from danelaw.telemetry.syslog import local_form, network_form
 
 _MOST_LINES_AT_ONCE = 512
 
@@ -32,7 +33,7 @@ class Log:
         self._level = level
         self._clock = clock
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pending: list[Line] = []
+        self._pending: list[str] = []
         self._unreported = 0
         self.dropped = 0
 
@@ -69,11 +70,11 @@ class Log:
     def _add(self, level: int, name: str, fields: dict[str, object]) -> None:
         now = self._clock()
         pending = self._pending
-        pending.append(Line(now, level, name, self._form(now, level, name, fields)))
-        if len(pending) == 1 and self._loop is not None:
-            self._loop.call_soon(self.flush)
-        elif self._loop is None or len(pending) >= _MOST_LINES_AT_ONCE:
+        pending.append(self._form(now, level, name, fields))
+        if self._loop is None or len(pending) >= _MOST_LINES_AT_ONCE:
             self.flush()
+        elif len(pending) == 1:
+            self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
         """Write what is gathered."""
@@ -81,12 +82,15 @@ class Log:
             return
         lines, self._pending = self._pending, []
         if self._unreported:
-            now = self._clock()
-            fields: dict[str, object] = {"lines": self._unreported}
-            lines.insert(0, Line(now, WARNING, "log-lost", self._form(now, WARNING, "log-lost", fields)))
+            lines.insert(0, self._form(self._clock(), WARNING, "log-lost", {"lines": self._unreported}))
         lost = self._sink.write(lines)
-        self.dropped += min(lost, len(lines) - (1 if self._unreported else 0))
-        self._unreported = self._unreported + lost if lost else 0
+        if not lost:
+            self._unreported = 0
+            return
+        # The line about earlier losses is the first to go, and is no loss itself.
+        lost -= 1 if self._unreported and lost == len(lines) else 0
+        self.dropped += lost
+        self._unreported += lost
 
     def reopen(self) -> None:
         """Write what is gathered, then open the sink again (log rotation). Raises `DanelawError`."""
@@ -117,19 +121,17 @@ def open_log(
 
     Raises `DanelawError` when the file cannot be opened.
     """
-    sink: Sink
-    if to == "file":
-        if file is None:
-            raise DanelawError("the log goes to a file that is not named", advice="set file in [log]")
-        try:
-            sink = FileSink(file)
-        except OSError as error:
-            raise DanelawError(
-                f"the log {file} cannot be opened: {error.strerror}", advice="correct file in [log] or its permissions"
-            ) from None
-    elif to == "syslog":
-        sink = SyslogSink(syslog, hostname)
-    else:
-        sink = DescriptorSink(sys.stdout.fileno())
-    people = bare_form() if to == "syslog" else text_form()
-    return Log(sink, json_form() if form == "json" else people, level=LEVELS[level], clock=clock)
+    shape = json_form() if form == "json" else bare_form() if to == "syslog" else text_form()
+    if to == "syslog":
+        shape = local_form(shape) if isinstance(syslog, str) else network_form(shape, hostname)
+        return Log(SyslogSink(syslog), shape, level=LEVELS[level], clock=clock)
+    if to == "stdout":
+        return Log(DescriptorSink(sys.stdout.fileno()), shape, level=LEVELS[level], clock=clock)
+    if file is None:
+        raise DanelawError("the log goes to a file that is not named", advice="set file in [log]")
+    try:
+        return Log(FileSink(file), shape, level=LEVELS[level], clock=clock)
+    except OSError as error:
+        raise DanelawError(
+            f"the log {file} cannot be opened: {error.strerror}", advice="correct file in [log] or its permissions"
+        ) from None

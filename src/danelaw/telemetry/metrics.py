@@ -128,7 +128,8 @@ class Metrics:
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Export(self))
         ProcessCollector(registry=registry)
-        return bytes(generate_latest(registry))
+        text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
+        return text
 
 
 class _Export:

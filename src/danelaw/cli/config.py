@@ -1,0 +1,112 @@
+"""`danelaw config check | schema | effective`."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from danelaw.cli.options import ascii_option, config_option, load_config, output, output_options
+from danelaw.cli.output import Symbol
+
+if TYPE_CHECKING:
+    from danelaw.config import Config
+
+
+@click.group()
+def command() -> None:
+    """Check the configuration; show what applies to a destination."""
+
+
+@command.command()
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@config_option
+@output_options
+def check(file: Path | None, config_file: Path | None, as_json: bool, ascii_only: bool) -> int:
+    """Say whether a configuration can be used, and everything that is wrong with it.
+
+    Exit status 0 when it can, 1 when not.
+    """
+    from danelaw.config import ConfigError
+
+    out = output(ascii_only)
+    try:
+        config = load_config(file or config_file)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        out.json({"ok": False, "problems": [_problem(problem) for problem in error.problems]})
+        return 1
+    remarks = remarks_on(config)
+    if as_json:
+        out.json({"ok": True, "file": str(config.source), "remarks": remarks})
+        return 0
+    out.headline(Symbol.VERIFIED, f"{config.source} can be used: {_summary(config)}.")
+    for remark in remarks:
+        out.paragraph(f"note: {remark}")
+    out.next("danelaw serve" + (f" --config {config.source}" if file or config_file else ""))
+    return 0
+
+
+def _problem(problem: object) -> dict[str, object]:
+    return {key: getattr(problem, key) for key in ("file", "line", "key", "wrong", "right")}
+
+
+def _summary(config: Config) -> str:
+    listeners = ", ".join(str(listen.address) for listen in config.listen)
+    domains = len(config.domain)
+    return (
+        f"{config.hostname} listens on {listeners}, accepts mail for {domains} domain{'' if domains == 1 else 's'}"
+        + (" and relays for " + ", ".join(map(str, config.relay.networks)) if config.relay.networks else "")
+    )
+
+
+def remarks_on(config: Config) -> list[str]:
+    """What is allowed but probably not meant."""
+    remarks = []
+    if not config.domain and not config.relay.networks:
+        remarks.append("nobody can send anything: there is neither a [[domain]] nor [relay] networks")
+    for network in config.relay.networks:
+        if network.prefixlen == 0:
+            remarks.append(f"[relay] networks has {network}: anybody can send to anywhere (an open relay)")
+    if not config.certificate and any(listen.tls == "starttls" for listen in config.listen):
+        remarks.append("there is no [[certificate]], so listeners do not offer STARTTLS")
+    if config.http.listen is not None and config.http.listen.host in ("0.0.0.0", "::"):
+        remarks.append(f"[http] listens on {config.http.listen}, and has no access control")
+    if config.tls.minimum_version in ("1.0", "1.1"):
+        remarks.append(f"[tls] minimum_version {config.tls.minimum_version} is forbidden by RFC 8996")
+    return remarks
+
+
+@command.command()
+@ascii_option
+def schema(ascii_only: bool) -> None:
+    """Print the JSON Schema of the configuration file."""
+    from danelaw.config.schema import json_schema
+
+    output(ascii_only).json(json_schema())
+
+
+@command.command()
+@click.argument("domain")
+@config_option
+@output_options
+def effective(domain: str, config_file: Path | None, as_json: bool, ascii_only: bool) -> None:
+    """Show what the configuration says about mail to DOMAIN, and which entry says it."""
+    from danelaw.address import Domain
+    from danelaw.config.effective import effective as applies
+
+    name = Domain.from_text(domain.rpartition("@")[2])
+    config = load_config(config_file)
+    found = applies(config, name, datetime.fromtimestamp(time.time(), UTC))
+    out = output(ascii_only)
+    if as_json:
+        entries = [{"aspect": item.aspect, "value": item.value, "why": item.why} for item in found]
+        out.json({"domain": name.ascii, "file": str(config.source), "applies": entries})
+        return
+    out.line(f"{name.to_unicode()}: what {config.source} says")
+    out.table([(Symbol.NONE, (item.aspect, item.value, item.why)) for item in found])
+    out.next(f"danelaw check {name.ascii}")

@@ -1,0 +1,54 @@
+"""Options that many commands share, and the loading of the configuration behind `--config`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from danelaw.cli.output import Output
+
+if TYPE_CHECKING:
+    from danelaw.config import Config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_option(command: F) -> F:
+    """`--config FILE`, given to the command as `config_file`."""
+    return click.option(
+        "--config",
+        "config_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Configuration; otherwise DANELAW_CONFIG, ./danelaw.toml, /etc/danelaw/danelaw.toml.",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """`--json`, given to the command as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def ascii_option(command: F) -> F:
+    """`--ascii`, given to the command as `ascii_only`."""
+    return click.option("--ascii", "ascii_only", is_flag=True, help="Print no character outside ASCII.")(command)
+
+
+def output_options(command: F) -> F:
+    """`--json` and `--ascii` together."""
+    return json_option(ascii_option(command))
+
+
+def load_config(file: Path | None) -> Config:
+    """The configuration a command is to use. Raises `ConfigError`."""
+    from danelaw.config import load
+
+    return load(file)
+
+
+def output(ascii_only: bool = False) -> Output:
+    """Standard output as this terminal wants it."""
+    return Output.detect(ascii_only=ascii_only)

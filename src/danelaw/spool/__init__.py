@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from danelaw.spool.bodies import BodyWriter
 from danelaw.spool.errors import (
     BodyMissing,
     CommitFailed,
@@ -12,7 +13,9 @@ from danelaw.spool.errors import (
     SpoolReadOnly,
     SpoolVersion,
 )
-from danelaw.spool.spool import BodyWriter, QueueRow, Spool, SpoolSettings
+from danelaw.spool.queues import QueueRow
+from danelaw.spool.retention import SpoolSettings
+from danelaw.spool.spool import Spool
 
 __all__ = [
     "BodyMissing",

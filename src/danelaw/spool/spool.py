@@ -1,64 +1,56 @@
-"""Skeleton of the spool's interface; being filled."""
+"""One shard of the spool, owned by this process: append, claim, settle, release, and the bodies."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import secrets
+import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from danelaw.queue import QueuedMessage, RoutingKey, Settlement
-from danelaw.spool.errors import SpoolError
+from danelaw.queue import QueuedMessage, QueueIds, RoutingKey, Settlement, floor_id
+from danelaw.spool import bodies, claims, database, retention
+from danelaw.spool.bodies import BodyWriter
+from danelaw.spool.commit import GroupCommit, Stored, commit_durably
+from danelaw.spool.errors import BodyMissing, CommitFailed, SpoolError, SpoolFull
+from danelaw.spool.queues import QueueRow, queue_rows
+from danelaw.spool.retention import SpoolSettings
+from danelaw.spool.rows import Redaction
+from danelaw.spool.writer import Appended, BatchWriter
 
-Stored = Callable[[SpoolError | None], None]
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolSettings:
-    """Limits and retention; sizes in octets, times in seconds."""
-
-    inline_limit: int = 65536
-    reserve: int = 256 << 20
-    history_age: float = 30 * 86400
-    history_size: int = 1 << 30
-    attempts_age: float = 14 * 86400
-    evidence_age: float = 14 * 86400
-    redact_addresses: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class QueueRow:
-    """One queue on disk: `due` is the earliest due time of what waits, None when nothing does."""
-
-    key: RoutingKey
-    waiting: int
-    due: float | None
-    suspended_until: float
-    failures: int
-    reason: str
-
-
-class BodyWriter:
-    """Writes a large body while it arrives."""
-
-    def write(self, data: bytes) -> None:
-        """Append a chunk."""
-        raise NotImplementedError
-
-    def close(self) -> str:
-        """Make it durable; returns the `body_file` for the message. Blocks for a flush: call from a thread."""
-        raise NotImplementedError
-
-    def abort(self) -> None:
-        """Remove what was written."""
-        raise NotImplementedError
+Commit = Callable[[sqlite3.Connection], None]
+DEFAULTS = SpoolSettings()
+SPACE_CHECK_SECONDS = 1.0
 
 
 class Spool:
-    """One shard, owned by this process alone."""
+    """One shard. `recovered` counts the deliveries a crash may have repeated, `orphans` the body files removed at start.
 
-    recovered: int  # deliveries that may be duplicated after a crash
+    Everything but `BodyWriter.close` is called on one thread: the loop's, or a command's when no server runs.
+    """
+
+    def __init__(
+        self, directory: Path, shard: int, lock: int, settings: SpoolSettings, clock: Callable[[], float], commit: Commit
+    ) -> None:
+        """Use `Spool.open`."""
+        self.directory = directory
+        self.shard = shard
+        self.settings = settings
+        self.recovered = 0
+        self.orphans = 0
+        self._lock = lock
+        self._clock = clock
+        self._bodies = directory / "bodies"
+        self._claiming: set[tuple[int, int]] = set()
+        self._late_cursor = 0
+        self._space_checked = float("-inf")
+        self._space_left = True
+        writer = self._open_database()
+        self._commits = GroupCommit(writer, self._reopen, self._bodies, commit)
+        self.reader = database.open_reader(directory / database.DATABASE_NAME)
 
     @classmethod
     def open(
@@ -66,78 +58,232 @@ class Spool:
         directory: Path,
         shard: int = 0,
         *,
-        settings: SpoolSettings = SpoolSettings(),  # noqa: B008
+        settings: SpoolSettings = DEFAULTS,
         clock: Callable[[], float] = time.time,
+        commit: Commit = commit_durably,
     ) -> Spool:
-        """Locks the shard, brings it up to date, recovers. Raises `SpoolLocked`, `SpoolVersion`, `SpoolError`."""
-        raise NotImplementedError
+        """Lock the shard below the spool `directory`, bring it up to date and recover what a crash left.
+
+        `commit` ends a transaction durably; tests put failures in its place. Raises `SpoolLocked`, `SpoolVersion`,
+        `SpoolError`.
+        """
+        home = database.shard_directory(Path(directory), shard)
+        try:
+            (home / "bodies").mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = database.lock_shard(home)
+        except OSError as error:
+            raise SpoolError(
+                f"the spool {home} cannot be used: {error.strerror}", advice="check that the directory may be written"
+            ) from error
+        try:
+            spool = cls(home, shard, lock, settings, clock, commit)
+            spool._recover()
+        except BaseException:
+            os.close(lock)
+            raise
+        return spool
+
+    def _open_database(self) -> BatchWriter:
+        connection = database.open_writer(self.directory / database.DATABASE_NAME)
+        connection.execute("INSERT OR IGNORE INTO setting VALUES ('salt', ?)", (secrets.token_bytes(16),))
+        salt = connection.execute("SELECT value FROM setting WHERE name = 'salt'").fetchone()[0]
+        database.sync_directory(self.directory)
+        return BatchWriter(connection, Redaction(self.settings.redact_addresses, salt))
+
+    def _recover(self) -> None:
+        connection = self._commits.writer.connection
+        self.recovered = claims.requeue_claimed(connection)
+        known = connection.execute("SELECT body_file FROM message WHERE body_file IS NOT NULL")
+        self.orphans = bodies.sweep_orphans(self._bodies, {row[0] for row in known})
+        last = connection.execute(
+            "SELECT max(coalesce((SELECT max(id) FROM message), 0), coalesce((SELECT max(id) FROM history), 0))"
+        ).fetchone()[0]
+        self._ids = QueueIds(self.shard, last)
+
+    def _reopen(self) -> BatchWriter:
+        """New descriptors after a failed flush, and the whole log copied through them before anything is trusted."""
+        for connection in (self._commits.writer.connection, self.reader):
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+        writer = self._open_database()
+        busy = writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            writer.connection.close()
+            raise CommitFailed("a reader keeps the spool's log from being copied")
+        self.reader = database.open_reader(self.directory / database.DATABASE_NAME)
+        return writer
+
+    # Mail in.
 
     def new_id(self) -> int:
         """The id for a message received now."""
-        raise NotImplementedError
+        return self._ids.next(self._clock())
 
     def body_writer(self, message_id: int) -> BodyWriter:
-        """A writer for a body above `settings.inline_limit`."""
-        raise NotImplementedError
+        """A writer for a body above `settings.inline_limit`; its `close()` gives the message's `body_file`."""
+        return BodyWriter(self._bodies, message_id)
 
-    def append_soon(
-        self, message: QueuedMessage, body: bytes | None, callback: Stored, *, claimed: bool = False
-    ) -> None:
-        """Calls `callback(None)` on the loop once the message is on stable storage, or `callback(error)`."""
-        raise NotImplementedError
+    def refusal(self) -> SpoolError | None:
+        """Why no mail can be taken now, None when it can: worth asking before MAIL is answered."""
+        if self._commits.broken is not None:
+            return self._commits.broken
+        now = self._clock()
+        if not 0 <= now - self._space_checked < SPACE_CHECK_SECONDS:
+            self._space_checked = now
+            space = os.statvfs(self.directory)
+            self._space_left = space.f_bavail * space.f_frsize > self.settings.reserve and space.f_favail != 0
+        if self._space_left:
+            return None
+        megabytes = self.settings.reserve >> 20
+        return SpoolFull(
+            f"less than {megabytes} MB are free under the spool", advice="free space, or lower min_free under [spool]"
+        )
+
+    def append_soon(self, message: QueuedMessage, body: bytes | None, stored: Stored, *, claimed: bool = False) -> None:
+        """Store a message; `stored(None)` on the loop once it is on stable storage, `stored(error)` when it is not.
+
+        `body` is None when `message.body_file` names a closed body. With `claimed` its recipients belong to this
+        process at once, for delivery from memory. The error's `code` and `enhanced` answer the client.
+        """
+        refusal = self.refusal() if self._commits.broken is None else None
+        if refusal is not None:
+            asyncio.get_running_loop().call_soon(stored, refusal)
+            return
+        self._commits.append_soon(Appended(message, body, claimed), stored)
 
     async def append(self, message: QueuedMessage, body: bytes | None, *, claimed: bool = False) -> None:
-        """Returns only after the durable commit. Raises `SpoolError` (its `code` answers the client)."""
-        raise NotImplementedError
+        """Like `append_soon`, returning only after the durable commit. Raises `SpoolError`."""
+        future = asyncio.get_running_loop().create_future()
+        self.append_soon(message, body, lambda error: _resolve(future, error), claimed=claimed)
+        await future
 
-    def settle_soon(self, settlement: Settlement, callback: Stored | None = None) -> None:
-        """Stored with the next batch, within 50 ms; survives a failed commit by being tried again."""
-        raise NotImplementedError
+    # Mail out.
+
+    def claim(self, key: RoutingKey, count: int, now: float) -> tuple[list[QueuedMessage], float | None]:
+        """Up to `count` due recipients of a queue, as messages, and the earliest due time of what is left.
+
+        A claim never expires while this process lives; after a crash it is due again. Raises `SpoolError`.
+        """
+        queue = self._commits.writer.numbers.known(key)
+        if queue is None:
+            return [], None
+        try:
+            taken, next_due = claims.due_messages(
+                self.reader, queue, count, now, self._claiming, len(self._claiming)
+            )
+        except sqlite3.Error as error:
+            raise SpoolError(f"the spool cannot be read: {error}") from error
+        pairs = [(message.id, recipient.number) for message in taken for recipient in message.recipients]
+        if pairs:
+            self._claiming.update(pairs)
+            self._commits.later(lambda writer: writer.set_claimed(pairs, True), lambda: self._claiming.difference_update(pairs))
+        return taken, next_due
+
+    def renew(self, messages: Sequence[QueuedMessage]) -> None:
+        """Keep claims alive. The shard's lock is a lease without an end, so there is nothing to write; storage shared
+        between machines will need it.
+        """
+
+    def release(self, messages: Sequence[QueuedMessage]) -> None:
+        """Give claims back untried; they are due at once. Stored with the next batch."""
+        pairs = [(message.id, recipient.number) for message in messages for recipient in message.recipients]
+        self._commits.later(lambda writer: writer.set_claimed(pairs, False))
+
+    def settle_soon(self, settlement: Settlement, stored: Stored | None = None) -> None:
+        """Store what a delivery changed, with the next batch, within 50 ms. A failed commit does not lose it: it is
+        written again after recovery, and `stored` is called only then.
+        """
+        self._commits.settle_soon(settlement, stored)
 
     async def settle(self, settlement: Settlement) -> None:
         """Like `settle_soon`, returning when it is durable."""
-        raise NotImplementedError
-
-    def claim(self, key: RoutingKey, count: int, now: float) -> tuple[Sequence[QueuedMessage], float | None]:
-        """Up to `count` due messages of a queue, and the earliest due time of what is left."""
-        raise NotImplementedError
-
-    def release(self, messages: Sequence[QueuedMessage]) -> None:
-        """Give claims back untried."""
-        raise NotImplementedError
-
-    def queues(self) -> Sequence[QueueRow]:
-        """All queues with something waiting or suspended: for `Scheduler.restore`."""
-        raise NotImplementedError
+        future = asyncio.get_running_loop().create_future()
+        self.settle_soon(settlement, lambda error: _resolve(future, error))
+        await future
 
     def save_queue(self, key: RoutingKey, suspended_until: float, failures: int, reason: str) -> None:
-        """Remember a queue's back-off across restarts; rides the next batch."""
-        raise NotImplementedError
+        """Remember a queue's back-off or suspension across restarts; rides with the next batch."""
+        self._commits.later(lambda writer: writer.save_queue(key, suspended_until, failures, reason))
+
+    def queues(self) -> list[QueueRow]:
+        """Every queue with something waiting or suspended: for `Scheduler.restore` at start."""
+        return queue_rows(self.reader)
+
+    # Bodies.
 
     def read_body(self, message: QueuedMessage) -> bytes:
         """The whole body. Raises `BodyMissing`."""
-        raise NotImplementedError
+        return b"".join(self.body_chunks(message))
 
     def body_chunks(self, message: QueuedMessage, size: int = 262144) -> Iterator[bytes]:
-        """The body in pieces, for large ones. Raises `BodyMissing`."""
-        raise NotImplementedError
+        """The body in pieces of at most `size` octets, or in one piece from the database. Raises `BodyMissing`."""
+        if message.body_file is not None:
+            yield from bodies.read_chunks(self._bodies, message.body_file, size)
+            return
+        row = self.reader.execute("SELECT data FROM body WHERE id = ?", (message.id,)).fetchone()
+        if row is None:
+            raise BodyMissing(f"message {message.id_text} has no body in the spool")
+        yield row[0]
 
-    def expired(self, now: float, limit: int = 64) -> Sequence[QueuedMessage]:
-        """Messages whose lifetime is over, with their open recipients, wherever their queue stands."""
-        raise NotImplementedError
+    # Time passing.
 
-    def late(self, now: float, delay: float, limit: int = 64) -> Sequence[QueuedMessage]:
-        """Messages older than `delay` seconds whose sender was not yet told."""
-        raise NotImplementedError
+    def expired(self, now: float, limit: int = 64) -> list[QueuedMessage]:
+        """Messages whose lifetime is over, with their open recipients, wherever their queue stands; ask every few
+        seconds. Settle each recipient as `EXPIRED` unless the scheduler says it is on the wire.
+        """
+        return claims.expired_messages(self.reader, now, self.settings.shortest_lifetime, limit)
 
-    def sweep(self, now: float) -> None:
-        """Retention, vacuum, orphan bodies: a small step; call every few seconds."""
-        raise NotImplementedError
+    def late(self, now: float, delay: float, limit: int = 64) -> list[QueuedMessage]:
+        """Messages older than `delay` seconds whose sender was not told yet; each is reported once per run."""
+        before = floor_id(now - delay)
+        found = claims.late_messages(self.reader, self._late_cursor, before, limit)
+        self._late_cursor = found[-1].id if len(found) == limit else max(self._late_cursor, before - 1)
+        return [message for message in found if message.recipients]
 
-    def operate(self, operation: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The control socket's `queue.*` operations (without the prefix): list show hold release retry fail drop reroute purge."""
-        raise NotImplementedError
+    def sweep(self, now: float) -> int:
+        """A short step of retention and clean-up; call every few seconds. Returns what it removed. Raises `SpoolError`."""
+        with self._commits.exclusive() as writer:
+            removed = retention.forget(writer, self.settings, now)
+            retention.give_back_pages(writer.connection)
+        return removed
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[BatchWriter]:
+        """A transaction at once, for operators' acts (`danelaw.spool.acts`)."""
+        with self._commits.exclusive() as writer:
+            yield writer
+
+    @property
+    def batches(self) -> tuple[int, int]:
+        """How many batches were stored, and how many messages were in them: for metrics."""
+        return self._commits.batches, self._commits.stored
 
     async def close(self) -> None:
-        """Store what is pending, give claims back, unlock."""
-        raise NotImplementedError
+        """Store what is pending, give claims back, unlock. What a broken disk keeps from being stored stays claimed
+        and is due again at the next start.
+        """
+        await self._commits.drain()
+        self.close_now()
+
+    def close_now(self) -> None:
+        """Like `close` where no loop runs and nothing is pending."""
+        if self._lock < 0:
+            return
+        if self._commits.broken is None:
+            with contextlib.suppress(SpoolError), self._commits.exclusive() as writer:
+                writer.connection.execute("UPDATE recipient SET state = 0 WHERE state = 1")
+        self._commits.stop()
+        for connection in (self.reader, self._commits.writer.connection):
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+        os.close(self._lock)
+        self._lock = -1
+
+
+def _resolve(future: asyncio.Future[None], error: SpoolError | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)

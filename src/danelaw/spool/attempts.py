@@ -1,0 +1,159 @@
+"""The record of tries: one table per day, evidence stored once per digest, and how each host has been doing."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from danelaw.queue import Attempt, Settlement
+
+DAY = 86400
+_PREFIX = "attempt_"
+
+
+def day_table(when: float) -> str:
+    """The name of the table for tries recorded at `when` (POSIX seconds, UTC days)."""
+    return _PREFIX + time.strftime("%Y%m%d", time.gmtime(when))
+
+
+def day_tables(connection: sqlite3.Connection) -> list[str]:
+    """The tables that exist, oldest first."""
+    rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'attempt_[0-9]*'")
+    return sorted(row[0] for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """How a host has been doing: when it last took mail and how often since it last failed, or since when it fails."""
+
+    name: str
+    last_success: float | None
+    successes: int
+    failing_since: float | None
+    failures: int
+    reason: str
+
+
+class AttemptWriter:
+    """Adds attempts and evidence inside the caller's transaction. Remembers which evidence is stored already."""
+
+    __slots__ = ("_seen", "_seen_day", "_table")
+
+    def __init__(self) -> None:
+        self._table = ""
+        self._seen: set[bytes] = set()
+        self._seen_day = -1
+
+    def rolled_back(self) -> None:
+        """The transaction is gone: nothing is known to be stored any more."""
+        self._table = ""
+        self._seen.clear()
+
+    def write(self, connection: sqlite3.Connection, settlements: Iterable[Settlement]) -> None:
+        """Store what the settlements bring, into the table of the day they were made."""
+        rows = []
+        hosts: dict[str, list[tuple[Attempt, bool]]] = {}
+        at = 0.0
+        for settlement in settlements:
+            if settlement.evidence:
+                self._evidence(connection, settlement.evidence, int(settlement.at // DAY))
+            for number, attempt in enumerate(settlement.attempts):
+                at = settlement.at
+                rows.append(
+                    (settlement.message.id, attempt.time, number, attempt.destination, attempt.host, attempt.encode())
+                )
+                if attempt.host:
+                    hosts.setdefault(attempt.host, []).append((attempt, attempt.outcome == "delivered"))
+        if not rows:
+            return
+        table = day_table(at)
+        if table != self._table:
+            connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {table} (message INTEGER NOT NULL, time REAL NOT NULL, number INTEGER NOT NULL,"
+                " destination TEXT NOT NULL, host TEXT NOT NULL, record TEXT NOT NULL,"
+                " PRIMARY KEY (message, time, number)) STRICT, WITHOUT ROWID"
+            )
+            self._table = table
+        connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?,?,?,?,?,?)", rows)
+        connection.executemany(_UPSERT_HOST, [_host_row(name, tries) for name, tries in hosts.items()])
+
+    def _evidence(self, connection: sqlite3.Connection, blobs: tuple[bytes, ...], day: int) -> None:
+        if day != self._seen_day or len(self._seen) > 20000:
+            self._seen.clear()
+            self._seen_day = day
+        for blob in blobs:
+            digest = hashlib.sha256(blob).digest()
+            if digest in self._seen:
+                continue
+            self._seen.add(digest)
+            touched = connection.execute("UPDATE evidence SET day = ? WHERE digest = ?", (day, digest)).rowcount
+            if not touched:
+                connection.execute("INSERT INTO evidence VALUES (?,?,?)", (digest, day, zlib.compress(blob, 6)))
+
+
+_UPSERT_HOST = (
+    "INSERT INTO host VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET"
+    " last_success = coalesce(excluded.last_success, last_success),"
+    " successes = CASE WHEN excluded.last_success IS NOT NULL AND failing_since IS NULL"
+    "  THEN successes + excluded.successes WHEN excluded.successes > 0 THEN excluded.successes ELSE successes END,"
+    " failing_since = CASE WHEN ?7 THEN NULL ELSE coalesce(failing_since, excluded.failing_since) END,"
+    " failures = CASE WHEN ?7 THEN 0 ELSE failures + excluded.failures END,"
+    " reason = CASE WHEN ?7 THEN '' ELSE excluded.reason END"
+)
+
+
+def _host_row(name: str, tries: list[tuple[Attempt, bool]]) -> tuple[object, ...]:
+    """One batch's tries at a host as one update; the last try says how it stands."""
+    good = [attempt for attempt, delivered in tries if delivered]
+    bad = [attempt for attempt, delivered in tries if not delivered]
+    last, recovered = tries[-1]
+    return (
+        name,
+        good[-1].time if good else None,
+        len(good),
+        None if recovered or not bad else bad[0].time,
+        0 if recovered else len(bad),
+        "" if recovered else last.reason,
+        recovered,
+    )
+
+
+def attempts_of(connection: sqlite3.Connection, message_id: int) -> list[Attempt]:
+    """All recorded tries of a message, oldest first."""
+    found: list[tuple[float, int, str]] = []
+    for table in day_tables(connection):
+        found += connection.execute(f"SELECT time, number, record FROM {table} WHERE message = ?", (message_id,))
+    return [Attempt.decode(record) for _, _, record in sorted(found)]
+
+
+def attempts_at(
+    connection: sqlite3.Connection, domain: str, since: float = 0.0, limit: int = 100
+) -> list[tuple[int, Attempt]]:
+    """The latest tries for a next hop or at a host, newest first, each with its message's id."""
+    found: list[tuple[int, Attempt]] = []
+    for table in reversed(day_tables(connection)):
+        if table < day_table(since) or len(found) >= limit:
+            break
+        rows = connection.execute(
+            f"SELECT message, record FROM {table} WHERE (destination = ?1 OR host = ?1) AND time >= ?2"
+            " ORDER BY time DESC LIMIT ?3",
+            (domain, since, limit - len(found)),
+        )
+        found += [(message, Attempt.decode(record)) for message, record in rows]
+    return found
+
+
+def evidence_blob(connection: sqlite3.Connection, digest: bytes) -> bytes | None:
+    """The stored evidence with this SHA-256, None when it was forgotten by age."""
+    row = connection.execute("SELECT data FROM evidence WHERE digest = ?", (digest,)).fetchone()
+    return None if row is None else zlib.decompress(row[0])
+
+
+def host_record(connection: sqlite3.Connection, name: str) -> HostRecord | None:
+    """How a host has been doing, None when it was never tried."""
+    row = connection.execute("SELECT * FROM host WHERE name = ?", (name,)).fetchone()
+    return None if row is None else HostRecord(*row)

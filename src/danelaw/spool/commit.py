@@ -1,0 +1,381 @@
+"""Group commit: statements on the loop thread, only COMMIT (which waits for the disk) in a thread of its own.
+
+Whoever arrives while a COMMIT runs joins the next batch, so the batch grows with the load and a lone message is
+stored at once; there is no timer for appends. Results of deliveries ride along, and only when no append came for
+50 ms do they get a batch of their own: the two must never share a flag, or a result's timer delays appends.
+
+A failed flush is final for its descriptor (the kernel may forget the unwritten pages and report success the next
+time). So the batch fails, the shard takes no mail, and the database is opened anew and its whole log copied into
+the main file through the new descriptor before anything is accepted again. What the failed COMMIT may have stored
+although its client was told otherwise is removed; settlements are facts and are written again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from danelaw.queue import Settlement
+from danelaw.spool.bodies import delete_bodies, storage_failure
+from danelaw.spool.errors import CommitFailed, SpoolError, SpoolFull, SpoolReadOnly
+from danelaw.spool.logsize import LogSize
+from danelaw.spool.writer import Appended, BatchWriter
+
+MAX_MESSAGES = 256
+MAX_OCTETS = 4 << 20
+RESULTS_DELAY = 0.05
+FIRST_RECOVERY, LONGEST_RECOVERY = 1.0, 30.0
+
+Stored: TypeAlias = "Callable[[SpoolError | None], None]"
+Action: TypeAlias = "Callable[[BatchWriter], None]"
+
+
+def commit_durably(connection: sqlite3.Connection) -> None:
+    """COMMIT, which returns once the log is flushed. Tests and benchmarks put failures and delays in its place."""
+    connection.execute("COMMIT")
+
+
+@dataclass(slots=True)
+class _Batch:
+    appends: list[tuple[Appended, Stored]] = field(default_factory=list)
+    settlements: list[tuple[Settlement, Stored | None]] = field(default_factory=list)
+    actions: list[tuple[Action, Callable[[], None] | None]] = field(default_factory=list)
+    doomed: list[str] = field(default_factory=list)
+
+
+class GroupCommit:
+    """One shard's batches. All methods belong to the loop thread; callbacks run there too."""
+
+    def __init__(
+        self,
+        writer: BatchWriter,
+        reopen: Callable[[], BatchWriter],
+        bodies: Path,
+        commit: Callable[[sqlite3.Connection], None] = commit_durably,
+    ) -> None:
+        self.writer = writer
+        self.broken: SpoolError | None = None
+        self.batches = 0
+        self.stored = 0
+        self._reopen = reopen
+        self._bodies = bodies
+        self._commit = commit
+        self._appends: deque[tuple[Appended, Stored]] = deque()
+        self._settlements: deque[tuple[Settlement, Stored | None]] = deque()
+        self._actions: list[tuple[Action, Callable[[], None] | None]] = []
+        self._rejected: list[int] = []
+        self._alone = 0
+        self._busy = False
+        self._scheduled = False
+        self._results_timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._transaction = threading.Lock()
+        self._idle: list[asyncio.Future[None]] = []
+        self._log = LogSize()
+        self._recovery_delay = FIRST_RECOVERY
+        self._recovery: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def append_soon(self, item: Appended, stored: Stored) -> None:
+        """Store a message with the next batch; `stored` is never called before this returns."""
+        if self.broken is not None:
+            kind = SpoolFull if isinstance(self.broken, SpoolFull) else SpoolReadOnly
+            refusal = kind(f"the spool takes no mail: {self.broken.reason}", advice=self.broken.advice)
+            self._running_loop().call_soon(stored, refusal)
+            return
+        self._appends.append((item, stored))
+        self._kick()
+
+    def settle_soon(self, settlement: Settlement, stored: Stored | None) -> None:
+        """Store an outcome with the next batch, within 50 ms; kept and repeated until it is stored."""
+        self._settlements.append((settlement, stored))
+        self._arm()
+
+    def later(self, action: Action, done: Callable[[], None] | None = None) -> None:
+        """Run repeatable statements inside the next transaction, before its messages; `done` once it is durable."""
+        self._actions.append((action, done))
+        self._arm()
+
+    @contextmanager
+    def exclusive(self) -> Iterator[BatchWriter]:
+        """A transaction at once, on this thread: for operators' acts and sweeps, which are short and rare.
+
+        Waits for a COMMIT under way. Raises `SpoolReadOnly`, `CommitFailed`, `SpoolFull`.
+        """
+        if self.broken is not None:
+            raise SpoolReadOnly(f"the spool cannot be changed now: {self.broken.reason}", advice=self.broken.advice)
+        with self._transaction:
+            connection = self.writer.connection
+            before = connection.total_changes
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.writer
+                self._commit(connection)
+            except BaseException as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self.writer.rolled_back()
+                if _is_disk_fault(error):
+                    self._break(_typed(error))
+                    raise self.broken or _typed(error) from error
+                raise
+            delete_bodies(self._bodies, self.writer.committed())
+            self._log.grew(connection.total_changes - before, 0)
+            self._log.checkpoint_if_large(connection)
+
+    async def drain(self) -> None:
+        """Returns once everything given so far is stored (or the shard is broken and cannot)."""
+        while self._busy or (self.broken is None and (self._appends or self._settlements or self._actions)):
+            waiter = self._running_loop().create_future()
+            self._idle.append(waiter)
+            self._kick()
+            await waiter
+
+    def stop(self) -> None:
+        """End the commit thread and all timers; call after `drain`."""
+        if self._results_timer is not None:
+            self._results_timer.cancel()
+        if self._recovery is not None:
+            self._recovery.cancel()
+        self._closed = True
+        self.broken = self.broken or SpoolError("the spool is closed")
+        if self._thread is not None:
+            self._inbox.put(None)
+            self._thread.join()
+            self._thread = None
+
+    # From here on: how a batch lives. _kick → _start → (thread) _flush → _finished → callbacks.
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
+
+    def _kick(self) -> None:
+        if not self._scheduled and not self._busy:
+            self._scheduled = True
+            self._running_loop().call_soon(self._start)
+
+    def _arm(self) -> None:
+        """A batch for results alone, unless one starts sooner for an append."""
+        if self._busy or self._scheduled or self.broken is not None:
+            return
+        if len(self._settlements) >= MAX_MESSAGES:
+            self._kick()
+        elif self._results_timer is None:
+            self._results_timer = self._running_loop().call_later(RESULTS_DELAY, self._results_due)
+
+    def _results_due(self) -> None:
+        self._results_timer = None
+        self._kick()
+
+    def _take(self) -> _Batch:
+        batch = _Batch(actions=self._actions)
+        self._actions = []
+        limit = 1 if self._alone else MAX_MESSAGES
+        octets = 0
+        while self._appends and len(batch.appends) < limit and octets < MAX_OCTETS:
+            batch.appends.append(self._appends.popleft())
+            body = batch.appends[-1][0].body
+            octets += len(body) if body is not None else 0
+        room = limit - len(batch.appends) if self._alone else limit
+        while self._settlements and len(batch.settlements) < room:
+            batch.settlements.append(self._settlements.popleft())
+        if self._alone:
+            self._alone -= 1
+        self._log.grew(0, octets)
+        return batch
+
+    def _start(self) -> None:
+        self._scheduled = False
+        if self._busy or self.broken is not None:
+            return
+        if self._results_timer is not None:
+            self._results_timer.cancel()
+            self._results_timer = None
+        batch = self._take()
+        if not (batch.appends or batch.settlements or batch.actions):
+            self._wake_idle()
+            return
+        self._busy = True
+        self._transaction.acquire()
+        try:
+            self._write(batch)
+        except Exception as error:
+            self._unwritten(batch, error)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._flush_batches, name="spool-commit", daemon=True)
+            self._thread.start()
+        self._inbox.put(batch)
+
+    def _write(self, batch: _Batch) -> None:
+        writer = self.writer
+        before = writer.connection.total_changes
+        writer.connection.execute("BEGIN IMMEDIATE")
+        for action, _ in batch.actions:
+            action(writer)
+        if batch.appends:
+            writer.append([item for item, _ in batch.appends])
+        if batch.settlements:
+            writer.settle([settlement for settlement, _ in batch.settlements])
+        self._log.grew(writer.connection.total_changes - before, 0)
+
+    def _unwritten(self, batch: _Batch, error: Exception) -> None:
+        """A statement failed: the disk's fault fails the batch, a value's fault is found by storing one at a time."""
+        connection = self.writer.connection
+        if _is_disk_fault(error):
+            self._transaction.release()
+            self._finished(batch, _typed(error))
+            return
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        self.writer.rolled_back()
+        self._transaction.release()
+        self._busy = False
+        count = len(batch.appends) + len(batch.settlements)
+        if count > 1:
+            self._appends.extendleft(reversed(batch.appends))
+            self._settlements.extendleft(reversed(batch.settlements))
+            self._actions[:0] = batch.actions
+            self._alone = count
+        else:
+            refusal = SpoolError(f"the message cannot be stored: {error}")
+            self._call([stored for _, stored in (*batch.appends, *batch.settlements)], refusal)
+            self._running_loop().call_exception_handler({"message": "the spool dropped a bad value", "exception": error})
+            if count:
+                self._actions[:0] = batch.actions
+        self._kick()
+
+    def _flush_batches(self) -> None:
+        """The commit thread."""
+        loop = self._running_loop()
+        while (batch := self._inbox.get()) is not None:
+            connection = self.writer.connection
+            error: SpoolError | None = None
+            try:
+                self._commit(connection)
+                batch.doomed = self.writer.committed()
+            except Exception as cause:
+                error = _typed(cause)
+            large = error is None and self._log.large
+            if large:
+                # Answer first: nobody waits for the checkpoint.
+                loop.call_soon_threadsafe(self._finished, batch, None, False)
+                self._log.checkpoint_if_large(connection)
+            delete_bodies(self._bodies, batch.doomed)
+            self._transaction.release()
+            if large:
+                loop.call_soon_threadsafe(self._free)
+            else:
+                loop.call_soon_threadsafe(self._finished, batch, error)
+
+    def _finished(self, batch: _Batch, error: SpoolError | None, free: bool = True) -> None:
+        if error is not None:
+            self._fail(batch, error)
+            return
+        self.batches += 1
+        self.stored += len(batch.appends)
+        if free:
+            self._busy = False
+        for _, done in batch.actions:
+            if done is not None:
+                done()
+        self._call([stored for _, stored in batch.appends], None)
+        self._call([stored for _, stored in batch.settlements], None)
+        if free:
+            self._free()
+
+    def _free(self) -> None:
+        self._busy = False
+        if self._appends or self._alone:
+            self._kick()
+        elif self._settlements or self._actions:
+            self._arm()
+        self._wake_idle()
+
+    def _wake_idle(self) -> None:
+        waiters, self._idle = self._idle, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _call(self, callbacks: list[Stored] | list[Stored | None], error: SpoolError | None) -> None:
+        for callback in callbacks:
+            if callback is None:
+                continue
+            try:
+                callback(error)
+            except Exception as fault:
+                context = {"message": "a callback of the spool failed", "exception": fault}
+                self._running_loop().call_exception_handler(context)
+
+    def _fail(self, batch: _Batch, error: SpoolError) -> None:
+        self._busy = False
+        self._rejected += [item.message.id for item, _ in batch.appends]
+        refused = [stored for _, stored in (*batch.appends, *self._appends)]
+        self._appends.clear()
+        self._settlements.extendleft(reversed(batch.settlements))
+        self._actions[:0] = batch.actions
+        self.writer.rolled_back()
+        self._break(error)
+        self._call(refused, error)
+        self._wake_idle()
+
+    def _break(self, error: SpoolError) -> None:
+        """No mail until the database was opened anew; without a loop (a command) the process ends instead."""
+        self.broken = error
+        if self._loop is not None and self._recovery is None:
+            self._recovery = self._loop.call_later(self._recovery_delay, self.recover)
+
+    def recover(self) -> None:
+        """Try to take mail again: open anew, remove what was refused. Comes by itself after a failure."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+            self._recovery = None
+        if self.broken is None or self._closed:
+            return
+        failure = self.broken
+        try:
+            self.writer = self._reopen()
+            self.broken = None
+            self._log = LogSize()
+            with self.exclusive() as writer:
+                writer.unappend(self._rejected)
+        except (SpoolError, sqlite3.Error, OSError) as error:
+            self._recovery_delay = min(LONGEST_RECOVERY, self._recovery_delay * 2)
+            self._break(_typed(error) if not isinstance(error, SpoolReadOnly) else failure)
+            return
+        self._rejected.clear()
+        self._recovery_delay = FIRST_RECOVERY
+        self._free()
+
+
+def _is_disk_fault(error: BaseException) -> bool:
+    """True for what the disk or the database file did; False for a value SQLite cannot take."""
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return False
+    return isinstance(error, sqlite3.Error | OSError | CommitFailed)
+
+
+def _typed(error: BaseException) -> SpoolError:
+    """The spool's error for what SQLite or the system said."""
+    if isinstance(error, SpoolError):
+        return error
+    if isinstance(error, sqlite3.Error):
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+            return SpoolFull("the spool's disk is full", advice="free space on the spool's disk; mail is answered 452")
+        return CommitFailed(f"the spool could not be written: {error}", advice="look at the disk and the system's log")
+    if isinstance(error, OSError):
+        return storage_failure(error)
+    return CommitFailed(f"the spool could not be written: {error!r}")

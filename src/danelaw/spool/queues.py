@@ -1,0 +1,93 @@
+"""The numbers of queues: each routing key has a small id, made by us, so that recipient rows stay short."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from danelaw.queue import RoutingKey
+
+UPSERT_QUEUE = (
+    "INSERT INTO queue VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
+    " suspended_until = excluded.suspended_until, failures = excluded.failures, reason = excluded.reason"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One queue on disk: `due` is the earliest due time of what waits unclaimed, None when nothing does."""
+
+    key: RoutingKey
+    waiting: int
+    due: float | None
+    suspended_until: float
+    failures: int
+    reason: str
+
+
+class QueueNumbers:
+    """Key to id, and new keys with the next transaction. After a rollback call `forget_new`: the rows are gone."""
+
+    __slots__ = ("_fresh", "_ids", "_last", "_unsaved")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._ids: dict[RoutingKey, int] = {}
+        self._unsaved: list[tuple[int, RoutingKey]] = []
+        self._fresh: list[RoutingKey] = []
+        self._last = 0
+        for number, *key in connection.execute("SELECT id, next_hop, demand, tenant FROM queue"):
+            self._ids[RoutingKey(*key)] = number
+            self._last = max(self._last, number)
+
+    def number(self, key: RoutingKey) -> int:
+        """The id of a key, which `write` will make a row for when it is new."""
+        number = self._ids.get(key)
+        if number is None:
+            self._last = number = self._last + 1
+            self._ids[key] = number
+            self._unsaved.append((number, key))
+        return number
+
+    def known(self, key: RoutingKey) -> int | None:
+        """The id of a key that has been used before."""
+        return self._ids.get(key)
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Insert the rows of new keys; inside the caller's transaction."""
+        if self._unsaved:
+            rows = [(number, *key, 0.0, 0, "") for number, key in self._unsaved]
+            connection.executemany("INSERT OR IGNORE INTO queue VALUES (?,?,?,?,?,?,?)", rows)
+            self._fresh += [key for _, key in self._unsaved]
+            self._unsaved.clear()
+
+    def committed(self) -> None:
+        """The transaction is durable."""
+        self._fresh.clear()
+
+    def rolled_back(self) -> None:
+        """The transaction is gone: its new rows will be written again."""
+        self._unsaved = [(self._ids[key], key) for key in self._fresh] + self._unsaved
+        self._fresh.clear()
+
+    def prune(self, connection: sqlite3.Connection, now: float) -> int:
+        """Drop the rows of queues nothing refers to; inside the caller's transaction. Returns how many."""
+        rows = connection.execute(
+            "SELECT id FROM queue q WHERE suspended_until <= ?"
+            " AND NOT EXISTS (SELECT 1 FROM recipient r WHERE r.queue = q.id)",
+            (now,),
+        ).fetchall()
+        gone = {row[0] for row in rows} - {number for number, _ in self._unsaved}
+        connection.executemany("DELETE FROM queue WHERE id = ?", [(number,) for number in gone])
+        self._ids = {key: number for key, number in self._ids.items() if number not in gone}
+        return len(gone)
+
+
+def queue_rows(connection: sqlite3.Connection) -> list[QueueRow]:
+    """Every queue with something waiting, or suspended: one pass over the covering index."""
+    rows = connection.execute(
+        "SELECT q.next_hop, q.demand, q.tenant, coalesce(r.waiting, 0), r.due, q.suspended_until, q.failures, q.reason"
+        " FROM queue q LEFT JOIN (SELECT queue, count(*) AS waiting, min(due) AS due FROM recipient"
+        " INDEXED BY recipient_due WHERE state = 0 GROUP BY queue) r ON r.queue = q.id"
+        " WHERE r.waiting > 0 OR q.suspended_until > 0"
+    )
+    return [QueueRow(RoutingKey(*row[:3]), *row[3:]) for row in rows]

@@ -1,0 +1,197 @@
+"""Between values and rows: the only place that knows the columns' order."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
+
+SMTPUTF8, REQUIRETLS, TLS_REQUIRED_NO, NOTIFIED, EIGHT_BIT = 1, 2, 4, 8, 16
+
+INSERT_MESSAGE = "INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+INSERT_BODY = "INSERT INTO body VALUES (?,?)"
+INSERT_RECIPIENT = "INSERT INTO recipient VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+INSERT_HISTORY = "INSERT OR REPLACE INTO history VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+SELECT_MESSAGE = (
+    "SELECT id, received_at, expires, reverse_path, size, recipients, flags, ret, envid,"
+    " client_address, client_helo, client_tls, message_id, body_file FROM message"
+)
+SELECT_RECIPIENT = (
+    "SELECT r.message, r.number, r.state, r.due, r.tries, r.changed_at, r.forward_path, r.notify, r.orcpt,"
+    " r.reply, r.reason, q.next_hop, q.demand, q.tenant FROM recipient r JOIN queue q ON q.id = r.queue"
+)
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def flags(message: QueuedMessage) -> int:
+    """The yes-or-no fields in one number."""
+    return (
+        (SMTPUTF8 if message.smtputf8 else 0)
+        | (REQUIRETLS if message.requiretls else 0)
+        | (TLS_REQUIRED_NO if message.tls_required_no else 0)
+        | (NOTIFIED if message.notified else 0)
+        | (EIGHT_BIT if message.body_kind == "8BITMIME" else 0)
+    )
+
+
+def message_row(message: QueuedMessage) -> tuple[Any, ...]:
+    """For `INSERT_MESSAGE`."""
+    return (
+        message.id,
+        message.received_at,
+        message.expires,
+        message.reverse_path,
+        message.size,
+        len(message.recipients),
+        flags(message),
+        message.ret,
+        message.envid,
+        message.client_address,
+        message.client_helo,
+        message.client_tls,
+        message.message_id,
+        message.body_file,
+    )
+
+
+def recipient_row(message_id: int, recipient: QueuedRecipient, queue: int, state: int) -> tuple[Any, ...]:
+    """For `INSERT_RECIPIENT`."""
+    return (
+        message_id,
+        recipient.number,
+        queue,
+        state,
+        recipient.due,
+        recipient.tries,
+        recipient.changed_at,
+        recipient.forward_path,
+        recipient.notify,
+        recipient.orcpt,
+        recipient.reply,
+        recipient.reason,
+    )
+
+
+def message_value(row: Sequence[Any], recipients: Iterable[QueuedRecipient]) -> QueuedMessage:
+    """From `SELECT_MESSAGE`."""
+    bits = row[6]
+    return QueuedMessage(
+        id=row[0],
+        received_at=row[1],
+        expires=row[2],
+        reverse_path=row[3],
+        recipients=tuple(recipients),
+        size=row[4],
+        recipient_count=row[5],
+        body_kind="8BITMIME" if bits & EIGHT_BIT else "7BIT",
+        smtputf8=bool(bits & SMTPUTF8),
+        ret=row[7],
+        envid=row[8],
+        requiretls=bool(bits & REQUIRETLS),
+        tls_required_no=bool(bits & TLS_REQUIRED_NO),
+        client_address=row[9],
+        client_helo=row[10],
+        client_tls=row[11],
+        message_id=row[12],
+        body_file=row[13],
+        notified=bool(bits & NOTIFIED),
+    )
+
+
+def recipient_value(row: Sequence[Any]) -> QueuedRecipient:
+    """From `SELECT_RECIPIENT`."""
+    return QueuedRecipient(
+        number=row[1],
+        forward_path=row[6],
+        key=RoutingKey(row[11], row[12], row[13]),
+        notify=row[7],
+        orcpt=row[8],
+        due=row[3],
+        tries=row[4],
+        state=RecipientState(row[2]),
+        reply=row[9],
+        reason=row[10],
+        changed_at=row[5],
+    )
+
+
+def load_messages(connection: sqlite3.Connection, wanted: Mapping[int, Iterable[int] | None]) -> list[QueuedMessage]:
+    """Messages by id, each with the recipients of the given numbers (None: all), in the order of `wanted`."""
+    loaded = []
+    for message_id, numbers in wanted.items():
+        row = connection.execute(SELECT_MESSAGE + " WHERE id = ?", (message_id,)).fetchone()
+        if row is None:
+            continue
+        chosen = None if numbers is None else set(numbers)
+        rows = connection.execute(SELECT_RECIPIENT + " WHERE r.message = ? ORDER BY r.number", (message_id,))
+        recipients = [recipient_value(found) for found in rows if chosen is None or found[1] in chosen]
+        loaded.append(message_value(row, recipients))
+    return loaded
+
+
+class Redaction:
+    """How addresses are kept in history. `redact` leaves `a…@example.org` and a keyed digest, by which the traces of
+    one person can still be found and purged, but not read.
+    """
+
+    __slots__ = ("_salt", "redact")
+
+    def __init__(self, redact: bool, salt: bytes) -> None:
+        self.redact = redact
+        self._salt = salt
+
+    def digest(self, address: str) -> str:
+        """16 hexadecimal digits that stand for an address in this shard only."""
+        return hmac.new(self._salt, address.lower().encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:16]
+
+    def shown(self, address: str) -> str:
+        """The address as history keeps it."""
+        if not self.redact or "@" not in address:
+            return address
+        local, _, domain = address.rpartition("@")
+        return f"{local[:1]}…@{domain} {self.digest(address)}"
+
+    def words(self, text: str, addresses: Iterable[str]) -> str:
+        """A reply or reason as history keeps it: servers like to repeat the address in them."""
+        if self.redact:
+            for address in addresses:
+                if "@" in address:
+                    text = text.replace(address, self.shown(address).split(" ")[0])
+        return text
+
+
+def history_row(
+    message: QueuedMessage, recipients: Iterable[QueuedRecipient], at: float, redaction: Redaction
+) -> tuple[Any, ...]:
+    """For `INSERT_HISTORY`: one compact record of a finished message."""
+    kept = [
+        [
+            recipient.number,
+            redaction.shown(recipient.forward_path),
+            recipient.key.next_hop,
+            int(recipient.state),
+            round(recipient.changed_at, 3),
+            recipient.tries,
+            redaction.words(recipient.reply, (recipient.forward_path, message.reverse_path)),
+            redaction.words(recipient.reason, (recipient.forward_path, message.reverse_path)),
+        ]
+        for recipient in recipients
+    ]
+    return (
+        message.id,
+        message.received_at,
+        at,
+        redaction.shown(message.reverse_path),
+        message.size,
+        flags(message),
+        message.client_address,
+        message.client_helo,
+        message.client_tls,
+        message.message_id,
+        _encode(kept),
+    )

@@ -1,0 +1,85 @@
+"""The tables of one shard and the steps between versions of them.
+
+`PRAGMA user_version` holds the version. A step is a list of statements run in one transaction; a version above ours
+is refused, never guessed at. Attempts live in one table per day (`attempt_20261123`), made when first needed and
+dropped whole, so that retention never deletes row by row.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from danelaw.spool.errors import SpoolVersion
+
+APPLICATION_ID = 0x44414E45  # "DANE": tells file(1) and us whose database it is
+
+STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE queue (
+            id INTEGER PRIMARY KEY, next_hop TEXT NOT NULL, demand TEXT NOT NULL, tenant TEXT NOT NULL,
+            suspended_until REAL NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0,
+            reason TEXT NOT NULL DEFAULT '', UNIQUE (next_hop, demand, tenant)) STRICT""",
+        """CREATE TABLE message (
+            id INTEGER PRIMARY KEY, received_at REAL NOT NULL, expires REAL NOT NULL, reverse_path TEXT NOT NULL,
+            size INTEGER NOT NULL, recipients INTEGER NOT NULL, flags INTEGER NOT NULL, ret TEXT NOT NULL,
+            envid TEXT NOT NULL, client_address TEXT NOT NULL, client_helo TEXT NOT NULL, client_tls TEXT NOT NULL,
+            message_id TEXT NOT NULL, body_file TEXT) STRICT""",
+        "CREATE INDEX message_file ON message (body_file) WHERE body_file IS NOT NULL",
+        # Apart from the message, so that listing a million of them does not read their bodies.
+        "CREATE TABLE body (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT",
+        """CREATE TABLE recipient (
+            message INTEGER NOT NULL, number INTEGER NOT NULL, queue INTEGER NOT NULL, state INTEGER NOT NULL,
+            due REAL NOT NULL, tries INTEGER NOT NULL, changed_at REAL NOT NULL, forward_path TEXT NOT NULL,
+            notify TEXT NOT NULL, orcpt TEXT NOT NULL, reply TEXT NOT NULL, reason TEXT NOT NULL,
+            PRIMARY KEY (message, number)) STRICT, WITHOUT ROWID""",
+        # Partial: a message delivered at once is born claimed (state 1) and never touches this index.
+        "CREATE INDEX recipient_due ON recipient (queue, due) WHERE state = 0",
+        """CREATE TABLE history (
+            id INTEGER PRIMARY KEY, received_at REAL NOT NULL, finished_at REAL NOT NULL, reverse_path TEXT NOT NULL,
+            size INTEGER NOT NULL, flags INTEGER NOT NULL, client_address TEXT NOT NULL, client_helo TEXT NOT NULL,
+            client_tls TEXT NOT NULL, message_id TEXT NOT NULL, recipients TEXT NOT NULL) STRICT""",
+        "CREATE TABLE evidence (digest BLOB PRIMARY KEY, day INTEGER NOT NULL, data BLOB NOT NULL) STRICT, WITHOUT ROWID",
+        """CREATE TABLE host (
+            name TEXT PRIMARY KEY, last_success REAL, successes INTEGER NOT NULL, failing_since REAL,
+            failures INTEGER NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE acts (
+            id INTEGER PRIMARY KEY, at REAL NOT NULL, who TEXT NOT NULL, operation TEXT NOT NULL,
+            filter TEXT NOT NULL, why TEXT NOT NULL, messages INTEGER NOT NULL) STRICT""",
+        "CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
+    ),
+)
+
+VERSION = len(STEPS)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The schema version of the file, 0 when it is empty. Raises `SpoolVersion` for a stranger's database."""
+    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    tables = int(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
+    if application != APPLICATION_ID and (found or tables):
+        raise SpoolVersion("the file is a database, but not a danelaw spool", advice="choose another spool directory")
+    if found > VERSION:
+        raise SpoolVersion(
+            f"the spool has schema {found}; this danelaw knows up to {VERSION}",
+            advice="run the danelaw that wrote it, or a newer one",
+        )
+    return found
+
+
+def migrate(connection: sqlite3.Connection) -> int:
+    """Bring the file up to `VERSION`, one transaction per step; returns the version found before."""
+    before = version(connection)
+    for number in range(before, VERSION):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in STEPS[number]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    return before

@@ -1,0 +1,193 @@
+"""The statements of one batch: appended messages and settled deliveries, a few `executemany` in all.
+
+Everything here runs inside a transaction of the caller and must be repeatable: a settlement whose COMMIT failed is
+written again after recovery, perhaps over its own earlier success.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientResult, RecipientState, RoutingKey, Settlement
+from danelaw.spool import rows
+from danelaw.spool.attempts import AttemptWriter
+from danelaw.spool.queues import UPSERT_QUEUE, QueueNumbers
+
+_HELD = int(RecipientState.HELD)
+_DELIVERED = int(RecipientState.DELIVERED)
+# An operator's hold set while the message was on the wire outlives the deferral that follows.
+_UPDATE_RECIPIENT = (
+    f"UPDATE recipient SET state = CASE WHEN state = {_HELD} AND ?1 < {_DELIVERED} THEN state ELSE ?1 END,"
+    " due = ?2, tries = ?3, reply = ?4, reason = ?5, changed_at = ?6 WHERE message = ?7 AND number = ?8"
+)
+
+
+class Appended(NamedTuple):
+    """One message to store: `body` is None when it lies in a file; `claimed` keeps it for this process."""
+
+    message: QueuedMessage
+    body: bytes | None
+    claimed: bool
+
+
+class BatchWriter:
+    """Writes batches through one connection. `doomed` collects the files of bodies whose rows were deleted."""
+
+    __slots__ = ("attempts", "connection", "doomed", "numbers", "redaction")
+
+    def __init__(self, connection: sqlite3.Connection, redaction: rows.Redaction) -> None:
+        self.connection = connection
+        self.numbers = QueueNumbers(connection)
+        self.attempts = AttemptWriter()
+        self.redaction = redaction
+        self.doomed: list[str] = []
+
+    def committed(self) -> list[str]:
+        """The transaction is durable: returns the body files that may go now."""
+        self.numbers.committed()
+        doomed, self.doomed = self.doomed, []
+        return doomed
+
+    def rolled_back(self) -> None:
+        """The transaction is gone."""
+        self.numbers.rolled_back()
+        self.attempts.rolled_back()
+        self.doomed.clear()
+
+    def append(self, batch: Sequence[Appended]) -> None:
+        """Store new messages."""
+        number = self.numbers.number
+        messages: list[tuple[Any, ...]] = []
+        bodies: list[tuple[int, bytes]] = []
+        recipients: list[tuple[Any, ...]] = []
+        for message, body, claimed in batch:
+            messages.append(rows.message_row(message))
+            if body is not None:
+                bodies.append((message.id, body))
+            for recipient in message.recipients:
+                state = 1 if claimed and recipient.state == 0 else int(recipient.state)
+                recipients.append(rows.recipient_row(message.id, recipient, number(recipient.key), state))
+        self.numbers.write(self.connection)
+        executemany = self.connection.executemany
+        executemany(rows.INSERT_MESSAGE, messages)
+        executemany(rows.INSERT_BODY, bodies)
+        executemany(rows.INSERT_RECIPIENT, recipients)
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Store outcomes, the DSNs they call for, and the record; remove messages all of whose recipients are final."""
+        finished: list[tuple[Any, ...]] = []
+        updates: list[tuple[Any, ...]] = []
+        partly: dict[int, float] = {}
+        notices: list[Appended] = []
+        for settlement in settlements:
+            message = settlement.message
+            if _finishes(settlement):
+                recipient = _applied(message.recipients[0], settlement)
+                finished.append(rows.history_row(message, (recipient,), settlement.at, self.redaction))
+                if message.body_file is not None:
+                    self.doomed.append(message.body_file)
+            elif settlement.results:
+                updates += [_update(settlement, result) for result in settlement.results]
+                partly[message.id] = settlement.at
+            if settlement.notified:
+                self.connection.execute(
+                    "UPDATE message SET flags = flags | ? WHERE id = ?", (rows.NOTIFIED, message.id)
+                )
+            notices += [Appended(notice, body, False) for notice, body in settlement.notices]
+        self.connection.executemany(_UPDATE_RECIPIENT, updates)
+        self._finish([*finished, *self._finished_by_parts(partly)])
+        self._append_notices(notices)
+        self.attempts.write(self.connection, settlements)
+
+    def _append_notices(self, notices: list[Appended]) -> None:
+        """DSNs; one that is on disk already (a repeated settlement) is not stored twice."""
+        if notices:
+            here = self.connection.execute
+            self.append([n for n in notices if not here("SELECT 1 FROM message WHERE id = ?", (n[0].id,)).fetchone()])
+
+    def _finished_by_parts(self, touched: dict[int, float]) -> list[tuple[Any, ...]]:
+        """Of messages just updated, the history rows of those with no open recipient left."""
+        done = []
+        for message_id, at in touched.items():
+            is_open = self.connection.execute(
+                "SELECT 1 FROM recipient WHERE message = ? AND state < ? LIMIT 1", (message_id, _DELIVERED)
+            ).fetchone()
+            if is_open is None:
+                for message in rows.load_messages(self.connection, {message_id: None}):
+                    done.append(rows.history_row(message, message.recipients, at, self.redaction))
+                    if message.body_file is not None:
+                        self.doomed.append(message.body_file)
+        return done
+
+    def finish(self, messages: Iterable[QueuedMessage], at: float) -> None:
+        """Move messages with all their recipients, as they stand, to history."""
+        finished = []
+        for message in messages:
+            finished.append(rows.history_row(message, message.recipients, at, self.redaction))
+            if message.body_file is not None:
+                self.doomed.append(message.body_file)
+        self._finish(finished)
+
+    def _finish(self, history: list[tuple[Any, ...]]) -> None:
+        ids = [(row[0],) for row in history]
+        if not ids:
+            return
+        executemany = self.connection.executemany
+        executemany(rows.INSERT_HISTORY, history)
+        executemany("DELETE FROM message WHERE id = ?", ids)
+        executemany("DELETE FROM body WHERE id = ?", ids)
+        executemany("DELETE FROM recipient WHERE message = ?", ids)
+
+    def unappend(self, message_ids: Iterable[int]) -> None:
+        """Remove messages the client was told are not stored, should the failed COMMIT have stored them after all."""
+        ids = [(message_id,) for message_id in message_ids]
+        for table, column in (("message", "id"), ("body", "id"), ("recipient", "message")):
+            self.connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", ids)
+
+    def set_claimed(self, pairs: Iterable[tuple[int, int]], claimed: bool) -> None:
+        """Mark recipients (message, number) as claimed by this process, or give them back."""
+        before, after = (0, 1) if claimed else (1, 0)
+        self.connection.executemany(
+            f"UPDATE recipient SET state = {after} WHERE message = ? AND number = ? AND state = {before}", pairs
+        )
+
+    def save_queue(self, key: RoutingKey, suspended_until: float, failures: int, reason: str) -> None:
+        """Remember a queue's back-off or suspension."""
+        number = self.numbers.number(key)
+        self.numbers.write(self.connection)
+        self.connection.execute(UPSERT_QUEUE, (number, *key, suspended_until, failures, reason))
+
+
+def _finishes(settlement: Settlement) -> bool:
+    """True for the common case: the message has one recipient and its outcome is final. No query needed."""
+    return (
+        settlement.message.recipient_count == 1
+        and len(settlement.results) == 1
+        and settlement.results[0].state >= _DELIVERED
+        and len(settlement.message.recipients) == 1
+    )
+
+
+def _applied(recipient: QueuedRecipient, settlement: Settlement) -> QueuedRecipient:
+    result = settlement.results[0]
+    recipient.state = result.state
+    recipient.tries = result.tries or recipient.tries
+    recipient.reply = result.reply
+    recipient.reason = result.reason
+    recipient.changed_at = settlement.at
+    return recipient
+
+
+def _update(settlement: Settlement, result: RecipientResult) -> tuple[Any, ...]:
+    return (
+        int(result.state),
+        result.due,
+        result.tries,
+        result.reply,
+        result.reason,
+        settlement.at,
+        settlement.message.id,
+        result.number,
+    )

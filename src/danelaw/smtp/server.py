@@ -1,82 +1,240 @@
-"""The server's side of an SMTP conversation, without I/O."""
+"""The server's side of an SMTP conversation, without I/O (RFC 5321 §4).
+
+The owner feeds octets, takes events, answers those that want an answer, and sends what `data_to_send` has. An event
+is given only after the one before was answered, however late, so policy may be slow and a pipelining client cannot
+overtake it. What needs no policy is answered by the connection itself: see `danelaw.smtp.dialogue` and the table
+`danelaw.smtp.state.ALLOWED`.
+"""
 
 from __future__ import annotations
 
+from danelaw.smtp import offer, replies
+from danelaw.smtp.dialogue import Answerable, Dialogue
 from danelaw.smtp.envelope import Envelope
-from danelaw.smtp.events import ServerEvent, Signal
+from danelaw.smtp.errors import LocalProtocolError
+from danelaw.smtp.events import (
+    NEED_DATA,
+    NEED_REPLY,
+    DataRequested,
+    EndOfMessage,
+    Hello,
+    MailFrom,
+    RcptTo,
+    ServerEvent,
+    Signal,
+    StartTLS,
+)
 from danelaw.smtp.reply import Reply
 from danelaw.smtp.settings import ServerSettings
+from danelaw.smtp.state import State
+from danelaw.smtp.transaction import Transaction
+
+_READ_AHEAD = 256 * 1024
+_ACCEPTED = {
+    StartTLS: replies.READY_FOR_TLS,
+    MailFrom: replies.SENDER_OK,
+    RcptTo: replies.RECIPIENT_OK,
+    DataRequested: replies.START_INPUT,
+    EndOfMessage: replies.MESSAGE_OK,
+}
+_ACCEPTED_WIRE = {event: reply.to_wire() for event, reply in _ACCEPTED.items()}
 
 
-class ServerConnection:
-    """One client's connection. Feed octets, take events, answer them in order, send what `data_to_send` has."""
+class ServerConnection(Dialogue):
+    """One client's connection."""
+
+    __slots__ = ("_early", "_eof")
 
     def __init__(self, settings: ServerSettings, *, tls: bool = False) -> None:
         """`tls` True for a listener with implicit TLS (RFC 8314)."""
-        raise NotImplementedError
+        super().__init__(settings, tls=tls)
+        self._eof = self._early = False
+
+    # What the owner may look at
+
+    @property
+    def state(self) -> State:
+        """Where the conversation is."""
+        return self._state
 
     @property
     def tls(self) -> bool:
         """Inside TLS."""
-        raise NotImplementedError
+        return self._tls
 
     @property
     def awaiting_tls(self) -> bool:
         """The 220 to STARTTLS is given: send it, do the handshake, call `tls_established`. No octets in between."""
-        raise NotImplementedError
+        return self._state is State.TLS
 
     @property
     def closed(self) -> bool:
         """Nothing more will be read: send `data_to_send` and close."""
-        raise NotImplementedError
+        return self._state is State.CLOSED
 
     @property
     def between_transactions(self) -> bool:
         """No message is under way, so a shutdown may say 421 now."""
-        raise NotImplementedError
+        return self._transaction is None and self._pending is None
+
+    @property
+    def wants_data(self) -> bool:
+        """False while so much waits unread that the owner should stop reading from the network."""
+        return len(self._lines) < _READ_AHEAD
 
     @property
     def early_talker(self) -> bool:
         """The client spoke before the greeting (RFC 5321 §4.3.1)."""
-        raise NotImplementedError
+        return self._early
 
     @property
     def envelope(self) -> Envelope | None:
-        """The transaction as accepted so far."""
-        raise NotImplementedError
+        """The transaction as accepted so far; None between transactions."""
+        return None if self._transaction is None else self._transaction.envelope()
 
-    def greet(self, reply: Reply | None = None) -> None:
-        """Give the greeting, or a 554 or 421 of your own. To be called once, first."""
-        raise NotImplementedError
+    # The network
 
     def receive_data(self, data: bytes) -> None:
-        """Octets from the network, in any chunks."""
-        raise NotImplementedError
+        """Take octets from the network, in any chunks. After `closed` they are dropped.
+
+        Raises `LocalProtocolError` while `awaiting_tls`: those octets belong to the handshake.
+        """
+        if self._state is State.TLS:
+            raise LocalProtocolError("octets after the 220 to STARTTLS belong to the TLS handshake")
+        if self._state is State.CONNECTED:
+            self._early = True
+        if self._state is not State.CLOSED:
+            self._lines.feed(data)
 
     def receive_eof(self) -> None:
-        """The client closed its side."""
-        raise NotImplementedError
-
-    def next_event(self) -> ServerEvent | Signal:
-        """The next event, `NEED_DATA`, or `NEED_REPLY` while the last event is unanswered."""
-        raise NotImplementedError
-
-    def reply(self, reply: Reply) -> None:
-        """Answer the last event. 421 closes the connection."""
-        raise NotImplementedError
-
-    def accept(self, text: str | None = None) -> None:
-        """Answer the last event positively with the usual code; `text` replaces the words after it."""
-        raise NotImplementedError
-
-    def close(self, reply: Reply) -> None:
-        """Say 421 (shutdown, time-out) whatever is under way, and end."""
-        raise NotImplementedError
-
-    def tls_established(self) -> None:
-        """The handshake after STARTTLS succeeded: forget everything the client said (RFC 3207 §4.2)."""
-        raise NotImplementedError
+        """The client closed its side. What it sent before is still worked through."""
+        self._eof = True
 
     def data_to_send(self) -> bytes:
         """All replies since the last call, joined."""
-        raise NotImplementedError
+        out = self._out
+        if not out:
+            return b""
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        return data
+
+    # Events and answers
+
+    def next_event(self) -> ServerEvent | Signal:
+        """The next event, `NEED_DATA`, or `NEED_REPLY` while the last event is unanswered."""
+        events = self._events
+        if not events:
+            if self._pending is not None:
+                return NEED_REPLY
+            while self._step() and not events:
+                pass
+            if not events and self._eof and self._state is not State.CLOSED:
+                self._break("the client closed the connection", None)
+            if not events:
+                return NEED_DATA
+        return events.popleft()
+
+    def greet(self, reply: Reply | None = None) -> None:
+        """Give the greeting; once, first. After a 554 of your own the client may only say QUIT; 421 closes."""
+        if self._state is not State.CONNECTED:
+            raise LocalProtocolError("the greeting was given already")
+        if reply is None:
+            reply = Reply(220, None, f"{self._settings.hostname.to_text()} ESMTP {self._settings.software}")
+        self._out.append(reply.to_wire())
+        self._state = State.GREETED if reply.code == 220 else State.TURNED_AWAY
+        if reply.code == 421:
+            self._finish()
+
+    def reply(self, reply: Reply) -> None:
+        """Answer the last event. 421 closes the connection. Raises `LocalProtocolError` when none waits.
+
+        A positive answer to EHLO is given by `accept`, which lists the extensions.
+        """
+        event = self._answered()
+        self._settle(event, reply.to_wire(), positive=reply.is_positive)
+        if reply.code == 421:
+            self._finish()
+
+    def accept(self, text: str | None = None) -> None:
+        """Answer the last event with success; `text` replaces the usual words, except in the reply to EHLO.
+
+        Raises `LocalProtocolError` when no event waits.
+        """
+        event = self._answered()
+        if isinstance(event, Hello):
+            if event.extended:
+                wire = offer.ehlo_wire(self._settings, tls=self._tls)
+            else:
+                wire = Reply(250, None, self._settings.hostname.to_text()).to_wire()
+        elif text is None:
+            wire = _ACCEPTED_WIRE[type(event)]
+        else:
+            usual = _ACCEPTED[type(event)]
+            wire = Reply(usual.code, usual.enhanced, text).to_wire()
+        self._settle(event, wire, positive=True)
+
+    def close(self, reply: Reply) -> None:
+        """Say this, mostly 421 for a shutdown or a time-out, whatever is under way, and end."""
+        if self._state is not State.CLOSED:
+            if self._state is not State.TLS:
+                self._out.append(reply.to_wire())
+            self._finish()
+
+    def tls_established(self) -> None:
+        """The handshake after STARTTLS succeeded: forget everything the client said (RFC 3207 §4.2)."""
+        if self._state is not State.TLS:
+            raise LocalProtocolError("no TLS handshake is due")
+        self._tls = True
+        self._extended = False
+        self._state = State.GREETED
+
+    def _answered(self) -> Answerable:
+        event = self._pending
+        if event is None or self._events:
+            raise LocalProtocolError("no event waits for an answer")
+        self._pending = None
+        return event
+
+    def _settle(self, event: Answerable, wire: bytes, *, positive: bool) -> None:
+        """Queue the answer and move on as it says."""
+        if isinstance(event, RcptTo):
+            transaction = self._open()
+            if positive:
+                transaction.add(event.recipient)
+                self._state = State.RCPT
+            else:
+                transaction.recipients_refused = True
+        elif isinstance(event, MailFrom):
+            if positive:
+                self._transaction = Transaction(event)
+                self._state = State.MAIL
+        elif isinstance(event, DataRequested):
+            wire = self._settle_data(event, wire, positive=positive)
+        elif isinstance(event, EndOfMessage):
+            self._transaction = None
+            self._state = State.READY
+        elif isinstance(event, Hello):
+            self._extended = positive and event.extended
+            self._state = State.READY if positive else State.GREETED
+        elif positive:
+            if len(self._lines):
+                self._break("octets followed STARTTLS in the clear", replies.TLS_INJECTION)
+                return
+            self._state = State.TLS
+        self._out.append(wire)
+
+    def _settle_data(self, event: DataRequested, wire: bytes, *, positive: bool) -> bytes:
+        transaction = self._open()
+        if not event.chunking:
+            if positive:
+                transaction.read_data(self._settings)
+                self._state = State.DATA
+            return wire
+        if positive:
+            transaction.read_chunks(self._settings)
+            self._state = State.BDAT
+            return b""  # the reply to a chunk follows its octets
+        self._chunk_dropped = True
+        self._state = State.BDAT_FAILED
+        return wire

@@ -57,9 +57,9 @@ USUAL_LIMITS = ServerLimits(
 """Limits that suit most relays. The text line is four times what RFC 5321 asks, since real mail exceeds it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ServerSettings:
-    """How a server presents itself. One value serves all connections of a listener."""
+    """How a server presents itself. One value serves all connections of a listener; equal only to itself."""
 
     hostname: Domain | AddressLiteral
     """Our name in the greeting and in EHLO."""

@@ -1,0 +1,329 @@
+"""What a server does with each octet it reads: the inner half of `ServerConnection`.
+
+A *step* reads one command line, one piece of message data, or nothing. It either answers by itself (syntax,
+sequence, limits, NOOP, RSET, QUIT) or puts one event up for the owner to answer, and then nothing more is read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from danelaw.smtp import grammar, offer, replies
+from danelaw.smtp.commands import Verb
+from danelaw.smtp.errors import CommandError, RemoteProtocolError
+from danelaw.smtp.events import (
+    BodyChunk,
+    CommandRefused,
+    ConnectionBroken,
+    DataRequested,
+    EndOfMessage,
+    Hello,
+    MailFrom,
+    MessageRefused,
+    Quit,
+    RcptTo,
+    Reset,
+    ServerEvent,
+    StartTLS,
+)
+from danelaw.smtp.line_reader import LineReader
+from danelaw.smtp.message_reader import ChunkReader, DataReader
+from danelaw.smtp.reply import Reply
+from danelaw.smtp.settings import LINE_INCREMENT, ServerSettings
+from danelaw.smtp.state import State, refusal
+from danelaw.smtp.transaction import Transaction
+
+Answerable = Hello | StartTLS | MailFrom | RcptTo | DataRequested | EndOfMessage
+
+_SHOWN_OCTETS = 200
+_VERBS = {verb.value.encode(): verb for verb in Verb if verb is not Verb.MESSAGE}
+_NEEDS_TLS = frozenset({Verb.MAIL, Verb.RCPT, Verb.DATA, Verb.BDAT, Verb.VRFY, Verb.EXPN})
+_NO_ARGUMENT = frozenset({Verb.STARTTLS, Verb.DATA, Verb.RSET, Verb.QUIT})
+_READS_LINES = frozenset(State) - {State.CONNECTED, State.DATA, State.TLS, State.CLOSED}
+# What browsers and proxies say first. A browser can be made to post an SMTP conversation as a form's body: whoever
+# starts like this is never a mail client, and nothing after it is read.
+_HTTP_WORDS = frozenset(
+    b"GET POST PUT HEAD OPTIONS CONNECT DELETE PATCH TRACE PRI HOST: USER-AGENT: CONTENT-LENGTH: CONTENT-TYPE:".split()
+)
+_GOODBYE = replies.GOODBYE.to_wire()
+_RESET_OK = replies.RESET_OK.to_wire()
+
+
+class Dialogue:
+    """State, transaction, replies and events of one conversation."""
+
+    __slots__ = (
+        "_chunk_dropped",
+        "_chunk_last",
+        "_chunk_left",
+        "_commands",
+        "_errors",
+        "_events",
+        "_extended",
+        "_lines",
+        "_messages",
+        "_out",
+        "_pending",
+        "_settings",
+        "_state",
+        "_tls",
+        "_transaction",
+    )
+
+    def __init__(self, settings: ServerSettings, *, tls: bool) -> None:
+        self._settings = settings
+        self._tls = tls
+        self._state = State.CONNECTED
+        self._lines = LineReader(settings.limits.command_line)
+        self._events: deque[ServerEvent] = deque()
+        self._pending: Answerable | None = None
+        self._out: list[bytes] = []
+        self._extended = False
+        self._commands = self._errors = self._messages = 0
+        self._transaction: Transaction | None = None
+        self._chunk_left: int | None = None  # octets still to come of the BDAT chunk under way
+        self._chunk_last = self._chunk_dropped = False
+
+    def _step(self) -> bool:
+        """Work through the next line or piece of data; False when there is nothing to do before more octets come."""
+        if self._state is State.DATA:
+            return self._step_data()
+        if self._chunk_left is not None and self._state is not State.CLOSED:
+            return self._step_chunk(self._chunk_left)
+        if self._state not in _READS_LINES:
+            return False
+        line: bytes | None = b""
+        try:
+            line = self._lines.next_line()
+            if line is None:
+                return False
+            self._command(line.rstrip(b" \t"))
+        except CommandError as error:
+            self._refuse(line or b"", error.reply)
+        except RemoteProtocolError as error:
+            self._break(error.reason, error.reply)
+        return True
+
+    # Commands
+
+    def _command(self, line: bytes) -> None:
+        limits = self._settings.limits
+        self._commands += 1
+        if self._commands > limits.commands:
+            raise RemoteProtocolError("the client gave too many commands", replies.TOO_MANY_COMMANDS)
+        word, _, argument = line.partition(b" ")
+        word = word.upper()
+        verb = _VERBS.get(word)
+        if verb is None:
+            if word in _HTTP_WORDS:
+                raise RemoteProtocolError("the client speaks HTTP", replies.NOT_HTTP)
+            raise CommandError(replies.UNKNOWN_COMMAND)
+        if len(line) + 2 > limits.command_line and len(line) + 2 > limits.command_line + LINE_INCREMENT.get(word, 0):
+            raise CommandError(replies.LINE_TOO_LONG)
+        if verb is Verb.BDAT:
+            self._bdat(line, argument)
+            return
+        if self._settings.tls_required and not self._tls and verb in _NEEDS_TLS:
+            raise CommandError(replies.TLS_FIRST)
+        if verb is Verb.STARTTLS and not self._settings.starttls:
+            raise CommandError(replies.NOT_PROVIDED)
+        if argument and verb in _NO_ARGUMENT:
+            raise CommandError(replies.NO_ARGUMENT)
+        self._check_sequence(verb)
+        if verb is Verb.RCPT:
+            self._rcpt(line)
+        elif verb is Verb.MAIL:
+            self._mail(line)
+        elif verb is Verb.DATA:
+            self._put_up(DataRequested(self._open().envelope(), False))
+        elif verb is Verb.EHLO or verb is Verb.HELO:
+            self._hello(argument, extended=verb is Verb.EHLO)
+        else:
+            self._housekeeping(verb, argument)
+
+    def _housekeeping(self, verb: Verb, argument: bytes) -> None:
+        """The verbs that need no policy, and STARTTLS."""
+        if verb is Verb.QUIT:
+            self._out.append(_GOODBYE)
+            self._events.append(Quit())
+            self._finish()
+        elif verb is Verb.RSET:
+            self._out.append(_RESET_OK)
+            self._reset()
+        elif verb is Verb.STARTTLS:
+            if self._tls:
+                raise CommandError(replies.TLS_ACTIVE)
+            self._put_up(StartTLS())
+        elif verb is Verb.NOOP:
+            self._out.append(replies.NOOP_OK.to_wire())
+        elif verb is Verb.HELP:
+            self._out.append(replies.HELP.to_wire())
+        elif verb is Verb.VRFY:
+            if not grammar.text_of(argument):
+                raise CommandError(replies.VRFY_SYNTAX)
+            self._out.append(replies.VRFY.to_wire())
+        else:
+            raise CommandError(replies.EXPN)
+
+    def _check_sequence(self, verb: Verb) -> None:
+        transaction = self._transaction
+        reply = refusal(
+            verb, self._state, recipients_refused=transaction is not None and transaction.recipients_refused
+        )
+        if reply is not None:
+            raise CommandError(reply)
+
+    def _hello(self, argument: bytes, *, extended: bool) -> None:
+        name, host = grammar.hello(argument)
+        if self._transaction is not None:
+            self._reset()
+        self._put_up(Hello(name, host, extended))
+
+    def _mail(self, line: bytes) -> None:
+        settings = self._settings
+        event = grammar.mail(line, self._parameters(), space_after_colon=settings.space_after_colon)
+        if event.size is not None and event.size > settings.limits.message_size:
+            raise CommandError(replies.TOO_BIG)
+        self._messages += 1
+        if self._messages > settings.limits.messages:
+            raise RemoteProtocolError("the client sent too many messages", replies.TOO_MANY_MESSAGES)
+        self._put_up(event)
+
+    def _rcpt(self, line: bytes) -> None:
+        settings = self._settings
+        transaction = self._open()
+        recipient = grammar.rcpt(
+            line,
+            self._parameters(),
+            space_after_colon=settings.space_after_colon,
+            smtputf8=transaction.smtputf8,
+            postmaster_at=settings.hostname,
+        )
+        if transaction.recipient_count >= settings.limits.recipients:
+            # RFC 5321 §4.5.3.1.10: the client sends the rest in another transaction, so this is no error of its.
+            self._refuse(line, replies.TOO_MANY_RECIPIENTS, counts=False)
+            return
+        self._put_up(RcptTo(recipient))
+
+    def _bdat(self, line: bytes, argument: bytes) -> None:
+        """Read BDAT. Whatever its fate, the octets it announces are message data and never commands."""
+        chunk = grammar.bdat(argument)
+        if chunk is None:
+            raise RemoteProtocolError("the client sent BDAT without a size", replies.BDAT_SYNTAX)
+        if not self._settings.chunking:
+            raise RemoteProtocolError("the client sent BDAT, which is not offered", replies.BDAT_NOT_OFFERED)
+        octets, last = chunk
+        self._chunk_left, self._chunk_last, self._chunk_dropped = octets, last, True
+        if self._settings.tls_required and not self._tls:
+            raise CommandError(replies.TLS_FIRST)
+        self._check_sequence(Verb.BDAT)
+        transaction = self._open()
+        transaction.received += octets
+        if transaction.received > self._settings.limits.message_size:
+            self._state = State.BDAT_FAILED
+            self._refuse(line, replies.TOO_BIG, counts=False)
+            if transaction.chunks is not None:
+                self._events.append(MessageRefused(replies.TOO_BIG))
+            return
+        self._chunk_dropped = False
+        if transaction.chunks is None:
+            self._put_up(DataRequested(transaction.envelope(), True))
+
+    # Message data
+
+    def _step_data(self) -> bool:
+        data = self._lines.take_all()
+        reader = self._open().data
+        assert reader is not None
+        if not data:
+            return False
+        rest = reader.feed(data)
+        self._hand_out(reader)
+        if rest is not None:
+            self._lines.put_back(rest)
+            self._end_of_message(reader)
+        return True
+
+    def _step_chunk(self, left: int) -> bool:
+        data = self._lines.take(left)
+        if left and not data:
+            return False
+        left -= len(data)
+        self._chunk_left = left or None
+        if self._chunk_dropped:
+            return True
+        reader = self._open().chunks
+        assert reader is not None
+        reader.feed(data)
+        if not left and self._chunk_last:
+            reader.finish()
+        self._hand_out(reader)
+        if left:
+            return True
+        if self._chunk_last:
+            self._end_of_message(reader)
+        else:
+            self._out.append(replies.CHUNK_OK.to_wire())
+        return True
+
+    def _hand_out(self, reader: DataReader | ChunkReader) -> None:
+        if reader.chunks:
+            self._events.extend(map(BodyChunk, reader.chunks))
+            reader.chunks.clear()
+
+    def _end_of_message(self, reader: DataReader | ChunkReader) -> None:
+        fault = reader.fault()
+        if fault is None:
+            self._put_up(
+                EndOfMessage(
+                    reader.body,
+                    reader.size,
+                    self._open().envelope(),
+                    reader.streamed,
+                    reader.bare,
+                    reader.eight_bit,
+                    reader.nul,
+                )
+            )
+            return
+        self._out.append(fault.to_wire())
+        self._events.append(MessageRefused(fault))
+        self._transaction = None
+        self._state = State.READY
+
+    # Common moves
+
+    def _parameters(self) -> frozenset[str]:
+        return offer.parameters(self._settings, tls=self._tls) if self._extended else offer.NOTHING
+
+    def _open(self) -> Transaction:
+        assert self._transaction is not None, "the state says that a transaction is open"
+        return self._transaction
+
+    def _put_up(self, event: Answerable) -> None:
+        self._pending = event
+        self._events.append(event)
+
+    def _reset(self) -> None:
+        self._transaction = None
+        if self._state is not State.GREETED:
+            self._state = State.READY
+        self._events.append(Reset())
+
+    def _refuse(self, line: bytes, reply: Reply, *, counts: bool = True) -> None:
+        self._out.append(reply.to_wire())
+        self._events.append(CommandRefused(line[:_SHOWN_OCTETS], reply))
+        self._errors += counts
+        if self._errors > self._settings.limits.errors:
+            self._break("the client made too many errors", replies.TOO_MANY_ERRORS)
+
+    def _break(self, reason: str, reply: Reply | None) -> None:
+        if reply is not None:
+            self._out.append(reply.to_wire())
+        self._events.append(ConnectionBroken(reason, reply))
+        self._finish()
+
+    def _finish(self) -> None:
+        self._state = State.CLOSED
+        self._transaction = self._pending = None
+        self._lines.clear()

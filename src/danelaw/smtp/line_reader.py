@@ -1,0 +1,110 @@
+"""Cutting the client's octets into command lines. Only CRLF ends a line (RFC 5321 §2.3.8)."""
+
+from __future__ import annotations
+
+from danelaw.smtp import replies
+from danelaw.smtp.errors import CommandError, RemoteProtocolError
+from danelaw.smtp.settings import MAX_LINE_INCREMENT
+
+_CR = 0x0D
+_TLS_HANDSHAKE = 0x16  # ContentType handshake, RFC 8446 §5.1: no command begins with it
+_SKIPPED_OCTETS = 64 * 1024
+
+
+class LineReader:
+    """Unread octets of one connection; `len()` tells how many."""
+
+    __slots__ = ("_buffer", "_incoming", "_longest", "_position", "_skipped", "_skipping")
+
+    def __init__(self, command_line: int) -> None:
+        """`command_line`: octets of a line before any extension's increment."""
+        self._buffer = b""
+        self._position = 0
+        self._incoming: list[bytes] = []
+        self._longest = command_line + MAX_LINE_INCREMENT
+        self._skipping = False
+        self._skipped = 0
+
+    def __len__(self) -> int:
+        return len(self._buffer) - self._position + sum(map(len, self._incoming))
+
+    def feed(self, data: bytes) -> None:
+        """Take octets from the network."""
+        self._incoming.append(data)
+
+    def next_line(self) -> bytes | None:
+        """The next line without its CRLF, or None when it is not complete.
+
+        Raises `CommandError` for a line that is too long for any command or holds a bare CR or LF, and
+        `RemoteProtocolError` when no line end comes at all or a TLS handshake begins. What is left of a bad line, up
+        to CRLF, is skipped: nothing behind a bare LF is ever taken for a command.
+        """
+        self._merge()
+        if self._skipping and not self._skip():
+            return None
+        buffer, start = self._buffer, self._position
+        if start < len(buffer) and buffer[start] == _TLS_HANDSHAKE:
+            raise RemoteProtocolError("the client started TLS without STARTTLS", replies.NOT_TLS)
+        end = buffer.find(b"\n", start)
+        if (end if end >= 0 else len(buffer)) - start >= self._longest:
+            self._skipping = True
+            raise CommandError(replies.LINE_TOO_LONG)
+        if end < 0:
+            return None
+        self._position = end + 1
+        if end == start or buffer[end - 1] != _CR:
+            self._skipping = True
+            raise CommandError(replies.BARE_NEWLINE)
+        line = buffer[start : end - 1]
+        if b"\r" in line:
+            raise CommandError(replies.BARE_NEWLINE)
+        return line
+
+    def take(self, octets: int) -> bytes:
+        """At most so many octets, raw."""
+        self._merge()
+        start = self._position
+        if start == 0 and octets >= len(self._buffer):
+            taken, self._buffer = self._buffer, b""
+            return taken
+        taken = self._buffer[start : start + octets]
+        self._position = start + len(taken)
+        return taken
+
+    def take_all(self) -> bytes:
+        """Everything, raw."""
+        return self.take(len(self))
+
+    def put_back(self, data: bytes) -> None:
+        """Return the end of what `take_all` gave."""
+        self._buffer, self._position = data, 0
+
+    def clear(self) -> None:
+        """Forget everything unread."""
+        self._buffer, self._position = b"", 0
+        self._incoming.clear()
+
+    def _merge(self) -> None:
+        incoming = self._incoming
+        if not incoming:
+            return
+        if self._position >= len(self._buffer):
+            self._buffer = incoming[0] if len(incoming) == 1 else b"".join(incoming)
+        else:
+            self._buffer = b"".join((self._buffer[self._position :], *incoming))
+        self._position = 0
+        incoming.clear()
+
+    def _skip(self) -> bool:
+        """Drop the rest of a bad line; True when its CRLF was found."""
+        end = self._buffer.find(b"\r\n", self._position)
+        # A CR at the very end may be the first half of the CRLF.
+        upto = end + 2 if end >= 0 else len(self._buffer) - self._buffer.endswith(b"\r")
+        self._skipped += max(0, upto - self._position)
+        self._position = max(self._position, upto)
+        if self._skipped > _SKIPPED_OCTETS:
+            raise RemoteProtocolError("the client sent a line without end", replies.ENDLESS_LINE)
+        if end < 0:
+            return False
+        self._skipping, self._skipped = False, 0
+        return True

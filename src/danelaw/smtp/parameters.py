@@ -1,0 +1,161 @@
+"""The parameters of MAIL and RCPT (RFC 5321 §4.1.2 and the extensions that define each)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from danelaw.smtp import xtext
+from danelaw.smtp.envelope import Body, Notify, Ret
+from danelaw.smtp.errors import CommandError
+from danelaw.smtp.reply import Reply
+from danelaw.smtp.xtext import OriginalRecipient, XtextError
+
+# esmtp-keyword "=" esmtp-value; RFC 6531 §3.3 lets UTF-8 into the value.
+_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([\x21-\x3c\x3e-\x7e\u0080-\U0010ffff]+))?\Z")
+_SIZE = re.compile(r"[0-9]{1,20}\Z", re.ASCII)
+_ENVID_CHARACTERS = 100  # RFC 3461 §4.4
+_ORCPT_CHARACTERS = 500  # RFC 3461 §4.2
+
+Value = str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MailParameters:
+    """The parameters of MAIL, each None or False when absent. `size` in octets; `envid` decoded."""
+
+    size: int | None = None
+    body: Body | None = None
+    smtputf8: bool = False
+    ret: Ret | None = None
+    envid: str | None = None
+    requiretls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RcptParameters:
+    """The parameters of RCPT."""
+
+    notify: Notify | None = None
+    orcpt: OriginalRecipient | None = None
+
+
+NO_MAIL_PARAMETERS = MailParameters()
+NO_RCPT_PARAMETERS = RcptParameters()
+
+_P = TypeVar("_P", MailParameters, RcptParameters)
+_Reader = Callable[[_P, Value], _P]
+
+
+def _bad(keyword: str, because: str) -> CommandError:
+    return CommandError(Reply.of(501, "5.5.4", f"Bad {keyword} parameter: {because}"))
+
+
+def _size(found: MailParameters, value: Value) -> MailParameters:
+    if value is None or not _SIZE.match(value):
+        raise _bad("SIZE", "a number of at most 20 digits is expected")
+    return replace(found, size=int(value))
+
+
+def _body(found: MailParameters, value: Value) -> MailParameters:
+    try:
+        return replace(found, body=Body((value or "").upper()))
+    except ValueError:
+        raise _bad("BODY", "7BIT or 8BITMIME is expected") from None
+
+
+def _smtputf8(found: MailParameters, value: Value) -> MailParameters:
+    if value is not None:
+        raise _bad("SMTPUTF8", "it takes no value")
+    return replace(found, smtputf8=True)
+
+
+def _requiretls(found: MailParameters, value: Value) -> MailParameters:
+    if value is not None:
+        raise _bad("REQUIRETLS", "it takes no value")
+    return replace(found, requiretls=True)
+
+
+def _ret(found: MailParameters, value: Value) -> MailParameters:
+    try:
+        return replace(found, ret=Ret((value or "").upper()))
+    except ValueError:
+        raise _bad("RET", "FULL or HDRS is expected") from None
+
+
+def _envid(found: MailParameters, value: Value) -> MailParameters:
+    try:
+        envid = xtext.decode(value or "")
+    except XtextError:
+        envid = ""
+    # RFC 3461 §4.4: what was encoded must be printable ASCII.
+    if not envid or not envid.isprintable() or len(value or "") > _ENVID_CHARACTERS:
+        raise _bad("ENVID", "xtext of at most 100 characters is expected")
+    return replace(found, envid=envid)
+
+
+def _notify(found: RcptParameters, value: Value) -> RcptParameters:
+    notify = Notify(0)
+    for word in (value or "").upper().split(","):
+        if word not in Notify.__members__ or Notify[word] in notify:
+            raise _bad("NOTIFY", "NEVER, or a list of SUCCESS, FAILURE, DELAY is expected")
+        notify |= Notify[word]
+    if Notify.NEVER in notify and notify is not Notify.NEVER:
+        raise _bad("NOTIFY", "NEVER stands alone")
+    return replace(found, notify=notify)
+
+
+def _orcpt(found: RcptParameters, value: Value) -> RcptParameters:
+    try:
+        if value is None or len(value) > _ORCPT_CHARACTERS:
+            raise XtextError("missing or too long")
+        return replace(found, orcpt=OriginalRecipient.from_text(value))
+    except XtextError:
+        raise _bad("ORCPT", "an address type, a semicolon and an encoded address are expected") from None
+
+
+_MAIL: dict[str, _Reader[MailParameters]] = {
+    "SIZE": _size,
+    "BODY": _body,
+    "SMTPUTF8": _smtputf8,
+    "RET": _ret,
+    "ENVID": _envid,
+    "REQUIRETLS": _requiretls,
+}
+_RCPT: dict[str, _Reader[RcptParameters]] = {"NOTIFY": _notify, "ORCPT": _orcpt}
+
+
+def mail_parameters(text: str, offered: frozenset[str]) -> MailParameters:
+    """Parse what follows the path of MAIL. `offered` holds the keywords valid now, such as `SIZE` and `REQUIRETLS`.
+
+    Raises `CommandError`: 555 5.5.4 for an unknown keyword, 501 5.5.4 for a bad or repeated one.
+    """
+    return _parse(text, offered, _MAIL, NO_MAIL_PARAMETERS)
+
+
+def rcpt_parameters(text: str, offered: frozenset[str]) -> RcptParameters:
+    """Parse what follows the path of RCPT. Raises `CommandError` as `mail_parameters` does."""
+    return _parse(text, offered, _RCPT, NO_RCPT_PARAMETERS)
+
+
+def _parse(text: str, offered: frozenset[str], readers: dict[str, _Reader[_P]], found: _P) -> _P:
+    seen: set[str] = set()
+    for word in _words(text):
+        match = _PARAMETER.match(word)
+        if match is None:
+            raise CommandError(Reply.of(501, "5.5.4", "Syntax error in parameters"))
+        keyword = match[1].upper()
+        if keyword not in offered or keyword not in readers:
+            raise CommandError(Reply.of(555, "5.5.4", f"Parameter {keyword[:40]} is not recognized"))
+        if keyword in seen:
+            raise _bad(keyword, "it is given twice")
+        seen.add(keyword)
+        found = readers[keyword](found, match[2])
+    return found
+
+
+def _words(text: str) -> Iterable[str]:
+    # One space separates parameters (RFC 5321 §4.1.1.11); clients that send more are understood.
+    return filter(None, text.split(" "))

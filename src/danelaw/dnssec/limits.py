@@ -26,8 +26,8 @@ class AlgorithmPolicy:
 
     @classmethod
     def with_sha1(cls) -> AlgorithmPolicy:
-        """The policy of the years before RFC 9905, for old recorded data."""
-        return cls(SUPPORTED_ALGORITHMS | {5, 7}, SUPPORTED_DIGESTS | {1})
+        """The policy of the years before RFC 9905 (and keys from 512 bits), for old recorded data."""
+        return cls(SUPPORTED_ALGORITHMS | {5, 7}, SUPPORTED_DIGESTS | {1}, rsa_minimum_bits=512)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,26 +12,38 @@ The driver's loop around the scheduler:
 
     straight = scheduler.admit(message, len(body))        # may it stay in memory, claimed for this process?
     spool.append_soon(message, body, stored, claimed=straight)
-    scheduler.arrived(message, body if straight else None, now)          # in `stored`, once it is on disk
-    for key in scheduler.refills(now):
+    # in `stored`: answer the client, then
+    scheduler.arrived(message, body if straight else None, len(body), now, claimed=straight)
+    # or after an error: if straight: scheduler.abandoned(message, len(body))
+
+    for key, wanted in scheduler.refills(now):
         scheduler.refilled(key, *spool.claim(key, wanted, now), now)
-    for work in scheduler.next_work(now):                 # take one outbound slot each
+    for work in scheduler.next_work(now):                 # each holds one outbound slot
         …deliver work.message, then…
-        scheduler.finished(work, HostVerdict.GOOD, now)   # gives the slot back
+        sleep = scheduler.finished(work, HostVerdict.GOOD, now, spread=random())
+        if sleep: spool.save_queue(*sleep)
         spool.settle_soon(settlement, lambda error: scheduler.deferred(work.key, due, now))
-    timer at scheduler.next_wakeup()
+    if gone := scheduler.surrendered():                   # the queue went to sleep
+        spool.release(gone, lambda: scheduler.returned(gone, now))
+    timer at scheduler.next_wakeup(); every few seconds: scheduler.overdue, spool.expired, spool.late, spool.sweep
 """
 
 from __future__ import annotations
 
 from danelaw.queue.attempt import Attempt, RecordReason, UnreadableAttempt
+from danelaw.queue.filter import Filter, FilterError
 from danelaw.queue.ids import InvalidQueueId, QueueIds, floor_id, id_from_text, id_to_text
+from danelaw.queue.pages import HostVerdict, SchedulerSettings, Sleep, VirtualQueue, Work
 from danelaw.queue.results import RecipientResult, Settlement
 from danelaw.queue.schedule import InvalidSchedule, RetrySchedule
+from danelaw.queue.scheduler import Scheduler
 from danelaw.queue.values import QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
 
 __all__ = [
     "Attempt",
+    "Filter",
+    "FilterError",
+    "HostVerdict",
     "InvalidQueueId",
     "InvalidSchedule",
     "QueueIds",
@@ -42,8 +54,13 @@ __all__ = [
     "RecordReason",
     "RetrySchedule",
     "RoutingKey",
+    "Scheduler",
+    "SchedulerSettings",
     "Settlement",
+    "Sleep",
     "UnreadableAttempt",
+    "VirtualQueue",
+    "Work",
     "floor_id",
     "id_from_text",
     "id_to_text",

@@ -35,9 +35,9 @@ class Attempt:
     """One try. `time` is POSIX seconds when it began, `duration` seconds.
 
     `recipients` are the numbers of the recipients it was for. `destination` is the next hop, `host` the MX name,
-    `address` and `port` where we connected (empty and 0 when it did not come that far). `requirement` and `protection` are
-    words of the closed vocabulary; `outcome` is `delivered | waiting | returned`. `reply` is the last SMTP reply, `reason`
-    one line for people, `detail` the longer chain in words. `records` gives the reason per record. `evidence` holds
+    `address` and `port` where we connected (empty and 0 when it did not come that far). `requirement` and `protection`
+    are words of the closed vocabulary; `outcome` is `delivered | waiting | returned`. `reply` is the last SMTP reply,
+    `reason` one line for people, `detail` the longer chain in words. `records` gives the reason per record. `evidence` holds
     SHA-256 digests of stored blobs (DNS answers with signatures, presented chain). `tlsrpt` is the RFC 8460 §4.3 result
     type, empty on success.
     """
@@ -94,16 +94,25 @@ class Attempt:
             fields: list[Any] = json.loads(text)
             if fields[0] != FORM_VERSION:
                 raise UnreadableAttempt(f"attempt has form {fields[0]}, this danelaw reads form {FORM_VERSION}")
+            words = [str(word) for word in fields]
             return cls(
-                float(fields[1]),
-                str(fields[2]),
-                tuple(int(number) for number in fields[3]),
-                *(str(word) for word in fields[4:6]),
-                int(fields[6]),
-                *(str(word) for word in fields[7:15]),
+                time=float(fields[1]),
+                destination=words[2],
+                recipients=tuple(int(number) for number in fields[3]),
+                host=words[4],
+                address=words[5],
+                port=int(fields[6]),
+                requirement=words[7],
+                protection=words[8],
+                tls_version=words[9],
+                cipher=words[10],
+                reply=words[11],
+                outcome=words[12],
+                reason=words[13],
+                detail=words[14],
                 records=tuple(RecordReason(str(r), bool(u), bool(m), str(w)) for r, u, m, w in fields[15]),
                 evidence=tuple(bytes.fromhex(digest) for digest in fields[16]),
-                tlsrpt=str(fields[17]),
+                tlsrpt=words[17],
                 duration=float(fields[18]),
             )
         except (ValueError, TypeError, IndexError, KeyError) as error:

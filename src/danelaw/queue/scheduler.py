@@ -1,101 +1,346 @@
-"""Skeleton of the scheduler's interface; being filled."""
+"""What goes next: pages of claimed messages, fairness, concurrency, back-off of whole queues.
+
+The timer heap holds queues, never messages, and a queue is known by at most a page of its messages, so memory is
+bounded whatever lies on disk. The scheduler hears of rows only once they are stored: all it believes about the disk
+is committed, and a wake-up that comes too early costs one empty look, while none can come too late.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
+import heapq
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
-from danelaw.queue.values import QueuedMessage, RoutingKey
+from danelaw.queue.fairness import TenantRing
+from danelaw.queue.pages import (
+    LOW_MARK,
+    OVERHEAD,
+    PAGE,
+    Entry,
+    HostVerdict,
+    SchedulerSettings,
+    Sleep,
+    VirtualQueue,
+    Work,
+)
+from danelaw.queue.values import QueuedMessage, RecipientState, RoutingKey
 
-
-class HostVerdict(Enum):
-    """What a delivery says about the next hop as a whole."""
-
-    GOOD = "good"  # the host answered; whatever became of the message was about the message
-    THROTTLED = "throttled"  # 421, too many connections, time-outs: halve the concurrency
-    DOWN = "down"  # no host of the next hop could be used: suspend the queue with back-off; the message stays claimed
-
-
-@dataclass(frozen=True, slots=True)
-class SchedulerSettings:
-    """Slots in total, per destination, memory; see fields."""
-
-    slots: int = 200
-    destination_concurrency: int = 20
-    memory: int = 64 << 20
-
-
-@dataclass(slots=True, eq=False)
-class Work:
-    """One message for one routing key, holding one outbound slot until `Scheduler.finished`."""
-
-    key: RoutingKey
-    message: QueuedMessage  # only the recipients of `key`
-    body: bytes | None  # None: read it from the spool
-    deadline: float  # the message's `expires`
-    started: float
-    probe: bool  # a single try after suspension
+DEFAULTS = SchedulerSettings()
 
 
 class Scheduler:
-    """Decides what goes next. All times POSIX seconds."""
+    """One shard's scheduler. All times are POSIX seconds and arguments; nothing here waits or draws lots."""
 
-    def __init__(self, settings: SchedulerSettings) -> None:
-        raise NotImplementedError
+    def __init__(self, settings: SchedulerSettings = DEFAULTS) -> None:
+        self.settings = settings
+        self.memory_used = 0
+        self._cap = settings.cap
+        self._queues: dict[RoutingKey, VirtualQueue] = {}
+        self._ready: TenantRing[VirtualQueue] = TenantRing()
+        self._timers: list[tuple[float, int, VirtualQueue]] = []
+        self._serial = 0
+        self._wanting: dict[RoutingKey, VirtualQueue] = {}
+        self._flying: set[Work] = set()
+        self._surrendered: list[QueuedMessage] = []
+        self._idle: OrderedDict[RoutingKey, VirtualQueue] = OrderedDict()
+
+    # Mail arriving.
 
     def admit(self, message: QueuedMessage, body_size: int) -> bool:
-        """True when the message may go straight to memory (reserves the bytes): append it with `claimed=True`."""
-        raise NotImplementedError
+        """True when the message may wait in memory (its octets are reserved): append it with `claimed=True`."""
+        keys = message.keys
+        charge = (body_size + OVERHEAD) * len(keys)
+        if self.memory_used + charge > self.settings.memory:
+            return False
+        for key in keys:
+            queue = self._queues.get(key)
+            if queue is not None and (queue.backlog or queue.asleep_until):
+                return False
+        for recipient in message.recipients:
+            if recipient.state is not RecipientState.QUEUED or recipient.due > message.received_at:
+                return False
+        self.memory_used += charge
+        return True
 
     def abandoned(self, message: QueuedMessage, body_size: int) -> None:
-        """An admitted message could not be stored: give its reservation back."""
-        raise NotImplementedError
+        """An admitted message could not be stored: its reservation is given back."""
+        self.memory_used -= (body_size + OVERHEAD) * len(message.keys)
 
-    def arrived(self, message: QueuedMessage, body: bytes | None, now: float, *, claimed: bool) -> None:
-        """A message is on disk. `claimed` is what `admit` said; `body` None with `claimed` for a large body."""
-        raise NotImplementedError
+    def arrived(self, message: QueuedMessage, body: bytes | None, body_size: int, now: float, *, claimed: bool) -> None:
+        """A message is on stable storage. `claimed` is what `admit` said, `body_size` what it was asked with; `body`
+        may be None for a large one.
+        """
+        keys = message.keys
+        for key in keys:
+            queue = self._queue(key)
+            part = message if len(keys) == 1 else _part(message, key)
+            if claimed:
+                queue.page.append(Entry(part, body, body_size + OVERHEAD))
+                self._activate(queue, now)
+                continue
+            waiting = [recipient.due for recipient in part.recipients if recipient.state is RecipientState.QUEUED]
+            if waiting:
+                self._stored(queue, min(waiting), now)
 
-    def restore(self, key: RoutingKey, due: float | None, suspended_until: float, failures: int, reason: str) -> None:
-        """At start: one queue as `Spool.queues()` reports it."""
-        raise NotImplementedError
-
-    def refills(self, now: float) -> list[tuple[RoutingKey, int]]:
-        """Queues whose page wants refilling and how many claims to take: give each result to `refilled`."""
-        raise NotImplementedError
-
-    def refilled(self, key: RoutingKey, messages: Sequence[QueuedMessage], next_due: float | None, now: float) -> None:
-        """Claims taken from disk, and the earliest due time of what is left there."""
-        raise NotImplementedError
-
-    def next_work(self, now: float, limit: int = 64) -> list[Work]:
-        """Work that may start now, fairly chosen."""
-        raise NotImplementedError
-
-    def finished(self, work: Work, verdict: HostVerdict, now: float, *, spread: float = 0.5, reason: str = "") -> None:
-        """Gives the slot back. After DOWN the message returns to the head of its page, its queue sleeps."""
-        raise NotImplementedError
+    def restore(
+        self, key: RoutingKey, due: float | None, asleep_until: float, failures: int, reason: str, now: float
+    ) -> None:
+        """At start: one queue as `Spool.queues` reports it."""
+        queue = self._queue(key)
+        queue.failures, queue.reason = failures, reason
+        queue.probing = failures > 0
+        if asleep_until > now:
+            queue.asleep_until = asleep_until
+        if due is not None:
+            self._stored(queue, due, now)
+        self._schedule(queue)
 
     def deferred(self, key: RoutingKey, due: float, now: float) -> None:
-        """Recipients of this key were stored for a later try (call once the settlement is on disk)."""
-        raise NotImplementedError
+        """A recipient of this key waits on disk until `due`; call it once that is stored."""
+        self._stored(self._queue(key), due, now)
 
-    def suspend(self, key: RoutingKey, until: float, reason: str, now: float) -> None:
-        """No work from this queue until then (operator, limits)."""
-        raise NotImplementedError
+    def returned(self, messages: Iterable[QueuedMessage], now: float) -> None:
+        """The claims of `surrendered` messages are given back on disk."""
+        for message in messages:
+            for key in message.keys:
+                self._stored(self._queue(key), now, now)
 
-    def resume(self, key: RoutingKey, now: float) -> None:
-        """Ends a suspension or back-off: a probe may start at once."""
-        raise NotImplementedError
+    # Refilling pages.
 
-    def forget(self, message_id: int) -> bool:
-        """An operator held, dropped, rerouted or expired it: out of all pages. True when it is on the wire now."""
-        raise NotImplementedError
+    def refills(self, now: float) -> list[tuple[RoutingKey, int]]:
+        """Queues that want more from disk, and how many claims to take: give each to `refilled`."""
+        self._wake(now)
+        wanted = []
+        for key, queue in list(self._wanting.items()):
+            if queue.asleep_until or len(queue.page) >= LOW_MARK or self.memory_used >= self.settings.memory:
+                continue
+            wanted.append((key, 1 if queue.probing else PAGE - len(queue.page)))
+        return wanted
+
+    def refilled(self, key: RoutingKey, messages: Sequence[QueuedMessage], next_due: float | None, now: float) -> None:
+        """What `Spool.claim` gave: claimed messages, and the earliest due time of what is left on disk."""
+        queue = self._queue(key)
+        self._wanting.pop(key, None)
+        queue.disk_due = None
+        queue.backlog = False
+        for message in messages:
+            self.memory_used += OVERHEAD
+            queue.page.append(Entry(message, None, OVERHEAD))
+        if next_due is not None:
+            self._stored(queue, next_due, now)
+        self._activate(queue, now)
+
+    # Work.
+
+    def next_work(self, now: float, limit: int = PAGE) -> list[Work]:
+        """Work that may start now, fairly chosen; each takes one slot until `finished`."""
+        self._wake(now)
+        chosen: list[Work] = []
+        while self._ready and len(self._flying) < self.settings.slots and len(chosen) < limit:
+            tenant, queue = self._ready.front()
+            entry = queue.page.popleft()
+            work = Work(queue.key, entry.message, entry.body, entry.message.expires, now, queue.probing, entry.charge)
+            queue.in_flight += 1
+            self._flying.add(work)
+            chosen.append(work)
+            self._ready.pay(tenant, 1.0 + min(entry.message.size / 262144, 63.0))
+            if not queue.page or queue.in_flight >= queue.limit(self._cap):
+                self._ready.remove(tenant, queue)
+            if queue.backlog and len(queue.page) < LOW_MARK:
+                self._wanting[queue.key] = queue
+        return chosen
+
+    def finished(
+        self, work: Work, verdict: HostVerdict, now: float, *, spread: float = 0.5, reason: str = ""
+    ) -> Sleep | None:
+        """Gives the slot back. `spread` is a random number in 0 … 1 for the jitter of back-off.
+
+        After `DOWN` the queue sleeps and the message with the rest of the page is surrendered: ask `surrendered`.
+        Returns what to store with `Spool.save_queue`, None when nothing changed.
+        """
+        queue = self._queues[work.key]
+        queue.in_flight -= 1
+        self._flying.discard(work)
+        self.memory_used -= work.charge
+        change: Sleep | None = None
+        if verdict is HostVerdict.DOWN:
+            if not work.forgotten:
+                self._surrendered.append(work.message)
+            change = self._host_down(queue, work, now, spread, reason)
+        elif verdict is HostVerdict.THROTTLED:
+            queue.probing = False
+            # Deliveries that began before the last halving say nothing new.
+            if work.started >= queue.halved_at:
+                queue.window = max(1.0, min(queue.window, self._cap) / 2)
+                queue.halved_at = now
+        elif work.started >= queue.changed_at:
+            if queue.failures:
+                change = Sleep(queue.key, 0.0, 0, "")
+            queue.failures, queue.reason, queue.probing = 0, "", False
+            queue.window = min(float(self._cap), queue.window + 1)
+        self._activate(queue, now)
+        return change
+
+    def surrendered(self) -> list[QueuedMessage]:
+        """Claimed messages given up since the last call: pass them to `Spool.release`, then to `returned`."""
+        messages, self._surrendered = self._surrendered, []
+        return messages
 
     def overdue(self, now: float) -> list[Work]:
-        """Work on the wire whose message's lifetime is over: abort it."""
-        raise NotImplementedError
+        """Work on the wire whose message's lifetime ended, each reported once: abort it, then call `finished`."""
+        late = [work for work in self._flying if work.deadline <= now and not work.overdue]
+        for work in late:
+            work.overdue = True
+        return late
+
+    # Operators.
+
+    def suspend(self, key: RoutingKey, until: float, reason: str, now: float) -> Sleep:
+        """No new work from this queue until then. What is on the wire ends normally."""
+        queue = self._queue(key)
+        self._sleep(queue, until, reason, now)
+        return Sleep(key, until, queue.failures, reason)
+
+    def resume(self, key: RoutingKey, now: float) -> Sleep | None:
+        """Ends a suspension or back-off: a probe may start at once. None when the queue was awake."""
+        queue = self._queues.get(key)
+        if queue is None or not queue.asleep_until:
+            return None
+        self._wake_queue(queue, now)
+        return Sleep(key, 0.0, queue.failures, queue.reason)
+
+    def forget(self, message_ids: Collection[int]) -> set[int]:
+        """Take messages out of all pages: held, dropped, rerouted, expired. Returns those on the wire now."""
+        gone = frozenset(message_ids)
+        for queue in self._queues.values():
+            kept = [entry for entry in queue.page if entry.message.id not in gone]
+            if len(kept) != len(queue.page):
+                self.memory_used -= sum(entry.charge for entry in queue.page if entry.message.id in gone)
+                queue.page.clear()
+                queue.page.extend(kept)
+                if not kept:
+                    self._ready.remove(queue.key.tenant, queue)
+                if queue.disk_due is not None:
+                    self._wanting[queue.key] = queue
+                elif queue.idle:
+                    self._idle[queue.key] = queue
+        flying = set()
+        for work in self._flying:
+            if work.message.id in gone:
+                work.forgotten = True
+                flying.add(work.message.id)
+        return flying
+
+    # Looking.
 
     def next_wakeup(self) -> float | None:
-        """When to call `refills` and `next_work` again if nothing else happens; None: never by itself."""
-        raise NotImplementedError
+        """When to ask for refills and work again if nothing else happens: 0 for at once, None for never by itself."""
+        if self._ready and len(self._flying) < self.settings.slots:
+            return 0.0
+        if any(not queue.asleep_until and len(queue.page) < LOW_MARK for queue in self._wanting.values()) and (
+            self.memory_used < self.settings.memory
+        ):
+            return 0.0
+        while self._timers and self._timers[0][2].wake != self._timers[0][0]:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+    @property
+    def in_flight(self) -> int:
+        """How many slots are taken."""
+        return len(self._flying)
+
+    def queues(self) -> list[VirtualQueue]:
+        """The queues known now, to look at only: for metrics and the operator."""
+        return list(self._queues.values())
+
+    # Inside.
+
+    def _queue(self, key: RoutingKey) -> VirtualQueue:
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = VirtualQueue(key, float(self.settings.first_window))
+        self._idle.pop(key, None)
+        return queue
+
+    def _activate(self, queue: VirtualQueue, now: float) -> None:
+        """Into the ring when it may send; into the idle list when there is nothing to do or remember."""
+        if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
+            self._ready.add(queue.key.tenant, queue)
+        elif queue.idle:
+            queue.idle_since = now
+            self._idle[queue.key] = queue
+            self._evict(now)
+
+    def _evict(self, now: float) -> None:
+        while self._idle:
+            key, queue = next(iter(self._idle.items()))
+            if len(self._idle) <= self.settings.idle_queues and now - queue.idle_since < self.settings.idle:
+                return
+            del self._idle[key]
+            self._wanting.pop(key, None)
+            queue.wake = None
+            del self._queues[key]
+
+    def _stored(self, queue: VirtualQueue, due: float, now: float) -> None:
+        queue.on_disk(due)
+        if due <= now:
+            queue.backlog = True
+            self._wanting[queue.key] = queue
+        else:
+            self._schedule(queue)
+
+    def _schedule(self, queue: VirtualQueue) -> None:
+        """One timer per queue: the end of its sleep, or else the next due time on disk."""
+        wake = queue.asleep_until or queue.disk_due
+        if wake is not None and wake != queue.wake:
+            queue.wake = wake
+            self._serial += 1
+            heapq.heappush(self._timers, (wake, self._serial, queue))
+
+    def _wake(self, now: float) -> None:
+        while self._timers and self._timers[0][0] <= now:
+            when, _, queue = heapq.heappop(self._timers)
+            if queue.wake != when:
+                continue
+            queue.wake = None
+            if queue.asleep_until:
+                self._wake_queue(queue, now)
+            elif queue.disk_due is not None:
+                self._stored(queue, queue.disk_due, now)
+        self._evict(now)
+
+    def _wake_queue(self, queue: VirtualQueue, now: float) -> None:
+        queue.asleep_until = 0.0
+        queue.wake = None
+        queue.changed_at = now
+        queue.probing = queue.failures > 0
+        if queue.disk_due is not None:
+            self._stored(queue, queue.disk_due, now)
+        self._activate(queue, now)
+
+    def _host_down(self, queue: VirtualQueue, work: Work, now: float, spread: float, reason: str) -> Sleep | None:
+        # Of deliveries begun before the queue last went to sleep or woke, only the first counts as a failure.
+        if queue.asleep_until or work.started < queue.changed_at:
+            return None
+        queue.failures += 1
+        self._sleep(queue, now + self.settings.backoff.wait(queue.failures, spread), reason, now)
+        return Sleep(queue.key, queue.asleep_until, queue.failures, reason)
+
+    def _sleep(self, queue: VirtualQueue, until: float, reason: str, now: float) -> None:
+        queue.asleep_until = until
+        queue.reason = reason
+        queue.changed_at = now
+        queue.window = float(self.settings.first_window)
+        self._ready.remove(queue.key.tenant, queue)
+        for entry in queue.page:
+            self.memory_used -= entry.charge
+            self._surrendered.append(entry.message)
+        queue.page.clear()
+        self._schedule(queue)
+
+
+def _part(message: QueuedMessage, key: RoutingKey) -> QueuedMessage:
+    """The message with only the recipients of one routing key."""
+    return replace(message, recipients=tuple(recipient for recipient in message.recipients if recipient.key == key))

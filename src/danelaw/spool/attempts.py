@@ -73,7 +73,8 @@ class AttemptWriter:
         table = day_table(at)
         if table != self._table:
             connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {table} (message INTEGER NOT NULL, time REAL NOT NULL, number INTEGER NOT NULL,"
+                f"CREATE TABLE IF NOT EXISTS {table} (message INTEGER NOT NULL, time REAL NOT NULL,"
+                " number INTEGER NOT NULL,"
                 " destination TEXT NOT NULL, host TEXT NOT NULL, record TEXT NOT NULL,"
                 " PRIMARY KEY (message, time, number)) STRICT, WITHOUT ROWID"
             )

@@ -58,9 +58,7 @@ def expired_messages(
     return messages
 
 
-def late_messages(
-    connection: sqlite3.Connection, after: int, before: int, limit: int
-) -> list[QueuedMessage]:
+def late_messages(connection: sqlite3.Connection, after: int, before: int, limit: int) -> list[QueuedMessage]:
     """Messages with ids in `after` < id < `before` whose sender was not told of the delay, with open recipients."""
     found = connection.execute(
         f"SELECT id FROM message WHERE id > ? AND id < ? AND flags & {rows.NOTIFIED} = 0 ORDER BY id LIMIT ?",

@@ -252,7 +252,9 @@ class GroupCommit:
         else:
             refusal = SpoolError(f"the message cannot be stored: {error}")
             self._call([stored for _, stored in (*batch.appends, *batch.settlements)], refusal)
-            self._running_loop().call_exception_handler({"message": "the spool dropped a bad value", "exception": error})
+            self._running_loop().call_exception_handler(
+                {"message": "the spool dropped a bad value", "exception": error}
+            )
             if count:
                 self._actions[:0] = batch.actions
         self._kick()
@@ -363,7 +365,9 @@ class GroupCommit:
 
 def _is_disk_fault(error: BaseException) -> bool:
     """True for what the disk or the database file did; False for a value SQLite cannot take."""
-    if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.ProgrammingError | sqlite3.InterfaceError):
+    if isinstance(
+        error, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.ProgrammingError | sqlite3.InterfaceError
+    ):
         return False
     return isinstance(error, sqlite3.Error | OSError | CommitFailed)
 

@@ -90,7 +90,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA busy_timeout = 2000")
             connection.execute("PRAGMA query_only = ON")
             if schema.version(connection) < schema.VERSION:
-                raise SpoolError("the spool was written by an older danelaw", advice="start the server once to upgrade it")
+                raise SpoolError(
+                    "the spool was written by an older danelaw", advice="start the server once to upgrade it"
+                )
         except BaseException:
             connection.close()
             raise

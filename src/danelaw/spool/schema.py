@@ -38,7 +38,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
             id INTEGER PRIMARY KEY, received_at REAL NOT NULL, finished_at REAL NOT NULL, reverse_path TEXT NOT NULL,
             size INTEGER NOT NULL, flags INTEGER NOT NULL, client_address TEXT NOT NULL, client_helo TEXT NOT NULL,
             client_tls TEXT NOT NULL, message_id TEXT NOT NULL, recipients TEXT NOT NULL) STRICT""",
-        "CREATE TABLE evidence (digest BLOB PRIMARY KEY, day INTEGER NOT NULL, data BLOB NOT NULL) STRICT, WITHOUT ROWID",
+        """CREATE TABLE evidence (
+            digest BLOB PRIMARY KEY, day INTEGER NOT NULL, data BLOB NOT NULL) STRICT, WITHOUT ROWID""",
         """CREATE TABLE host (
             name TEXT PRIMARY KEY, last_success REAL, successes INTEGER NOT NULL, failing_since REAL,
             failures INTEGER NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID""",

@@ -27,13 +27,19 @@ SPACE_CHECK_SECONDS = 1.0
 
 
 class Spool:
-    """One shard. `recovered` counts the deliveries a crash may have repeated, `orphans` the body files removed at start.
+    """One shard. `recovered` counts the deliveries a crash may repeat, `orphans` the body files removed at start.
 
     Everything but `BodyWriter.close` is called on one thread: the loop's, or a command's when no server runs.
     """
 
     def __init__(
-        self, directory: Path, shard: int, lock: int, settings: SpoolSettings, clock: Callable[[], float], commit: Commit
+        self,
+        directory: Path,
+        shard: int,
+        lock: int,
+        settings: SpoolSettings,
+        clock: Callable[[], float],
+        commit: Commit,
     ) -> None:
         """Use `Spool.open`."""
         self.directory = directory
@@ -168,15 +174,15 @@ class Spool:
         if queue is None:
             return [], None
         try:
-            taken, next_due = claims.due_messages(
-                self.reader, queue, count, now, self._claiming, len(self._claiming)
-            )
+            taken, next_due = claims.due_messages(self.reader, queue, count, now, self._claiming, len(self._claiming))
         except sqlite3.Error as error:
             raise SpoolError(f"the spool cannot be read: {error}") from error
         pairs = [(message.id, recipient.number) for message in taken for recipient in message.recipients]
         if pairs:
             self._claiming.update(pairs)
-            self._commits.later(lambda writer: writer.set_claimed(pairs, True), lambda: self._claiming.difference_update(pairs))
+            self._commits.later(
+                lambda writer: writer.set_claimed(pairs, True), lambda: self._claiming.difference_update(pairs)
+            )
         return taken, next_due
 
     def renew(self, messages: Sequence[QueuedMessage]) -> None:
@@ -184,10 +190,10 @@ class Spool:
         between machines will need it.
         """
 
-    def release(self, messages: Sequence[QueuedMessage]) -> None:
-        """Give claims back untried; they are due at once. Stored with the next batch."""
+    def release(self, messages: Sequence[QueuedMessage], released: Callable[[], None] | None = None) -> None:
+        """Give claims back untried; they are due at once. Rides with the next batch; `released` once it is stored."""
         pairs = [(message.id, recipient.number) for message in messages for recipient in message.recipients]
-        self._commits.later(lambda writer: writer.set_claimed(pairs, False))
+        self._commits.later(lambda writer: writer.set_claimed(pairs, False), released)
 
     def settle_soon(self, settlement: Settlement, stored: Stored | None = None) -> None:
         """Store what a delivery changed, with the next batch, within 50 ms. A failed commit does not lose it: it is
@@ -241,7 +247,7 @@ class Spool:
         return [message for message in found if message.recipients]
 
     def sweep(self, now: float) -> int:
-        """A short step of retention and clean-up; call every few seconds. Returns what it removed. Raises `SpoolError`."""
+        """A short step of retention and clean-up; call every few seconds. Returns how much went. Raises `SpoolError`."""
         with self._commits.exclusive() as writer:
             removed = retention.forget(writer, self.settings, now)
             retention.give_back_pages(writer.connection)

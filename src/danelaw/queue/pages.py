@@ -1,0 +1,121 @@
+"""One queue as the scheduler sees it: a page of claimed messages, and what it knows of the rest on disk."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+from danelaw.queue.schedule import RetrySchedule
+from danelaw.queue.values import QueuedMessage, RoutingKey
+
+PAGE = 64
+LOW_MARK = 16
+# What a message without body takes in memory, roughly: values, strings, its place in the page.
+OVERHEAD = 2048
+HOST_BACKOFF = RetrySchedule(waits=(60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0))
+
+
+class HostVerdict(Enum):
+    """What a delivery says about the next hop as a whole."""
+
+    GOOD = "good"  # a host answered: whatever became of the message was about the message
+    THROTTLED = "throttled"  # 421, too many connections, time-outs: fewer at once
+    DOWN = "down"  # no host of the next hop could be used: the queue sleeps, no rows are rewritten
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerSettings:
+    """`slots` are all outbound deliveries at once; one queue gets at most `share` of them, but `least` in any case and
+    `destination_concurrency` at most. A new or recovering queue starts with `first_window`. `memory` is the budget in
+    octets for messages that wait in memory. `backoff` is how long a queue sleeps after each failure of its hosts.
+    Queues without work are forgotten after `idle` seconds, or sooner when there are more than `idle_queues`.
+    """
+
+    slots: int = 200
+    share: float = 0.1
+    least: int = 2
+    destination_concurrency: int = 20
+    first_window: int = 5
+    memory: int = 64 << 20
+    backoff: RetrySchedule = HOST_BACKOFF
+    idle: float = 300.0
+    idle_queues: int = 1000
+
+    @property
+    def cap(self) -> int:
+        """The most slots one queue may hold."""
+        return max(1, min(self.slots, self.destination_concurrency, max(self.least, int(self.slots * self.share))))
+
+
+class Sleep(NamedTuple):
+    """What to remember of a queue across restarts, for `Spool.save_queue`; `until` 0 means it is awake."""
+
+    key: RoutingKey
+    until: float
+    failures: int
+    reason: str
+
+
+class Entry(NamedTuple):
+    """One message in a page; `charge` is what it takes from the memory budget."""
+
+    message: QueuedMessage
+    body: bytes | None
+    charge: int
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """One message for one routing key, holding one outbound slot until `Scheduler.finished`.
+
+    `message` has only the recipients of `key`; `body` None means: read it from the spool. `deadline` is the end of the
+    message's lifetime. `probe` is true for the single try after a failure of the host.
+    """
+
+    key: RoutingKey
+    message: QueuedMessage
+    body: bytes | None
+    deadline: float
+    started: float
+    probe: bool
+    charge: int = 0
+    overdue: bool = False
+    forgotten: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class VirtualQueue:
+    """The state of one routing key. `disk_due` is the earliest due time on disk (it may be too early, never too late);
+    `backlog` is true while messages due now wait on disk, so that new ones do not overtake them.
+    """
+
+    key: RoutingKey
+    window: float
+    page: deque[Entry] = field(default_factory=deque)
+    disk_due: float | None = None
+    backlog: bool = False
+    in_flight: int = 0
+    asleep_until: float = 0.0
+    changed_at: float = 0.0
+    halved_at: float = 0.0
+    failures: int = 0
+    reason: str = ""
+    probing: bool = False
+    wake: float | None = None
+    idle_since: float = 0.0
+
+    def limit(self, cap: int) -> int:
+        """How many deliveries at once."""
+        return 1 if self.probing else max(1, min(cap, int(self.window)))
+
+    def on_disk(self, due: float) -> None:
+        """Something due then is stored and unclaimed."""
+        if self.disk_due is None or due < self.disk_due:
+            self.disk_due = due
+
+    @property
+    def idle(self) -> bool:
+        """Nothing in it, nothing to remember."""
+        return not self.page and not self.in_flight and self.disk_due is None and not self.asleep_until

@@ -9,7 +9,8 @@ from danelaw.smtp.envelope import Recipient
 
 
 class Verb(Enum):
-    """The verbs danelaw knows. MESSAGE is no verb on the wire: it stands for the end of message data."""
+    """The verbs danelaw knows. GREETING and MESSAGE are no verbs on the wire: they
+    stand for the server's first words and for the end of message data."""
 
     EHLO = "EHLO"
     HELO = "HELO"
@@ -24,6 +25,7 @@ class Verb(Enum):
     VRFY = "VRFY"
     EXPN = "EXPN"
     QUIT = "QUIT"
+    GREETING = "greeting"
     MESSAGE = "end of message"
 
 

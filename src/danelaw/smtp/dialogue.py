@@ -36,7 +36,7 @@ from danelaw.smtp.transaction import Transaction
 Answerable = Hello | StartTLS | MailFrom | RcptTo | DataRequested | EndOfMessage
 
 _SHOWN_OCTETS = 200
-_VERBS = {verb.value.encode(): verb for verb in Verb if verb is not Verb.MESSAGE}
+_VERBS = {verb.value.encode(): verb for verb in Verb if verb not in (Verb.GREETING, Verb.MESSAGE)}
 _NEEDS_TLS = frozenset({Verb.MAIL, Verb.RCPT, Verb.DATA, Verb.BDAT, Verb.VRFY, Verb.EXPN})
 _NO_ARGUMENT = frozenset({Verb.STARTTLS, Verb.DATA, Verb.RSET, Verb.QUIT})
 _READS_LINES = frozenset(State) - {State.CONNECTED, State.DATA, State.TLS, State.CLOSED}

@@ -42,6 +42,10 @@ TABLE: Mapping[Need, Reply | str] = MappingProxyType(
 """In the order in which they are looked at. A `Reply` is the status of the refusal; nothing is sent then."""
 
 
+REQUIRETLS_MISSING = Reply.of(550, "5.7.30", "REQUIRETLS support required")
+"""For a message with REQUIRETLS and a reverse-path, when the server does not offer it inside TLS (RFC 8689 §4.2.1)."""
+
+
 def _uses_dsn(envelope: Envelope) -> bool:
     if envelope.ret is not None or envelope.envid is not None:
         return True

@@ -1,0 +1,5 @@
+"""Certificates and names."""
+
+from danelaw.pkix.result import PKIXFailure, PKIXResult
+
+__all__ = ["PKIXFailure", "PKIXResult"]

@@ -8,74 +8,31 @@ envelope leaves without a `Clearance` for this very connection.
 
 from __future__ import annotations
 
-from collections import deque
-
 from danelaw.smtp import nexthop, sending
 from danelaw.smtp.body_writer import BodyWriter
 from danelaw.smtp.clearance import Clearance
-from danelaw.smtp.client_events import (
-    BodyDue,
-    ClientEvent,
-    ConnectionClosed,
-    GreetingReceived,
-    HandshakeDue,
-    HelloReceived,
-    MessageAnswered,
-    ReplyReceived,
-    ServiceClosing,
-    TransactionRefused,
-)
+from danelaw.smtp.client_dialogue import MESSAGE, NOTHING_OFFERED, ClientDialogue
+from danelaw.smtp.client_events import ClientEvent
 from danelaw.smtp.client_state import ClientState, Sending
 from danelaw.smtp.commands import Command, Verb
 from danelaw.smtp.envelope import Envelope
-from danelaw.smtp.errors import (
-    BareNewline,
-    LocalProtocolError,
-    NextHopLacks,
-    RemoteProtocolError,
-    StartTLSInjection,
-    UnexpectedReply,
-)
+from danelaw.smtp.errors import BareNewline, LocalProtocolError, NextHopLacks
 from danelaw.smtp.events import NEED_DATA, Signal
 from danelaw.smtp.extensions import Extensions
-from danelaw.smtp.reply import Reply
-from danelaw.smtp.reply_reader import ReplyReader
 from danelaw.smtp.settings import ClientLimits
 
-_MAIL, _DATA, _BDAT, _MESSAGE = Command(Verb.MAIL), Command(Verb.DATA), Command(Verb.BDAT), Command(Verb.MESSAGE)
-_NOTHING = Extensions()
-_INJECTED = Reply.of(451, "4.7.0", "The next server, or somebody on the way, sent clear text before the TLS handshake")
-_OUT_OF_STEP = Reply.of(451, "4.5.0", "The next server sent a reply that no command asked for")
+_MAIL, _DATA, _BDAT = Command(Verb.MAIL), Command(Verb.DATA), Command(Verb.BDAT)
 
 
-class ClientConnection:
+class ClientConnection(ClientDialogue):
     """One connection to a next hop. `connection_id` is what a `Clearance` must be bound to."""
 
-    __slots__ = (
-        "_events",
-        "_extensions",
-        "_out",
-        "_replies",
-        "_reset_due",
-        "_sending",
-        "_state",
-        "_tls",
-        "_waiting",
-        "connection_id",
-    )
+    __slots__ = ("connection_id",)
 
     def __init__(self, connection_id: int, limits: ClientLimits, *, tls: bool = False) -> None:
         """`tls` True for a connection that is inside TLS from the start."""
+        super().__init__(limits, tls=tls)
         self.connection_id = connection_id
-        self._tls = tls
-        self._extensions = _NOTHING
-        self._replies = ReplyReader(limits)
-        self._waiting: deque[Command] = deque([Command(Verb.GREETING)])
-        self._events: deque[ClientEvent] = deque()
-        self._out: list[bytes] = []
-        self._state = ClientState.CONNECTED
-        self._sending: Sending | None = None
-        self._reset_due = False
 
     # What the owner may look at
 
@@ -118,12 +75,7 @@ class ClientConnection:
 
     def receive_eof(self) -> None:
         """The server closed its side; whole replies that came before are still read."""
-        try:
-            self._read_replies()
-        finally:
-            if self._state is not ClientState.CLOSED:
-                self._events.append(ConnectionClosed(tuple(self._waiting)))
-                self._close()
+        self._eof = True
 
     def data_to_send(self) -> bytes:
         """Everything queued since the last call, joined."""
@@ -136,11 +88,11 @@ class ClientConnection:
 
     def next_event(self) -> ClientEvent | Signal:
         """The next event or `NEED_DATA`. Raises subclasses of `RemoteProtocolError`; the connection is closed then."""
-        if not self._events:
-            self._read_replies()
-            if not self._events:
+        events = self._events
+        while not events:
+            if not self._read_reply() and not events:
                 return NEED_DATA
-        return self._events.popleft()
+        return events.popleft()
 
     # Verbs
 
@@ -169,7 +121,7 @@ class ClientConnection:
         self._need(ClientState.HANDSHAKE)
         self._check_injection()
         self._tls = True
-        self._extensions = _NOTHING
+        self._extensions = NOTHING_OFFERED
         self._state = ClientState.GREETED
 
     def mail(
@@ -184,7 +136,8 @@ class ClientConnection:
         """Begin a transaction: MAIL, RCPT for every recipient, DATA; in one burst where PIPELINING is offered.
 
         `size` in octets; `eight_bit` whether the message has octets above 127; `chunking` use BDAT where the server
-        offers it with PIPELINING. Raises `ClearanceRefused`, `NextHopLacks`, `LocalProtocolError`; nothing is sent then.
+        offers it with PIPELINING. Nothing is sent when it raises `ClearanceRefused`,
+        `NextHopLacks` or `LocalProtocolError`.
         """
         offered = self._extensions
         sending.check_clearance(clearance, envelope, self.connection_id, tls=self._tls)
@@ -273,10 +226,6 @@ class ClientConnection:
         if self._waiting:
             raise LocalProtocolError("not possible now: a reply is outstanding")
 
-    def _send(self, data: bytes, command: Command) -> None:
-        self._out.append(data)
-        self._waiting.append(command)
-
     def _hello(self, verb: Verb, name: str) -> None:
         if not name or not name.isascii() or not name.isprintable() or " " in name:
             raise LocalProtocolError(f"{name[:80]!r} is no host name to greet with")
@@ -297,123 +246,5 @@ class ClientConnection:
             raise
 
     def _await_verdict(self) -> None:
-        self._waiting.append(_MESSAGE)
+        self._waiting.append(MESSAGE)
         self._state = ClientState.VERDICT
-
-    def _close(self) -> None:
-        self._state = ClientState.CLOSED
-        self._waiting.clear()
-        self._out.clear()
-        self._sending = None
-
-    def _check_injection(self) -> None:
-        if self._replies.has_rest:
-            self._close()
-            raise StartTLSInjection("clear text arrived between the reply to STARTTLS and the TLS handshake", _INJECTED)
-
-    # Replies
-
-    def _read_replies(self) -> None:
-        """Turn whole replies into events."""
-        try:
-            if self._state is ClientState.HANDSHAKE:
-                self._check_injection()
-            while self._state is not ClientState.CLOSED:
-                reply = self._replies.next_reply()
-                if reply is None:
-                    return
-                self._take(reply)
-        except RemoteProtocolError:
-            self._close()
-            raise
-
-    def _take(self, reply: Reply) -> None:
-        """Attribute one reply."""
-        if reply.code == 421:
-            self._events.append(ServiceClosing(reply, tuple(self._waiting)))
-            self._close()
-            return
-        if not self._waiting:
-            raise UnexpectedReply(f"the server sent a reply that no command asked for: {reply.to_text()[:80]}", _OUT_OF_STEP)
-        command = self._waiting.popleft()
-        verb = command.verb
-        if (reply.code < 400 and (reply.code >= 300) is not (verb is Verb.DATA)):
-            raise UnexpectedReply(f"the server answered {verb.value} with {reply.to_text()[:80]}", _OUT_OF_STEP)
-        if self._sending is not None and verb is not Verb.RSET:
-            self._take_in_transaction(self._sending, command, reply)
-        elif verb is Verb.EHLO or verb is Verb.HELO:
-            extended = verb is Verb.EHLO
-            self._extensions = Extensions.from_reply(reply) if extended and reply.is_positive else _NOTHING
-            self._state = ClientState.READY if reply.is_positive else ClientState.GREETED
-            self._events.append(HelloReceived(reply, self._extensions, extended))
-        elif verb is Verb.GREETING:
-            self._state = ClientState.GREETED if reply.code == 220 else ClientState.TURNED_AWAY
-            self._events.append(GreetingReceived(reply))
-        elif verb is Verb.STARTTLS and reply.is_positive:
-            self._check_injection()
-            self._state = ClientState.HANDSHAKE
-            self._events.append(HandshakeDue(reply))
-        else:
-            self._events.append(ReplyReceived(command, reply))
-            if verb is Verb.QUIT:
-                self._close()
-            elif verb is Verb.RSET and self._sending is not None:
-                self._continue_envelope(self._sending)
-
-    def _take_in_transaction(self, transaction: Sending, command: Command, reply: Reply) -> None:
-        verb = command.verb
-        if verb is Verb.MESSAGE:
-            self._take_verdict(transaction, reply)
-            return
-        self._events.append(ReplyReceived(command, reply))
-        if verb is Verb.BDAT:
-            if not reply.is_positive and self._state is not ClientState.ENVELOPE:
-                self._fail_chunk(transaction, reply)
-            return
-        transaction.note(command, reply)
-        if verb is Verb.DATA and reply.is_positive and not transaction.accepted:
-            # RFC 2920 §3.1: 354 without a recipient; the message is ended at once and comes to nothing.
-            self._send(b".\r\n", _MESSAGE)
-            self._state = ClientState.VERDICT
-            return
-        self._continue_envelope(transaction)
-
-    def _continue_envelope(self, transaction: Sending) -> None:
-        """Send the next command of the plan, or, when all is answered, say what came of it."""
-        if transaction.plan and not transaction.hopeless:
-            self._send(*transaction.plan.popleft())
-            return
-        transaction.plan.clear()
-        if self._waiting:
-            return
-        if transaction.accepted and transaction.refused_by is None:
-            self._state = ClientState.BODY
-            self._events.append(BodyDue(tuple(transaction.accepted)))
-            return
-        self._reset_due = transaction.open
-        self._end_transaction(TransactionRefused(transaction.reason()))
-
-    def _take_verdict(self, transaction: Sending, reply: Reply) -> None:
-        if transaction.failed:
-            self._end_transaction(None)
-        elif transaction.accepted:
-            self._end_transaction(MessageAnswered(tuple(transaction.accepted), reply))
-        else:
-            self._end_transaction(TransactionRefused(transaction.reason()))
-
-    def _fail_chunk(self, transaction: Sending, reply: Reply) -> None:
-        """A chunk was refused: no more may be sent (RFC 3030 §2), and the message has its answer."""
-        if not transaction.failed:
-            transaction.failed = True
-            self._reset_due = True
-            self._events.append(MessageAnswered(tuple(transaction.accepted), reply))
-        if self._state is ClientState.BODY:
-            self._state = ClientState.VERDICT
-        if not self._waiting:
-            self._end_transaction(None)
-
-    def _end_transaction(self, event: ClientEvent | None) -> None:
-        self._sending = None
-        self._state = ClientState.READY
-        if event is not None:
-            self._events.append(event)

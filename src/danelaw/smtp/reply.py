@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from danelaw.smtp.status import EnhancedStatusCode
 
 # What must not reach the wire inside a reply line: anything that could end it or move a terminal's cursor.
-_UNSAFE = {code: "?" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
+_UNSAFE = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), "?")
 _TEXT_OCTETS = 480  # RFC 5321 §4.5.3.1.5: a reply line has at most 512 octets with code and CRLF
 
 
@@ -50,8 +50,8 @@ class Reply:
     def to_wire(self) -> bytes:
         """All lines with code, enhanced code and CRLF.
 
-        Control characters become `?`; text beyond the octets a reply line may have is cut. Non-ASCII text goes out as UTF-8,
-        which RFC 6531 §3.7.4.1 permits only inside an SMTPUTF8 transaction: the caller's words decide.
+        Control characters become `?`; text beyond the octets a reply line may have is cut. Non-ASCII text goes out as
+        UTF-8, which RFC 6531 §3.7.4.1 permits only inside an SMTPUTF8 transaction: the caller's words decide.
         """
         prefix = "" if self.enhanced is None else f"{self.enhanced} "
         text = self.text

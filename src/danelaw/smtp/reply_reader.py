@@ -20,7 +20,7 @@ from danelaw.smtp.status import EnhancedStatusCode
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?\Z", re.DOTALL)
 _ENHANCED = re.compile(r"([245]\.(?:0|[1-9][0-9]{0,2})\.(?:0|[1-9][0-9]{0,2}))(?: |\Z)", re.ASCII)
-_CONTROL = {code: "?" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)} | {0x09: " "}
+_CONTROL = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), "?") | {0x09: " "}
 _CR = 0x0D
 # What a server that breaks the protocol is worth to the message: try again later.
 _WORTH = Reply.of(451, "4.5.0", "The next server broke the SMTP protocol")
@@ -29,7 +29,7 @@ _WORTH = Reply.of(451, "4.5.0", "The next server broke the SMTP protocol")
 class ReplyReader:
     """Cuts the server's octets into replies."""
 
-    __slots__ = ("_buffer", "_code", "_lines", "_limits")
+    __slots__ = ("_buffer", "_code", "_limits", "_lines")
 
     def __init__(self, limits: ClientLimits) -> None:
         self._limits = limits
@@ -52,7 +52,9 @@ class ReplyReader:
             buffer = self._buffer
             end = buffer.find(b"\n")
             if (end + 1 if end >= 0 else len(buffer)) > self._limits.reply_line:
-                raise ReplyTooLong(f"the server sent a reply line of more than {self._limits.reply_line} octets", _WORTH)
+                raise ReplyTooLong(
+                    f"the server sent a reply line of more than {self._limits.reply_line} octets", _WORTH
+                )
             if end < 0:
                 return None
             if end == 0 or buffer[end - 1] != _CR:

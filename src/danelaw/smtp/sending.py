@@ -23,9 +23,7 @@ def check_clearance(clearance: object, envelope: Envelope, connection_id: int, *
     return clearance
 
 
-def mail_line(
-    envelope: Envelope, offered: Extensions, *, size: int | None, eight_bit: bool, requiretls: bool
-) -> str:
+def mail_line(envelope: Envelope, offered: Extensions, *, size: int | None, eight_bit: bool, requiretls: bool) -> str:
     """The MAIL command without CRLF. `requiretls` tells whether REQUIRETLS may go on the wire."""
     line = f"MAIL FROM:{envelope.reverse_path.to_text()}"
     if size is not None and offered.size_offered:

@@ -2,14 +2,13 @@
 
 The owner feeds octets, takes events, answers those that want an answer, and sends what `data_to_send` has. An event
 is given only after the one before was answered, however late, so policy may be slow and a pipelining client cannot
-overtake it. What needs no policy is answered by the connection itself: see `danelaw.smtp.dialogue` and the table
+overtake it. What needs no policy is answered by the connection itself: see `danelaw.smtp.server_dialogue` and the table
 `danelaw.smtp.state.ALLOWED`.
 """
 
 from __future__ import annotations
 
 from danelaw.smtp import offer, replies
-from danelaw.smtp.dialogue import Answerable, Dialogue
 from danelaw.smtp.envelope import Envelope
 from danelaw.smtp.errors import LocalProtocolError
 from danelaw.smtp.events import (
@@ -25,6 +24,7 @@ from danelaw.smtp.events import (
     StartTLS,
 )
 from danelaw.smtp.reply import Reply
+from danelaw.smtp.server_dialogue import Answerable, ServerDialogue
 from danelaw.smtp.settings import ServerSettings
 from danelaw.smtp.state import State
 from danelaw.smtp.transaction import Transaction
@@ -40,7 +40,7 @@ _ACCEPTED = {
 _ACCEPTED_WIRE = {event: reply.to_wire() for event, reply in _ACCEPTED.items()}
 
 
-class ServerConnection(Dialogue):
+class ServerConnection(ServerDialogue):
     """One client's connection."""
 
     __slots__ = ("_early", "_eof")

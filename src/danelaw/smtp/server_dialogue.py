@@ -49,7 +49,7 @@ _GOODBYE = replies.GOODBYE.to_wire()
 _RESET_OK = replies.RESET_OK.to_wire()
 
 
-class Dialogue:
+class ServerDialogue:
     """State, transaction, replies and events of one conversation."""
 
     __slots__ = (

@@ -290,11 +290,24 @@ class Queue(Section):
         description='When the sender first hears of a delay; "0s" for never.',
         examples=["12h"],
     )
-    retry: tuple[Duration, ...] = Field(
-        default=tuple(timedelta(minutes=minutes) for minutes in (5, 10, 20, 30, 60, 120, 240)),
-        min_length=1,
-        description="Pauses after the first failed try, the second, and so on; the last one repeats.",
-        examples=[["10m", "30m", "1h"]],
+    retry_first: Duration = Field(
+        default=timedelta(minutes=5),
+        ge=timedelta(milliseconds=10),
+        description="Pause after the first failed try.",
+        examples=["2m"],
+    )
+    retry_longest: Duration = Field(
+        default=timedelta(hours=2),
+        ge=timedelta(milliseconds=10),
+        description="Longest pause between tries.",
+        examples=["1h"],
+    )
+    retry_factor: float = Field(
+        default=2.0,
+        ge=1.0,
+        le=10.0,
+        description="How many times longer each pause is than the one before.",
+        examples=[1.5],
     )
     bounce_from: Text | None = Field(
         default=None,
@@ -303,9 +316,8 @@ class Queue(Section):
         examples=["postmaster@example.org"],
     )
 
-    @field_validator("retry")
-    @classmethod
-    def _real_pauses(cls, value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
-        if min(value) < timedelta(milliseconds=10):
-            raise ValueError('a pause of nothing would try without end; write for instance "5m"')
-        return value
+    @model_validator(mode="after")
+    def _longest_is_longest(self) -> Queue:
+        if self.retry_longest < self.retry_first:
+            raise ValueError("retry_longest is shorter than retry_first; raise retry_longest")
+        return self

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from danelaw.address import Domain
+from danelaw.dane import RecordVerdict
+from danelaw.smtp.clearance import Clearance
 from danelaw.tlspolicy.protection import Protection
-
-if TYPE_CHECKING:
-    from danelaw.dane import RecordVerdict
-    from danelaw.smtp.clearance import Clearance
+from danelaw.tlspolicy.tlsrpt import TLSRPTResult
 
 
 class Failure(Enum):
@@ -23,18 +21,6 @@ class Failure(Enum):
     NOT_VERIFIED = "not verified"
     NO_REQUIRETLS = "REQUIRETLS not offered"
     TRY_CLEAR = "opportunistic TLS failed"
-
-
-@dataclass(frozen=True, slots=True)
-class TLSRPTResult:
-    """One session for a TLS report (RFC 8460 §4.3): `policy_type` is `tlsa`, `sts` or `no-policy-found`;
-    `policy_domain` the TLSA base domain or the recipient's domain; `result_type` None for a success.
-    """
-
-    policy_type: str
-    policy_domain: Domain
-    result_type: str | None = None
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

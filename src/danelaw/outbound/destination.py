@@ -1,0 +1,240 @@
+"""What a destination demands right now: the one function behind deliveries, `danelaw check` and the console."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import dns.rdatatype
+
+from danelaw.address import Domain
+from danelaw.dane import HostRecords, TLSAState
+from danelaw.dnsdata import Lookup
+from danelaw.routing import Destination, MXHost, NextHop, lookup_destination, order
+from danelaw.tlspolicy import (
+    NO_STS,
+    Effective,
+    Override,
+    OverrideTLS,
+    Requirement,
+    SenderDemand,
+    STSState,
+    effective,
+    requirement,
+)
+
+T = TypeVar("T")
+# A failed look-up must not be believed for long, whatever TTL came with it (RFC 9520 §3.2).
+_FAILED_SECONDS = 5.0
+_MEMORY = 10_000
+_ADDRESS_TYPES = (dns.rdatatype.A, dns.rdatatype.AAAA)
+# Overrides under which MTA-STS plays no part, unless the sender insists.
+_WITHOUT_STS = frozenset({OverrideTLS.NONE, OverrideTLS.DANE, OverrideTLS.DANE_REQUIRE})
+
+
+class Resolves(Protocol):
+    """What this module needs of `danelaw.resolver.Resolver`."""
+
+    async def run(self, lookup: Lookup[T]) -> T:
+        """Drive a look-up to its result."""
+
+
+class KnowsSTS(Protocol):
+    """What this module needs of `danelaw.state.STSStore`."""
+
+    async def state_for(self, domain: Domain, now: float) -> STSState:
+        """The policy that applies now."""
+
+
+class KnowsOverrides(Protocol):
+    """What this module needs of `danelaw.state.OverrideStore`."""
+
+    def all(self, now: float) -> tuple[Override, ...]:
+        """Every override in order of precedence."""
+
+    def current_version(self, now: float) -> int:
+        """Grows whenever an override changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    """One MX host: what DNS says about it, and what it must prove."""
+
+    preference: int
+    records: HostRecords
+    requirement: Requirement
+
+    @property
+    def host(self) -> Domain:
+        """Its name."""
+        return self.records.host
+
+
+@dataclass(frozen=True, slots=True)
+class Undeliverable:
+    """The destination takes no mail: `status` is the enhanced code as (class, subject, detail), `reason` words."""
+
+    status: tuple[int, int, int]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Everything known about a destination before connecting.
+
+    `hosts` are in MX order. `undeliverable` is final, `error` means wait; in both cases there are no hosts.
+    `override` says which one applies and why. `sts_asked` is False where DANE decides and MTA-STS was not
+    consulted (RFC 8461 §2: it must not interfere with DANE). Valid until `expires` (POSIX seconds).
+    """
+
+    next_hop: NextHop
+    demand: SenderDemand
+    destination: Destination
+    sts: STSState
+    sts_asked: bool
+    override: Effective
+    hosts: tuple[HostPlan, ...]
+    undeliverable: Undeliverable | None
+    error: str | None
+    made_at: float
+    expires: float
+
+    def ordered(self, shuffle: Callable[[list[MXHost]], None]) -> tuple[HostPlan, ...]:
+        """The hosts in the order to try: by preference, equal ones mixed by `shuffle` (RFC 5321 §5.1)."""
+        if len(self.hosts) < 2:
+            return self.hosts
+        by_name = {plan.host: plan for plan in self.hosts}
+        return tuple(by_name[host.name] for host in order([MXHost(p.preference, p.host) for p in self.hosts], shuffle))
+
+
+async def survey(
+    next_hop: NextHop,
+    resolver: Resolves,
+    sts_store: KnowsSTS | None,
+    overrides: Iterable[Override],
+    demand: SenderDemand = SenderDemand.NONE,
+    *,
+    now: float,
+    sts_always: bool = False,
+) -> Survey:
+    """Look everything up and decide what each host must prove.
+
+    `overrides` in order of precedence; `sts_store` None leaves MTA-STS aside; `sts_always` asks for the policy even
+    where DANE decides, to show it. `now` in POSIX seconds. Never raises for what DNS or HTTPS do.
+    """
+    destination = await resolver.run(lookup_destination(next_hop))
+    applied = effective(overrides, next_hop.policy_domain, now)
+    undeliverable = _undeliverable(destination)
+    ended = undeliverable is not None or destination.mx.error is not None
+    asked = sts_store is not None and not ended and (sts_always or _needs_sts(destination, applied.override, demand))
+    sts = NO_STS
+    if asked and sts_store is not None and next_hop.policy_domain is not None:
+        sts = await sts_store.state_for(next_hop.policy_domain, now)
+    plans = () if ended else tuple(_plans(destination, sts, applied.override, demand))
+    return Survey(
+        next_hop=next_hop,
+        demand=demand,
+        destination=destination,
+        sts=sts,
+        sts_asked=asked and next_hop.policy_domain is not None,
+        override=applied,
+        hosts=plans,
+        undeliverable=undeliverable,
+        error=destination.mx.error,
+        made_at=now,
+        expires=_expires(destination, sts, overrides, now),
+    )
+
+
+def _plans(
+    destination: Destination, sts: STSState, override: Override | None, demand: SenderDemand
+) -> Iterable[HostPlan]:
+    for host, records in zip(destination.mx.hosts, destination.hosts, strict=False):
+        yield HostPlan(host.preference, records, requirement(destination, records, sts, override, demand))
+
+
+def _needs_sts(destination: Destination, override: Override | None, demand: SenderDemand) -> bool:
+    """Whether any host's requirement can depend on a policy (FIELD rule 7)."""
+    if override is not None and override.tls in _WITHOUT_STS and demand is not SenderDemand.REQUIRETLS:
+        return False
+    decided = (host.error is not None or host.tlsa_state is TLSAState.USABLE for host in destination.hosts)
+    return not (destination.mx.secure and all(decided))
+
+
+def _undeliverable(destination: Destination) -> Undeliverable | None:
+    """RFC 5321 §5.1, RFC 7505 §3: no such domain, null MX, or neither MX nor any address."""
+    mx = destination.mx
+    domain = mx.next_hop.domain
+    if mx.nxdomain:
+        return Undeliverable((5, 1, 2), f"the domain {domain} does not exist")
+    if mx.null_mx:
+        return Undeliverable((5, 1, 10), f"{domain} says in DNS that it takes no mail (null MX)")
+    if mx.implicit and destination.hosts and all(_certainly_without_address(host) for host in destination.hosts):
+        return Undeliverable((5, 4, 4), f"{domain} has neither MX records nor an address")
+    return None
+
+
+def _certainly_without_address(host: HostRecords) -> bool:
+    answers = [answer for answer in host.answers if answer.question.rdtype in _ADDRESS_TYPES]
+    return not host.addresses and bool(answers) and all(answer.nodata or answer.nxdomain for answer in answers)
+
+
+def _expires(destination: Destination, sts: STSState, overrides: Iterable[Override], now: float) -> float:
+    """Until when nothing can have changed by itself."""
+    ends = [destination.expires, sts.fresh_until, sts.expires]
+    ends += [override.expires for override in overrides if override.expires is not None and override.expires > now]
+    if destination.mx.error is not None or any(host.error is not None for host in destination.hosts):
+        ends.append(now + _FAILED_SECONDS)
+    return min(ends)
+
+
+class Surveyor:
+    """Remembers surveys, so that a busy destination costs a dictionary look-up per message.
+
+    A survey is used until the first of its answers expires, its MTA-STS policy is due for a look, or an override
+    changes. Equal questions at the same time are worked out once.
+    """
+
+    def __init__(self, resolver: Resolves, sts_store: KnowsSTS | None, overrides: KnowsOverrides) -> None:
+        self._resolver = resolver
+        self._sts = sts_store
+        self._overrides = overrides
+        self._known: OrderedDict[tuple[NextHop, SenderDemand], tuple[int, Survey]] = OrderedDict()
+        self._running: dict[tuple[NextHop, SenderDemand], asyncio.Task[Survey]] = {}
+
+    def cached(self, next_hop: NextHop, demand: SenderDemand, now: float) -> Survey | None:
+        """A survey that still holds, without any await; None when it must be made."""
+        known = self._known.get((next_hop, demand))
+        if known is None or now >= known[1].expires or known[0] != self._overrides.current_version(now):
+            return None
+        return known[1]
+
+    async def survey(self, next_hop: NextHop, demand: SenderDemand, now: float) -> Survey:
+        """The survey of a destination, made when it is not known."""
+        found = self.cached(next_hop, demand, now)
+        if found is not None:
+            return found
+        key = (next_hop, demand)
+        task = self._running.get(key)
+        if task is None:
+            task = asyncio.ensure_future(self._make(next_hop, demand, now))
+            self._running[key] = task
+            task.add_done_callback(lambda _: self._running.pop(key, None))
+        return await asyncio.shield(task)
+
+    def forget(self) -> None:
+        """Drop everything remembered, after a change of configuration."""
+        self._known.clear()
+
+    async def _make(self, next_hop: NextHop, demand: SenderDemand, now: float) -> Survey:
+        version = self._overrides.current_version(now)
+        made = await survey(next_hop, self._resolver, self._sts, self._overrides.all(now), demand, now=now)
+        # An override that changed meanwhile has another version, and the next caller asks again.
+        self._known[next_hop, demand] = (version, made)
+        self._known.move_to_end((next_hop, demand))
+        while len(self._known) > _MEMORY:
+            self._known.popitem(last=False)
+        return made

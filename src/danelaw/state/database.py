@@ -1,0 +1,119 @@
+"""`state.db`: the small things danelaw must remember across restarts, in one SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from danelaw.errors import DanelawError
+
+FILE_NAME = "state.db"
+_SCHEMA_VERSION = 1
+_BUSY_MS = 2000
+
+_SCHEMA = """
+CREATE TABLE sts_policy (
+    domain TEXT PRIMARY KEY,
+    id TEXT NOT NULL,
+    policy BLOB NOT NULL,
+    fetched_at REAL NOT NULL,
+    expires REAL NOT NULL,
+    checked_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sts_failure (
+    domain TEXT PRIMARY KEY,
+    failed_at REAL NOT NULL,
+    result_type TEXT NOT NULL,
+    reason TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE override (
+    destination TEXT PRIMARY KEY,
+    tls TEXT NOT NULL,
+    fingerprints TEXT NOT NULL,
+    because TEXT NOT NULL,
+    expires REAL,
+    added_at REAL NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class StateError(DanelawError):
+    """`state.db` cannot be read or written."""
+
+
+class StateDatabase:
+    """One connection, used from one thread, in autocommit mode with a write-ahead log.
+
+    Statements here touch a few rows of an indexed table, so they may run on the event loop. The command line
+    opens the same file beside a running server; `changed_elsewhere` notices that cheaply.
+    """
+
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+        """Open or create. Raises `StateError` in words when the file cannot be used."""
+        self.path = str(path)
+        try:
+            self._connection = _connect(self.path, read_only)
+            if not read_only:
+                self._create()
+            self._check_version()
+            self._data_version = self._read_data_version()
+        except sqlite3.Error as error:
+            raise StateError(
+                f"{self.path} cannot be opened: {error}", advice="look at its owner and permissions"
+            ) from None
+
+    def execute(self, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        """Run one statement and give all rows. Raises `StateError`."""
+        try:
+            return self._connection.execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise StateError(f"{self.path}: {error}") from None
+
+    def changed_elsewhere(self) -> bool:
+        """True once after another connection, such as the command line's, has committed."""
+        version = self._read_data_version()
+        changed = version != self._data_version
+        self._data_version = version
+        return changed
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _read_data_version(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _create(self) -> None:
+        """Make the tables, unless another process did so at the same moment."""
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            if self._connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                for statement in filter(str.strip, _SCHEMA.split(";")):
+                    self._connection.execute(statement)
+                self._connection.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            self._connection.execute("ROLLBACK")
+            raise
+
+    def _check_version(self) -> None:
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != _SCHEMA_VERSION:
+            self._connection.close()
+            raise StateError(
+                f"{self.path} has form {version}, this danelaw knows form {_SCHEMA_VERSION}",
+                advice="use the danelaw that wrote it, or a newer one",
+            )
+
+
+def _connect(path: str, read_only: bool) -> sqlite3.Connection:
+    if read_only:
+        target, uri = f"file:{quote(path)}?mode=ro", True
+    else:
+        target, uri = path, False
+    connection = sqlite3.connect(target, uri=uri, isolation_level=None, timeout=_BUSY_MS / 1000)
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+    return connection

@@ -174,11 +174,9 @@ def _question(line: str) -> Question:
 def _records(text: str) -> list[dns.rrset.RRset]:
     """Records in zone-file form; written by hand because a response may hold what no zone may."""
     found: dict[tuple[dns.name.Name, int, int], dns.rrset.RRset] = {}
-    owner = dns.name.root
     for line in _logical_lines(text):
         words = line.split()
-        if not line[0].isspace():
-            owner = dns.name.from_text(words.pop(0))
+        owner = dns.name.from_text(words.pop(0))
         ttl = 3600
         while words[0].isdigit() or words[0].upper() == "IN":
             word = words.pop(0)
@@ -214,6 +212,7 @@ class ScriptedRecursor:
         self.step = 0
         self._depth = 0
         self._cuts: dict[dns.name.Name, list[str]] = {dns.name.root: list(scenario.roots)}
+        self._referrals: dict[dns.name.Name, dns.message.Message] = {}
 
     def answer(self, question: Question) -> dns.message.Message | None:
         """The final response to a stub, None when nobody answers."""
@@ -223,6 +222,8 @@ class ScriptedRecursor:
     def _whole(self, question: Question) -> dns.message.Message | None:
         """Iterate, and go on with the target of an alias that the answer leaves open."""
         found = self._iterate(question)
+        if found is None and question.rdtype == dns.rdatatype.DS:
+            found = self._referral_to(question)
         if found is None:
             return None
         result = dns.message.make_query(question.name, question.rdtype, want_dnssec=True)
@@ -287,8 +288,15 @@ class ScriptedRecursor:
             if cut is None or (cut == question.name and question.rdtype == dns.rdatatype.DS):
                 return _ds_from_referral(response, question)
             self._cuts[cut] = self._addresses(response, cut)
+            self._referrals[cut] = response
             zone = cut
         return None
+
+    def _referral_to(self, question: Question) -> dns.message.Message | None:
+        """What the parent said about DS when it referred to this zone."""
+        self._iterate(Question(question.name, dns.rdatatype.DNSKEY))
+        referral = self._referrals.get(question.name)
+        return None if referral is None else _ds_from_referral(referral, question)
 
     def _first(self, servers: list[str], zone: dns.name.Name, question: Question) -> dns.message.Message | None:
         """The first good answer of these servers, else the last bad one."""

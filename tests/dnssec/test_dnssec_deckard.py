@@ -1,0 +1,108 @@
+"""The deckard scenarios (CZ-NIC, BSD): every step's flags, response code and answer, or a listed reason."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dns.rcode
+import pytest
+
+from danelaw.dnsdata import Answer, DNSSECStatus
+from danelaw.dnssec import AlgorithmPolicy, TrustAnchorError, TrustAnchors, Validator, ValidatorLimits
+from tests.dnssec.deckard import Entry, Scenario, ScriptedRecursor, read
+from tests.dnssec.driving import drive
+
+pytestmark = pytest.mark.corpus
+
+DIFFERENCES: dict[str, str] = {
+    name: reason
+    for group in tomllib.loads((Path(__file__).parent / "differences.toml").read_text("utf-8")).values()
+    for name, reason in group.items()
+}
+_SHA1_ALGORITHMS = {5, 7}
+
+
+def scenarios(directory: Path) -> Iterator[Scenario]:
+    for path in sorted((directory / "deckard" / "resolver").glob("*.rpl")):
+        scenario = read(path)
+        if scenario.anchors and scenario.clock is not None:
+            yield scenario
+
+
+def play(scenario: Scenario, policy: AlgorithmPolicy) -> Iterator[tuple[Entry, Entry, Answer]]:
+    """Yield what was asked, what is expected, and what the validator says, for each checked step."""
+    anchors = TrustAnchors.from_text("\n".join(scenario.anchors) + "\n")
+    validator = Validator(anchors, limits=ValidatorLimits(policy=policy))
+    recursor = ScriptedRecursor(scenario)
+    asked: Entry | None = None
+    assert scenario.clock is not None
+    for step in scenario.steps:
+        if step.kind == "QUERY" and step.entry is not None and step.entry.question is not None:
+            asked, recursor.step = step.entry, step.number
+        elif step.kind == "CHECK_ANSWER" and asked is not None and step.entry is not None:
+            assert asked.question is not None
+            yield asked, step.entry, drive(validator.resolve(asked.question, scenario.clock), recursor.answer)
+
+
+def complaint(asked: Entry, expected: Entry, answer: Answer) -> str | None:
+    """How the answer differs from the step's expectation; None when it does not."""
+    if "CD" in asked.reply:
+        return None
+    if expected.rcode == dns.rcode.SERVFAIL:
+        return None if answer.failed else f"{asked.question}: {answer.status.value} instead of a failure"
+    if answer.failed:
+        return f"{asked.question}: {answer.status.value}, {answer.reason}"
+    if expected.match & {"rcode", "all"} and answer.rcode != expected.rcode:
+        return f"{asked.question}: {dns.rcode.to_text(answer.rcode)}"
+    if expected.match & {"flags", "all"}:
+        wants, can_tell = "AD" in expected.reply, asked.reply & {"DO", "AD"}
+        if wants != answer.secure and (wants or can_tell):
+            return f"{asked.question}: {answer.status.value}, {answer.reason}"
+    if expected.match & {"answer", "all"} and asked.question is not None:
+        rdtype = asked.question.rdtype
+        wanted = {rdata for rrset in expected.sections["ANSWER"] if rrset.rdtype == rdtype for rdata in rrset}
+        if wanted != set(answer.records):
+            return f"{asked.question}: other records"
+    return None
+
+
+def complaints(scenario: Scenario, policy: AlgorithmPolicy) -> list[str]:
+    try:
+        found = [complaint(*step) for step in play(scenario, policy)]
+    except TrustAnchorError as error:
+        return [error.reason]
+    return [text for text in found if text is not None]
+
+
+def test_every_scenario_passes_or_is_listed_with_a_reason(corpus: Callable[[str], Path]) -> None:
+    """With SHA-1 allowed, since most scenarios are older than RFC 9905."""
+    results = {s.name: complaints(s, AlgorithmPolicy.with_sha1()) for s in scenarios(corpus("dnssec"))}
+    unexpected = {name: found for name, found in results.items() if bool(found) != (name in DIFFERENCES)}
+    assert unexpected == {}
+    assert len(results) >= 120
+    assert sum(1 for found in results.values() if not found) >= 100
+
+
+def test_without_sha1_nothing_becomes_more_secure(corpus: Callable[[str], Path]) -> None:
+    """RFC 9905: zones signed with SHA-1 only become insecure; no verdict may rise or turn to accepted data."""
+    lowered = 0
+    for scenario in scenarios(corpus("dnssec")):
+        if scenario.name in DIFFERENCES:
+            continue
+        old = [answer for _, _, answer in play(scenario, AlgorithmPolicy.with_sha1())]
+        new = [answer for _, _, answer in play(scenario, AlgorithmPolicy())]
+        for before, after in zip(old, new, strict=True):
+            if after.secure:
+                assert before.secure, scenario.name
+            lowered += before.secure and after.status is DNSSECStatus.INSECURE
+    assert lowered >= 10
+
+
+def test_an_anchor_of_sha1_only_is_insecure(corpus: Callable[[str], Path]) -> None:
+    scenario = read(corpus("dnssec") / "deckard" / "resolver" / "val_nx.rpl")
+    (answer,) = [answer for _, _, answer in play(scenario, AlgorithmPolicy())]
+    assert answer.status is DNSSECStatus.INSECURE
+    assert answer.nxdomain
+    assert answer.ede == 1

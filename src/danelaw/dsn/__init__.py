@@ -1,0 +1,43 @@
+"""Delivery status notifications: telling the sender what became of a message (RFC 3461, RFC 3464, RFC 6522, RFC 6533).
+
+A notice is a multipart/report of three parts: words for a person, which begin with the outcome and give the
+security reason in full; fields for a program (message/delivery-status); and the original message or only its
+header. Which of the two: the header alone for delays and successes, with RET=HDRS, above a size, and always for
+messages under REQUIRETLS (RFC 8689 §5), whose notices travel under REQUIRETLS themselves (`envelope_of`).
+
+    if told(Action.FAILED, notify, null_reverse_path=False) is Told.SENDER:
+        notice = DSN(reporting_mta="mx.example.org", to="anna@example.org", original=message, recipients=(
+            DSNRecipient(address="bob@example.net", action=Action.FAILED, status="4.7.0", reason="…"),))
+        content = build(notice, date=now, message_id="<…@mx.example.org>", boundary=token)
+        envelope = envelope_of(notice, content)          # MAIL FROM:<>, with REQUIRETLS when due
+
+Nobody is told about a notice: with an empty reverse-path `told` answers `POSTMASTER` or `NOBODY`, and `DSN` refuses
+an empty `to`. Text that came from a remote server can neither break out of its field nor carry 8-bit octets into a
+7-bit part. When the way back lacks SMTPUTF8, addresses and headers in UTF-8 are encoded, not dropped.
+
+Public names: `DSN`, `DSNRecipient`, `Action`, `build`, `NoticeEnvelope`, `envelope_of`; `told`, `Told`,
+`relayed_notice`; `encode_xtext`, `decode_xtext`, `encode_unitext`, `decode_unitext`; `DSNError`.
+"""
+
+from danelaw.dsn.build import build
+from danelaw.dsn.errors import DSNError
+from danelaw.dsn.notify import Told, relayed_notice, told
+from danelaw.dsn.values import DSN, Action, DSNRecipient, NoticeEnvelope, envelope_of
+from danelaw.dsn.xtext import decode_unitext, decode_xtext, encode_unitext, encode_xtext
+
+__all__ = [
+    "DSN",
+    "Action",
+    "DSNError",
+    "DSNRecipient",
+    "NoticeEnvelope",
+    "Told",
+    "build",
+    "decode_unitext",
+    "decode_xtext",
+    "encode_unitext",
+    "encode_xtext",
+    "envelope_of",
+    "relayed_notice",
+    "told",
+]

@@ -35,7 +35,10 @@ def main(arguments: list[str]) -> int:
         done = subprocess.run([sys.executable, str(path), *rest], cwd=ROOT, env=environment, check=False)
         if done.returncode:
             failed.append(path.stem)
-    print(f"\n{directory}: {len(chosen) - len(failed)} of {len(chosen)} passed" + "".join(f" · {n} FAILED" for n in failed))
+    print(
+        f"\n{directory}: {len(chosen) - len(failed)} of {len(chosen)} passed"
+        + "".join(f" · {n} FAILED" for n in failed)
+    )
     return 1 if failed else 0
 
 

@@ -1,0 +1,89 @@
+"""Rules on the documentation: nothing a user can set, type or measure goes undescribed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import tomllib
+
+import click
+import pytest
+from source_tree import ROOT, docs_text
+
+from danelaw.cli import danelaw
+from danelaw.cli.frame import COMMANDS
+from danelaw.config.schema import SMALLEST, tables
+from danelaw.telemetry import Metrics
+from tools import generate_docs, standards
+
+
+def _present() -> list[str]:
+    return [name for name in COMMANDS if importlib.util.find_spec(f"danelaw.cli.{name}") is not None]
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_verb_is_documented(verb: str) -> None:
+    assert f"`danelaw {verb}" in docs_text() or f"\ndanelaw {verb}" in docs_text()
+
+
+@pytest.mark.parametrize("verb", _present())
+def test_every_command_explains_itself_and_its_options(verb: str) -> None:
+    command = danelaw.get_command(click.Context(danelaw), verb)
+    assert isinstance(command, click.Command)
+    pending = [command]
+    while pending:
+        current = pending.pop()
+        assert current.help, current.name
+        undescribed = [p.name for p in current.params if isinstance(p, click.Option) and not p.help]
+        assert not undescribed, current.name
+        if isinstance(current, click.Group):
+            pending.extend(current.commands.values())
+
+
+def test_every_setting_has_type_meaning_and_example() -> None:
+    reference = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    for table in tables():
+        assert not table.heading or f"## `{table.heading}`" in reference
+        for key in table.keys:
+            assert key.meaning, (table.heading, key.name)
+            assert key.example, (table.heading, key.name)
+            assert key.kind != "value", (table.heading, key.name)
+            assert f"| `{key.name}` |" in reference, f"{table.heading} {key.name}: make docs"
+
+
+def test_smallest_configuration_is_small() -> None:
+    assert len([line for line in SMALLEST.splitlines() if line.strip()]) <= 8
+
+
+def test_schema_is_published() -> None:
+    published = json.loads((ROOT / "docs" / "danelaw.schema.json").read_text("utf-8"))
+    assert published["properties"].keys() >= {"hostname", "listen", "relay", "domain"}
+
+
+def test_every_metric_is_documented() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text("utf-8")
+    for instrument in Metrics().instruments():
+        assert f"`{instrument.name}" in page, f"{instrument.name}: make docs"
+        assert instrument.meaning
+
+
+def test_every_cited_rfc_has_its_title() -> None:
+    described = standards.standards()
+    missing = {number: sorted(set().union(*sections.values())) for number, sections in standards.citations().items()}
+    assert not {number: where for number, where in missing.items() if not described.get(number, {}).get("title")}, (
+        "add the RFC to docs/standards.toml"
+    )
+
+
+def test_standards_page_lists_every_cited_section() -> None:
+    page = standards.page()
+    for number, sections in standards.citations().items():
+        row = next(line for line in page.splitlines() if line.startswith(f"| [{number}]"))
+        assert all(f"§{section}" in row for section in sections if section)
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wanted = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["dev"]
+    names = {generate_docs.distribution(requirement) for requirement in wanted}
+    assert set(project["tool"]["danelaw"]["dependencies"]) == names

@@ -103,6 +103,7 @@ def read(path: Path) -> Scenario:
         clock = float(m.group(1))
     roots = re.findall(r"^\s*stub-addr:\s*([0-9a-fA-F.:]+)", head, re.M)
     ranges, steps = _Body(body).read()
+    roots = roots or sorted(ranges[0].addresses if ranges else ())
     return Scenario(path.stem, anchors, clock, roots, ranges, steps)
 
 

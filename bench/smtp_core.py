@@ -88,7 +88,10 @@ def main() -> None:
             before = time.thread_time()
             side(messages)
             rounds.append((time.thread_time() - before) / messages * 1e6)
-        print(f"{name}: best {min(rounds):5.1f} µs, median {statistics.median(rounds):5.1f} µs per message of {len(MESSAGE)} octets")
+        print(
+            f"{name}: best {min(rounds):5.1f} µs, median {statistics.median(rounds):5.1f} µs "
+            f"per message of {len(MESSAGE)} octets"
+        )
 
 
 if __name__ == "__main__":

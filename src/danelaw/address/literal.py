@@ -32,7 +32,9 @@ class AddressLiteral:
         and is refused. Raises `AddressLiteralError`.
         """
         if len(text) > 64 or not (text.startswith("[") and text.endswith("]")):
-            raise AddressLiteralError(f"{text[:64]!r} is not an address literal: write [192.0.2.1] or [IPv6:2001:db8::1]")
+            raise AddressLiteralError(
+                f"{text[:64]!r} is not an address literal: write [192.0.2.1] or [IPv6:2001:db8::1]"
+            )
         inner = text[1:-1]
         if _IPV4.match(inner):
             return cls(inner)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from danelaw.errors import DanelawError
 
-MAX_OCTETS = 64  # RFC 5321 §4.5.3.1.1
+LOCALPART_OCTETS = 64  # RFC 5321 §4.5.3.1.1
 
 # atext of RFC 5322 §3.2.3 without the letters and digits; RFC 6531 §3.3 adds every UTF-8 character beyond ASCII.
 ATEXT = r"A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u0080-\U0010ffff"
@@ -50,8 +50,8 @@ class Localpart:
             raise LocalpartError(f"{text[:80]!r} is not a local-part")
         if _FORBIDDEN.search(content):
             raise LocalpartError(f"the local-part {text[:80]!r} contains a control character")
-        if len(text) > MAX_OCTETS or (not text.isascii() and len(text.encode()) > MAX_OCTETS):
-            raise LocalpartError(f"the local-part {text[:80]!r} is longer than {MAX_OCTETS} octets")
+        if len(text) > LOCALPART_OCTETS or (not text.isascii() and len(text.encode()) > LOCALPART_OCTETS):
+            raise LocalpartError(f"the local-part {text[:80]!r} is longer than {LOCALPART_OCTETS} octets")
         return cls(content)
 
     def to_text(self) -> str:

@@ -7,13 +7,19 @@ from dataclasses import dataclass
 
 from danelaw.address.domain import Domain, DomainError
 from danelaw.address.literal import AddressLiteral, AddressLiteralError
-from danelaw.address.localpart import DOT_STRING, QUOTED_STRING, Localpart, LocalpartError
+from danelaw.address.localpart import DOT_STRING, LOCALPART_OCTETS, QUOTED_STRING, Localpart, LocalpartError
 from danelaw.errors import DanelawError
 
 MAX_OCTETS = 254  # RFC 5321 §4.5.3.1.3: a path has 256 with its angle brackets
 
 # Mailbox = Local-part "@" ( Domain / address-literal ); the domain is judged by its own class.
 _MAILBOX = re.compile(rf"({DOT_STRING}|{QUOTED_STRING})@(\[[^\]\[\\]*\]|[^\[\]@<>\s]+)\Z")
+
+# Nearly every mailbox there is: one scan proves the local-part; the domain is judged by its own class.
+_ATOM = r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+"
+_PLAIN = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@([A-Za-z0-9_.-]*[A-Za-z0-9_-])\Z")
+    r"([A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(?:\.[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+)*)@([A-Za-z0-9_.-]*[A-Za-z0-9_-])\Z"
+)
 
 
 class MailboxError(DanelawError, ValueError):
@@ -33,6 +39,12 @@ class Mailbox:
 
         Comments, folding white space, a final dot, and all of RFC 5322's obsolete forms are refused.
         """
+        plain = _PLAIN.match(text) if len(text) <= MAX_OCTETS else None
+        if plain is not None and plain.end(1) <= LOCALPART_OCTETS:
+            try:
+                return cls(Localpart(plain[1]), Domain.from_text(plain[2]))
+            except DomainError as error:
+                raise MailboxError(error.reason) from None
         if len(text) > 2 * MAX_OCTETS:
             raise MailboxError(f"{text[:80]!r}… is longer than {MAX_OCTETS} octets")
         match = _MAILBOX.match(text)
@@ -40,11 +52,9 @@ class Mailbox:
             raise MailboxError(f"{text[:80]!r} is not a mailbox: it should look like name@example.org")
         local, host = match.groups()
         try:
-            localpart = Localpart.from_text(local)
-            domain = _host(host)
+            mailbox = cls(Localpart.from_text(local), _host(host))
         except (LocalpartError, DomainError, AddressLiteralError) as error:
             raise MailboxError(error.reason) from None
-        mailbox = cls(localpart, domain)
         if len(text) > MAX_OCTETS or (not text.isascii() and len(mailbox.to_text().encode()) > MAX_OCTETS):
             raise MailboxError(f"{text[:80]!r}… is longer than {MAX_OCTETS} octets")
         return mailbox

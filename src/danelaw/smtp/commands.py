@@ -12,6 +12,8 @@ class Verb(Enum):
     """The verbs danelaw knows. GREETING and MESSAGE are no verbs on the wire: they
     stand for the server's first words and for the end of message data."""
 
+    __hash__ = object.__hash__  # members are singletons, and Enum's own hash is Python code on the hot path
+
     EHLO = "EHLO"
     HELO = "HELO"
     STARTTLS = "STARTTLS"

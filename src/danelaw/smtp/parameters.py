@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from danelaw.smtp import xtext
 from danelaw.smtp.envelope import Body, Notify, Ret
@@ -45,47 +45,46 @@ class RcptParameters:
 NO_MAIL_PARAMETERS = MailParameters()
 NO_RCPT_PARAMETERS = RcptParameters()
 
-_P = TypeVar("_P", MailParameters, RcptParameters)
-_Reader = Callable[[_P, Value], _P]
+_Reader = Callable[[Value], tuple[str, object]]
 
 
 def _bad(keyword: str, because: str) -> CommandError:
     return CommandError(Reply.of(501, "5.5.4", f"Bad {keyword} parameter: {because}"))
 
 
-def _size(found: MailParameters, value: Value) -> MailParameters:
+def _size(value: Value) -> tuple[str, object]:
     if value is None or not _SIZE.match(value):
         raise _bad("SIZE", "a number of at most 20 digits is expected")
-    return replace(found, size=int(value))
+    return "size", int(value)
 
 
-def _body(found: MailParameters, value: Value) -> MailParameters:
+def _body(value: Value) -> tuple[str, object]:
     try:
-        return replace(found, body=Body((value or "").upper()))
+        return "body", Body((value or "").upper())
     except ValueError:
         raise _bad("BODY", "7BIT or 8BITMIME is expected") from None
 
 
-def _smtputf8(found: MailParameters, value: Value) -> MailParameters:
+def _smtputf8(value: Value) -> tuple[str, object]:
     if value is not None:
         raise _bad("SMTPUTF8", "it takes no value")
-    return replace(found, smtputf8=True)
+    return "smtputf8", True
 
 
-def _requiretls(found: MailParameters, value: Value) -> MailParameters:
+def _requiretls(value: Value) -> tuple[str, object]:
     if value is not None:
         raise _bad("REQUIRETLS", "it takes no value")
-    return replace(found, requiretls=True)
+    return "requiretls", True
 
 
-def _ret(found: MailParameters, value: Value) -> MailParameters:
+def _ret(value: Value) -> tuple[str, object]:
     try:
-        return replace(found, ret=Ret((value or "").upper()))
+        return "ret", Ret((value or "").upper())
     except ValueError:
         raise _bad("RET", "FULL or HDRS is expected") from None
 
 
-def _envid(found: MailParameters, value: Value) -> MailParameters:
+def _envid(value: Value) -> tuple[str, object]:
     try:
         envid = xtext.decode(value or "")
     except XtextError:
@@ -93,10 +92,10 @@ def _envid(found: MailParameters, value: Value) -> MailParameters:
     # RFC 3461 §4.4: what was encoded must be printable ASCII.
     if not envid or not envid.isprintable() or len(value or "") > _ENVID_CHARACTERS:
         raise _bad("ENVID", "xtext of at most 100 characters is expected")
-    return replace(found, envid=envid)
+    return "envid", envid
 
 
-def _notify(found: RcptParameters, value: Value) -> RcptParameters:
+def _notify(value: Value) -> tuple[str, object]:
     notify = Notify(0)
     for word in (value or "").upper().split(","):
         if word not in Notify.__members__ or Notify[word] in notify:
@@ -104,19 +103,19 @@ def _notify(found: RcptParameters, value: Value) -> RcptParameters:
         notify |= Notify[word]
     if Notify.NEVER in notify and notify is not Notify.NEVER:
         raise _bad("NOTIFY", "NEVER stands alone")
-    return replace(found, notify=notify)
+    return "notify", notify
 
 
-def _orcpt(found: RcptParameters, value: Value) -> RcptParameters:
+def _orcpt(value: Value) -> tuple[str, object]:
     try:
         if value is None or len(value) > _ORCPT_CHARACTERS:
             raise XtextError("missing or too long")
-        return replace(found, orcpt=OriginalRecipient.from_text(value))
+        return "orcpt", OriginalRecipient.from_text(value)
     except XtextError:
         raise _bad("ORCPT", "an address type, a semicolon and an encoded address are expected") from None
 
 
-_MAIL: dict[str, _Reader[MailParameters]] = {
+_MAIL: dict[str, _Reader] = {
     "SIZE": _size,
     "BODY": _body,
     "SMTPUTF8": _smtputf8,
@@ -124,7 +123,7 @@ _MAIL: dict[str, _Reader[MailParameters]] = {
     "ENVID": _envid,
     "REQUIRETLS": _requiretls,
 }
-_RCPT: dict[str, _Reader[RcptParameters]] = {"NOTIFY": _notify, "ORCPT": _orcpt}
+_RCPT: dict[str, _Reader] = {"NOTIFY": _notify, "ORCPT": _orcpt}
 
 
 def mail_parameters(text: str, offered: frozenset[str]) -> MailParameters:
@@ -132,30 +131,29 @@ def mail_parameters(text: str, offered: frozenset[str]) -> MailParameters:
 
     Raises `CommandError`: 555 5.5.4 for an unknown keyword, 501 5.5.4 for a bad or repeated one.
     """
-    return _parse(text, offered, _MAIL, NO_MAIL_PARAMETERS)
+    return MailParameters(**_parse(text, offered, _MAIL))
 
 
 def rcpt_parameters(text: str, offered: frozenset[str]) -> RcptParameters:
     """Parse what follows the path of RCPT. Raises `CommandError` as `mail_parameters` does."""
-    return _parse(text, offered, _RCPT, NO_RCPT_PARAMETERS)
+    return RcptParameters(**_parse(text, offered, _RCPT))
 
 
-def _parse(text: str, offered: frozenset[str], readers: dict[str, _Reader[_P]], found: _P) -> _P:
-    seen: set[str] = set()
-    for word in _words(text):
+def _parse(text: str, offered: frozenset[str], readers: dict[str, _Reader]) -> dict[str, Any]:
+    """The fields to set. Each keyword sets a field of its own, so a field already set is a keyword given twice."""
+    fields: dict[str, Any] = {}
+    for word in text.split(" "):
+        # One space separates parameters (RFC 5321 §4.1.1.11); clients that send more are understood.
+        if not word:
+            continue
         match = _PARAMETER.match(word)
         if match is None:
             raise CommandError(Reply.of(501, "5.5.4", "Syntax error in parameters"))
         keyword = match[1].upper()
         if keyword not in offered or keyword not in readers:
             raise CommandError(Reply.of(555, "5.5.4", f"Parameter {keyword[:40]} is not recognized"))
-        if keyword in seen:
+        field, value = readers[keyword](match[2])
+        if field in fields:
             raise _bad(keyword, "it is given twice")
-        seen.add(keyword)
-        found = readers[keyword](found, match[2])
-    return found
-
-
-def _words(text: str) -> Iterable[str]:
-    # One space separates parameters (RFC 5321 §4.1.1.11); clients that send more are understood.
-    return filter(None, text.split(" "))
+        fields[field] = value
+    return fields

@@ -55,8 +55,10 @@ def rcpt_line(recipient: Recipient, offered: Extensions) -> str:
 
 def wire(lines: list[str], *, smtputf8: bool) -> list[bytes]:
     """The lines as octets, each with CRLF. Raises `LocalProtocolError` when one would be read as something else."""
-    encoded = [line.encode() + b"\r\n" for line in lines]
-    for line in encoded:
+    encoded = [f"{line}\r\n".encode() for line in lines]
+    for text, line in zip(lines, encoded, strict=True):
+        if text.isascii() and text.isprintable():
+            continue
         if line.count(b"\n") != 1 or line.count(b"\r") != 1 or b"\0" in line:
             raise LocalProtocolError(f"a command would contain a line end or NUL: {line[:80]!r}")
         if not smtputf8 and not line.isascii():

@@ -14,6 +14,8 @@ from danelaw.smtp.reply import Reply
 class State(Enum):
     """The states of `ServerConnection`."""
 
+    __hash__ = object.__hash__  # members are singletons, and Enum's own hash is Python code on the hot path
+
     CONNECTED = "connected"
     """The greeting is not given."""
     TURNED_AWAY = "turned away"

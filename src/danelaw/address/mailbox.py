@@ -18,8 +18,6 @@ _MAILBOX = re.compile(rf"({DOT_STRING}|{QUOTED_STRING})@(\[[^\]\[\\]*\]|[^\[\]@<
 # Nearly every mailbox there is: one scan proves the local-part; the domain is judged by its own class.
 _ATOM = r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+"
 _PLAIN = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@([A-Za-z0-9_.-]*[A-Za-z0-9_-])\Z")
-    r"([A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(?:\.[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+)*)@([A-Za-z0-9_.-]*[A-Za-z0-9_-])\Z"
-)
 
 
 class MailboxError(DanelawError, ValueError):

@@ -27,9 +27,9 @@ _OUTCOMES = {
 
 def subject(dsn: DSN) -> str:
     """`Returned: your message to anna@example.org and 2 others`; names nobody in ASCII-unsafe form."""
-    first = dsn.recipients[0].address
-    shown = first if first.isascii() and len(first) <= 120 else "one recipient"
-    others = len(dsn.recipients) - 1
+    concerned = [recipient.address for recipient in dsn.recipients if recipient.action is dsn.action]
+    shown = concerned[0] if concerned[0].isascii() and len(concerned[0]) <= 120 else "one recipient"
+    others = len(concerned) - 1
     more = f" and {others} other{'s' if others > 1 else ''}" if others else ""
     return f"{_SUBJECTS[dsn.action]}: your message to {shown}{more}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
@@ -52,10 +53,13 @@ class StateDatabase:
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         """Open or create. Raises `StateError` in words when the file cannot be used."""
         self.path = str(path)
+        is_new = not read_only and not Path(self.path).exists()
         try:
             self._connection = _connect(self.path, read_only)
             if not read_only:
                 self._create()
+            if is_new and self.path != ":memory:":
+                _give_to_owner(Path(self.path))
             self._check_version()
             self._data_version = self._read_data_version()
         except sqlite3.Error as error:
@@ -117,3 +121,11 @@ def _connect(path: str, read_only: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(target, uri=uri, isolation_level=None, timeout=_BUSY_MS / 1000)
     connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
     return connection
+
+
+def _give_to_owner(path: Path) -> None:
+    """A file made by root's command line must stay usable by the gateway, who owns the directory."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+    path.chmod(0o640)

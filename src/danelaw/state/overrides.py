@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Protocol
 
 from danelaw.address import Domain
 from danelaw.state.database import StateDatabase
@@ -116,4 +118,42 @@ def _override(row: tuple[object, ...]) -> Override:
         because=str(because),
         expires=expires if isinstance(expires, float) else None,
         source=SOURCE,
+    )
+
+
+class ConfiguredOverride(Protocol):
+    """An entry `[[override]]` of the configuration."""
+
+    @property
+    def destination(self) -> str:
+        """Domain or `.suffix`."""
+
+    @property
+    def tls(self) -> str:
+        """The setting."""
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Pinned keys."""
+
+    @property
+    def until(self) -> datetime | None:
+        """When it ends."""
+
+    @property
+    def because(self) -> str:
+        """Why."""
+
+
+def configured_overrides(entries: Iterable[ConfiguredOverride]) -> tuple[Override, ...]:
+    """The overrides of a configuration file (`Config.override`), in its order."""
+    return tuple(
+        Override.of(
+            entry.destination,
+            entry.tls,
+            fingerprints=entry.fingerprints,
+            because=entry.because,
+            expires=entry.until.timestamp() if entry.until is not None else None,
+        )
+        for entry in entries
     )

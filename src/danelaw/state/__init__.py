@@ -1,0 +1,13 @@
+"""What danelaw remembers between messages and across restarts, in `state.db` beside the spool.
+
+`OverrideStore` holds the overrides set with `danelaw override`, together with those of the configuration.
+`STSStore` remembers MTA-STS policies: RFC 8461 protects from the second message on only when the first one's policy
+survives restarts.
+
+Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`.
+"""
+
+from danelaw.state.database import FILE_NAME, StateDatabase, StateError
+from danelaw.state.overrides import OverrideStore, configured_overrides
+
+__all__ = ["FILE_NAME", "OverrideStore", "StateDatabase", "StateError", "configured_overrides"]

@@ -35,11 +35,11 @@ class Attempt:
     """One try. `time` is POSIX seconds when it began, `duration` seconds.
 
     `recipients` are the numbers of the recipients it was for. `destination` is the next hop, `host` the MX name,
-    `address` and `port` where we connected (empty and 0 when it did not come that far). `requirement` and `protection`
-    are words of the closed vocabulary; `outcome` is `delivered | waiting | returned`. `reply` is the last SMTP reply,
-    `reason` one line for people, `detail` the longer chain in words. `records` gives the reason per record. `evidence` holds
-    SHA-256 digests of stored blobs (DNS answers with signatures, presented chain). `tlsrpt` is the RFC 8460 §4.3 result
-    type, empty on success.
+    `address` and `port` where we connected (empty and 0 when it did not come that far). `requirement` and
+    `protection` are words of the closed vocabulary; `outcome` is `delivered | waiting | returned`. `reply` is the
+    last SMTP reply, `reason` one line for people, `detail` the longer chain in words. `records` gives the reason
+    per record. `evidence` holds SHA-256 digests of stored blobs (DNS answers with signatures, presented chain).
+    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success.
     """
 
     time: float

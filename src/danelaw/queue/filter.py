@@ -80,6 +80,11 @@ class Filter:
         """True when it names all messages, which dangerous commands want said aloud."""
         return isinstance(self.term, All) and not self.term.terms
 
+    @property
+    def finished(self) -> bool:
+        """True when it asks for a state that messages have only in history."""
+        return any(state in ("delivered", "returned", "dropped") for state in _states(self.term))
+
     def matches(self, message: QueuedMessage, recipient: QueuedRecipient, now: float) -> bool:
         """True when this recipient of the message meets the filter at `now` (POSIX seconds)."""
         return self.term.matches(message, recipient, now)
@@ -123,8 +128,8 @@ class _Parser:
         if self.match is None:
             return All(())
         term = self._or_list()
-        if self.match is not None:
-            raise FilterError("a closing parenthesis without an opening one", self.match.start("paren"))
+        if self._at(")"):
+            raise FilterError("a closing parenthesis without an opening one", self._advance().start("paren"))
         return term
 
     def _or_list(self) -> Term:
@@ -171,6 +176,14 @@ class _Parser:
             raise FilterError("this parenthesis is not closed", start)
         self._advance()
         return term
+
+
+def _states(term: Term) -> list[str]:
+    if isinstance(term, StateTerm):
+        return [term.word]
+    if isinstance(term, All | AnyOf):
+        return [word for inner in term.terms for word in _states(inner)]
+    return _states(term.term) if isinstance(term, Not) else []
 
 
 def _condition(match: re.Match[str]) -> Term:

@@ -234,6 +234,10 @@ class Scheduler:
 
     # Looking.
 
+    def on_the_wire(self, message_ids: Collection[int]) -> set[int]:
+        """Which of these messages are being delivered now."""
+        return {work.message.id for work in self._flying if work.message.id in message_ids}
+
     def next_wakeup(self) -> float | None:
         """When to ask for refills and work again if nothing else happens: 0 for at once, None for never by itself."""
         if self._ready and len(self._flying) < self.settings.slots:

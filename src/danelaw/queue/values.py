@@ -76,9 +76,9 @@ class RoutingKey(NamedTuple):
 class QueuedRecipient:
     """One recipient of a message.
 
-    `number` counts from 0 within the message. `forward_path` is the address without brackets. `notify` (RFC 3461
-    §4.1, such as `SUCCESS,FAILURE`, or empty) and `orcpt` (§4.2, `rfc822;…`, decoded, or empty) travel on. `due` is
-    POSIX seconds of the next try, never later than the message's `expires`; `tries` counts finished tries that were this
+    `number` counts from 0 within the message. `forward_path` is the address without brackets. `notify` (RFC 3461 §4.1,
+    such as `SUCCESS,FAILURE`, or empty) and `orcpt` (§4.2, `rfc822;…`, decoded, or empty) travel on. `due` is POSIX
+    seconds of the next try, never later than the message's `expires`; `tries` counts finished tries that were this
     message's own failure. `reply` is the last SMTP reply of the next hop, `reason` our last words about it.
     """
 

@@ -117,11 +117,16 @@ class GroupCommit:
         with self._transaction:
             connection = self.writer.connection
             before = connection.total_changes
-            connection.execute("BEGIN IMMEDIATE")
+            # Claims and releases given before come before: an act must not be undone by an older claim.
+            actions, self._actions = self._actions, []
             try:
+                connection.execute("BEGIN IMMEDIATE")
+                for action, _ in actions:
+                    action(self.writer)
                 yield self.writer
                 self._commit(connection)
             except BaseException as error:
+                self._actions[:0] = actions
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 self.writer.rolled_back()
@@ -132,6 +137,9 @@ class GroupCommit:
             delete_bodies(self._bodies, self.writer.committed())
             self._log.grew(connection.total_changes - before, 0)
             self._log.checkpoint_if_large(connection)
+        for _, done in actions:
+            if done is not None:
+                done()
 
     async def drain(self) -> None:
         """Returns once everything given so far is stored (or the shard is broken and cannot)."""

@@ -247,7 +247,7 @@ class Spool:
         return [message for message in found if message.recipients]
 
     def sweep(self, now: float) -> int:
-        """A short step of retention and clean-up; call every few seconds. Returns how much went. Raises `SpoolError`."""
+        """A short step of forgetting; call every few seconds. Returns what went. Raises `SpoolError`."""
         with self._commits.exclusive() as writer:
             removed = retention.forget(writer, self.settings, now)
             retention.give_back_pages(writer.connection)

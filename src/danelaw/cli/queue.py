@@ -1,0 +1,300 @@
+"""`danelaw queue list | show | retry | hold | release | fail | drop | reroute | purge`.
+
+With a running gateway the control socket answers; without one the spool is opened directly: to look, read-only; to
+change something, under the lock that keeps a gateway from starting meanwhile.
+"""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from danelaw.cli.control import NoServer, call
+from danelaw.cli.options import config_option, load_config, output, output_options
+from danelaw.cli.output import Output, Symbol, duration, moment, relative, size
+from danelaw.errors import DanelawError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SYMBOLS = {
+    "delivered": Symbol.VERIFIED,
+    "waiting": Symbol.STOPPED,
+    "held": Symbol.STOPPED,
+    "returned": Symbol.STOPPED,
+    "dropped": Symbol.NONE,
+}
+_DONE = {
+    "hold": "held",
+    "release": "released; tried at once",
+    "retry": "due now",
+    "fail": "returned to their senders",
+    "drop": "dropped, without notice to anybody",
+    "reroute": "sent another way; tried at once",
+}
+
+
+@click.group()
+def command() -> None:
+    """List, show, hold, release, retry, return or drop waiting messages.
+
+    FILTER names messages, for example:  to:*@example.org state:waiting age>2h not reason:"greylisted".
+    Fields: to from host tenant demand client message-id reason state id age size tries; and, or, not, parentheses.
+    """
+
+
+def _place_options(command: F) -> F:
+    spool = click.option(
+        "--spool",
+        "spool",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        envvar="DANELAW_SPOOL",
+        help="The spool directory; otherwise the configuration's.",
+    )
+    return spool(config_option(output_options(command)))
+
+
+def _ask(spool: Path | None, config_file: Path | None, operation: str, arguments: dict[str, Any]) -> Any:
+    """Through the control socket, or else from the spool itself."""
+    if spool is not None:
+        socket = spool / "control.sock"
+    else:
+        config = load_config(config_file)
+        spool, socket = config.spool.directory, config.control_socket
+    try:
+        return call(socket, f"queue.{operation}", arguments)
+    except NoServer:
+        return _directly(spool, operation, arguments)
+
+
+def _directly(directory: Path, operation: str, arguments: dict[str, Any]) -> Any:
+    from danelaw.spool import NoSuchMessage, Spool, SpoolError, database, operations
+
+    now = time.time()
+    numbers = database.shards(directory)
+    if not numbers:
+        raise SpoolError(f"there is no spool in {directory}", advice="give its directory with --spool, or --config")
+    results = []
+    for number in numbers:
+        if operation in operations.READING:
+            path = database.shard_directory(directory, number) / database.DATABASE_NAME
+            connection = database.open_reader(path)
+            try:
+                results.append(operations.look(connection, operation, arguments, now))
+            except NoSuchMessage:
+                if number == numbers[-1] and not results:
+                    raise
+            finally:
+                connection.close()
+        else:
+            spool = Spool.open(directory, number)
+            try:
+                results.append(operations.operate(spool, operation, arguments, now))
+            finally:
+                spool.close_now()
+    return _merged(results, arguments)
+
+
+def _merged(results: list[dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
+    """The shards' results as one: pages by id, counts added."""
+    first = results[0]
+    if len(results) == 1 or "id" in first:
+        return first
+    if "messages" in first and isinstance(first["messages"], list):
+        rows = sorted((row for result in results for row in result["messages"]), key=lambda row: str(row["id"]))
+        limit = arguments["limit"]
+        cut = len(rows) > limit or any(result["after"] for result in results)
+        return first | {"messages": rows[:limit], "after": rows[:limit][-1]["id"] if cut and rows else None}
+    return {key: sum(result[key] for result in results) for key in first}
+
+
+@command.command("list")
+@click.argument("filter_words", nargs=-1, metavar="[FILTER]...")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Messages per page.")
+@click.option("--after", metavar="ID", default=None, help="Continue after this id.")
+@click.option("--finished", is_flag=True, help="Delivered, returned and dropped mail, from history.")
+@_place_options
+def list_messages(
+    filter_words: tuple[str, ...],
+    limit: int,
+    after: str | None,
+    finished: bool,
+    spool: Path | None,
+    config_file: Path | None,
+    as_json: bool,
+    ascii_only: bool,
+) -> None:
+    """List messages, oldest first: waiting and held ones, or with --finished those of history.
+
+    The JSON form is described in docs/schemas/queue-list.md.
+    """
+    arguments = {"filter": " ".join(filter_words), "limit": limit, "after": after, "finished": finished}
+    page = _ask(spool, config_file, "list", arguments)
+    out = output(ascii_only)
+    if as_json:
+        out.json(page)
+        return
+    messages, now = page["messages"], page["now"]
+    if not messages:
+        kind = "finished message" if page["finished"] else "message waits or is held that"
+        out.headline(Symbol.NONE, f"no {kind} matches" if page["filter"] else f"no {kind.removesuffix(' that')}")
+        out.next("danelaw queue list --finished" if not page["finished"] else "danelaw queue list")
+        return
+    rows = [(_SYMBOLS[row["state"]], _cells(row, now)) for row in messages]
+    out.table(rows, heads=("ID", "AGE", "STATE", "FROM", "TO", "WHY"))
+    out.line()
+    if page["after"]:
+        words = " ".join(filter_words)
+        out.next(f"danelaw queue list{' ' + repr(words) if words else ''} --after {page['after']}")
+    else:
+        out.next(f"danelaw queue show {messages[0]['id']}")
+
+
+def _cells(row: dict[str, Any], now: float) -> list[str]:
+    recipients = row["recipients"]
+    more = f" +{len(recipients) - 1}" if len(recipients) > 1 else ""
+    first = next((r for r in recipients if r["state"] == row["state"]), recipients[0])
+    why = first["reason"] or first["reply"] or ("not tried yet" if row["state"] == "waiting" else "")
+    if row["next_try"] is not None and first["tries"]:
+        why += f"; next try {relative(max(row['next_try'], now), now)}"
+    return [row["id"], duration(row["age"]), row["state"], row["from"] or "<>", first["to"] + more, why]
+
+
+@command.command()
+@click.argument("message", metavar="ID")
+@_place_options
+def show(message: str, spool: Path | None, config_file: Path | None, as_json: bool, ascii_only: bool) -> None:
+    """Show one message: its envelope, its recipients, and every try."""
+    found = _ask(spool, config_file, "show", {"id": message})
+    out = output(ascii_only)
+    if as_json:
+        out.json(found)
+        return
+    now = time.time()
+    _show_envelope(out, found, now)
+    for recipient in found["recipients"]:
+        due = f"; next try {moment(recipient['next_try'], now)}" if recipient["next_try"] else ""
+        said = recipient["reason"] or recipient["reply"] or "nothing yet"
+        out.paragraph(f"{recipient['to']}: {recipient['state']} via {recipient['host']}, {said}{due}")
+    for queue in found["queues"]:
+        if queue["asleep_until"]:
+            out.paragraph(f"queue {queue['key']} sleeps until {moment(queue['asleep_until'], now)}: {queue['reason']}")
+    for number, attempt in enumerate(found["attempts"], 1):
+        where = " ".join(word for word in (attempt["host"] or attempt["destination"], attempt["address"]) if word)
+        what = ", ".join(w for w in (attempt["protection"], attempt["tls_version"], attempt["reason"]) if w)
+        out.paragraph(f"try {number}  {moment(attempt['time'], now)}  {where}: {attempt['outcome']}; {what}")
+    out.next(f"danelaw explain {found['id']}")
+
+
+def _show_envelope(out: Output, found: dict[str, Any], now: float) -> None:
+    sender = found["from"] or "<> (a notice)"
+    out.headline(_SYMBOLS[found["state"]], f"{found['state'].upper()}: {found['id']} from {sender}")
+    client = found["client"]
+    out.paragraph(
+        f"received {moment(found['received_at'], now)} from {client['address'] or 'this machine'} {client['helo']}, "
+        f"{client['tls'] or 'clear text'}; {size(found['size'])}; Message-ID {found['message_id'] or 'none'}"
+    )
+    if found["expires_at"]:
+        out.paragraph(f"returned to the sender {moment(found['expires_at'], now)} if not delivered")
+    wishes = [word for word in ("requiretls", "tls_required_no", "smtputf8") if found[word]]
+    if wishes:
+        out.paragraph("sender's demands: " + ", ".join(wishes))
+
+
+def _act_options(command: F) -> F:
+    command = click.argument("filter_words", nargs=-1, metavar="FILTER...")(command)
+    command = click.option("--all", "everything", is_flag=True, help="Mean every message.")(command)
+    command = click.option("--because", "why", default="", metavar="TEXT", help="The reason, for the log of acts.")(
+        command
+    )
+    return _place_options(command)
+
+
+def _act(operation: str, summary: str) -> None:
+    """One command per act; they differ in their words only."""
+
+    def run(
+        filter_words: tuple[str, ...],
+        everything: bool,
+        why: str,
+        spool: Path | None,
+        config_file: Path | None,
+        as_json: bool,
+        ascii_only: bool,
+        next_hop: str = "",
+    ) -> None:
+        arguments = {"filter": " ".join(filter_words), "all": everything, "who": _who(), "why": why}
+        if next_hop:
+            arguments["next_hop"] = next_hop
+        result = _ask(spool, config_file, operation, arguments)
+        out = output(ascii_only)
+        if as_json:
+            out.json(result)
+            return
+        _report(out, operation, result)
+
+    run.__doc__ = summary
+    decorated = _act_options(run)
+    if operation == "reroute":
+        via = click.option(
+            "--via", "next_hop", required=True, metavar="NEXTHOP", help="example.org or [relay.example]:25"
+        )
+        decorated = via(decorated)
+    command.command(operation, help=summary)(decorated)
+
+
+def _report(out: Output, operation: str, result: dict[str, int]) -> None:
+    count, recipients, skipped = result["messages"], result["recipients"], result["skipped"]
+    if not count:
+        out.headline(Symbol.NONE, "no message matched; nothing was changed")
+        out.next("danelaw queue list")
+        return
+    plural = "" if count == 1 else "s"
+    out.headline(Symbol.VERIFIED, f"{count} message{plural}, {recipients} of their recipients: {_DONE[operation]}.")
+    if skipped:
+        out.paragraph(f"{skipped} recipients were being delivered at this moment and were left alone")
+    out.next("danelaw queue list" + (" --finished" if operation in ("fail", "drop") else ""))
+
+
+_act("hold", "Stop trying messages until they are released. Held mail does not expire.")
+_act("release", "Let held messages go; they are tried at once.")
+_act("retry", "Try waiting messages now, and wake their queues.")
+_act("fail", "Return messages to their senders with a notice, now. Needs the running gateway.")
+_act("drop", "Remove messages for good; nobody is told. Their record stays in history.")
+_act("reroute", "Send messages to another next hop.")
+
+
+@command.command()
+@click.argument("address")
+@click.option("--because", "why", default="", metavar="TEXT", help="The reason, for the log of acts.")
+@_place_options
+def purge(
+    address: str, why: str, spool: Path | None, config_file: Path | None, as_json: bool, ascii_only: bool
+) -> None:
+    """Forget one person: ADDRESS in history, tries and evidence. Waiting mail is not touched."""
+    if "@" not in address:
+        raise DanelawError(f"'{address}' is no address", advice="danelaw queue purge anna@example.org --because TICKET")
+    result = _ask(spool, config_file, "purge", {"address": address, "who": _who(), "why": why})
+    out = output(ascii_only)
+    if as_json:
+        out.json(result)
+        return
+    out.headline(Symbol.VERIFIED, f"forgot {result['messages']} finished messages and {result['attempts']} tries.")
+    if result["still_waiting"]:
+        out.paragraph(f"{result['still_waiting']} messages of this address still wait; purge again when they are gone")
+        out.next(f"danelaw queue list 'to:{address} or from:{address}'")
+    else:
+        out.next("danelaw queue list --finished")
+
+
+def _who() -> str:
+    """The account that runs the command, for the log of acts."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,111 @@
+"""Forgetting one person: finished mail, tries, and evidence nobody else's tries refer to.
+
+Waiting mail is not touched: it has to be delivered, returned or dropped first, and its record purged afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from danelaw.queue import Attempt
+from danelaw.spool.attempts import day_tables
+from danelaw.spool.errors import SpoolError
+from danelaw.spool.spool import Spool
+from danelaw.spool.view import slices
+from danelaw.spool.writer import BatchWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What was forgotten, and how many messages of this person still wait."""
+
+    messages: int
+    attempts: int
+    evidence: int
+    still_waiting: int
+
+
+def purge(spool: Spool, address: str, who: str, why: str, now: float) -> Purged:
+    """Forget an address, as sender and as recipient, in history, tries and evidence. The act is logged by the keyed
+    digest of the address only. Raises `SpoolError`.
+    """
+    address = address.strip().strip("<>")
+    if "@" not in address:
+        raise SpoolError(f"'{address}' is no address", advice="danelaw queue purge anna@example.org --because TICKET")
+    waiting = spool.reader.execute(
+        "SELECT count(DISTINCT m.id) FROM message m JOIN recipient r ON r.message = m.id"
+        " WHERE lower(m.reverse_path) = ?1 OR lower(r.forward_path) = ?1",
+        (address.lower(),),
+    ).fetchone()[0]
+    messages = attempts = evidence = 0
+    with spool.transaction() as writer:
+        who_it_is = writer.redaction.digest(address)
+        for above, upto in slices(writer.connection, 0, "history"):
+            for row in _traces(writer.connection, address, who_it_is, above, upto):
+                tries, blobs = _forget(writer, row, address, who_it_is)
+                messages, attempts, evidence = messages + 1, attempts + tries, evidence + blobs
+        writer.connection.execute(
+            "UPDATE acts SET filter = replace(filter, ?1, '(purged)'), why = replace(why, ?1, '(purged)')", (address,)
+        )
+        writer.connection.execute(
+            "INSERT INTO acts (at, who, operation, filter, why, messages) VALUES (?,?,?,?,?,?)",
+            (now, who, "purge", f"address digest {who_it_is}", why.replace(address, "(purged)"), messages),
+        )
+    return Purged(messages, attempts, evidence, waiting)
+
+
+def _traces(connection: sqlite3.Connection, address: str, digest: str, above: int, upto: int) -> list[tuple[Any, ...]]:
+    """History rows that may hold the address, plain or redacted; ASCII case is ignored."""
+    like = "%" + address.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    return connection.execute(
+        "SELECT id, reverse_path, recipients FROM history WHERE id > ?1 AND id <= ?2 AND"
+        " (reverse_path LIKE ?3 ESCAPE '\\' OR recipients LIKE ?3 ESCAPE '\\'"
+        " OR instr(reverse_path, ?4) OR instr(recipients, ?4))",
+        (above, upto, like, digest),
+    ).fetchall()
+
+
+def _forget(writer: BatchWriter, row: tuple[Any, ...], address: str, digest: str) -> tuple[int, int]:
+    """Remove one message's traces of the person: all of it for its sender or only recipient, else that recipient."""
+    connection = writer.connection
+    message, sender, recipients = row[0], str(row[1]), json.loads(row[2])
+
+    def is_person(text: str) -> bool:
+        return text.lower() == address.lower() or text.endswith(" " + digest)
+
+    kept = [] if is_person(sender) else [recipient for recipient in recipients if not is_person(recipient[1])]
+    gone = {recipient[0] for recipient in recipients} - {recipient[0] for recipient in kept}
+    if kept:
+        text = json.dumps(kept, ensure_ascii=False, separators=(",", ":")).replace(address, "(purged)")
+        connection.execute("UPDATE history SET recipients = ? WHERE id = ?", (text, message))
+    else:
+        connection.execute("DELETE FROM history WHERE id = ?", (message,))
+    return _forget_tries(connection, message, gone if kept else None)
+
+
+def _forget_tries(connection: sqlite3.Connection, message: int, numbers: set[int] | None) -> tuple[int, int]:
+    """Remove a message's tries (of some recipients, or all) and evidence no other try refers to."""
+    removed = 0
+    digests: set[bytes] = set()
+    tables = day_tables(connection)
+    for table in tables:
+        rows = connection.execute(f"SELECT time, number, record FROM {table} WHERE message = ?", (message,)).fetchall()
+        for when, number, record in rows:
+            attempt = Attempt.decode(record)
+            if numbers is None or set(attempt.recipients) & numbers:
+                connection.execute(
+                    f"DELETE FROM {table} WHERE message = ? AND time = ? AND number = ?", (message, when, number)
+                )
+                digests.update(attempt.evidence)
+                removed += 1
+    blobs = 0
+    for digest in digests:
+        if not any(
+            connection.execute(f"SELECT 1 FROM {table} WHERE instr(record, ?) LIMIT 1", (digest.hex(),)).fetchone()
+            for table in tables
+        ):
+            blobs += connection.execute("DELETE FROM evidence WHERE digest = ?", (digest,)).rowcount
+    return removed, blobs

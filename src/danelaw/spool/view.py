@@ -1,0 +1,245 @@
+"""Looking at the queue and its history, from a reading connection: beside a running server or without one.
+
+Lists go by id in slices, each its own short read transaction, so that the write-ahead log stays small while somebody
+pages through a million messages.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from danelaw.queue import Filter, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
+from danelaw.spool import rows
+from danelaw.spool.attempts import attempts_of, day_tables, host_record
+from danelaw.spool.errors import NoSuchMessage
+
+SLICE = 10000
+# The planner must walk messages by id; left alone it may begin with the queues and sort.
+MATCHING = "message m CROSS JOIN recipient r ON r.message = m.id CROSS JOIN queue q ON q.id = r.queue"
+_HISTORY = (
+    "SELECT id, received_at, finished_at, reverse_path, size, flags, client_address, client_helo, client_tls,"
+    " message_id, recipients FROM history"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Messages of one page, each with its matching recipients only; `after` continues the list, None at its end."""
+
+    messages: list[QueuedMessage]
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Is this message alone with its trouble? `messages` to `domains` wait (on disk, not just being tried) for
+    next hops served by the same hosts, the oldest since `since`; `last_success` is when one of the hosts last
+    took mail, after `successes` in a row.
+    """
+
+    messages: int
+    domains: tuple[str, ...]
+    since: float | None
+    last_success: float | None
+    successes: int
+
+
+def slices(connection: sqlite3.Connection, after: int, table: str = "message") -> Iterator[tuple[int, int]]:
+    """Ranges (above, up to and including) of ids that hold at most `SLICE` messages each."""
+    while True:
+        row = connection.execute(
+            f"SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT 1 OFFSET {SLICE - 1}", (after,)
+        ).fetchone()
+        yield after, (1 << 62) if row is None else row[0]
+        if row is None:
+            return
+        after = row[0]
+
+
+def waiting_page(connection: sqlite3.Connection, chosen: Filter, now: float, after: int, limit: int) -> Page:
+    """Messages in the queue that meet the filter, oldest first, with ids above `after`."""
+    condition, parameters = chosen.to_sql(now)
+    found: list[QueuedMessage] = []
+    for above, upto in slices(connection, after):
+        ids = connection.execute(
+            f"SELECT m.id FROM {MATCHING} WHERE m.id > ? AND m.id <= ? AND ({condition})"
+            " GROUP BY m.id ORDER BY m.id LIMIT ?",
+            (above, upto, *parameters, limit + 1 - len(found)),
+        ).fetchall()
+        for message in rows.load_messages(connection, {row[0]: None for row in ids}):
+            matching = (r for r in message.recipients if chosen.matches(message, r, now))
+            message.recipients = tuple(matching) or message.recipients
+            found.append(message)
+        if len(found) > limit:
+            return Page(found[:limit], found[limit - 1].id)
+    return Page(found, None)
+
+
+def finished_page(connection: sqlite3.Connection, chosen: Filter, now: float, after: int, limit: int) -> Page:
+    """Finished messages that meet the filter, oldest first, with ids above `after`."""
+    found: list[QueuedMessage] = []
+    for above, upto in slices(connection, after, "history"):
+        for row in connection.execute(_HISTORY + " WHERE id > ? AND id <= ? ORDER BY id", (above, upto)).fetchall():
+            message = finished_message(row)
+            matching = tuple(r for r in message.recipients if chosen.matches(message, r, now))
+            if matching:
+                message.recipients = matching
+                found.append(message)
+                if len(found) > limit:
+                    return Page(found[:limit], found[limit - 1].id)
+    return Page(found, None)
+
+
+def finished_message(row: Sequence[object]) -> QueuedMessage:
+    """A history row as a message; what was not kept (ORCPT, ENVID, NOTIFY) is empty. `expires` is when it finished."""
+    recipients = [
+        QueuedRecipient(number, path, RoutingKey(hop), state=RecipientState(state), changed_at=changed, tries=tries,
+                        reply=reply, reason=reason)
+        for number, path, hop, state, changed, tries, reply, reason in json.loads(str(row[10]))
+    ]  # fmt: skip
+    full = (
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        row[4],
+        len(recipients),
+        row[5],
+        "",
+        "",
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        None,
+    )
+    return rows.message_value(full, recipients)
+
+
+def find_message(connection: sqlite3.Connection, message_id: int) -> tuple[QueuedMessage, bool]:
+    """A message with all its recipients, and whether it is finished. Raises `NoSuchMessage`."""
+    waiting = rows.load_messages(connection, {message_id: None})
+    if waiting:
+        return waiting[0], False
+    row = connection.execute(_HISTORY + " WHERE id = ?", (message_id,)).fetchone()
+    if row is None:
+        raise NoSuchMessage(
+            "no message with this id waits, and none is in history",
+            advice="danelaw queue list, or with --finished for delivered and returned mail",
+        )
+    return finished_message(row), True
+
+
+def messages_by_message_id(connection: sqlite3.Connection, text: str, limit: int = 20) -> list[tuple[int, bool]]:
+    """Queue ids for a Message-ID (RFC 5322 §3.6.4), with or without brackets, and whether each is finished."""
+    bare = text.strip("<>")
+    found: list[tuple[int, bool]] = []
+    for table, finished in (("message", False), ("history", True)):
+        ids = connection.execute(
+            f"SELECT id FROM {table} WHERE message_id IN (?, ?) ORDER BY id DESC LIMIT ?", (bare, f"<{bare}>", limit)
+        )
+        found += [(row[0], finished) for row in ids]
+    return found
+
+
+def alone(connection: sqlite3.Connection, next_hop: str, hosts: Sequence[str]) -> Alone:
+    """What else waits for the same hosts, found through the tries of the last two recorded days."""
+    domains = {next_hop}
+    marks = ",".join("?" * len(hosts))
+    for table in day_tables(connection)[-2:] if hosts else []:
+        found = connection.execute(f"SELECT DISTINCT destination FROM {table} WHERE host IN ({marks})", tuple(hosts))
+        domains.update(row[0] for row in found)
+    count, oldest = 0, None
+    waiting = set()
+    for domain in domains:
+        number, first = connection.execute(
+            "SELECT count(DISTINCT message), min(message) FROM recipient INDEXED BY recipient_due"
+            " WHERE state = 0 AND queue IN (SELECT id FROM queue WHERE next_hop = ?)",
+            (domain,),
+        ).fetchone()
+        if number:
+            count += number
+            waiting.add(domain)
+            oldest = first if oldest is None else min(oldest, first)
+    since = None
+    if oldest is not None:
+        since = connection.execute("SELECT received_at FROM message WHERE id = ?", (oldest,)).fetchone()[0]
+    records = [record for record in (host_record(connection, host) for host in hosts) if record is not None]
+    successes = [record for record in records if record.last_success is not None]
+    best = max(successes, key=lambda record: record.last_success or 0.0, default=None)
+    return Alone(
+        count, tuple(sorted(waiting)), since, best.last_success if best else None, best.successes if best else 0
+    )
+
+
+def described(message: QueuedMessage, now: float, *, finished: bool) -> dict[str, object]:
+    """One message of `queue list --json`, as docs/schemas/queue-list.md has it."""
+    states = {recipient.state.words for recipient in message.recipients}
+    # The worst first: what a postmaster looks for.
+    state = next((w for w in ("held", "waiting", "returned", "dropped", "delivered") if w in states), "waiting")
+    waiting = [r.due for r in message.recipients if r.state < RecipientState.HELD]
+    return {
+        "id": message.id_text,
+        "state": state,
+        "from": message.reverse_path,
+        "size": message.size,
+        "received_at": message.received_at,
+        "age": round(now - message.received_at, 3),
+        "expires_at": None if finished else message.expires,
+        "finished_at": message.expires if finished else None,
+        "next_try": min(waiting) if waiting else None,
+        "message_id": message.message_id,
+        "recipient_count": message.recipient_count,
+        "recipients": [_recipient(recipient) for recipient in message.recipients],
+    }
+
+
+def _recipient(recipient: QueuedRecipient) -> dict[str, object]:
+    return {
+        "number": recipient.number,
+        "to": recipient.forward_path,
+        "state": recipient.state.words,
+        "claimed": recipient.state is RecipientState.DELIVERING,
+        "host": recipient.key.next_hop,
+        "demand": recipient.key.demand,
+        "tenant": recipient.key.tenant,
+        "tries": recipient.tries,
+        "next_try": recipient.due if recipient.state < RecipientState.HELD else None,
+        "changed_at": recipient.changed_at or None,
+        "reply": recipient.reply,
+        "reason": recipient.reason,
+    }
+
+
+def shown(connection: sqlite3.Connection, message_id: int, now: float) -> dict[str, object]:
+    """Everything known about one message: `queue show --json`. Raises `NoSuchMessage`."""
+    message, finished = find_message(connection, message_id)
+    tries = attempts_of(connection, message_id)
+    result = described(message, now, finished=finished)
+    result |= {
+        "finished": finished,
+        "client": {"address": message.client_address, "helo": message.client_helo, "tls": message.client_tls},
+        "requiretls": message.requiretls,
+        "tls_required_no": message.tls_required_no,
+        "smtputf8": message.smtputf8,
+        "body_kind": message.body_kind,
+        "ret": message.ret,
+        "envid": message.envid,
+        "sender_told_of_delay": message.notified,
+        "attempts": [
+            asdict(attempt) | {"evidence": [digest.hex() for digest in attempt.evidence]} for attempt in tries
+        ],
+        "queues": [_sleeping(connection, key) for key in message.keys] if not finished else [],
+    }
+    return result
+
+
+def _sleeping(connection: sqlite3.Connection, key: RoutingKey) -> dict[str, object]:
+    row = connection.execute(
+        "SELECT suspended_until, failures, reason FROM queue WHERE next_hop = ? AND demand = ? AND tenant = ?", key
+    ).fetchone()
+    until, failures, reason = row if row else (0.0, 0, "")
+    return {"key": key.to_text(), "asleep_until": until or None, "failures": failures, "reason": reason}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -118,16 +118,9 @@ def test_any_lines_are_preserved(pieces: list[bytes]) -> None:
     check_preserved(b"".join(pieces))
 
 
-def corpus() -> list[Path]:
-    default = Path(__file__).resolve().parents[3] / "shared" / "corpora"
-    directory = Path(os.environ.get("DANELAW_CORPORA", default)) / "mime"
-    return sorted(path for path in directory.rglob("*") if path.is_file()) if directory.is_dir() else []
-
-
-def test_published_messages_are_preserved() -> None:
-    files = corpus()
-    if not files:
-        pytest.skip("the mime corpus is not here; set DANELAW_CORPORA")
+@pytest.mark.corpus
+def test_published_messages_are_preserved(corpus: Callable[[str], Path]) -> None:
+    files = sorted(path for path in corpus("mime").rglob("*") if path.is_file())
     with_fields = 0
     for path in files:
         message = path.read_bytes()

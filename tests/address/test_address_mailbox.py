@@ -44,8 +44,33 @@ def test_a_local_part_is_its_content(text: str, content: str, written: str) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".a", "a.", "a..b", "a b", '"', '"a', 'a"b"', '""', '"a\rb"', '"a\nb"', '"a\\', "a\x00b", "a\u2028b", "a\x85b"]
-    + ["a" * 65, "ü" * 33, '"' + "a" * 63 + '"', "\ud800", "a,b", "a;b", "a(b)", "<a>", "a[b]", "a:b"],
+    [
+        "",
+        ".a",
+        "a.",
+        "a..b",
+        "a b",
+        '"',
+        '"a',
+        'a"b"',
+        '""',
+        '"a\rb"',
+        '"a\nb"',
+        '"a\\',
+        "a\x00b",
+        "a\u2028b",
+        "a\x85b",
+        "a" * 65,
+        "ü" * 33,
+        '"' + "a" * 63 + '"',
+        "\ud800",
+        "a,b",
+        "a;b",
+        "a(b)",
+        "<a>",
+        "a[b]",
+        "a:b",
+    ],
 )
 def test_no_local_part(text: str) -> None:
     with pytest.raises(LocalpartError):
@@ -78,8 +103,22 @@ def test_address_literals(text: str, address: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "[192.0.2.1", "192.0.2.1", "[192.0.2.256]", "[192.0.2.01]", "[192.0.2]", "[2001:db8::1]", "[IPv6:]"]
-    + ["[IPv6:fe80::1%eth0]", "[IPv6:1::2::3]", "[tag:content]", "[IPv6:" + "0" * 80 + "]", "[192.0.2.1 ]"],
+    [
+        "",
+        "[]",
+        "[192.0.2.1",
+        "192.0.2.1",
+        "[192.0.2.256]",
+        "[192.0.2.01]",
+        "[192.0.2]",
+        "[2001:db8::1]",
+        "[IPv6:]",
+        "[IPv6:fe80::1%eth0]",
+        "[IPv6:1::2::3]",
+        "[tag:content]",
+        "[IPv6:" + "0" * 80 + "]",
+        "[192.0.2.1 ]",
+    ],
 )
 def test_no_address_literal(text: str) -> None:
     with pytest.raises(AddressLiteralError):

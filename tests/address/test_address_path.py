@@ -38,8 +38,28 @@ def test_source_routes_are_dropped(text: str, written: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "<", ">", "a@b", "<a@b", "a@b>", "<<a@b>>", "< a@b>", "<a@b >", "<@x a@b>", "<@x:>", "<@:a@b>", "<@x,y:a@b>"]
-    + ["<@x,:a@b>", "<@x.:a@b>", "<a@b>x", "<>x", "<\r\n>", "<" + "@x," * 400 + "@x:a@b>", "<postmaster>"],
+    [
+        "",
+        "<",
+        ">",
+        "a@b",
+        "<a@b",
+        "a@b>",
+        "<<a@b>>",
+        "< a@b>",
+        "<a@b >",
+        "<@x a@b>",
+        "<@x:>",
+        "<@:a@b>",
+        "<@x,y:a@b>",
+        "<@x,:a@b>",
+        "<@x.:a@b>",
+        "<a@b>x",
+        "<>x",
+        "<\r\n>",
+        "<" + "@x," * 400 + "@x:a@b>",
+        "<postmaster>",
+    ],
 )
 def test_no_path(text: str) -> None:
     with pytest.raises(PathError):

@@ -78,8 +78,9 @@ class ServerSettings:
     bare_newlines: BareNewlines = BareNewlines.REFUSE
     accept_undeclared_8bit: bool = True
     """Take 8-bit data without BODY=8BITMIME: RFC 6152 calls it an error, and half of the world sends it."""
-    accept_nul: bool = True
-    """Take NUL octets in message data. RFC 2045 §2.8 forbids them in MIME data, RFC 5322 calls them obsolete."""
+    accept_nul: bool = False
+    """Take NUL octets in message data. RFC 2045 §2.8 forbids them, RFC 5322 §4 calls them obsolete, and a next hop that
+    drops them would read `CRLF NUL.CRLF` as the end of the message."""
     space_after_colon: bool = True
     """Take `MAIL FROM: <a@b>`, which RFC 5321 §3.3 forbids and many clients send."""
 

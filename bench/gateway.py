@@ -1,0 +1,70 @@
+"""danelaw as a benchmark runs it: its ordinary configuration, one process, on a port of its own."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zone import DANEZone
+
+PLAIN = """\
+hostname = "danelaw.bench.test"
+listen = [{{ address = "127.0.0.1:{port}" }}]
+relay.networks = ["127.0.0.0/8"]
+delivery.next_hop = "{next_hop}"
+spool.directory = "{directory}/spool"
+log = {{ to = "file", file = "{directory}/danelaw.log" }}
+doctor.at_start = false
+limits.connections_per_client = 2000
+"""
+DANE = """\
+resolver.servers = ["127.0.0.53:53"]
+resolver.anchor_file = "{anchor}"
+"""
+
+
+class Gateway:
+    """`start()` it, use its port and `pid`, and `stop()` it."""
+
+    def __init__(self, directory: Path, port: int, sink_port: int, zone: DANEZone | None) -> None:
+        directory.mkdir(parents=True)
+        self.port = port
+        self.directory = directory
+        self.config = directory / "danelaw.toml"
+        next_hop = f"[mx.dane.test]:{sink_port}" if zone else f"[127.0.0.1]:{sink_port}"
+        text = PLAIN.format(port=port, next_hop=next_hop, directory=directory)
+        if zone is not None:
+            text += DANE.format(anchor=zone.anchor)
+        self.config.write_text(text)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it and wait for its greeting."""
+        command = [sys.executable, "-m", "danelaw", "serve", "--config", str(self.config)]
+        self._process = subprocess.Popen(command)
+        for _ in range(100):
+            time.sleep(0.1)
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
+                    if probe.recv(100).startswith(b"220"):
+                        return
+            except OSError:
+                continue
+        raise SystemExit(f"danelaw does not answer on port {self.port}")
+
+    def stop(self) -> None:
+        """Stop it; reports what it left in the queue directory stays until the caller removes it."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(20)

@@ -1,0 +1,184 @@
+"""Relay 4 KB messages: danelaw against a tuned Postfix, alternating runs on the same machine in the same minutes.
+
+    python bench/relay.py                      plain in, plain out, client connections kept
+    python bench/relay.py --fresh              a client connection per message
+    python bench/relay.py --dane               plain in, DANE-verified TLS out (Postfix beside a validating unbound)
+
+Prints every run, then medians, the ratio, and the load tools' own CPU. Needs Debian's postfix package, and
+for --dane nsd, unbound and ldnsutils.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from gateway import Gateway
+from postfix import Postfix
+from processes import usage
+from zone import DANEZone
+
+SINK_PORT, POSTFIX_PORT, DANELAW_PORT = 2626, 2525, 2527
+
+
+@dataclass(frozen=True)
+class Run:
+    """One measured run: rate until the sink had everything, CPU of the server and of the load tools per message."""
+
+    rate: float
+    cpu_us: float
+    tools_us: float
+    pss_mib: float
+
+
+class Load:
+    """smtp-source in front, a counting sink behind."""
+
+    def __init__(self, options: argparse.Namespace, directory: Path, certificate: tuple[Path, Path] | None) -> None:
+        self.options = options
+        self.counter = directory / "sink.count"
+        command = [sys.executable, str(Path(__file__).parent / "sink.py"), str(SINK_PORT), str(self.counter)]
+        if certificate is not None:
+            command += [str(path) for path in certificate]
+        self.sink = subprocess.Popen(command)
+        time.sleep(1)
+
+    def count(self) -> int:
+        """Messages the sink has taken so far."""
+        return int(struct.unpack("<Q", self.counter.read_bytes()[:8])[0])
+
+    def run(self, port: int, roots: list[int]) -> Run:
+        """Send all messages to `port` and wait until the sink has them; raises when it takes over 120 s."""
+        options = self.options
+        command = ["smtp-source", *([] if options.fresh else ["-d"]), "-s", str(options.sessions)]
+        command += ["-m", str(options.messages), "-l", str(options.size), "-f", "a@sender.test"]
+        command += ["-t", f"b@{options.domain}", f"127.0.0.1:{port}"]
+        before, goal = usage(roots, memory=False), self.count() + options.messages
+        tools_before = usage([self.sink.pid], memory=False).cpu_seconds
+        started = time.perf_counter()
+        source = subprocess.Popen(command)
+        peak, next_look = 0.0, 0.5
+        while self.count() < goal:
+            time.sleep(0.005)
+            elapsed = time.perf_counter() - started
+            if elapsed > next_look:
+                peak, next_look = max(peak, usage(roots).pss_mib), elapsed + 1
+            if elapsed > 120:
+                raise SystemExit(f"only {self.count() - goal + options.messages} of {options.messages} arrived")
+        elapsed = time.perf_counter() - started
+        _, _, source_usage = __import__("os").wait4(source.pid, 0)
+        time.sleep(0.4)
+        after = usage(roots)
+        tools = usage([self.sink.pid], memory=False).cpu_seconds - tools_before
+        tools += source_usage.ru_utime + source_usage.ru_stime
+        per_message = 1e6 / options.messages
+        return Run(
+            options.messages / elapsed,
+            (after.cpu_seconds - before.cpu_seconds) * per_message,
+            tools * per_message,
+            max(peak, after.pss_mib),
+        )
+
+    def stop(self) -> None:
+        """End the sink."""
+        self.sink.terminate()
+        self.sink.wait(10)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fresh", action="store_true", help="a client connection per message")
+    parser.add_argument("--dane", action="store_true", help="DANE-verified TLS towards the next hop")
+    parser.add_argument("--sessions", type=int, default=20)
+    parser.add_argument("--messages", type=int, default=4000)
+    parser.add_argument("--size", type=int, default=4096)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=("danelaw", "postfix"), help="measure one side alone (no ratio)")
+    return parser.parse_args()
+
+
+def _report(name: str, run: Run) -> None:
+    print(
+        f"  {name:8} {run.rate:7.0f}/s   {run.cpu_us:6.0f} us CPU per message   tools {run.tools_us:4.0f} us"
+        f"   PSS {run.pss_mib:5.1f} MiB",
+        flush=True,
+    )
+
+
+def _summary(results: dict[str, list[Run]]) -> None:
+    for name, runs in results.items():
+        rates = sorted(run.rate for run in runs)
+        print(
+            f"{name}: median {statistics.median(rates):.0f}/s (from {rates[0]:.0f} to {rates[-1]:.0f}),"
+            f" {statistics.median(run.cpu_us for run in runs):.0f} us CPU per message"
+        )
+    if len(results) == 2:
+        ratios = sorted(a.rate / b.rate for a, b in zip(results["danelaw"], results["postfix"], strict=True))
+        rounds = ", ".join(f"{ratio:.1f}" for ratio in ratios)
+        print(f"danelaw / postfix, round by round: median {statistics.median(ratios):.1f}x ({rounds})")
+
+
+def main() -> None:
+    """Measure and print."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="danelaw-bench-", dir="/var/tmp") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        zone = DANEZone(directory / "dns", SINK_PORT) if options.dane else None
+        options.domain = "dane.test" if zone else "sink.test"
+        servers: dict[str, tuple[int, int]] = {}
+        load = Load(options, directory, (zone.certificate, zone.key) if zone else None)
+        postfix = Postfix(directory / "postfix", POSTFIX_PORT, _postfix_settings(zone))
+        gateway = Gateway(directory / "danelaw", DANELAW_PORT, SINK_PORT, zone)
+        try:
+            if zone:
+                zone.start()
+            if options.only != "danelaw":
+                postfix.start(resolv_conf=zone.resolv_conf if zone else None)
+                servers["postfix"] = (POSTFIX_PORT, postfix.master_pid)
+                changed = {k: v for k, v in postfix.settings.items() if "limit" in k or "delay" in k or "tls" in k}
+                print("postfix:", ", ".join(f"{k}={v}" for k, v in changed.items()))
+            if options.only != "postfix":
+                gateway.start()
+                servers["danelaw"] = (DANELAW_PORT, gateway.pid)
+                print(f"danelaw: {gateway.config.read_text()!r}")
+            results: dict[str, list[Run]] = {name: [] for name in servers}
+            for number in range(options.rounds):
+                print(f"round {number + 1}: {options.messages} messages, {options.sessions} sessions")
+                for name, (port, pid) in servers.items():
+                    results[name].append(load.run(port, [pid]))
+                    _report(name, results[name][-1])
+            _summary(results)
+        finally:
+            load.stop()
+            gateway.stop()
+            if options.only != "danelaw":
+                postfix.stop()
+            if zone:
+                zone.stop()
+
+
+def _postfix_settings(zone: DANEZone | None) -> dict[str, str]:
+    if zone is None:
+        return {"relayhost": f"[127.0.0.1]:{SINK_PORT}"}
+    return {
+        "relayhost": f"[mx.dane.test]:{SINK_PORT}",
+        "smtp_tls_security_level": "dane",
+        "smtp_dns_support_level": "dnssec",
+        "smtp_host_lookup": "dns",
+        "smtp_tls_loglevel": "1",
+        "smtp_tls_connection_reuse": "yes",
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The one place that assembles the parts into a running gateway."""

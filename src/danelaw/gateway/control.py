@@ -1,0 +1,132 @@
+"""The control socket: commands of the CLI to the running gateway, one JSON object per line.
+
+A request is `{"op": "queue.list", "args": {…}}`; the answer `{"ok": true, "result": …}` or
+`{"ok": false, "error": {"reason": …, "advice": …}}`. The socket is for its owner and one group; who called is
+taken from the kernel (SO_PEERCRED) and handed to the operation, so that an operator's act is logged with a name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import grp
+import inspect
+import json
+import os
+import pwd
+import shutil
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from danelaw.errors import DanelawError
+
+Operation = Callable[[Mapping[str, Any], str], Any | Awaitable[Any]]
+
+_LINE_LIMIT = 1 << 20
+_IDLE_SECONDS = 300.0
+
+
+class ControlSocketTaken(DanelawError):
+    """Another gateway answers on the control socket."""
+
+
+class ControlServer:
+    """Serves `operations` (by name) on a Unix socket. Each is called with its arguments and the caller's user name."""
+
+    def __init__(self, path: Path, operations: Mapping[str, Operation], *, group: str | None = None) -> None:
+        self._path = path
+        self._operations = dict(operations)
+        self._group = group
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Bind the socket. Raises `ControlSocketTaken`, `DanelawError` for an unknown group, `OSError`."""
+        with contextlib.suppress(FileNotFoundError):
+            if _answers(self._path):
+                raise ControlSocketTaken(f"another gateway answers on {self._path}", advice="stop it first")
+            self._path.unlink()
+        previous = os.umask(0o117)
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, str(self._path), limit=_LINE_LIMIT)
+        finally:
+            os.umask(previous)
+        if self._group is not None:
+            try:
+                shutil.chown(self._path, group=grp.getgrnam(self._group).gr_gid)
+            except KeyError:
+                raise DanelawError(
+                    f"there is no group {self._group!r} on this machine", advice="correct [control] group"
+                ) from None
+
+    async def close(self) -> None:
+        """Stop listening and remove the socket."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        caller = _caller(writer.get_extra_info("socket"))
+        try:
+            while True:
+                async with asyncio.timeout(_IDLE_SECONDS):
+                    line = await reader.readline()
+                if not line:
+                    break
+                answer = await self._answer(line, caller)
+                writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+                await writer.drain()
+        except (TimeoutError, ValueError, ConnectionError):
+            pass  # an idle, over-long or vanished caller: nothing is owed to it
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes, caller: str) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            operation = self._operations.get(str(request["op"]))
+            arguments = request.get("args") or {}
+            if not isinstance(arguments, dict):
+                raise TypeError
+        except (ValueError, KeyError, TypeError):
+            return _refusal(DanelawError('a request is one JSON object per line: {"op": …, "args": {…}}'))
+        if operation is None:
+            return _refusal(
+                DanelawError(
+                    f"this gateway knows no operation {request['op']!r}",
+                    advice="use the danelaw command of the same version as the running gateway",
+                )
+            )
+        try:
+            result = operation(arguments, caller)
+            if inspect.isawaitable(result):
+                result = await result
+        except DanelawError as error:
+            return _refusal(error)
+        return {"ok": True, "result": result}
+
+
+def _refusal(error: DanelawError) -> dict[str, Any]:
+    return {"ok": False, "error": {"reason": error.reason, "advice": error.advice}}
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        return True
+
+
+def _caller(connection: Any) -> str:
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    uid = struct.unpack("3i", credentials)[1]
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"

@@ -1,0 +1,240 @@
+"""The running gateway: start, watch, reload, stop. `workers = 0`: everything in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from danelaw.config import load
+from danelaw.errors import DanelawError
+from danelaw.gateway import parts as assembly
+from danelaw.gateway.control import ControlServer
+from danelaw.gateway.operations import operations
+from danelaw.resolver import ProbeReport, Severity
+from danelaw.state import configured_overrides
+from danelaw.telemetry import HTTPServer, Log, Metrics, open_log
+
+if TYPE_CHECKING:
+    from danelaw.config import Config
+    from danelaw.gateway.parts import Parts
+
+_PROBE_SECONDS = 900.0
+_DRAIN_SECONDS = 30.0
+_WATCH_SECONDS = 5.0
+# A commit must not wait for the loop's turn of the interpreter: see docs/architecture.md, group commit.
+_SWITCH_INTERVAL = 0.0001
+
+
+class Gateway:
+    """One gateway on one spool."""
+
+    def __init__(self, config: Config, *, log: Log | None = None) -> None:
+        self.config = config
+        self.log = log or open_log(
+            to=config.log.to,
+            form=config.log.format,
+            level=config.log.level,
+            file=config.log.file,
+            syslog=_syslog_target(config.log.syslog),
+            hostname=str(config.hostname),
+        )
+        self.metrics = Metrics()
+        self.listening: list[tuple[str, int]] = []
+        self.resolver_report: ProbeReport | None = None
+        self._parts: Parts | None = None
+        self._control: ControlServer | None = None
+        self._http: HTTPServer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stop = asyncio.Event()
+
+    @property
+    def parts(self) -> Parts:
+        """The parts of a started gateway."""
+        assert self._parts is not None
+        return self._parts
+
+    async def start(self) -> None:
+        """Bring everything up. Raises `DanelawError`; what was opened by then is closed again."""
+        loop = asyncio.get_running_loop()
+        self.log.attach(loop)
+        self._parts = parts = assembly.assemble(self.config, self.log, self.metrics)
+        try:
+            self._control = ControlServer(self.config.control_socket, operations(self), group=self.config.control.group)
+            await self._control.start()
+            parts.engine.start()
+            self.listening = await parts.intake.start()
+            await self._start_http()
+        except BaseException:
+            await self.stop()
+            raise
+        self._measure()
+        self._tasks = [
+            loop.create_task(parts.resolver.keep_probing(_PROBE_SECONDS, self._probed)),
+            loop.create_task(self._watch()),
+        ]
+        gc.freeze()
+        self.log.event(
+            "started",
+            listen=" ".join(f"{host}:{port}" for host, port in self.listening),
+            spool=str(self.config.spool.directory),
+            waiting=sum(row.waiting for row in parts.spool.queues()),
+            possible_duplicates=parts.spool.recovered or None,
+        )
+
+    async def run(self, started: Callable[[Gateway], None] | None = None) -> None:
+        """Start, serve until SIGTERM or SIGINT, stop. SIGHUP reloads what can change while running."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        await self.start()
+        if started is not None:
+            started(self)
+        await self._stop.wait()
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Take no new mail, let transactions and deliveries end, write everything down."""
+        parts = self._parts
+        if parts is None:
+            return
+        for task in self._tasks:
+            task.cancel()
+        parts.intake.stop_accepting()
+        await parts.intake.drain(_DRAIN_SECONDS)
+        await parts.engine.stop(_DRAIN_SECONDS)
+        if self._control is not None:
+            await self._control.close()
+        if self._http is not None:
+            await self._http.close()
+        await assembly.close(parts)
+        self._parts = None
+        self.log.event("stopped")
+        self.log.close()
+
+    def reload(self) -> None:
+        """SIGHUP: certificates, overrides and log file anew; the rest of the configuration needs a restart, and is
+        said to. A faulty file changes nothing.
+        """
+        parts = self.parts
+        try:
+            if self.config.source is not None:
+                fresh = load(self.config.source)
+                parts.overrides.configure(configured_overrides(fresh.override))
+                self._say_what_needs_restart(fresh)
+            if parts.certificates is not None:
+                parts.certificates.reload()
+            parts.surveyor.forget()
+            self.log.reopen()
+            self.log.event("reloaded")
+        except DanelawError as error:
+            self.log.error("reload-failed", reason=error.reason, advice=error.advice)
+
+    def not_ready(self) -> str | None:
+        """Why mail should not be sent here now, None when all is well (for /ready)."""
+        if self._parts is None or not self._parts.intake.accepting:
+            return "going down"
+        refusal = self._parts.spool.refusal()
+        return refusal.reason if refusal is not None else None
+
+    # inside
+
+    async def _start_http(self) -> None:
+        listen = self.config.http.listen
+        if listen is None:
+            return
+        self._http = HTTPServer(
+            self.metrics,
+            healthy={"loop": lambda: None},
+            ready={"gateway": self.not_ready, "resolver": self._resolver_unfit},
+        )
+        try:
+            await self._http.start(listen.host, listen.port)
+        except OSError as error:
+            raise DanelawError(
+                f"cannot listen on {listen} for [http]: {error.strerror or error}", advice="choose another port"
+            ) from None
+
+    def _resolver_unfit(self) -> str | None:
+        report = self.resolver_report
+        if report is None or report.usable:
+            return None
+        return "; ".join(finding.what for finding in report.findings)
+
+    def _probed(self, report: ProbeReport) -> None:
+        """A bad resolver is said loudly, with the fix: nothing silently becomes "no DANE"."""
+        self.resolver_report = report
+        self.metrics.resolver_healthy.set(1.0 if report.usable and not report.findings else 0.0)
+        for finding in report.findings:
+            tell = self.log.error if finding.severity is Severity.ERROR else self.log.warning
+            if finding.severity is not Severity.NOTE:
+                tell("resolver", server=finding.server, reason=finding.what, advice=finding.fix)
+
+    def _measure(self) -> None:
+        parts, metrics = self.parts, self.metrics
+        metrics.outbound_open.read_from(lambda: float(parts.engine.open_connections))
+        metrics.spool_free.read_from(self._free_space)
+
+    def _free_space(self) -> float:
+        space = os.statvfs(self.config.spool.directory)
+        return float(space.f_bavail * space.f_frsize)
+
+    async def _watch(self) -> None:
+        """Numbers that are cheaper to look at now and then than to keep."""
+        while True:
+            parts = self.parts
+            now = asyncio.get_running_loop().time()
+            waiting = sum(row.waiting for row in parts.spool.queues())
+            self.metrics.queue_messages.set(float(waiting), "waiting")
+            self.metrics.log_lost.cell().value = self.log.dropped
+            self.metrics.overrides.set(float(len(parts.overrides.all(now))))
+            if parts.certificates is not None:
+                with contextlib.suppress(DanelawError):
+                    parts.certificates.reload_if_changed()
+                for name, ends in parts.certificates.expiry().items():
+                    self.metrics.certificate_expiry.set(ends, name)
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    def _say_what_needs_restart(self, fresh: Config) -> None:
+        live = {"override", "certificate"}
+        changed = [
+            name
+            for name in type(fresh).model_fields
+            if name not in live and getattr(fresh, name) != getattr(self.config, name)
+        ]
+        if changed:
+            self.log.warning("reload-partial", reason=f"changes in {', '.join(changed)} need a restart")
+
+
+def prepare_process() -> None:
+    """What the process as a whole is set to, once: descriptors up to the hard limit, quick thread switches."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+
+
+def run(config: Config, started: Callable[[Gateway], None] | None = None) -> None:
+    """Run a gateway in this process until it is told to stop. Raises `DanelawError` when it cannot start."""
+    import uvloop
+
+    prepare_process()
+
+    async def main() -> None:
+        await Gateway(config).run(started)
+
+    uvloop.run(main())
+
+
+def _syslog_target(text: str) -> str | tuple[str, int]:
+    if not text.startswith("udp://"):
+        return text
+    from danelaw.config.values import SocketAddress
+
+    return SocketAddress.from_text(text.removeprefix("udp://"), 514).pair

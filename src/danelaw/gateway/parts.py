@@ -1,0 +1,128 @@
+"""The parts of a gateway, made from the configuration in the order they need each other."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from danelaw.gateway import settings
+from danelaw.inbound.intake import Intake
+from danelaw.inbound.relay import RelayPolicy
+from danelaw.net import fetch, tls
+from danelaw.net.certificates import ServerCertificates
+from danelaw.outbound.connection import Sweep
+from danelaw.outbound.delivery import Courier
+from danelaw.outbound.destination import Surveyor
+from danelaw.outbound.engine import Engine
+from danelaw.outbound.notices import Notices
+from danelaw.outbound.opening import Door
+from danelaw.outbound.pool import Pool
+from danelaw.pkix import Roots
+from danelaw.queue.pages import SchedulerSettings
+from danelaw.queue.scheduler import Scheduler
+from danelaw.resolver import Resolver
+from danelaw.spool import Spool
+from danelaw.state import FILE_NAME, OverrideStore, StateDatabase, STSStore, configured_overrides
+
+if TYPE_CHECKING:
+    from danelaw.config import Config
+    from danelaw.telemetry import Log, Metrics
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything that runs, for `Gateway` to start, show and stop."""
+
+    spool: Spool
+    state: StateDatabase
+    resolver: Resolver
+    sts: STSStore | None
+    overrides: OverrideStore
+    surveyor: Surveyor
+    certificates: ServerCertificates | None
+    engine: Engine
+    intake: Intake
+
+
+def assemble(config: Config, log: Log, metrics: Metrics) -> Parts:
+    """Make all parts; nothing listens or delivers yet. Raises `DanelawError` for whatever cannot be made.
+
+    To be called on the running event loop.
+    """
+    spool = Spool.open(config.spool.directory, settings=settings.spool_settings(config))
+    state = StateDatabase(config.spool.directory / FILE_NAME)
+    resolver = Resolver(settings.resolver_settings(config))
+    roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
+    sts = _sts_store(config, state, resolver, roots)
+    overrides = OverrideStore(state, configured_overrides(config.override))
+    surveyor = Surveyor(resolver, sts, overrides)
+    engine = _engine(config, spool, surveyor, roots, log, metrics)
+    certificates = ServerCertificates(config.certificate) if config.certificate else None
+    intake = Intake(
+        config,
+        spool=spool,
+        schedule=settings.retry_schedule(config),
+        log=log,
+        metrics=metrics,
+        certificates=certificates,
+        admit=engine.scheduler.admit,
+        abandoned=engine.scheduler.abandoned,
+        arrived=engine.arrived,
+    )
+    return Parts(spool, state, resolver, sts, overrides, surveyor, certificates, engine, intake)
+
+
+def _sts_store(config: Config, state: StateDatabase, resolver: Resolver, roots: Roots) -> STSStore | None:
+    if not config.mta_sts.enabled:
+        return None
+    fetcher = functools.partial(fetch.fetch_policy, resolver=resolver, roots=roots, routes=config.lab.dial)
+    return STSStore(state, resolver, fetcher, wait_on_txt_error=config.mta_sts.on_txt_error == "wait")
+
+
+def _engine(config: Config, spool: Spool, surveyor: Surveyor, roots: Roots, log: Log, metrics: Metrics) -> Engine:
+    schedule = settings.retry_schedule(config)
+    delivery = config.delivery
+    scheduler = Scheduler(
+        SchedulerSettings(
+            slots=delivery.connections,
+            destination_concurrency=delivery.connections_per_destination,
+            backoff=schedule,
+        )
+    )
+    door = Door(
+        helo=str(delivery.helo or config.hostname),
+        opportunistic=tls.client_context(minimum=config.tls.minimum_version),
+        verified=tls.client_context(minimum="1.2"),
+        patience=settings.patience(config),
+        sweep=Sweep(),
+        source_ipv4=delivery.source_ipv4,
+        source_ipv6=delivery.source_ipv6,
+        routes=config.lab.dial,
+    )
+    courier = Courier(
+        surveyor=surveyor,
+        door=door,
+        pool=Pool(delivery.idle.total_seconds(), delivery.messages_per_connection),
+        roots=roots,
+        spool=spool,
+        log=log,
+        metrics=metrics,
+        families=delivery.families,
+        own_names=frozenset({str(config.hostname)}),
+    )
+    notices = Notices(
+        str(config.hostname), spool, schedule, RelayPolicy(config).next_hop, scheduler.reason, log, metrics
+    )
+    return Engine(spool, scheduler, courier, notices, schedule, log, metrics)
+
+
+async def close(parts: Parts) -> None:
+    """Close everything that holds files or sockets; mail in the spool stays where it is."""
+    await parts.resolver.close()
+    if parts.sts is not None:
+        await parts.sts.close()
+    await parts.spool.close()
+    parts.state.close()
+    await asyncio.sleep(0)

@@ -1,0 +1,87 @@
+"""From the configuration to the settings of each part: the only place that knows both vocabularies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dns.name
+
+from danelaw.dnssec import NegativeTrustAnchor, TrustAnchors
+from danelaw.errors import DanelawError
+from danelaw.outbound.transmission import Patience
+from danelaw.queue import RetrySchedule
+from danelaw.resolver import CacheLimits, ResolverMode, ResolverSettings, ResolverTimeouts, system_servers
+from danelaw.spool import SpoolSettings
+
+if TYPE_CHECKING:
+    from danelaw.config import Config
+
+
+def trust_anchors(path: Path | None) -> TrustAnchors:
+    """The anchors in a zone-form file, or the root's shipped keys. Raises `DanelawError` naming the file."""
+    if path is None:
+        return TrustAnchors.root()
+    try:
+        return TrustAnchors.from_text(path.read_text("utf-8"))
+    except OSError as error:
+        raise DanelawError(
+            f"the trust anchors {path} cannot be read: {error.strerror}", advice="correct [resolver] anchor_file"
+        ) from None
+
+
+def resolver_settings(config: Config) -> ResolverSettings:
+    """`[resolver]`. Raises `DanelawError` when an anchor file cannot be used."""
+    section = config.resolver
+    timeout, deadline = section.timeout.total_seconds(), section.deadline.total_seconds()
+    return ResolverSettings(
+        servers=tuple(server.pair for server in section.servers) or system_servers(),
+        mode=ResolverMode(section.mode),
+        anchors=trust_anchors(section.anchor_file),
+        negative=tuple(
+            NegativeTrustAnchor(dns.name.from_text(str(item.name)), item.until.timestamp(), item.because)
+            for item in section.negative
+        ),
+        timeouts=ResolverTimeouts(stagger=timeout, query=min(4 * timeout, deadline), lookup=deadline, run=3 * deadline),
+        cache=CacheLimits(
+            entries=section.cache_entries,
+            max_ttl=section.max_ttl.total_seconds(),
+            max_negative_ttl=section.max_negative_ttl.total_seconds(),
+        ),
+    )
+
+
+def retry_schedule(config: Config) -> RetrySchedule:
+    """`[queue]` as a schedule of waits."""
+    section = config.queue
+    first, longest = section.retry_first.total_seconds(), section.retry_longest.total_seconds()
+    waits = [first]
+    while waits[-1] < longest and section.retry_factor > 1:
+        waits.append(min(longest, waits[-1] * section.retry_factor))
+    warn = section.warn_after.total_seconds() if section.warn_after else 0.0
+    return RetrySchedule(tuple(waits), lifetime=section.lifetime.total_seconds(), delay_notice=warn)
+
+
+def spool_settings(config: Config) -> SpoolSettings:
+    """`[spool]` and `[history]`."""
+    keep = config.history.keep.total_seconds()
+    return SpoolSettings(
+        reserve=config.spool.min_free,
+        history_age=keep,
+        history_size=config.history.max_size,
+        attempts_age=keep,
+        redact_addresses=config.history.redact,
+    )
+
+
+def patience(config: Config) -> Patience:
+    """The time-outs of `[delivery]`."""
+    section = config.delivery
+    return Patience(
+        connect=section.connect_timeout.total_seconds(),
+        handshake=section.handshake_timeout.total_seconds(),
+        greeting=section.greeting_timeout.total_seconds(),
+        command=section.command_timeout.total_seconds(),
+        data=section.data_timeout.total_seconds(),
+        accept=section.accept_timeout.total_seconds(),
+    )

@@ -1,0 +1,61 @@
+"""What the gateway must know of a message's header while it passes, found without parsing all of it."""
+
+from __future__ import annotations
+
+import re
+
+from danelaw.message import Header, MessageError, boundary, count_received
+from danelaw.requiretls import FIELD_NAME
+
+_MESSAGE_ID = re.compile(rb"^message-id[ \t]*:\s*(<[^<>\s]{1,990}>)", re.IGNORECASE | re.MULTILINE)
+_TLS_REQUIRED = re.compile(rb"^tls-required[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_MOST_OCTETS = 1 << 20
+
+
+class Head:
+    """Collects the header of one message from its chunks, at most 1 MiB of it.
+
+    A header longer than that has no more said about it: its further Received fields are not counted.
+    """
+
+    __slots__ = ("_octets",)
+
+    def __init__(self, first: bytes) -> None:
+        self._octets = self._cut(first)
+
+    def feed(self, chunk: bytes) -> None:
+        """A further chunk; ignored once the header is complete."""
+        if len(self._octets) < _MOST_OCTETS and not self._complete(self._octets):
+            self._octets = self._cut(self._octets + chunk)
+
+    @property
+    def received_count(self) -> int:
+        """How many Received fields it has (RFC 5321 §6.3)."""
+        return count_received(self._octets)
+
+    @property
+    def message_id(self) -> str:
+        """Its Message-ID with angle brackets, empty when it has none."""
+        match = _MESSAGE_ID.search(self._octets)
+        return match[1].decode("utf-8", "replace") if match else ""
+
+    @property
+    def tls_required(self) -> tuple[bytes, ...]:
+        """The bodies of its TLS-Required fields (RFC 8689 §3)."""
+        if not _TLS_REQUIRED.search(self._octets):
+            return ()
+        try:
+            return tuple(field.body for field in Header.from_bytes(self._octets).all(FIELD_NAME))
+        except MessageError:
+            return ()
+
+    @staticmethod
+    def _complete(octets: bytes) -> bool:
+        return octets.find(b"\r\n\r\n") >= 0 or octets.startswith(b"\r\n")
+
+    @staticmethod
+    def _cut(octets: bytes) -> bytes:
+        try:
+            return octets[: boundary(octets, _MOST_OCTETS)[0]]
+        except MessageError:
+            return octets[:_MOST_OCTETS]

@@ -1,0 +1,259 @@
+"""What all sessions share: listeners, limits per client, the way to the disk, and the sweep of slow clients."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from danelaw.errors import DanelawError
+from danelaw.inbound.relay import RelayPolicy
+from danelaw.inbound.session import Session
+from danelaw.net import proxy, tls
+from danelaw.net.certificates import ServerCertificates
+from danelaw.smtp import BareNewlines, EnhancedStatusCode, Reply, ServerLimits, ServerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from danelaw.config import Config
+    from danelaw.config.receiving import Listen
+    from danelaw.queue import QueuedMessage, RetrySchedule
+    from danelaw.smtp import MailFrom
+    from danelaw.spool import Spool, SpoolError
+    from danelaw.telemetry import Log, Metrics
+
+_BUSY = Reply.of(421, "4.3.2", "too many connections to this gateway; try again later")
+_CLIENT_BUSY = Reply.of(421, "4.7.0", "too many connections from your address; try again later")
+_QUEUED = EnhancedStatusCode(2, 0, 0)
+_BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One listening address, ready to serve."""
+
+    address: str
+    port: int
+    settings: ServerSettings
+    implicit_tls: bool
+    proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+
+    def proxy_reader(self) -> proxy.ProxyReader | None:
+        """A reader for the PROXY header, None where no header is expected."""
+        return proxy.ProxyReader() if self.proxies else None
+
+    def proxy_expected_from(self, address: str) -> bool:
+        """True when `address` is one of our load balancers."""
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+        return any(parsed.version == network.version and parsed in network for network in self.proxies)
+
+
+def listener_of(config: Config, listen: Listen) -> Listener:
+    """The server settings of one `[[listen]]` entry."""
+    limits = config.limits
+    offers_tls = listen.tls != "none" and bool(config.certificate)
+    settings = ServerSettings(
+        hostname=config.hostname,
+        limits=ServerLimits(
+            command_line=limits.command_line,
+            text_line=4096,
+            commands=limits.commands,
+            errors=limits.errors,
+            messages=limits.commands,
+            recipients=limits.recipients,
+            message_size=limits.message_size,
+            stream_above=64 * 1024,
+        ),
+        starttls=offers_tls and listen.tls == "starttls",
+        requiretls=offers_tls,
+        bare_newlines=BareNewlines(config.bare_newline),
+    )
+    return Listener(listen.address.host, listen.address.port, settings, listen.tls == "implicit", tuple(listen.proxy))
+
+
+class Intake:
+    """Accepts mail. `arrived(message, body, claimed)` is called once a message is on stable storage."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        spool: Spool,
+        schedule: RetrySchedule,
+        log: Log,
+        metrics: Metrics,
+        certificates: ServerCertificates | None,
+        admit: Callable[[QueuedMessage, int], bool],
+        abandoned: Callable[[QueuedMessage, int], None],
+        arrived: Callable[[QueuedMessage, bytes | None, bool], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.config = config
+        self.limits = config.limits
+        self.relay = RelayPolicy(config)
+        self.spool = spool
+        self.schedule = schedule
+        self.log = log
+        self.metrics = metrics
+        self.admit = admit
+        self.abandoned = abandoned
+        self.arrived = arrived
+        self.clock = clock
+        self.sessions: set[Session] = set()
+        self.accepting = True
+        self._certificates = certificates
+        self._per_client: Counter[str] = Counter()
+        self._servers: list[asyncio.Server] = []
+        self._sweep: asyncio.TimerHandle | None = None
+        self._messages = metrics.inbound_messages.cell()
+        self._octets = metrics.inbound_bytes.cell()
+        metrics.inbound_open.read_from(lambda: float(len(self.sessions)))
+
+    async def start(self) -> list[tuple[str, int]]:
+        """Bind every listener; gives the addresses bound. Raises `DanelawError` naming the address that is taken."""
+        loop = asyncio.get_running_loop()
+        bound: list[tuple[str, int]] = []
+        for listen in self.config.listen:
+            listener = listener_of(self.config, listen)
+            context = self._context() if listener.implicit_tls and not listener.proxies else None
+            try:
+                server = await loop.create_server(
+                    lambda listener=listener: Session(self, listener),
+                    listener.address,
+                    listener.port,
+                    ssl=context,
+                    backlog=_BACKLOG,
+                    ssl_handshake_timeout=self.limits.handshake_timeout.total_seconds() if context else None,
+                )
+            except OSError as error:
+                raise DanelawError(
+                    f"cannot listen on {listen.address}: {error.strerror or error}",
+                    advice="another mail server may hold the port; ports below 1024 need root or CAP_NET_BIND_SERVICE",
+                ) from None
+            self._servers.append(server)
+            bound.extend(socket.getsockname()[:2] for socket in server.sockets)
+        self._sweep = loop.call_later(1.0, self._look)
+        return bound
+
+    def stop_accepting(self) -> None:
+        """Close the listening sockets; open sessions go on."""
+        self.accepting = False
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    async def drain(self, seconds: float) -> None:
+        """Say 421 between transactions, let running ones end, and abort what is left after `seconds`."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while self.sessions and loop.time() < end:
+            for session in tuple(self.sessions):
+                session.shut_down()
+            await asyncio.sleep(0.05)
+        for session in tuple(self.sessions):
+            session.expire(loop.time())
+        if self._sweep is not None:
+            self._sweep.cancel()
+
+    # for sessions
+
+    def enter(self, session: Session) -> Reply | None:
+        """Count a client in; a reply refuses it (421)."""
+        key = _client_key(session.client_address)
+        self._per_client[key] += 1
+        refusal = None
+        if len(self.sessions) > self.limits.connections:
+            refusal = _BUSY
+        elif self._per_client[key] > self.limits.connections_per_client:
+            refusal = _CLIENT_BUSY
+        self.metrics.inbound_connections.add("refused" if refusal else "accepted")
+        if refusal is not None:
+            self.log.warning("refused", client=session.client_address, reply=refusal.to_text())
+        return refusal
+
+    def leave(self, session: Session) -> None:
+        """Forget a client."""
+        if session in self.sessions:
+            self.sessions.discard(session)
+            if session.entered:
+                key = _client_key(session.client_address)
+                self._per_client[key] -= 1
+                if self._per_client[key] <= 0:
+                    del self._per_client[key]
+
+    def refusal_of_transaction(self, event: MailFrom) -> Reply | None:
+        """Whether a message may be begun at all."""
+        refusal = self.spool.refusal()
+        if refusal is None:
+            return None
+        self.log.warning("refused", reason=refusal.reason)
+        return Reply.of(refusal.code, refusal.enhanced, "this gateway cannot store mail at the moment; try again later")
+
+    def count_refusal(self, reply: Reply, stage: str) -> None:
+        """Count a refused command."""
+        self.metrics.inbound_refusals.add(stage, str(reply.code // 100))
+
+    def accepted(self, message: QueuedMessage) -> Reply:
+        """A message is on stable storage: say so in the log, the numbers, and to the client."""
+        self._messages.value += 1
+        self._octets.value += message.size
+        self.log.event(
+            "received",
+            id=message.id_text,
+            client=message.client_address,
+            helo=message.client_helo,
+            tls=message.client_tls or None,
+            sender=message.reverse_path,
+            to=message.recipients[0].forward_path,
+            recipients=message.recipient_count if message.recipient_count > 1 else None,
+            size=message.size,
+            message_id=message.message_id or None,
+        )
+        return Reply(250, _QUEUED, f"queued as {message.id_text}")
+
+    def not_stored(self, message: QueuedMessage, error: SpoolError) -> Reply:
+        """A message could not be stored: the client keeps it."""
+        self.log.error("not-stored", id=message.id_text, client=message.client_address, reason=error.reason)
+        return Reply.of(error.code, error.enhanced, "the message could not be stored; try again later")
+
+    async def start_tls(self, transport: asyncio.Transport, session: Session) -> asyncio.Transport:
+        """The handshake after STARTTLS. Raises `DanelawError` when it fails."""
+        return await tls.start_tls(
+            transport,
+            session,
+            self._context(),
+            server_side=True,
+            timeout=self.limits.handshake_timeout.total_seconds(),
+        )
+
+    def tls_failed(self, session: Session, error: DanelawError) -> None:
+        """A client's handshake came to nothing."""
+        self.metrics.inbound_handshakes.add("failed")
+        self.log.event("tls-failed", client=session.client_address, reason=error.reason)
+
+    def _context(self) -> ssl.SSLContext:
+        if self._certificates is None:
+            raise DanelawError("no certificate is configured")
+        return self._certificates.context
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for session in [item for item in self.sessions if item.deadline < now]:
+            session.expire(now)
+        self._sweep = loop.call_later(1.0, self._look)
+
+
+def _client_key(address: str) -> str:
+    """IPv6 clients are counted by /64: one subscriber has a whole one."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.IPv6Network((address.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return address

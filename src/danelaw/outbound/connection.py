@@ -1,0 +1,181 @@
+"""One connection to a next hop: the sans-IO client, a transport, and one reader that waits at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+from danelaw.errors import DanelawError
+from danelaw.smtp import NEED_DATA, ClientConnection, ClientEvent, ClientLimits, Signal
+
+
+class ConnectionLost(DanelawError):
+    """The next hop's connection ended or fell silent while a reply was due."""
+
+
+class Connection(asyncio.Protocol):
+    """Runs a `ClientConnection` over a transport.
+
+    `event(timeout)` gives the next event; only one task may wait. `deadline` is the loop time at which a waiting
+    reader is failed by `Sweep`, so that no timer is set per read.
+    """
+
+    __slots__ = ("_can_write", "_lost", "_transport", "_waiter", "deadline", "phase", "protocol", "sent_at")
+
+    def __init__(self, connection_id: int, limits: ClientLimits) -> None:
+        self.protocol = ClientConnection(connection_id, limits)
+        self.deadline = float("inf")
+        self.phase = "connecting"
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._lost: str | None = None
+        self._can_write: asyncio.Future[None] | None = None
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop, again after the TLS handshake with the protected transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the machine and wake the reader."""
+        self.protocol.receive_data(data)
+        self._wake()
+
+    def eof_received(self) -> bool:
+        """The server closed its side; the reader learns of it in order."""
+        self.protocol.receive_eof()
+        self._wake()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Network errors become words for the attempt record."""
+        self._lost = f"connection lost: {exc}" if exc else "connection closed"
+        if exc is None:
+            self.protocol.receive_eof()
+        self._wake()
+        if self._can_write is not None and not self._can_write.done():
+            self._can_write.set_result(None)
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        self._can_write = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has room again."""
+        if self._can_write is not None and not self._can_write.done():
+            self._can_write.set_result(None)
+        self._can_write = None
+
+    # for the delivery
+
+    def secured(self, transport: asyncio.Transport) -> None:
+        """The TLS handshake is done: speak through `transport` from now on."""
+        self._transport = transport
+        self.protocol.tls_established()
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The transport. Raises `ConnectionLost` before and after its life."""
+        if self._transport is None or self._lost is not None:
+            raise ConnectionLost(self._lost or "not connected")
+        return self._transport
+
+    @property
+    def usable(self) -> bool:
+        """True when a new transaction may begin on it."""
+        return self._lost is None and self.protocol.idle and not self.protocol.closed
+
+    def flush(self) -> None:
+        """Write what the machine has queued. Raises `ConnectionLost`."""
+        data = self.protocol.data_to_send()
+        if data:
+            self.transport.write(data)
+
+    async def drain(self, timeout: float) -> None:
+        """Wait until the transport takes more. Raises `ConnectionLost` when it does not within `timeout` seconds."""
+        if self._can_write is not None:
+            self.deadline = asyncio.get_running_loop().time() + timeout
+            self._waiter = self._can_write
+            await self._can_write
+            self._waiter = None
+            self.deadline = float("inf")
+            self.transport  # noqa: B018 - raises when the connection was lost meanwhile
+
+    async def event(self, timeout: float) -> ClientEvent:
+        """The next event, waiting at most `timeout` seconds.
+
+        Raises `ConnectionLost` on time-outs and network errors, `RemoteProtocolError` for a broken conversation.
+        """
+        while True:
+            event = self.protocol.next_event()
+            if not isinstance(event, Signal):
+                return event
+            assert event is NEED_DATA
+            if self._lost is not None:
+                raise ConnectionLost(self._lost)
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            self.deadline = loop.time() + timeout
+            await self._waiter
+            self.deadline = float("inf")
+
+    def expire(self) -> None:
+        """Fail the waiting reader: its time is over."""
+        self.deadline = float("inf")
+        if self._lost is None:
+            self._lost = f"no answer in time ({self.phase})"
+        if self._transport is not None:
+            self._transport.abort()
+        self._wake()
+
+    def close(self) -> None:
+        """Close politely when possible: QUIT is sent, its reply not awaited."""
+        if self._transport is None or self._lost is not None:
+            return
+        try:
+            if self.protocol.idle:
+                self.protocol.quit()
+                self.flush()
+        except (DanelawError, OSError):
+            pass
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+
+class Sweep:
+    """Watches the deadlines of all connections with one look per second instead of a timer per read."""
+
+    def __init__(self, interval: float = 1.0) -> None:
+        self._connections: set[Connection] = set()
+        self._interval = interval
+        self._handle: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def add(self, connection: Connection) -> None:
+        """Watch it from now on."""
+        self._connections.add(connection)
+        if self._handle is None:
+            self._handle = asyncio.get_running_loop().call_later(self._interval, self._look)
+
+    def discard(self, connection: Connection) -> None:
+        """Watch it no longer."""
+        self._connections.discard(connection)
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in [item for item in self._connections if item.deadline < now]:
+            connection.expire()
+        self._handle = loop.call_later(self._interval, self._look) if self._connections else None

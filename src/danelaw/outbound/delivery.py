@@ -1,0 +1,409 @@
+"""One delivery: a message, its recipients for one next hop, and the hosts of that next hop in their order."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from danelaw.outbound.opening import Door, HostUnusable, close, open_connection
+from danelaw.outbound.outcome import Outcome, RecipientOutcome
+from danelaw.outbound.pool import OpenConnection, Pool
+from danelaw.outbound.record import EvidenceLedger, attempt_of
+from danelaw.outbound.transmission import Transmission, transmit
+from danelaw.queue import Attempt, QueuedRecipient, RecipientState
+from danelaw.queue.pages import HostVerdict, Work
+from danelaw.routing import NextHop
+from danelaw.smtp import EnhancedStatusCode, Reply
+from danelaw.tlspolicy import Handshake, Judgement, SenderDemand, conclude, judge, refused
+
+if TYPE_CHECKING:
+    from danelaw.outbound.destination import HostPlan, Survey, Surveyor
+    from danelaw.pkix import Roots
+    from danelaw.spool import Spool
+    from danelaw.telemetry import Log, Metrics
+
+_DEMANDS = {
+    "": SenderDemand.NONE,
+    "requiretls": SenderDemand.REQUIRETLS,
+    "tls-required-no": SenderDemand.TLS_REQUIRED_NO,
+}
+_MAX_HOSTS_TRIED = 10
+
+
+@lru_cache(maxsize=8192)
+def _next_hop(text: str) -> NextHop:
+    return NextHop.from_text(text)
+
+
+@dataclass(slots=True, kw_only=True)
+class Courier:
+    """What every delivery needs. `families` orders addresses; `own_names` are hosts that are this gateway."""
+
+    surveyor: Surveyor
+    door: Door
+    pool: Pool
+    roots: Roots | None
+    spool: Spool
+    log: Log
+    metrics: Metrics
+    families: tuple[str, ...] = ("ipv6", "ipv4")
+    own_names: frozenset[str] = frozenset()
+    clock: Callable[[], float] = time.time
+    shuffle: Callable[[list[object]], None] = random.shuffle
+    ledger: EvidenceLedger = field(default_factory=EvidenceLedger)
+
+    async def deliver(self, work: Work) -> Outcome:
+        """Try every host until each recipient has an end. Network and policy failures are part of the outcome."""
+        next_hop, demand = _next_hop(work.key.next_hop), _DEMANDS[work.key.demand]
+        started = self.clock()
+        survey = self.surveyor.cached(next_hop, demand, started)
+        if survey is None:
+            survey = await self.surveyor.survey(next_hop, demand, started)
+        if survey.undeliverable is not None:
+            status = EnhancedStatusCode(*survey.undeliverable.status).to_text()
+            outcome = Outcome.all_recipients(work, RecipientState.FAILED, status, survey.undeliverable.reason)
+            outcome.attempts.append(self._unreached(work, survey, started, "returned", survey.undeliverable.reason))
+            return outcome
+        if survey.error is not None:
+            outcome = Outcome(HostVerdict.DOWN, survey.error)
+            outcome.attempts.append(self._unreached(work, survey, started, "waiting", survey.error))
+            return outcome
+        return await Tour(self, work, survey, started).run()
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self.pool.close()
+
+    def _unreached(self, work: Work, survey: Survey, started: float, outcome: str, reason: str) -> Attempt:
+        digests, _ = self.ledger.of_survey(survey, started)
+        return attempt_of(
+            started=started,
+            ended=self.clock(),
+            survey=survey,
+            plan=None,
+            recipients=tuple(item.number for item in work.message.recipients),
+            outcome=outcome,
+            reason=reason,
+            evidence=digests,
+        )
+
+
+class Tour:
+    """The way of one message along the hosts of its destination."""
+
+    def __init__(self, courier: Courier, work: Work, survey: Survey, started: float) -> None:
+        self._courier = courier
+        self._work = work
+        self._survey = survey
+        self._started = started
+        self._open: dict[int, QueuedRecipient] = {item.number: item for item in work.message.recipients}
+        self._judgements: list[Judgement] = []
+        self._unreached = 0
+        self._heard = False
+        self._throttled = False
+        self._last_handshake: Handshake | None = None
+        self._outcome = Outcome()
+
+    async def run(self) -> Outcome:
+        """Visit hosts in MX order while recipients are open (FIELD rule 2: never reordered to prefer DANE)."""
+        plans = self._courier_hosts()
+        for plan in plans:
+            if not self._open:
+                break
+            await self._visit(plan)
+        outcome = self._outcome
+        if self._heard:
+            outcome.verdict = HostVerdict.THROTTLED if self._throttled else HostVerdict.GOOD
+        elif self._open:
+            self._nobody_took_it(bool(plans))
+        return outcome
+
+    def _courier_hosts(self) -> tuple[HostPlan, ...]:
+        """The hosts to try; those at or after ourselves would loop (RFC 5321 §5.1)."""
+        plans = self._survey.ordered(self._courier.shuffle)  # type: ignore[arg-type]
+        own = [plan.preference for plan in plans if plan.host.ascii in self._courier.own_names]
+        if own and self._survey.next_hop.mx:
+            plans = tuple(plan for plan in plans if plan.preference < min(own))
+        return plans[:_MAX_HOSTS_TRIED]
+
+    def _nobody_took_it(self, any_host: bool) -> None:
+        outcome = self._outcome
+        if not any_host and self._survey.hosts:
+            self._fail_all("5.4.6", "the destination's mail servers lead back to this gateway")
+            return
+        conclusion = conclude(self._survey.demand, self._judgements, unreached=self._unreached)
+        outcome.reason = conclusion.reason
+        if conclusion.bounce:
+            self._fail_all(EnhancedStatusCode(*conclusion.status).to_text(), conclusion.reason)
+            return
+        outcome.verdict = HostVerdict.DOWN
+        if self._throttled:
+            outcome.reason = outcome.attempts[-1].reason if outcome.attempts else outcome.reason
+
+    def _fail_all(self, status: str, reason: str) -> None:
+        for number in tuple(self._open):
+            self._end(RecipientOutcome(number, RecipientState.FAILED, status, "", reason))
+
+    # one host
+
+    async def _visit(self, plan: HostPlan) -> None:
+        requirement = plan.requirement
+        if requirement.refusal is not None:
+            judgement = refused(requirement)
+            self._judgements.append(judgement)
+            self._note(plan, "", judgement, reason=judgement.reason)
+            return
+        addresses = self._addresses(plan)
+        if not addresses:
+            self._unreached += 1
+            self._note(plan, "", None, reason="the host has no address this gateway may use")
+        for address in addresses:
+            if await self._try_address(plan, address):
+                return
+
+    def _addresses(self, plan: HostPlan) -> list[str]:
+        by_family: dict[str, list[str]] = {"ipv6": [], "ipv4": []}
+        for address in plan.records.addresses:
+            by_family["ipv6" if ":" in address else "ipv4"].append(address)
+        return [address for family in self._courier.families for address in by_family[family]]
+
+    async def _try_address(self, plan: HostPlan, address: str) -> bool:
+        """Whether this host has had its say, so that its other addresses need not be tried."""
+        courier, requirement = self._courier, plan.requirement
+        key = self._work.key.next_hop
+        kept = courier.pool.take(key, requirement)
+        while True:
+            reused = kept is not None
+            try:
+                opened, judgement = await self._judged(plan, address, kept)
+            except HostUnusable as error:
+                courier.metrics.outbound_connections.add("unreachable")
+                self._unreached += 1
+                self._throttled |= error.throttled
+                self._note(plan, address, None, reply=str(error.reply or ""), reason=error.reason)
+                return False
+            if opened is None:
+                courier.metrics.outbound_connections.add("tls-failed")
+                self._judgements.append(judgement)
+                self._note(plan, address, judgement, reason=judgement.reason)
+                return False
+            courier.metrics.outbound_connections.add("reused" if reused else "opened")
+            sent = await self._send(opened, judgement)
+            if sent.lost is not None and reused and not sent.answered:
+                close(courier.door, opened.connection)
+                kept = None
+                continue  # the server closed the kept connection meanwhile; nothing was said on it
+            self._take_over(plan, opened, judgement, sent)
+            return True
+
+    async def _judged(
+        self, plan: HostPlan, address: str, kept: OpenConnection | None
+    ) -> tuple[OpenConnection | None, Judgement]:
+        """A connection with its verdict, None in its place when nothing may be sent. A kept one is judged anew."""
+        courier, requirement = self._courier, plan.requirement
+        if kept is not None:
+            judgement = judge(requirement, kept.handshake, courier.roots, courier.clock())
+            if judgement.clearance is not None:
+                return kept, judgement
+            close(courier.door, kept.connection)
+        without_tls = False
+        while True:
+            connection, handshake = await open_connection(
+                courier.door, plan.host, address, self._survey.next_hop.port, requirement, without_tls=without_tls
+            )
+            judgement = judge(requirement, handshake, courier.roots, courier.clock())
+            if judgement.clearance is not None:
+                return OpenConnection(connection, handshake), judgement
+            close(courier.door, connection)
+            if not judgement.retry_clear or without_tls:
+                self._last_handshake = handshake
+                return None, judgement
+            without_tls = True
+
+    async def _send(self, opened: OpenConnection, judgement: Judgement) -> Transmission:
+        work = self._work
+        assert judgement.clearance is not None
+        body: bytes | Iterable[bytes]
+        if work.body is not None:
+            body = work.body
+        elif work.message.body_file is None:
+            body = self._courier.spool.read_body(work.message)
+        else:
+            body = self._courier.spool.body_chunks(work.message)
+        return await transmit(
+            opened.connection,
+            judgement.clearance,
+            work.message,
+            tuple(self._open.values()),
+            body,
+            self._courier.door.patience,
+        )
+
+    # what came of it
+
+    def _take_over(self, plan: HostPlan, opened: OpenConnection, judgement: Judgement, sent: Transmission) -> None:
+        courier = self._courier
+        concerned = tuple(self._open)
+        best: Reply | None = None
+        self._heard = True
+        for number in concerned:
+            reply = sent.replies.get(number)
+            best = reply if best is None or (reply is not None and reply.is_positive) else best
+            self._end_of_recipient(plan, number, reply, sent, judgement, opened)
+        self._throttled |= sent.closing or (best is not None and best.code == 421)
+        if sent.lost is None and not sent.closing:
+            courier.pool.give(self._work.key.next_hop, plan.requirement, opened)
+        else:
+            close(courier.door, opened.connection)
+        delivered = best is not None and best.is_positive
+        waiting = any(
+            number in self._open or self._outcome.recipients[number].state is RecipientState.QUEUED
+            for number in concerned
+        )
+        self._note(
+            plan,
+            opened.handshake.address,
+            judgement,
+            opened=opened,
+            outcome="delivered" if delivered else "waiting" if waiting else "returned",
+            reply=str(best or ""),
+            reason=_lost_words(sent) if sent.lost else judgement.reason,
+            recipients=concerned,
+        )
+
+    def _end_of_recipient(
+        self,
+        plan: HostPlan,
+        number: int,
+        reply: Reply | None,
+        sent: Transmission,
+        judgement: Judgement,
+        opened: OpenConnection,
+    ) -> None:
+        host = plan.host.ascii
+        if reply is None:
+            lost = _lost_words(sent)
+            end = RecipientOutcome(number, RecipientState.QUEUED, "4.4.2", "", lost, host)
+            self._end(end) if sent.body_sent else self._keep(end)
+        elif reply.is_positive:
+            state = RecipientState.RELAYED if number in sent.relayed else RecipientState.DELIVERED
+            self._end(RecipientOutcome(number, state, "2.0.0", str(reply), judgement.reason, host))
+            self._count_delivery(plan, number, reply, judgement, opened)
+        elif reply.is_permanent:
+            words = f"{host} refused it: {reply}"
+            self._end(RecipientOutcome(number, RecipientState.FAILED, _status(reply, "5.0.0"), str(reply), words, host))
+            self._log_end("returned", number, host, words, judgement)
+        else:
+            words = f"{host} asks to try again later: {reply}"
+            self._keep(
+                RecipientOutcome(number, RecipientState.QUEUED, _status(reply, "4.0.0"), str(reply), words, host)
+            )
+
+    def _end(self, end: RecipientOutcome) -> None:
+        self._outcome.recipients[end.number] = end
+        self._open.pop(end.number, None)
+
+    def _keep(self, end: RecipientOutcome) -> None:
+        """Temporary: remember the reason, and let the next host try."""
+        self._outcome.recipients[end.number] = end
+        self._outcome.reason = end.reason
+
+    def _count_delivery(
+        self, plan: HostPlan, number: int, reply: Reply, judgement: Judgement, opened: OpenConnection
+    ) -> None:
+        courier, message = self._courier, self._work.message
+        now = courier.clock()
+        courier.metrics.outbound_recipients.add("delivered", judgement.protection.value)
+        courier.metrics.outbound_bytes.add(by=message.size)
+        courier.metrics.delivery_seconds.observe(now - message.received_at)
+        courier.log.event(
+            "delivered",
+            id=message.id_text,
+            to=message.recipients[0].forward_path if len(message.recipients) == 1 else _path(self._work, number),
+            host=plan.host.ascii,
+            address=opened.handshake.address,
+            protection=judgement.protection.value,
+            tls=opened.handshake.version,
+            delay=round(now - message.received_at, 3),
+            reply=str(reply),
+        )
+
+    def _log_end(self, name: str, number: int, host: str, reason: str, judgement: Judgement | None) -> None:
+        protection = judgement.protection.value if judgement is not None else "nothing sent"
+        self._courier.metrics.outbound_recipients.add(name, protection)
+        self._courier.log.event(
+            name, id=self._work.message.id_text, to=_path(self._work, number), host=host or None, reason=reason
+        )
+
+    def _note(
+        self,
+        plan: HostPlan,
+        address: str,
+        judgement: Judgement | None,
+        *,
+        opened: OpenConnection | None = None,
+        outcome: str = "waiting",
+        reply: str = "",
+        reason: str = "",
+        recipients: tuple[int, ...] | None = None,
+    ) -> None:
+        """Write one try down, with the digests of what proves it."""
+        courier = self._courier
+        now = courier.clock()
+        handshake = opened.handshake if opened is not None else self._last_handshake
+        self._last_handshake = None
+        digests, blobs = courier.ledger.of_survey(self._survey, now)
+        if handshake is not None and handshake.chain:
+            more, new = courier.ledger.of_chain(handshake.chain, now)
+            digests, blobs = digests + more, blobs + new
+        if judgement is not None:
+            for result in judgement.tlsrpt:
+                if result.result_type is not None:
+                    courier.metrics.outbound_tls_failures.add(result.result_type)
+        self._outcome.evidence.extend(blobs)
+        self._outcome.attempts.append(
+            attempt_of(
+                started=self._started,
+                ended=now,
+                survey=self._survey,
+                plan=plan,
+                recipients=tuple(self._open) if recipients is None else recipients,
+                address=address,
+                judgement=judgement,
+                handshake=handshake,
+                outcome=outcome,
+                reply=reply,
+                reason=reason,
+                evidence=digests,
+            )
+        )
+        if outcome == "waiting":
+            courier.metrics.outbound_recipients.add(
+                "waiting", judgement.protection.value if judgement else "nothing sent"
+            )
+            courier.log.event(
+                "waiting",
+                id=self._work.message.id_text,
+                host=plan.host.ascii,
+                address=address or None,
+                reason=reason or reply,
+            )
+        self._started = now
+
+
+def _path(work: Work, number: int) -> str:
+    return next(item.forward_path for item in work.message.recipients if item.number == number)
+
+
+def _status(reply: Reply, otherwise: str) -> str:
+    return reply.enhanced.to_text() if reply.enhanced is not None else otherwise
+
+
+def _lost_words(sent: Transmission) -> str:
+    if sent.body_sent:
+        return f"the connection broke off after the whole message was sent ({sent.lost}); it may arrive twice"
+    return f"the connection broke off: {sent.lost}"

@@ -1,0 +1,184 @@
+"""Notices to senders: which outcome calls for one, and the notice as a message of its own (RFC 3461 §5-6)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from danelaw.address import Mailbox
+from danelaw.dsn import DSN, Action, DSNRecipient, Told, build, envelope_of, told
+from danelaw.outbound.outcome import RecipientOutcome
+from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientResult, RecipientState, RoutingKey, Settlement
+from danelaw.spool import BodyMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from danelaw.address import AddressLiteral, Domain
+    from danelaw.outbound.outcome import Outcome
+    from danelaw.queue import RetrySchedule
+    from danelaw.spool import Spool
+    from danelaw.telemetry import Log, Metrics
+
+_ACTIONS = {
+    RecipientState.FAILED: Action.FAILED,
+    RecipientState.EXPIRED: Action.FAILED,
+    RecipientState.RELAYED: Action.RELAYED,
+    RecipientState.QUEUED: Action.DELAYED,
+}
+_MOST_ORIGINAL = 65_536
+
+
+class Notices:
+    """Makes notices and the settlements that store them together with what they tell."""
+
+    def __init__(
+        self,
+        hostname: str,
+        spool: Spool,
+        schedule: RetrySchedule,
+        next_hop: Callable[[Domain | AddressLiteral], str],
+        queue_reason: Callable[[RoutingKey], str],
+        log: Log,
+        metrics: Metrics,
+        *,
+        token: Callable[[], str] = lambda: secrets.token_hex(16),
+    ) -> None:
+        self._hostname = hostname
+        self._spool = spool
+        self._schedule = schedule
+        self._next_hop = next_hop
+        self._queue_reason = queue_reason
+        self._log = log
+        self._metrics = metrics
+        self._token = token
+
+    def for_outcome(
+        self, message: QueuedMessage, outcome: Outcome, now: float
+    ) -> tuple[tuple[QueuedMessage, bytes], ...]:
+        """The notice one delivery calls for: failures, and relays to hosts without DSN; none for the rest."""
+        ends = outcome.recipients
+        about = [
+            (queued, ends[queued.number])
+            for queued in message.recipients
+            if queued.number in ends and ends[queued.number].state in (RecipientState.FAILED, RecipientState.RELAYED)
+        ]
+        return self._notice(message, [self._recipient(queued, end, now) for queued, end in about], about, now)
+
+    def expiry(self, message: QueuedMessage, now: float) -> Settlement:
+        """The lifetime is over: every open recipient fails, and the sender hears why."""
+        days = self._schedule.lifetime / 86400
+        told_now, results = [], []
+        for queued in message.recipients:
+            why = queued.reason or self._queue_reason(queued.key) or "the destination could not be reached"
+            reason = f"it could not be delivered for {days:.3g} days; last: {why}"
+            results.append(
+                RecipientResult(queued.number, RecipientState.EXPIRED, 0.0, queued.tries, queued.reply, reason)
+            )
+            told_now.append((queued, _expired(queued, reason)))
+        about = [self._recipient(queued, end, now) for queued, end in told_now]
+        return Settlement(message, now, tuple(results), notices=self._notice(message, about, told_now, now))
+
+    def delay(self, message: QueuedMessage, now: float) -> Settlement:
+        """The message waits for long: tell the sender once, where wanted (RFC 3461 §4.1 DELAY)."""
+        told_now = []
+        for queued in message.recipients:
+            why = queued.reason or self._queue_reason(queued.key) or "the destination could not be reached yet"
+            told_now.append((queued, _waiting(queued, why)))
+        about = [self._recipient(queued, end, now, retry_until=message.expires) for queued, end in told_now]
+        return Settlement(message, now, notices=self._notice(message, about, told_now, now), notified=True)
+
+    def _recipient(
+        self, queued: QueuedRecipient, end: RecipientOutcome, now: float, *, retry_until: float | None = None
+    ) -> DSNRecipient:
+        return DSNRecipient(
+            address=queued.forward_path,
+            action=_ACTIONS[end.state],
+            status=end.status,
+            reason=end.reason or "the next server refused it",
+            orcpt=queued.orcpt or None,
+            remote_mta=end.host or None,
+            diagnostic=end.reply or None,
+            last_attempt=now if end.host else None,
+            will_retry_until=retry_until,
+        )
+
+    def _notice(
+        self,
+        message: QueuedMessage,
+        recipients: list[DSNRecipient],
+        about: Iterable[tuple[QueuedRecipient, RecipientOutcome]],
+        now: float,
+    ) -> tuple[tuple[QueuedMessage, bytes], ...]:
+        null = not message.reverse_path
+        wanted = []
+        for recipient, (queued, _) in zip(recipients, about, strict=True):
+            who = told(recipient.action, queued.notify or None, null_reverse_path=null)
+            if who is Told.SENDER:
+                wanted.append(recipient)
+            elif who is Told.POSTMASTER:
+                self._log.warning("double-bounce", id=message.id_text, to=queued.forward_path, reason=recipient.reason)
+        if not wanted:
+            return ()
+        for recipient in wanted:
+            self._metrics.notices.add(recipient.action.value)
+        return (self._build(message, tuple(wanted), now),)
+
+    def _build(
+        self, message: QueuedMessage, recipients: tuple[DSNRecipient, ...], now: float
+    ) -> tuple[QueuedMessage, bytes]:
+        notice = DSN(
+            reporting_mta=self._hostname,
+            to=message.reverse_path,
+            recipients=recipients,
+            original=self._original(message),
+            arrival=message.received_at,
+            envid=message.envid or None,
+            ret_full={"FULL": True, "HDRS": False}.get(message.ret),
+            requiretls=message.requiretls,
+            smtputf8=message.smtputf8 or not message.reverse_path.isascii(),
+        )
+        number = self._spool.new_id()
+        token = self._token()
+        content = build(notice, date=now, message_id=f"<{token}@{self._hostname}>", boundary=f"=_{token}")
+        envelope = envelope_of(notice, content)
+        domain = Mailbox.from_text(message.reverse_path).domain
+        demand = "requiretls" if envelope.requiretls else ""
+        recipient = QueuedRecipient(0, envelope.to, RoutingKey(self._next_hop(domain), demand), "NEVER", due=now)
+        return (
+            QueuedMessage(
+                number,
+                now,
+                self._schedule.expires(now),
+                "",
+                (recipient,),
+                len(content),
+                body_kind="8BITMIME" if envelope.eight_bit else "7BIT",
+                smtputf8=envelope.smtputf8,
+                requiretls=envelope.requiretls,
+                client_helo="notice",
+                message_id=f"<{token}@{self._hostname}>",
+            ),
+            content,
+        )
+
+    def _original(self, message: QueuedMessage) -> bytes:
+        """The message, or its beginning when it is larger than a notice would return."""
+        octets = b""
+        try:
+            for chunk in self._spool.body_chunks(message):
+                octets += chunk
+                if len(octets) > _MOST_ORIGINAL:
+                    break
+        except BodyMissing:
+            return b"\r\n"
+        return octets
+
+
+def _expired(queued: QueuedRecipient, reason: str) -> RecipientOutcome:
+    return RecipientOutcome(queued.number, RecipientState.EXPIRED, "5.4.7", queued.reply, reason)
+
+
+def _waiting(queued: QueuedRecipient, reason: str) -> RecipientOutcome:
+    return RecipientOutcome(queued.number, RecipientState.QUEUED, "4.4.7", queued.reply, reason)

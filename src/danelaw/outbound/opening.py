@@ -1,0 +1,216 @@
+"""Opening a connection to one address of one host: greeting, EHLO, STARTTLS, EHLO again, and the facts for `judge`.
+
+Delivery and `danelaw check` both come through here, so that what is checked is what would be used.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING
+
+from danelaw.errors import DanelawError
+from danelaw.net import dialer, tls
+from danelaw.outbound.connection import Connection, ConnectionLost, Sweep
+from danelaw.outbound.transmission import Patience
+from danelaw.smtp import (
+    USUAL_CLIENT_LIMITS,
+    ClientEvent,
+    ConnectionClosed,
+    GreetingReceived,
+    HandshakeDue,
+    HelloReceived,
+    RemoteProtocolError,
+    Reply,
+    ReplyReceived,
+    ServiceClosing,
+    StartTLSInjection,
+)
+from danelaw.tlspolicy import Handshake, StartTLSOutcome, TLSUse
+
+if TYPE_CHECKING:
+    from danelaw.address import Domain
+    from danelaw.tlspolicy import Requirement
+
+_Maker = Callable[[StartTLSOutcome, str], Handshake]
+_ids = count(1)
+
+
+class HostUnusable(DanelawError):
+    """This address took no connection, or did not get as far as EHLO. `reply` is what it said, if it spoke.
+
+    `throttled` tells that it asked for fewer connections (421) or fell silent.
+    """
+
+    def __init__(self, reason: str, *, reply: Reply | None = None, throttled: bool = False) -> None:
+        super().__init__(reason)
+        self.reply = reply
+        self.throttled = throttled
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How connections are opened: our name, TLS contexts, time-outs, source addresses, the lab's routes."""
+
+    helo: str
+    opportunistic: ssl.SSLContext
+    verified: ssl.SSLContext
+    patience: Patience
+    sweep: Sweep
+    source_ipv4: str | None = None
+    source_ipv6: str | None = None
+    routes: Mapping[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+
+    def source(self, address: str) -> str | None:
+        """Our address to send from towards `address`."""
+        return self.source_ipv6 if ":" in address else self.source_ipv4
+
+    def context(self, requirement: Requirement) -> ssl.SSLContext:
+        """The TLS context for a requirement: verified connections have a floor of TLS 1.2 whatever the setting."""
+        return self.verified if requirement.checks else self.opportunistic
+
+
+async def open_connection(
+    door: Door, host: Domain, address: str, port: int, requirement: Requirement, *, without_tls: bool = False
+) -> tuple[Connection, Handshake]:
+    """Connect and come as far as the requirement's STARTTLS allows.
+
+    `without_tls` is for the second try after opportunistic TLS failed. Raises `HostUnusable`; a failed STARTTLS
+    is no exception but part of the `Handshake`, since `judge` decides what it means.
+    """
+    connection = Connection(next(_ids), USUAL_CLIENT_LIMITS)
+    connection.phase = "connecting"
+    try:
+        await dialer.dial(
+            lambda: connection,
+            address,
+            port,
+            timeout=door.patience.connect,
+            source=door.source(address),
+            routes=door.routes,
+        )
+    except dialer.DialError as error:
+        raise HostUnusable(error.reason) from None
+    door.sweep.add(connection)
+    try:
+        return connection, await _converse(door, connection, host, address, port, requirement, without_tls)
+    except (ConnectionLost, RemoteProtocolError) as error:
+        close(door, connection)
+        raise HostUnusable(error.reason, throttled=isinstance(error, ConnectionLost)) from None
+    except BaseException:
+        close(door, connection)
+        raise
+
+
+def close(door: Door, connection: Connection) -> None:
+    """Drop a connection and its watch."""
+    door.sweep.discard(connection)
+    connection.abort()
+
+
+async def _converse(
+    door: Door,
+    connection: Connection,
+    host: Domain,
+    address: str,
+    port: int,
+    requirement: Requirement,
+    without_tls: bool,
+) -> Handshake:
+    greeting = await _next(connection, door.patience.greeting, "waiting for the greeting")
+    if not isinstance(greeting, GreetingReceived) or greeting.reply.code != 220:
+        reply = _reply_of(greeting)
+        raise HostUnusable(
+            f"the server does not take mail now: {reply}" if reply else "the server closed the connection",
+            reply=reply,
+            throttled=reply is not None and reply.code == 421,
+        )
+    extended = await _hello(door, connection)
+    extensions = connection.protocol.extensions
+
+    def handshake(outcome: StartTLSOutcome, detail: str = "") -> Handshake:
+        return Handshake(host, address, port, connection.protocol.connection_id, outcome, detail=detail)
+
+    if without_tls or requirement.tls is TLSUse.NEVER:
+        return handshake(StartTLSOutcome.NOT_TRIED, "")
+    if not extended:
+        return handshake(StartTLSOutcome.HELO_ONLY)
+    if not extensions.starttls:
+        return handshake(StartTLSOutcome.NOT_OFFERED)
+    return await _secure(door, connection, requirement, handshake)
+
+
+async def _hello(door: Door, connection: Connection) -> bool:
+    """EHLO, or HELO where EHLO is refused (RFC 5321 §3.2). Returns whether the server speaks ESMTP."""
+    connection.protocol.ehlo(door.helo)
+    connection.flush()
+    answer = await _next(connection, door.patience.command, "waiting for the reply to EHLO")
+    if isinstance(answer, HelloReceived) and answer.reply.is_permanent:
+        connection.protocol.helo(door.helo)
+        connection.flush()
+        answer = await _next(connection, door.patience.command, "waiting for the reply to HELO")
+    reply = _reply_of(answer)
+    if not isinstance(answer, HelloReceived) or not answer.reply.is_positive:
+        raise HostUnusable(
+            f"the server refuses EHLO: {reply}", reply=reply, throttled=reply is not None and reply.code == 421
+        )
+    return answer.extended
+
+
+async def _secure(door: Door, connection: Connection, requirement: Requirement, handshake: _Maker) -> Handshake:
+    connection.protocol.starttls()
+    connection.flush()
+    try:
+        answer = await _next(connection, door.patience.command, "waiting for the reply to STARTTLS")
+    except StartTLSInjection as error:
+        return handshake(StartTLSOutcome.FAILED, error.reason)
+    if not isinstance(answer, HandshakeDue):
+        reply = _reply_of(answer)
+        return handshake(StartTLSOutcome.REFUSED, str(reply) if reply else "connection closed")
+    connection.phase = "TLS handshake"
+    name = requirement.sni.ascii if requirement.sni is not None else None
+    try:
+        transport = await tls.start_tls(
+            connection.transport,
+            connection,
+            door.context(requirement),
+            server_hostname=name,
+            timeout=door.patience.handshake,
+        )
+    except tls.HandshakeFailed as error:
+        return handshake(StartTLSOutcome.FAILED, error.reason)
+    connection.secured(transport)
+    facts = transport.get_extra_info("ssl_object")
+    cipher = facts.cipher()
+    chain = tls.presented_chain(facts)
+    await _hello(door, connection)
+    made = handshake(StartTLSOutcome.ESTABLISHED, "")
+    return Handshake(
+        made.host,
+        made.address,
+        made.port,
+        made.connection_id,
+        made.starttls,
+        version=facts.version(),
+        cipher=cipher[0] if cipher else None,
+        chain=chain,
+        sni=requirement.sni,
+        requiretls_offered=connection.protocol.extensions.requiretls,
+    )
+
+
+async def _next(connection: Connection, timeout: float, phase: str) -> ClientEvent:
+    connection.phase = phase
+    return await connection.event(timeout)
+
+
+def _reply_of(event: ClientEvent) -> Reply | None:
+    match event:
+        case GreetingReceived() | HelloReceived() | ReplyReceived() | ServiceClosing() | HandshakeDue():
+            return event.reply
+        case ConnectionClosed():
+            return None
+        case _:
+            return None

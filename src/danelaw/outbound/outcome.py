@@ -1,0 +1,93 @@
+"""What one delivery came to, and what of it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from danelaw.queue import Attempt, RecipientResult, RecipientState, Settlement
+from danelaw.queue.pages import HostVerdict, Work
+
+if TYPE_CHECKING:
+    from danelaw.outbound.notices import Notices
+    from danelaw.queue import RetrySchedule
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientOutcome:
+    """How a try ended for one recipient.
+
+    `state` is final, or QUEUED for "try again". `status` is an enhanced code such as `5.7.1`, `reply` the next hop's
+    words ("" when it said nothing), `reason` ours, `host` the server that answered.
+    """
+
+    number: int
+    state: RecipientState
+    status: str
+    reply: str = ""
+    reason: str = ""
+    host: str = ""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One delivery. With `verdict` DOWN no host could be used: the queue sleeps and the message keeps its place."""
+
+    verdict: HostVerdict = HostVerdict.GOOD
+    reason: str = ""
+    recipients: dict[int, RecipientOutcome] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+    evidence: list[bytes] = field(default_factory=list)
+
+    @classmethod
+    def all_recipients(
+        cls, work: Work, state: RecipientState, status: str, reason: str, *, reply: str = "", host: str = ""
+    ) -> Outcome:
+        """The same end for every recipient."""
+        outcome = cls(reason=reason)
+        for item in work.message.recipients:
+            outcome.recipients[item.number] = RecipientOutcome(item.number, state, status, reply, reason, host)
+        return outcome
+
+    @classmethod
+    def defect(cls, work: Work, reason: str, now: float) -> Outcome:
+        """A defect of this program: keep the message, say so, try again later."""
+        outcome = cls.all_recipients(work, RecipientState.QUEUED, "4.3.0", reason)
+        outcome.attempts.append(
+            Attempt(now, work.key.next_hop, _numbers(work), outcome="waiting", reason=reason, protection="nothing sent")
+        )
+        return outcome
+
+
+def _numbers(work: Work) -> tuple[int, ...]:
+    return tuple(item.number for item in work.message.recipients)
+
+
+def settlement_of(
+    work: Work, outcome: Outcome, schedule: RetrySchedule, notices: Notices, now: float, spread: Callable[[], float]
+) -> Settlement | None:
+    """The transaction that writes an outcome down, its notices included; None when there is nothing to write."""
+    message = work.message
+    if outcome.verdict is HostVerdict.DOWN:
+        if not outcome.attempts:
+            return None
+        return Settlement(message, now, attempts=tuple(outcome.attempts), evidence=tuple(outcome.evidence))
+    results = []
+    for queued in message.recipients:
+        end = outcome.recipients.get(queued.number)
+        if end is None:
+            end = RecipientOutcome(queued.number, RecipientState.QUEUED, "4.4.2", reason=outcome.reason)
+        tries = queued.tries + 1
+        due = 0.0
+        if end.state is RecipientState.QUEUED:
+            due = schedule.next_due(tries, now, message.expires, spread()) or message.expires
+        results.append(RecipientResult(queued.number, end.state, due, tries, end.reply, end.reason))
+    return Settlement(
+        message,
+        now,
+        tuple(results),
+        tuple(outcome.attempts),
+        notices.for_outcome(message, outcome, now) if outcome.recipients else (),
+        tuple(outcome.evidence),
+    )

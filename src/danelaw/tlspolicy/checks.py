@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from danelaw import dane, pkix
+from danelaw.address import Domain
 from danelaw.dane import RecordVerdict
 from danelaw.tlspolicy.handshake import Handshake
 from danelaw.tlspolicy.requirement import (
@@ -81,7 +82,7 @@ def _sts(check: STSCheck, handshake: Handshake, roots: pkix.Roots | None, now: f
 
 
 def _pkix(
-    handshake: Handshake, roots: pkix.Roots | None, names: tuple[pkix.Domain, ...], now: float
+    handshake: Handshake, roots: pkix.Roots | None, names: tuple[Domain, ...], now: float
 ) -> tuple[bool, str, str]:
     if not handshake.chain:
         return False, NO_CERTIFICATE, "validation-failure"

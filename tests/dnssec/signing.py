@@ -65,6 +65,8 @@ class Zone:
         self.nodes: dict[Name, dict[int, RRset]] = {}
         self.chain: list[tuple[bytes, Name]] = []
         self.signatures: dict[tuple[Name, int], RRset] = {}
+        self._hashes: dict[Name, bytes] = {}
+        self._existing: set[Name] = set()
         soa = f"@ 3600 SOA ns.{origin.lstrip('.')} h.{origin.lstrip('.')} 1 7200 3600 86400 300\n@ 3600 NS ns\n"
         for line in (soa + text).splitlines():
             if line.strip():
@@ -93,7 +95,14 @@ class Zone:
 
     def exists(self, owner: Name) -> bool:
         """As a node or an empty non-terminal (RFC 4592 §2.2.2)."""
-        return any(node.is_subdomain(owner) for node in self.nodes)
+        if len(self._existing) == 0:
+            for node in self.nodes:
+                while node not in self._existing:
+                    self._existing.add(node)
+                    if node == self.origin:
+                        break
+                    node = node.parent()
+        return owner in self._existing
 
     def sign(self) -> None:
         if not self.denial:
@@ -138,7 +147,10 @@ class Zone:
             self.nodes[owner][T.NSEC].add(rdata, 300)
 
     def hash(self, owner: Name) -> bytes:
-        return base64.b32hexdecode(dns.dnssec.nsec3_hash(owner, self.salt, self.iterations, 1))
+        if owner not in self._hashes:
+            text = dns.dnssec.nsec3_hash(owner, self.salt, self.iterations, 1)
+            self._hashes[owner] = base64.b32hexdecode(text)
+        return self._hashes[owner]
 
     def _nsec3(self) -> None:
         owners: set[Name] = set()
@@ -270,6 +282,7 @@ class Internet:
         for zone in zones:
             zone.sign()
         self.anchor = f". DS {self.zones[dns.name.root].ds}\n"
+        self._wires: dict[Question, bytes] = {}
 
     def _parent(self, zone: Zone) -> Zone | None:
         return None if zone.origin == dns.name.root else self.zone_of(zone.origin.parent())
@@ -301,6 +314,12 @@ class Internet:
                 break
             owner = reply.target
         return found
+
+    def wire(self, question: Question) -> bytes:
+        """The octets of `answer`, made once."""
+        if question not in self._wires:
+            self._wires[question] = self.answer(question).to_wire(max_size=65535)
+        return self._wires[question]
 
     def answer(self, question: Question) -> dns.message.Message:
         """The response of a recursive resolver asked with DO and CD."""

@@ -33,7 +33,7 @@ dn 3600 DNAME three.
 UPPER.Case 3600 TXT "MiXed"
 """
 
-TYPES = ("A", "MX", "TXT", "CNAME", "DS", "DNSKEY", "SOA", "TLSA")
+TYPES = ("A", "MX", "CNAME", "DS", "DNSKEY", "TLSA")
 
 
 @functools.cache

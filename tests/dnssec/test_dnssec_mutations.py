@@ -1,0 +1,177 @@
+"""Thousands of damaged answers: whatever is changed on the way, nothing untrue is ever called secure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import dns.exception
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+
+from danelaw.dnsdata import Answer, Question
+from danelaw.dnssec import Response, TrustAnchors, Validator
+from danelaw.dnssec.validator import Validator as _Validator
+from tests.dnssec.signing import LIFETIME, NOW
+from tests.dnssec.world import questions, world
+
+CASES = 2400
+
+Mutation = Callable[[random.Random, Question], bytes]
+
+
+def bit_flipped(chance: random.Random, question: Question) -> bytes:
+    wire = bytearray(world().wire(question))
+    position = chance.randrange(12 * 8, len(wire) * 8) if chance.random() < 0.9 else chance.randrange(len(wire) * 8)
+    wire[position // 8] ^= 1 << (position % 8)
+    return bytes(wire)
+
+
+def records_dropped(chance: random.Random, question: Question) -> bytes:
+    message = dns.message.from_wire(world().wire(question))
+    for section in (message.answer, message.authority):
+        if section and chance.random() < 0.7:
+            del section[chance.randrange(len(section))]
+    return message.to_wire(max_size=65535)
+
+
+def signatures_dropped(chance: random.Random, question: Question) -> bytes:
+    message = dns.message.from_wire(world().wire(question))
+    message.answer = [rrset for rrset in message.answer if rrset.rdtype != dns.rdatatype.RRSIG]
+    message.authority = [rrset for rrset in message.authority if rrset.rdtype != dns.rdatatype.RRSIG]
+    return message.to_wire(max_size=65535)
+
+
+def one_of_a_set_dropped(chance: random.Random, question: Question) -> bytes:
+    message = dns.message.from_wire(world().wire(question))
+    for rrset in message.answer + message.authority:
+        if len(rrset) > 1:
+            rrset.remove(rrset[chance.randrange(len(rrset))])
+    return message.to_wire(max_size=65535)
+
+
+def other_response(chance: random.Random, question: Question) -> bytes:
+    """The sections of the answer to another question: replayed proofs, wrong-zone NSEC, child-side DS denials."""
+    other = chance.choice(_ALL)
+    if chance.random() < 0.5:
+        other = Question(question.name, other.rdtype)
+    message = dns.message.from_wire(world().wire(other))
+    message.question = dns.message.make_query(question.name, question.rdtype).question
+    return message.to_wire(max_size=65535)
+
+
+def sections_swapped(chance: random.Random, question: Question) -> bytes:
+    message = dns.message.from_wire(world().wire(question))
+    other = dns.message.from_wire(world().wire(chance.choice(_ALL)))
+    if chance.random() < 0.5:
+        message.authority = other.authority
+    else:
+        message.answer = other.answer
+    message.set_rcode(chance.choice([dns.rcode.NOERROR, dns.rcode.NXDOMAIN]))
+    return message.to_wire(max_size=65535)
+
+
+def renamed(chance: random.Random, question: Question) -> bytes:
+    """Genuine records under another owner name."""
+    message = dns.message.from_wire(world().wire(question))
+    other = chance.choice(_ALL).name
+    for rrset in message.answer:
+        rrset.name = question.name if rrset.name != question.name else other
+    return message.to_wire(max_size=65535)
+
+
+MUTATIONS: tuple[Mutation, ...] = (
+    bit_flipped,
+    bit_flipped,
+    records_dropped,
+    signatures_dropped,
+    one_of_a_set_dropped,
+    other_response,
+    other_response,
+    sections_swapped,
+    renamed,
+)
+
+_ALL = list(questions())
+_PARSED: dict[Question, Response] = {}
+
+
+def genuine(question: Question) -> Response:
+    if question not in _PARSED:
+        _PARSED[question] = Response.from_wire(question, world().wire(question))
+    return _PARSED[question]
+
+
+def truth(question: Question) -> tuple[int, frozenset[object]]:
+    last = world().steps(question)[-1][1]
+    records = (rdata for rrset in last.answer if rrset.rdtype == question.rdtype for rdata in rrset)
+    return int(last.rcode), frozenset(records)
+
+
+def untrue(question: Question, answer: Answer) -> bool:
+    """Called secure, yet not what the zones say."""
+    return answer.secure and (int(answer.rcode), frozenset(answer.records)) != truth(question)
+
+
+def run(validator: _Validator, question: Question, now: float, damage: Callable[[int, Question], Response]) -> Answer:
+    steps = validator.resolve(question, now)
+    count = 0
+    try:
+        batch = next(steps)
+        while True:
+            responses = []
+            for asked in batch:
+                responses.append(damage(count, asked))
+                count += 1
+            batch = steps.send(tuple(responses))
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
+
+
+def test_damaged_answers_are_never_secure_and_untrue() -> None:
+    """One response of each resolution is damaged, the one asked for or one of the chain."""
+    chance = random.Random(20260101)
+    anchors = TrustAnchors.from_text(world().anchor)
+    failed = 0
+    for number in range(CASES):
+        question = chance.choice(_ALL)
+        victim = chance.choice((0, 0, 1, 2, 3, 4))
+        mutation = MUTATIONS[number % len(MUTATIONS)]
+
+        def damage(index: int, asked: Question, victim: int = victim, mutation: Mutation = mutation) -> Response:
+            if index != victim:
+                return genuine(asked)
+            return Response.from_wire(asked, mutation(chance, asked))
+
+        answer = run(Validator(anchors), question, NOW, damage)
+        assert not untrue(question, answer), (number, mutation.__name__, question, answer.reason)
+        failed += answer.failed
+    assert failed > CASES // 5
+
+
+def test_damage_does_not_stay_in_memory() -> None:
+    """A validator that saw damaged answers says only true things about the next ones."""
+    chance = random.Random(7)
+    validator = Validator(TrustAnchors.from_text(world().anchor))
+    for number in range(300):
+        mutation = MUTATIONS[number % len(MUTATIONS)]
+
+        def damage(index: int, asked: Question, mutation: Mutation = mutation) -> Response:
+            return Response.from_wire(asked, mutation(chance, asked)) if chance.random() < 0.3 else genuine(asked)
+
+        run(validator, chance.choice(_ALL), NOW, damage)
+        question = chance.choice(_ALL)
+        answer = run(validator, question, NOW, lambda _, asked: genuine(asked))
+        assert not untrue(question, answer)
+
+
+def test_outside_the_signatures_time_nothing_is_secure() -> None:
+    anchors = TrustAnchors.from_text(world().anchor)
+    for now, ede in ((NOW - LIFETIME - 1, 8), (NOW + LIFETIME + 1, 7)):
+        for question in _ALL[::40]:
+            answer = run(Validator(anchors), question, now, lambda _, asked: genuine(asked))
+            assert answer.failed, question
+            assert answer.ede == ede

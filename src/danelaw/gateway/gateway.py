@@ -9,7 +9,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING
 
 from danelaw.config import load
@@ -118,6 +118,10 @@ class Gateway:
         self._parts = None
         self.log.event("stopped")
         self.log.close()
+
+    def background(self, work: Coroutine[object, object, None]) -> None:
+        """Run something beside the mail; it ends with the gateway."""
+        self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     def reload(self) -> None:
         """SIGHUP: certificates, overrides and log file anew; the rest of the configuration needs a restart, and is

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from danelaw.gateway import settings
 from danelaw.inbound.intake import Intake
 from danelaw.inbound.relay import RelayPolicy
-from danelaw.net import fetch, tls
+from danelaw.net import tls
 from danelaw.net.certificates import ServerCertificates
 from danelaw.outbound.connection import Sweep
 from danelaw.outbound.delivery import Courier
@@ -24,10 +24,11 @@ from danelaw.queue.pages import SchedulerSettings
 from danelaw.queue.scheduler import Scheduler
 from danelaw.resolver import Resolver
 from danelaw.spool import Spool
-from danelaw.state import FILE_NAME, OverrideStore, StateDatabase, STSStore, configured_overrides
+from danelaw.state import FILE_NAME, OverrideStore, StateDatabase, configured_overrides
 
 if TYPE_CHECKING:
     from danelaw.config import Config
+    from danelaw.state import STSStore
     from danelaw.telemetry import Log, Metrics
 
 
@@ -77,6 +78,9 @@ def assemble(config: Config, log: Log, metrics: Metrics) -> Parts:
 def _sts_store(config: Config, state: StateDatabase, resolver: Resolver, roots: Roots) -> STSStore | None:
     if not config.mta_sts.enabled:
         return None
+    from danelaw.net import fetch
+    from danelaw.state import STSStore
+
     fetcher = functools.partial(fetch.fetch_policy, resolver=resolver, roots=roots, routes=config.lab.dial)
     return STSStore(state, resolver, fetcher, wait_on_txt_error=config.mta_sts.on_txt_error == "wait")
 

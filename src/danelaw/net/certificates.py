@@ -100,9 +100,7 @@ def _load(entry: CertificateFiles) -> _Loaded:
     _load_pair(context, entry)
     leaf = _leaf(entry.chain)
     names = entry.names or tuple(dns_ids(leaf.public_bytes(Encoding.DER)))
-    return _Loaded(
-        context, frozenset(str(name).lower() for name in names), leaf.not_valid_after_utc.timestamp(), stamp
-    )
+    return _Loaded(context, frozenset(str(name).lower() for name in names), leaf.not_valid_after_utc.timestamp(), stamp)
 
 
 def _load_pair(context: ssl.SSLContext, entry: CertificateFiles) -> None:
@@ -137,4 +135,3 @@ def _stamp(entry: CertificateFiles) -> tuple[int, ...]:
             continue
         stamps += (found.st_mtime_ns, found.st_ino)
     return tuple(stamps)
-

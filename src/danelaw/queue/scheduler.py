@@ -250,6 +250,11 @@ class Scheduler:
             heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None
 
+    def reason(self, key: RoutingKey) -> str:
+        """Why a queue sleeps, in words; empty when it does not or is not known."""
+        queue = self._queues.get(key)
+        return queue.reason if queue is not None else ""
+
     @property
     def in_flight(self) -> int:
         """How many slots are taken."""

@@ -78,8 +78,10 @@ class TLSARecord:
             raise TLSARecordError("the text is too long for a TLSA record")
         fields = text.split(None, 3)
         if len(fields) < 3:
-            raise TLSARecordError(f"{text[:60]!r} is not a TLSA record: usage, selector, matching type and data expected")
-        numbers = [_octet(field) for field in fields[:3]]
+            raise TLSARecordError(
+                f"{text[:60]!r} is not a TLSA record: usage, selector, matching type and data expected"
+            )
+        usage, selector, matching_type = (_octet(field) for field in fields[:3])
         digits = "".join(fields[3].split()) if len(fields) == 4 else ""
         try:
             association = bytes.fromhex(digits)
@@ -87,7 +89,7 @@ class TLSARecord:
             raise TLSARecordError(f"{text[:60]!r} is not a TLSA record: its data is not hexadecimal") from None
         if len(association) > MAX_ASSOCIATION:
             raise TLSARecordError("the data is too long for a TLSA record")
-        return cls(*numbers, association)
+        return cls(usage, selector, matching_type, association)
 
     def to_text(self) -> str:
         """The presentation format, hexadecimal in lower case."""

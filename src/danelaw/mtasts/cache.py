@@ -1,4 +1,4 @@
-"""A policy as it is remembered between look-ups (RFC 8461 §3.3, §5.1)."""
+"""What is remembered about a policy domain between look-ups (RFC 8461 §3.3, §5.1)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,27 @@ from danelaw.mtasts.policy import STSPolicy
 
 @dataclass(frozen=True, slots=True)
 class CachedPolicy:
-    """A policy fetched at `fetched` under the `id` of the TXT record; times are POSIX seconds.
-
-    `fetched` moves on with every successful fetch. `failed` is when the last fetch failed, None when none has
-    failed since; `failed_id` is the `id` it was for.
-    """
+    """A policy last fetched at `fetched` (POSIX seconds) under the `id` of the TXT record."""
 
     policy: STSPolicy
     id: str
     fetched: float
-    failed: float | None = None
-    failed_id: str = ""
 
     @property
     def expires(self) -> float:
-        """POSIX seconds at which the policy must no longer be applied (RFC 8461 §3.2 `max_age`)."""
+        """POSIX seconds after which the policy must no longer be applied (RFC 8461 §3.2 `max_age`)."""
         return self.fetched + self.policy.max_age
+
+    def applies(self, now: float) -> bool:
+        """True while time since fetch has not exceeded `max_age` (RFC 8461 §5.1)."""
+        return now <= self.expires
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailure:
+    """The last fetch failed at `at` (POSIX seconds) for `id`; `tlsrpt` is the result type of RFC 8460 §4.3.2.2."""
+
+    at: float
+    tlsrpt: str
+    reason: str
+    id: str = ""

@@ -58,9 +58,7 @@ class STSPolicy:
         """True when `host` matches an `mx` pattern; `*.` stands for exactly one label (RFC 8461 §4.1)."""
         name = host.ascii
         parent = name.partition(".")[2]
-        return any(
-            pattern[2:] == parent if pattern.startswith("*.") else pattern == name for pattern in self.mx
-        )
+        return any(pattern[2:] == parent if pattern.startswith("*.") else pattern == name for pattern in self.mx)
 
 
 def _parse(text: str | bytes) -> STSPolicy:
@@ -68,6 +66,8 @@ def _parse(text: str | bytes) -> STSPolicy:
     found: dict[str, str] = {}
     patterns: list[str] = []
     for number, line in enumerate(lines, 1):
+        if not line.strip(" \t"):
+            continue  # a bare line end is among the fields of the grammar
         key, value = _field(number, line)
         if key == "mx":
             patterns.append(_pattern(number, value))
@@ -77,7 +77,9 @@ def _parse(text: str | bytes) -> STSPolicy:
             # RFC 8461 §3.2: of a key that stands twice, all but the first are ignored; other keys are extensions.
             found.setdefault(key, value)
     if found.get("version") != "STSv1":
-        raise PolicyError(f"version is {found['version'][:40]!r}, not STSv1" if "version" in found else "no version line")
+        raise PolicyError(
+            f"version is {found['version'][:40]!r}, not STSv1" if "version" in found else "no version line"
+        )
     mode = _mode(found.get("mode"))
     max_age = _max_age(found.get("max_age"))
     if not patterns and mode is not PolicyMode.NONE:
@@ -94,10 +96,7 @@ def _lines(text: str | bytes) -> list[str]:
             text = text.decode("utf-8")
         except UnicodeDecodeError:
             raise PolicyError("the policy is not UTF-8 text") from None
-    lines = text.split("\n")
-    if lines[-1].strip(" \t\r") == "":
-        lines.pop()
-    return [line.removesuffix("\r") for line in lines]
+    return [line.removesuffix("\r") for line in text.split("\n")]
 
 
 def _field(number: int, line: str) -> tuple[str, str]:

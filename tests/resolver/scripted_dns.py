@@ -59,6 +59,7 @@ class SignedZone:
         asked = query.question[0]
         reply = dns.message.make_response(query, recursion_available=True)
         reply.flags |= query.flags & dns.flags.CD
+        reply.ednsflags |= query.ednsflags & dns.flags.DO
         name = asked.name
         node = self.zone.get_node(name)
         while node is not None:
@@ -99,7 +100,7 @@ class SignedZone:
                 section.append(rrset)
 
 
-Trick = Callable[["Asked"], "bytes | list[bytes] | None | Awaitable[bytes | None]"]
+Trick = Callable[["Asked"], "bytes | list[bytes] | Awaitable[bytes | None] | None"]
 
 
 @dataclass
@@ -166,7 +167,7 @@ class ScriptedServer(asyncio.DatagramProtocol):
                 self._server = None
                 return self
             try:
-                self._server = await asyncio.start_server(self._serve_tcp, *self.address)
+                self._server = await asyncio.start_server(self._accept, *self.address)
             except OSError:  # the port is free for UDP only: take another
                 self.transport.close()
                 continue
@@ -176,8 +177,10 @@ class ScriptedServer(asyncio.DatagramProtocol):
         self.transport.close()
         if self._server is not None:
             self._server.close()
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         asked = Asked(data, False, self.zone, addr[1])
@@ -187,6 +190,9 @@ class ScriptedServer(asyncio.DatagramProtocol):
     async def _reply_udp(self, asked: Asked, addr: tuple[str, int]) -> None:
         for wire in await self._replies(asked):
             self.transport.sendto(wire, addr)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._spawn(self._serve_tcp(reader, writer))
 
     async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -12,10 +12,10 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import pytest
+from tests.resolver.scripted_dns import NOW, Asked, ScriptedServer, SignedZone, Trick
 
 from danelaw.dnsdata import Answer, DNSSECStatus, Question
 from danelaw.resolver import CacheLimits, LoadLimits, Resolver, ResolverSettings, ResolverTimeouts
-from tests.resolver.scripted_dns import NOW, Asked, ScriptedServer, SignedZone, Trick
 
 T = TypeVar("T")
 ZONE = SignedZone()
@@ -27,6 +27,10 @@ TLSA = Question.from_text("_25._tcp.mx.example", "TLSA")
 def settings(*servers: ScriptedServer, **changes: Any) -> ResolverSettings:
     values: dict[str, Any] = {"anchors": ZONE.anchors, "timeouts": QUICK}
     return ResolverSettings(servers=tuple(server.address for server in servers), **(values | changes))
+
+
+def resolver_of(*servers: ScriptedServer) -> Resolver:
+    return Resolver(settings(*servers), clock=lambda: float(NOW))
 
 
 def with_server(
@@ -267,15 +271,14 @@ def test_refused_connections_fail_at_once_with_the_reason() -> None:
 @pytest.mark.parametrize("trick", [lambda asked: None, lambda asked: asked.error(dns.rcode.SERVFAIL)])
 def test_another_server_takes_over_and_the_bad_one_is_avoided(trick: Trick) -> None:
     async def main() -> None:
-        async with ScriptedServer(ZONE, trick) as bad, ScriptedServer(ZONE) as good:
-            async with Resolver(settings(bad, good), clock=lambda: float(NOW)) as resolver:
-                assert (await resolver.ask(MX_A)).secure
-                assert (await resolver.ask(TLSA)).secure
-                assert (await resolver.ask(Question.from_text("example", "MX"))).secure
-                silent = trick(bad.asked[0]) is None
-                asked = len(bad.asked)
-                assert (await resolver.ask(Question.from_text("new.example", "A"))).secure
-                assert (len(bad.asked) == asked) is silent
+        async with ScriptedServer(ZONE, trick) as bad, ScriptedServer(ZONE) as good, resolver_of(bad, good) as resolver:
+            assert (await resolver.ask(MX_A)).secure
+            assert (await resolver.ask(TLSA)).secure
+            assert (await resolver.ask(Question.from_text("example", "MX"))).secure
+            silent = trick(bad.asked[0]) is None
+            asked = len(bad.asked)
+            assert (await resolver.ask(Question.from_text("new.example", "A"))).secure
+            assert (len(bad.asked) == asked) is silent
 
     asyncio.run(main())
 
@@ -295,11 +298,14 @@ def test_stripped_signatures_never_become_insecure() -> None:
 
 def test_of_two_servers_the_one_that_strips_signatures_does_no_harm() -> None:
     async def main() -> None:
-        async with ScriptedServer(ZONE, strip_signatures) as bad, ScriptedServer(ZONE) as good:
-            async with Resolver(settings(bad, good), clock=lambda: float(NOW)) as resolver:
-                answer = await resolver.ask(MX_A)
-                assert answer.secure, answer.reason
-                assert resolver.counts.retried == 1
+        async with (
+            ScriptedServer(ZONE, strip_signatures) as bad,
+            ScriptedServer(ZONE) as good,
+            resolver_of(bad, good) as resolver,
+        ):
+            answer = await resolver.ask(MX_A)
+            assert answer.secure, answer.reason
+            assert resolver.counts.retried == 1
 
     asyncio.run(main())
 

@@ -1,0 +1,102 @@
+"""`--server`, `--anchor` and `--at`, which `dns` and `check` share: ask whom, trust what, at which time."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from danelaw.dnssec import TrustAnchors
+from danelaw.errors import DanelawError
+from danelaw.resolver import ResolverSettings, system_servers
+
+F = TypeVar("F", bound=Callable[..., Any])
+_POSIX = re.compile(r"\d{1,11}(?:\.\d+)?\Z", re.ASCII)
+_COMPACT = re.compile(r"\d{14}\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What the three options mean together. `clock` stands still when `--at` was given."""
+
+    settings: ResolverSettings
+    clock: Callable[[], float]
+
+
+def network_options(command: F) -> F:
+    """Add the options; the command receives `servers`, `anchor_file` and `at`, for `network()`."""
+    options = (
+        click.option(
+            "--server",
+            "servers",
+            multiple=True,
+            metavar="ADDR[:PORT]",
+            help="Recursive resolver to ask, [::1]:53 for IPv6; repeatable. Otherwise those of this system.",
+        ),
+        click.option(
+            "--anchor",
+            "anchor_file",
+            type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+            metavar="FILE",
+            help="DS or DNSKEY records in zone-file form to trust instead of the root's keys.",
+        ),
+        click.option(
+            "--at",
+            metavar="TIME",
+            help="Judge signatures as of this time: 2026-11-23T10:00:00Z, 20261123100000 or seconds since 1970.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def network(servers: tuple[str, ...], anchor_file: Path | None, at: str | None) -> Network:
+    """Turn the options into settings. Raises `click.UsageError` or `DanelawError` saying what would be right."""
+    moment = parse_time(at) if at is not None else None
+    settings = ResolverSettings(
+        servers=tuple(parse_server(server) for server in servers) or system_servers(),
+        anchors=read_anchors(anchor_file) if anchor_file is not None else TrustAnchors.root(),
+    )
+    return Network(settings, time.time if moment is None else lambda: moment)
+
+
+def parse_server(text: str) -> tuple[str, int]:
+    """`127.0.0.1`, `127.0.0.1:5353`, `::1` or `[::1]:5353` as address and port. Raises `click.UsageError`."""
+    from danelaw.config.values import SocketAddress
+
+    try:
+        address = SocketAddress.from_text(text, 53)
+    except ValueError as error:
+        raise click.UsageError(f"--server: {error}") from None
+    return address.pair
+
+
+def read_anchors(file: Path) -> TrustAnchors:
+    """The trust anchors in a file, standard input for `-`. Raises `DanelawError`."""
+    try:
+        with click.open_file(str(file), encoding="utf-8") as stream:
+            return TrustAnchors.from_text(stream.read())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DanelawError(f"{file} cannot be read: {error}", advice="--anchor takes a zone file") from None
+
+
+def parse_time(text: str) -> float:
+    """POSIX seconds from any of the three forms; without a zone it is UTC. Raises `click.UsageError`."""
+    try:
+        if _COMPACT.match(text):
+            return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp()
+        if _POSIX.match(text):
+            return float(text)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(
+            f"--at: {text!r} is not a time; write 2026-11-23T10:00:00Z, 20261123100000 or seconds since 1970"
+        ) from None
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()

@@ -140,8 +140,8 @@ SESSIONS: dict[str, bytes] = {
     "too many errors": b"FOO\r\n" * 12 + b"QUIT\r\n",
     "web browser": b"POST / HTTP/1.1\r\nHost: mx\r\n\r\nEHLO c\r\n",
     "TLS at once": b"\x16\x03\x01\x02\x00\x01\x00\n\r\n",
-    "utf-8": b"EHLO c\r\nMAIL FROM:<\xc3\xbc@b.example> SMTPUTF8\r\nRCPT TO:<\xc3\xa4@b>\r\nRCPT TO:<\xff@b>\r\nRSET\r\n"
-    b"MAIL FROM:<\xc3\xbc@b.example>\r\nQUIT\r\n",
+    "utf-8": b"EHLO c\r\nMAIL FROM:<\xc3\xbc@b.example> SMTPUTF8\r\nRCPT TO:<\xc3\xa4@b>\r\nRCPT TO:<\xff@b>\r\n"
+    b"RSET\r\nMAIL FROM:<\xc3\xbc@b.example>\r\nQUIT\r\n",
     "eof in data": b"EHLO c\r\n" + ENVELOPE + b"DATA\r\nabc\r\n.\r",
     "silent": b"",
 }

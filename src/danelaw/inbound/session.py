@@ -6,7 +6,7 @@ No task exists before a message's end; everything up to there happens inside `da
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, assert_never, cast
 
 from danelaw.errors import DanelawError
 from danelaw.inbound.reception import Reception, refusal_of_recipient
@@ -80,7 +80,7 @@ class Session(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet, or refuse, unless a PROXY header must come first."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)
         first = self._transport is None
         self._transport = transport
         if not first:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from danelaw.errors import DanelawError
 from danelaw.smtp import NEED_DATA, ClientConnection, ClientEvent, ClientLimits, Signal
@@ -34,8 +35,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop, again after the TLS handshake with the protected transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Feed the machine and wake the reader."""
@@ -71,7 +72,7 @@ class Connection(asyncio.Protocol):
 
     def secured(self, transport: asyncio.Transport) -> None:
         """The TLS handshake is done: speak through `transport` from now on."""
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self.protocol.tls_established()
 
     @property

@@ -83,7 +83,7 @@ def dependencies() -> str:
         "## Own, though libraries exist",
         "",
         "SMTP server and client (bytes in, events out, no sockets), DNSSEC validation (chains, denial of existence,",
-        "work limits), DANE and MTA-STS, the log, the queue. They are what this program is trusted for, and existing ones",
+        "work limits), DANE and MTA-STS, the log, the queue. This program is trusted for these, and existing ones",
         "either mix protocol with sockets or leave out what must be decided.",
     ]
     return "\n".join(lines) + "\n"

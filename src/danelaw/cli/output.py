@@ -213,7 +213,7 @@ def moment(when: float, now: float) -> str:
 def size(count: int) -> str:
     """A number of bytes for people: "4 101 bytes", "38 MiB"."""
     if count < 100_000:
-        return f"{count:,}".replace(",", " ") + " bytes"
+        return f"{count:,}".replace(",", " ") + (" byte" if count == 1 else " bytes")
     for unit, power in (("GiB", 30), ("MiB", 20)):
         if count >= 1 << power:
             return f"{count / (1 << power):.1f} {unit}".replace(".0 ", " ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,10 +127,16 @@ def _submit(
 
     host, port = _endpoint(server)
     try:
-        with smtplib.SMTP(host, port, local_hostname=helo, timeout=_SECONDS) as client:
+        client = smtplib.SMTP(host, port, local_hostname=helo, timeout=_SECONDS)
+        try:
             client.ehlo()
             protection = _secure(client, server) if starttls else None
             return (*_transact(client, sender, recipients, message), protection)
+        finally:
+            # How the server takes leave changes nothing about what it said before.
+            with contextlib.suppress(OSError, smtplib.SMTPException):
+                client.quit()
+            client.close()
     except smtplib.SMTPResponseException as error:
         raise DanelawError(f"{server} refused: {_words(error.smtp_code, error.smtp_error)}", advice=None) from None
     except (OSError, smtplib.SMTPException) as error:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from danelaw.address import Domain, DomainError
+from danelaw.address import Domain
 from danelaw.config.model import Config
 from danelaw.config.sending import Override
 from danelaw.config.values import matches_pattern
@@ -58,12 +59,14 @@ def policy_domain(next_hop: str | None, domain: Domain) -> Domain | None:
     """The name overrides and policies go by: the next hop's, without brackets and port; None for an address."""
     if next_hop is None:
         return domain
+    if "[" not in next_hop:
+        return Domain.from_text(next_hop.partition(":")[0])
+    name = next_hop.partition("]")[0].lstrip("[").removeprefix("IPv6:")
     try:
-        return Domain.from_text(
-            next_hop.partition("]")[0].lstrip("[") if "[" in next_hop else next_hop.partition(":")[0]
-        )
-    except DomainError:
-        return None
+        ipaddress.ip_address(name)
+    except ValueError:
+        return Domain.from_text(name)
+    return None
 
 
 def override_for(config: Config, domain: Domain, now: datetime) -> Override | None:

@@ -1,0 +1,73 @@
+"""`danelaw config check | schema | effective`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from danelaw.cli.config import command, remarks_on
+from danelaw.config import ConfigError, loads
+from danelaw.config.schema import SMALLEST
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "danelaw.toml"
+    path.write_text(SMALLEST + '[[override]]\ndestination = "partner.example"\ntls = "verify"\nbecause = "T-1"\n')
+    return path
+
+
+def invoke(*args: str | Path) -> Result:
+    return CliRunner().invoke(command, [str(arg) for arg in args], standalone_mode=False)
+
+
+def test_a_good_file_is_summed_up(file: Path) -> None:
+    result = invoke("check", file)
+    assert result.return_value == 0
+    assert "can be used: mail.example.org listens on 0.0.0.0:25, [::]:25" in " ".join(result.output.split())
+    assert result.output.splitlines()[-1] == f"next: danelaw serve --config {file}"
+    assert json.loads(invoke("check", "--json", "--config", file).output)["ok"] is True
+
+
+def test_a_bad_file_is_explained_in_both_forms(file: Path) -> None:
+    file.write_text("hostnam = 'x'\n")
+    assert isinstance(invoke("check", file).exception, ConfigError)
+    result = invoke("check", "--json", file)
+    assert result.return_value == 1
+    assert json.loads(result.output)["problems"][1] == {
+        "file": str(file),
+        "line": 1,
+        "key": "hostnam",
+        "wrong": "there is no such key",
+        "right": 'did you mean "hostname"?',
+    }
+
+
+def test_effective_names_the_entry(file: Path) -> None:
+    result = json.loads(invoke("effective", "anna@partner.example", "--json", "--config", file).output)
+    assert result["domain"] == "partner.example"
+    assert {item["aspect"]: item["value"] for item in result["applies"]}["protection"] == "verify"
+    shown = invoke("effective", "partner.example", "--config", file, "--ascii").output
+    assert shown.isascii()
+    assert 'destination = "partner.example", because: T-1' in shown
+
+
+def test_schema_is_json() -> None:
+    assert json.loads(invoke("schema").output)["title"] == "danelaw.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "nobody can send"),
+        ('relay.networks = ["0.0.0.0/0"]', "open relay"),
+        ('http.listen = "0.0.0.0:80"', "no access control"),
+        ('tls.minimum_version = "1.0"', "RFC 8996"),
+        ("", "no [[certificate]]"),
+    ],
+)
+def test_what_is_probably_not_meant_is_remarked(text: str, words: str) -> None:
+    assert any(words in remark for remark in remarks_on(loads(f'hostname = "m.example"\n{text}\n')))

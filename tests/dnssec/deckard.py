@@ -94,7 +94,8 @@ def read(path: Path) -> Scenario:
     text = path.read_text("latin-1")
     head, _, body = text.partition("CONFIG_END")
     anchors = [
-        m.group(1).split(";")[0].split("#")[0].strip().strip('"') for m in re.finditer(r"^[ \t]*trust-anchor:[ \t]*([^\n]*)$", head, re.M)
+        m.group(1).split(";")[0].split("#")[0].strip().strip('"')
+        for m in re.finditer(r"^[ \t]*trust-anchor:[ \t]*([^\n]*)$", head, re.M)
     ]
     clock = None
     if m := re.search(r"^\s*val-override-date:\s*\"?(\d{14})", head, re.M):
@@ -239,7 +240,7 @@ class ScriptedRecursor:
                 break
             alias = _find(answer, name, dns.rdatatype.CNAME)
             if alias is None:
-                if name == question.name or found.authority and _has_soa(found):
+                if name == question.name or (found.authority and _has_soa(found)):
                     break
                 more = self._iterate(Question(name, question.rdtype))
                 if more is None:

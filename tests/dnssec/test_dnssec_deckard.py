@@ -8,11 +8,11 @@ from pathlib import Path
 
 import dns.rcode
 import pytest
+from tests.dnssec.deckard import Entry, Scenario, ScriptedRecursor, read
+from tests.dnssec.driving import drive
 
 from danelaw.dnsdata import Answer, DNSSECStatus
 from danelaw.dnssec import AlgorithmPolicy, TrustAnchorError, TrustAnchors, Validator, ValidatorLimits
-from tests.dnssec.deckard import Entry, Scenario, ScriptedRecursor, read
-from tests.dnssec.driving import drive
 
 pytestmark = pytest.mark.corpus
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dns.message
 import dns.rdatatype
-
-from danelaw.dnsdata import Answer, DNSSECStatus, Question
-from danelaw.dnssec import TrustAnchors, Validator, recheck
 from tests.dnssec.driving import drive
 from tests.dnssec.signing import NOW
 from tests.dnssec.world import questions, world
+
+from danelaw.dnsdata import Answer, DNSSECStatus, Question
+from danelaw.dnssec import TrustAnchors, Validator, recheck
 
 
 def expected_status(question: Question) -> DNSSECStatus:

@@ -10,12 +10,12 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rdatatype
+from tests.dnssec.signing import LIFETIME, NOW
+from tests.dnssec.world import questions, world
 
 from danelaw.dnsdata import Answer, Question
 from danelaw.dnssec import Response, TrustAnchors, Validator
 from danelaw.dnssec.validator import Validator as _Validator
-from tests.dnssec.signing import LIFETIME, NOW
-from tests.dnssec.world import questions, world
 
 CASES = 2400
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import dns.name
 import dns.rdatatype
+from tests.dnssec.signing import Internet, Zone, name
 
 from danelaw.dnsdata import Question
-from tests.dnssec.signing import Internet, Zone, name
 
 _BODY = """
 @ 3600 MX 10 www
@@ -67,7 +67,17 @@ def names() -> Iterator[dns.name.Name]:
     for owner in sorted(found):
         yield owner
     for zone in sorted(world().zones):
-        for label in ("nx", "foo.wild", "foo.bar.wild", "nx.exact.wild", "x.aliases", "nx.www", "www.dn", "nx.dn", "x.ent"):
+        for label in (
+            "nx",
+            "foo.wild",
+            "foo.bar.wild",
+            "nx.exact.wild",
+            "x.aliases",
+            "nx.www",
+            "www.dn",
+            "nx.dn",
+            "x.ent",
+        ):
             yield dns.name.from_text(label, zone)
     yield name("only.opt.")
     yield dns.name.root

@@ -20,7 +20,7 @@ from danelaw.dnssec.denial import CutState
 from danelaw.dnssec.resolution import Gathered, Resolution, Steps
 from danelaw.dnssec.response import SignedRRset
 from danelaw.dnssec.trust import Broken, NoCut, SecureZone, Trust, UnsignedFrom
-from danelaw.dnssec.verify import Flaw, Verified, most_telling, verify
+from danelaw.dnssec.verify import Flaw, Verified, most_telling
 
 # How many names below the last known zone are asked about at once: towards a signer every name on the way is likely
 # to matter; searching for an insecure delegation usually ends at the first or second.
@@ -109,7 +109,7 @@ def _step(run: Resolution, zone: SecureZone, name: dns.name.Name) -> Steps[Trust
     signed = reading.answer.get(name, dns.rdatatype.DS)
     if signed is None:
         return _no_ds(run, zone, name)
-    outcome = verify(signed, zone.name, zone.keys, run.now, run.budget)
+    outcome = run.verify(signed, zone)
     if isinstance(outcome, Verified) and outcome.closest_encloser is not None:
         outcome = Flaw(f"the DS of {name} comes from a wildcard", EDECode.DNSSEC_BOGUS)
     if isinstance(outcome, Flaw):
@@ -173,13 +173,13 @@ def _no_ds(run: Resolution, zone: SecureZone, name: dns.name.Name) -> Trust | No
     reading = run.reading(question)
     alias = _alias(reading.answer.of_type(dns.rdatatype.CNAME, dns.rdatatype.DNAME), name)
     if alias is not None:
-        outcome = verify(alias, zone.name, zone.keys, run.now, run.budget)
+        outcome = run.verify(alias, zone)
         if isinstance(outcome, Verified):
             ends = alias.rrset.rdtype == dns.rdatatype.DNAME
             return _learn_no_cut(run, zone, name, ends, outcome.expires)
         run.rests_on(zone)
         return Broken(name, DNSSECStatus.BOGUS, outcome)
-    gathered = Gathered(zone, reading.authority, run.now, run.budget)
+    gathered = Gathered(run, zone, reading.authority)
     cut = gathered.cut(name)
     expires = run.until(gathered.expires, zone.expires)
     if cut.state is CutState.UNSIGNED:

@@ -21,9 +21,9 @@ from danelaw.dnssec.denial import DenialProofs, Proof, Proven
 from danelaw.dnssec.resolution import Gathered, Reading, Resolution, Steps
 from danelaw.dnssec.response import Section, SignedRRset
 from danelaw.dnssec.trust import Broken, SecureZone, UnsignedFrom
-from danelaw.dnssec.verify import Flaw, Verified, most_telling, verify
+from danelaw.dnssec.verify import Flaw, Verified, most_telling
 
-_SIGNERS_TRIED = 2
+_SIGNERS_TRIED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def judge_rrset(run: Resolution, signed: SignedRRset, reading: Reading) -> Steps
             return _unsigned(run, zone, signed.rrset.ttl)
         if not isinstance(zone, SecureZone) or zone.name != signer:
             continue
-        outcome = verify(signed, zone.name, zone.keys, run.now, run.budget)
+        outcome = run.verify(signed, zone)
         if isinstance(outcome, Flaw):
             flaws.append(outcome)
             continue
@@ -109,8 +109,9 @@ def judge_absence(run: Resolution, name: dns.name.Name, rdtype: int, reading: Re
 
 
 def _below(anchor: TrustAnchor, signers: tuple[dns.name.Name, ...]) -> list[dns.name.Name]:
-    """Signers a chain from this anchor can reach; only a few, since each costs a chain."""
-    return [signer for signer in signers if signer.is_subdomain(anchor.zone)][:_SIGNERS_TRIED]
+    """Signers a chain from this anchor can reach, the deepest first; only a few, since each costs a chain."""
+    reachable = [signer for signer in signers if signer.is_subdomain(anchor.zone)]
+    return sorted(reachable, key=len, reverse=True)[:_SIGNERS_TRIED]
 
 
 def _unsigned(run: Resolution, unsigned: UnsignedFrom, ttl: int) -> Verdict:
@@ -141,13 +142,13 @@ def _expanded(run: Resolution, zone: SecureZone, verified: Verified, authority: 
     if verified.rrset.rdtype == dns.rdatatype.DNAME:
         flaw = Flaw(f"{name} DNAME comes from a wildcard", EDECode.DNSSEC_BOGUS)
         return failure(run, DNSSECStatus.BOGUS, flaw)
-    gathered = Gathered(zone, authority, run.now, run.budget)
+    gathered = Gathered(run, zone, authority)
     proof = gathered.prove(lambda proofs: proofs.no_closer_match(name, encloser))
     return _by_proof(run, proof, gathered, min(expires, gathered.expires))
 
 
 def _absent(run: Resolution, zone: SecureZone, name: dns.name.Name, rdtype: int, reading: Reading) -> Verdict:
-    gathered = Gathered(zone, reading.authority, run.now, run.budget)
+    gathered = Gathered(run, zone, reading.authority)
 
     def prove(proofs: DenialProofs) -> Proof:
         if reading.response.rcode == dns.rcode.NXDOMAIN:
@@ -157,7 +158,7 @@ def _absent(run: Resolution, zone: SecureZone, name: dns.name.Name, rdtype: int,
     proof = gathered.prove(prove)
     if proof.proven is not Proven.NOT:
         for signed in reading.authority.of_type(dns.rdatatype.SOA):
-            outcome = verify(signed, zone.name, zone.keys, run.now, run.budget)
+            outcome = run.verify(signed, zone)
             if isinstance(outcome, Flaw):
                 return failure(run, DNSSECStatus.BOGUS, outcome)
     expires = min(gathered.expires, zone.expires, run.now + run.limits.answer_seconds)

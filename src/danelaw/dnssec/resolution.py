@@ -58,7 +58,9 @@ class Reading:
         if (text := self.response.problem) is None:
             return None
         ede = self.response.ede
-        return Flaw(f"{self.response.question}: {text}", EDECode.NETWORK_ERROR if ede is None else ede)
+        if ede is None:
+            ede = EDECode.NETWORK_ERROR if self.response.message is None else EDECode.NO_REACHABLE_AUTHORITY
+        return Flaw(f"{self.response.question}: {text}", ede)
 
 
 class Gathered:
@@ -66,19 +68,20 @@ class Gathered:
 
     __slots__ = ("expires", "flaws", "nsec", "nsec3")
 
-    def __init__(self, zone: SecureZone, section: Section, now: float, budget: Budget) -> None:
+    def __init__(self, run: Resolution, zone: SecureZone, section: Section) -> None:
         verified: list[Verified] = []
         self.flaws: list[Flaw] = []
         found = section.of_type(dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
-        for signed in found[: budget.limits.denial_records]:
-            outcome = verify(signed, zone.name, zone.keys, now, budget)
+        own = [signed for signed in found if zone.name in signed.signers]
+        for signed in own[: run.limits.denial_records]:
+            outcome = run.verify(signed, zone)
             if isinstance(outcome, Flaw):
                 self.flaws.append(outcome)
             elif outcome.closest_encloser is None:
                 verified.append(outcome)
         self.expires = min((item.expires for item in verified), default=zone.expires)
         self.nsec = NSECProofs(zone.name, verified)
-        self.nsec3 = NSEC3Proofs(zone.name, verified, budget)
+        self.nsec3 = NSEC3Proofs(zone.name, verified, run.budget)
 
     def prove(self, attempt: Callable[[DenialProofs], Proof]) -> Proof:
         """Try the NSEC records, then the NSEC3 records; of two failures the more telling one is returned."""
@@ -115,6 +118,17 @@ class Resolution:
         self._readings: dict[Question, Reading] = {}
         self._evidence: dict[bytes, None] = {}
         self._links: dict[dns.name.Name, ChainLink] = {}
+        self._verified: dict[tuple[int, dns.name.Name], Verified | Flaw] = {}
+
+    def verify(self, signed: SignedRRset, zone: SecureZone) -> Verified | Flaw:
+        """Verify an RRset of one of the responses, once: alias chains use the same proofs again and again.
+
+        The identity of `signed` is a safe key because the readings keep it alive.
+        """
+        key = (id(signed), zone.name)
+        if key not in self._verified:
+            self._verified[key] = verify(signed, zone.name, zone.keys, self.now, self.budget)
+        return self._verified[key]
 
     def ask(self, *questions: Question) -> Steps[None]:
         """Have these questions answered as one batch; those already answered are not asked again."""

@@ -190,7 +190,7 @@ def _condition(match: re.Match[str]) -> Term:
     field, operator, raw = match["field"].lower(), match["operator"], match["value"]
     start, value_start = match.start("field"), match.start("value")
     if field not in FIELDS:
-        near = difflib.get_close_matches(field, FIELDS, 1)
+        near = difflib.get_close_matches(field, FIELDS, 1, 0.5)
         hint = f"did you mean {near[0]}{operator}{raw} ?" if near else f"fields are {', '.join(FIELDS)}"
         raise FilterError(f"there is no field '{field}'", start, advice=hint)
     value = re.sub(r"\\(.)", r"\1", raw[1:-1], flags=re.DOTALL) if raw.startswith('"') else raw

@@ -13,6 +13,15 @@ from danelaw.spool.errors import SpoolError, SpoolLocked
 DATABASE_NAME = "queue.db"
 LOCK_NAME = "lock"
 BUSY_TIMEOUT_MS = 50
+# secure_delete: FAST wipes deleted rows where their page is written anyway. ON, many distributions' default, writes the
+# pages of every delivered body once more: 10.4 instead of 8.0 KB of log per message.
+_PRAGMAS = (
+    "synchronous = FULL",
+    "wal_autocheckpoint = 0",
+    "cache_size = -8192",
+    "temp_store = MEMORY",
+    "secure_delete = FAST",
+)
 
 
 def shard_directory(spool: Path, shard: int) -> Path:
@@ -67,7 +76,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
                 raise SpoolError(f"the disk under {path.parent} cannot hold a write-ahead log (mode {mode})")
-            for pragma in ("synchronous = FULL", "wal_autocheckpoint = 0", "cache_size = -8192", "temp_store = MEMORY"):
+            for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
             schema.migrate(connection)
         except BaseException:

@@ -25,7 +25,8 @@ SELECT_RECIPIENT = (
     "SELECT r.message, r.number, r.state, r.due, r.tries, r.changed_at, r.forward_path, r.notify, r.orcpt,"
     " r.reply, r.reason, q.next_hop, q.demand, q.tenant FROM recipient r JOIN queue q ON q.id = r.queue"
 )
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# By hand: setting up a JSON encoder for every record costs more than storing it.
+_quoted = json.encoder.encode_basestring
 
 
 def flags(message: QueuedMessage) -> int:
@@ -169,19 +170,8 @@ def history_row(
     message: QueuedMessage, recipients: Iterable[QueuedRecipient], at: float, redaction: Redaction
 ) -> tuple[Any, ...]:
     """For `INSERT_HISTORY`: one compact record of a finished message."""
-    kept = [
-        [
-            recipient.number,
-            redaction.shown(recipient.forward_path),
-            recipient.key.next_hop,
-            int(recipient.state),
-            round(recipient.changed_at, 3),
-            recipient.tries,
-            redaction.words(recipient.reply, (recipient.forward_path, message.reverse_path)),
-            redaction.words(recipient.reason, (recipient.forward_path, message.reverse_path)),
-        ]
-        for recipient in recipients
-    ]
+    people = (message.reverse_path,) if redaction.redact else ()
+    kept = ",".join([_finished_recipient(recipient, people, redaction) for recipient in recipients])
     return (
         message.id,
         message.received_at,
@@ -193,5 +183,17 @@ def history_row(
         message.client_helo,
         message.client_tls,
         message.message_id,
-        _encode(kept),
+        f"[{kept}]",
+    )
+
+
+def _finished_recipient(recipient: QueuedRecipient, people: tuple[str, ...], redaction: Redaction) -> str:
+    """One recipient in history, a JSON array: number, address, next hop, state, when, tries, reply, reason."""
+    path, reply, reason = recipient.forward_path, recipient.reply, recipient.reason
+    if redaction.redact:
+        reply, reason = (redaction.words(text, (path, *people)) for text in (reply, reason))
+        path = redaction.shown(path)
+    return (
+        f"[{recipient.number},{_quoted(path)},{_quoted(recipient.key[0])},{int(recipient.state)},"
+        f"{recipient.changed_at:.3f},{recipient.tries},{_quoted(reply)},{_quoted(reason)}]"
     )

@@ -4,10 +4,20 @@
 `STSStore` remembers MTA-STS policies: RFC 8461 protects from the second message on only when the first one's policy
 survives restarts.
 
-Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`.
+Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `STSStore`,
+`FetchPolicy`.
 """
 
 from danelaw.state.database import FILE_NAME, StateDatabase, StateError
 from danelaw.state.overrides import OverrideStore, configured_overrides
+from danelaw.state.sts import FetchPolicy, STSStore
 
-__all__ = ["FILE_NAME", "OverrideStore", "StateDatabase", "StateError", "configured_overrides"]
+__all__ = [
+    "FILE_NAME",
+    "FetchPolicy",
+    "OverrideStore",
+    "STSStore",
+    "StateDatabase",
+    "StateError",
+    "configured_overrides",
+]

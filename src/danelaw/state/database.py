@@ -17,17 +17,19 @@ _SCHEMA = """
 CREATE TABLE sts_policy (
     domain TEXT PRIMARY KEY,
     id TEXT NOT NULL,
-    policy BLOB NOT NULL,
-    fetched_at REAL NOT NULL,
-    expires REAL NOT NULL,
-    checked_at REAL NOT NULL
+    policy TEXT NOT NULL,
+    fetched REAL NOT NULL,
+    expires REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX sts_policy_expires ON sts_policy (expires);
 CREATE TABLE sts_failure (
     domain TEXT PRIMARY KEY,
-    failed_at REAL NOT NULL,
-    result_type TEXT NOT NULL,
-    reason TEXT NOT NULL
+    at REAL NOT NULL,
+    tlsrpt TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    id TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX sts_failure_at ON sts_failure (at);
 CREATE TABLE override (
     destination TEXT PRIMARY KEY,
     tls TEXT NOT NULL,

@@ -82,9 +82,35 @@ def read_anchors(file: Path) -> TrustAnchors:
     """The trust anchors in a file, standard input for `-`. Raises `DanelawError`."""
     try:
         with click.open_file(str(file), encoding="utf-8") as stream:
-            return TrustAnchors.from_text(stream.read())
+            return TrustAnchors.from_text(without_directives(stream.read()))
     except (OSError, UnicodeDecodeError) as error:
         raise DanelawError(f"{file} cannot be read: {error}", advice="--anchor takes a zone file") from None
+
+
+def without_directives(text: str) -> str:
+    """Zone-file text with `$TTL` taken out and `$ORIGIN` (RFC 1035 §5.1) written into the owner names.
+
+    Enough for DS and DNSKEY, whose data hold no names and whose TTL does not matter.
+    """
+    origin, depth, lines = ".", 0, []
+    for line in text.splitlines():
+        words = line.split(";", 1)[0].split()
+        if depth == 0 and words and words[0].upper() in ("$TTL", "$ORIGIN"):
+            if words[0].upper() == "$ORIGIN" and len(words) > 1:
+                origin = _absolute(words[1], origin)
+            lines.append("")
+            continue
+        if depth == 0 and words and not line[0].isspace():
+            line = _absolute(words[0], origin) + line[len(words[0]) :]
+        depth += sum(word.count("(") - word.count(")") for word in words)
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _absolute(name: str, origin: str) -> str:
+    if name == "@":
+        return origin
+    return name if name.endswith(".") else f"{name}.{origin.removeprefix('.')}"
 
 
 def parse_time(text: str) -> float:

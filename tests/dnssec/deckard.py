@@ -369,9 +369,11 @@ def _referral(message: dns.message.Message, question: Question, zone: dns.name.N
     if message.answer or _has_soa(message) or message.rcode() != dns.rcode.NOERROR:
         return None
     for rrset in message.authority:
-        if rrset.rdtype == dns.rdatatype.NS and rrset.name != zone and rrset.name.is_subdomain(zone):
-            if question.name.is_subdomain(rrset.name):
-                return rrset.name
+        cut = rrset.name
+        if rrset.rdtype != dns.rdatatype.NS or cut == zone or not cut.is_subdomain(zone):
+            continue
+        if question.name.is_subdomain(cut):
+            return cut
     return None
 
 

@@ -35,7 +35,8 @@ class ValidatorLimits:
     """Bounds on one resolution (CVE-2023-50387 KeyTrap, CVE-2023-50868) and on what is remembered.
 
     Counts unless said otherwise; `*_seconds` are seconds. Exceeding a bound makes the answer bogus, except
-    `nsec3_iterations`, beyond which a denial is insecure (RFC 9276 §3.2).
+    `nsec3_iterations`, beyond which a denial is insecure (RFC 9276 §3.2); whether a name is a zone cut is still
+    worked out up to `nsec3_cut_iterations`, beyond which it counts as an insecure delegation.
     """
 
     signatures_per_rrset: int = 4
@@ -43,6 +44,7 @@ class ValidatorLimits:
     failed_checks: int = 16
     checks: int = 64
     nsec3_iterations: int = 100
+    nsec3_cut_iterations: int = 500
     nsec3_hash_rounds: int = 8192
     denial_records: int = 16
     aliases: int = 8

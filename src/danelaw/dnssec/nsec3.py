@@ -83,7 +83,8 @@ class NSEC3Proofs:
             return
         if rdata.iterations > self._budget.limits.nsec3_iterations:
             self.excessive = rdata.iterations
-            return
+            if rdata.iterations > self._budget.limits.nsec3_cut_iterations:
+                return
         if self._iterations < 0:
             self._salt, self._iterations = rdata.salt, rdata.iterations
         if (rdata.salt, rdata.iterations) == (self._salt, self._iterations):
@@ -181,8 +182,12 @@ class NSEC3Proofs:
         )
 
     def cut(self, name: dns.name.Name) -> Cut:
-        """RFC 5155 §8.6 and §8.9."""
-        if (costly := self._too_costly()) is not None:
+        """RFC 5155 §8.6 and §8.9.
+
+        Few excessive iterations are still worth it here: otherwise whoever strips the signatures from an answer
+        could have it accepted as insecure anywhere in such a zone.
+        """
+        if not self._spans and (costly := self._too_costly()) is not None:
             return Cut(CutState.UNSIGNED, costly.text, costly.ede)
         span = self._matching(name)
         if span is not None:

@@ -22,8 +22,10 @@ from danelaw.pkix.roots import store_of
 
 @dataclass(frozen=True, slots=True)
 class AnchorOutcome:
-    """Whether one DANE-TA record authenticates the chain. `depth` is the place above the leaf where
-    the path ends (0: a bare key signed the leaf itself). `found` tells that the anchor was there, so that the failure lies elsewhere; `failure` is the kind.
+    """Whether one DANE-TA record authenticates the chain.
+
+    `depth` is the place above the leaf where the path ends (0: a bare key signed the leaf itself). `found` tells that
+    the anchor was there, so that the failure lies elsewhere; `failure` is its kind.
     """
 
     ok: bool

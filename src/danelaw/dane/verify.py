@@ -29,7 +29,8 @@ def verify(
     """Judge a presented chain (DER, leaf first) at `now` (POSIX seconds).
 
     Any usable record that matches authenticates the server. `reference_identifiers` count for DANE-TA only.
-    Names, dates and usages mean nothing to DANE-EE (RFC 7672 §3.1.1). Never raises for what the peer presented or published.
+    Names, dates and usages mean nothing to DANE-EE (RFC 7672 §3.1.1). Never raises for what
+    the peer presented or published.
     """
     return _Verification(tuple(records), tuple(chain), tuple(reference_identifiers), now).result()
 

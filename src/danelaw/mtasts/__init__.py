@@ -19,8 +19,8 @@ ignored (the grammar lists a bare line end among the fields); of several TXT rec
 `v=STSv1;` are no MTA-STS records.
 
 Public names: `STSRecord`, `RecordError`, `STSPolicy`, `PolicyMode`, `PolicyError`, `CachedPolicy`, `FetchFailure`,
-`discover`, `STSDiscovery`, `Announcement`, `policy_host`, `policy_url`, `decide`, `STSDecision`, `STSAction`, `after_fetch`,
-`after_failure`, `FetchOutcome`, `MAX_POLICY_SIZE`, `REFRESH_AFTER`, `RETRY_AFTER`.
+`discover`, `STSDiscovery`, `Announcement`, `policy_host`, `policy_url`, `decide`, `STSDecision`, `STSAction`,
+`after_fetch`, `after_failure`, `FetchOutcome`, `MAX_POLICY_SIZE`, `REFRESH_AFTER`, `RETRY_AFTER`.
 """
 
 from danelaw.mtasts.cache import CachedPolicy, FetchFailure

@@ -1,5 +1,13 @@
-"""Sockets, TLS and HTTPS: the effects, kept thin.
+"""Sockets, TLS and HTTPS: the effects around SMTP, kept thin.
 
-`dialer` opens TCP connections, `tls` upgrades them and shows the presented chain, `certificates` holds what our
-listeners present, `fetch` gets MTA-STS policies over HTTPS, `proxy` reads PROXY headers.
+- `dialer`: open a TCP connection (`dial`), with failures in words (`DialError`).
+- `tls`: contexts made once, `start_tls` for both sides of STARTTLS (RFC 3207), `presented_chain`.
+- `certificates`: `ServerCertificates`, our own certificates by SNI, reloaded while running.
+- `fetch`: `fetch_policy`, MTA-STS policies over HTTPS (RFC 8461 §3.3).
+- `proxy`: `ProxyReader`, the PROXY protocol of load balancers; a parser without I/O.
+
+Nothing here decides whether a peer is who it should be; that is `danelaw.tlspolicy.judge`, which gets the
+presented chain. The one exception is `fetch`, where a certificate that is not valid ends the fetch.
+
+Modules are imported one by one, so that a command that needs one does not load the others.
 """

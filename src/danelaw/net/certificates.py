@@ -1,137 +1,186 @@
-"""What our listeners present: certificates chosen by server name (SNI, RFC 6066 §3), re-read when they change."""
+"""The certificates of our own listeners: chosen by SNI, reloaded while running."""
 
 from __future__ import annotations
 
+import os
 import ssl
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
+from danelaw.address import Domain
+from danelaw.address.domain import DomainError
 from danelaw.errors import DanelawError
-from danelaw.pkix import dns_ids
+from danelaw.net.tls import server_context
+from danelaw.pkix import Certificate, DERError, matches, read_certificate
 
 
-class CertificateFileError(DanelawError):
-    """A certificate or key file cannot be used."""
+class CertificateError(DanelawError):
+    """A certificate or its key cannot be used."""
 
 
 class CertificateFiles(Protocol):
-    """One entry of the configuration: PEM files, and names when they differ from those in the certificate."""
+    """What one certificate is made from; `danelaw.config` has such entries.
+
+    `names` are the server names it is for, also `*.` and `.` patterns; empty takes the names in the certificate.
+    """
 
     @property
-    def chain(self) -> Path:
-        """Server certificate, then its intermediates."""
+    def chain(self) -> Path: ...
 
     @property
-    def key(self) -> Path:
-        """Private key."""
+    def key(self) -> Path: ...
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names to present it for; empty: those in the certificate."""
+    def names(self) -> Sequence[object]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Loaded:
+    files: CertificateFiles
     context: ssl.SSLContext
-    names: frozenset[str]
-    ends: float
-    stamp: tuple[int, ...]
+    names: tuple[str, ...]
+    stamp: tuple[tuple[int, int, int], ...]
+    not_after: float | None
+    problem: str | None = field(default=None)
 
 
 class ServerCertificates:
-    """All certificates of the gateway. `context` is for listeners; the first entry serves unknown names."""
+    """Certificates for listeners.
 
-    def __init__(self, files: Iterable[CertificateFiles]) -> None:
-        """Read everything. Raises `CertificateFileError` naming the file and what is wrong."""
-        self._files = tuple(files)
-        self._loaded = tuple(_load(entry) for entry in self._files)
-        self.context = _context()
-        self._present()
+    `context` goes into `create_server` or `start_tls` and picks by SNI; the first certificate serves everybody whose
+    name matches none (RFC 7672 §3.1.1 does not need SNI, DANE-TA and MTA-STS do). `reload()` reads the files
+    again: new ones are used for new handshakes, bad ones leave the old in place.
+    """
+
+    def __init__(self, certificates: Sequence[CertificateFiles], *, minimum: str = "1.2") -> None:
+        """Load all. Raises `CertificateError` naming the file, what is wrong with it and what to do."""
+        if not certificates:
+            raise CertificateError("no certificate is configured")
+        self._minimum = minimum
+        self._loaded = [self._load(files) for files in certificates]
+        self.context = self._loaded[0].context
+        self._install()
+
+    def reload_if_changed(self) -> None:
+        """Load what has changed on disk since; costs two `stat` calls per certificate when nothing has.
+
+        Raises `CertificateError`, once per change, for files that cannot be used; the certificates loaded before
+        stay in use for them, and the others are loaded all the same.
+        """
+        self._reload([index for index, loaded in enumerate(self._loaded) if _stamp(loaded.files) != loaded.stamp])
 
     def reload(self) -> None:
-        """Read all files again. Raises `CertificateFileError`; then the old certificates stay in use."""
-        self._loaded = tuple(_load(entry) for entry in self._files)
-        self._present()
+        """Load all again. Raises as `reload_if_changed` does."""
+        self._reload(range(len(self._loaded)))
 
-    def reload_if_changed(self) -> bool:
-        """Reload when a file on disk is another one than was read. Raises like `reload`."""
-        if all(_stamp(entry) == loaded.stamp for entry, loaded in zip(self._files, self._loaded, strict=True)):
-            return False
-        self.reload()
-        return True
+    def _reload(self, indexes: Iterable[int]) -> None:
+        errors: list[CertificateError] = []
+        for index in indexes:
+            loaded = self._loaded[index]
+            stamp = _stamp(loaded.files)
+            try:
+                self._loaded[index] = self._load(loaded.files)
+            except CertificateError as error:
+                loaded.stamp = stamp
+                loaded.problem = error.reason
+                errors.append(error)
+        self._install()
+        if errors:
+            reasons = "; ".join(error.reason for error in errors)
+            raise CertificateError(f"{reasons}; the certificate loaded before stays in use", advice=errors[0].advice)
 
     def expiry(self) -> dict[str, float]:
-        """When each certificate ends, POSIX seconds, by its first name in order."""
-        return {min(loaded.names, default="-"): loaded.ends for loaded in self._loaded}
+        """When each certificate in use ends, POSIX seconds, by its first name (or its file)."""
+        return {
+            (loaded.names[0] if loaded.names else str(loaded.files.chain)): loaded.not_after
+            for loaded in self._loaded
+            if loaded.not_after is not None
+        }
 
-    def _present(self) -> None:
-        first = self._loaded[0].context
-        # The listener's own context must hold a certificate too, or OpenSSL refuses clients without SNI.
-        _load_pair(self.context, self._files[0])
-        self.context.sni_callback = self._choose
-        self._default = first
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why certificates on disk are not the ones in use."""
+        return tuple(loaded.problem for loaded in self._loaded if loaded.problem is not None)
 
-    def _choose(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-        connection.context = self._for_name(name.lower()) if name else self._default
+    def context_for(self, server_name: str | None) -> ssl.SSLContext:
+        """The context for a name a client sent, the first when it sent none or an unknown one."""
+        if server_name:
+            try:
+                name = Domain.from_text(server_name)
+            except DomainError:
+                return self._loaded[0].context
+            for loaded in self._loaded:
+                if any(_covers(pattern, name) for pattern in loaded.names):
+                    return loaded.context
+        return self._loaded[0].context
 
-    def _for_name(self, name: str) -> ssl.SSLContext:
-        parent = name.partition(".")[2]
-        for loaded in self._loaded:
-            if name in loaded.names or f"*.{parent}" in loaded.names or f".{parent}" in loaded.names:
-                return loaded.context
-        return self._default
+    def _install(self) -> None:
+        """Every context may be the one a connection starts with, so every one gets the callback.
 
+        `context` itself never changes, listeners hold it; the callback leads away from its old certificate.
+        """
+        for context in {self.context, *(loaded.context for loaded in self._loaded)}:
+            context.sni_callback = self._choose
 
-def _context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    return context
+    def _choose(self, connection: Any, server_name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = self.context_for(server_name)
 
-
-def _load(entry: CertificateFiles) -> _Loaded:
-    stamp = _stamp(entry)
-    context = _context()
-    _load_pair(context, entry)
-    leaf = _leaf(entry.chain)
-    names = entry.names or tuple(dns_ids(leaf.public_bytes(Encoding.DER)))
-    return _Loaded(context, frozenset(str(name).lower() for name in names), leaf.not_valid_after_utc.timestamp(), stamp)
-
-
-def _load_pair(context: ssl.SSLContext, entry: CertificateFiles) -> None:
-    try:
-        context.load_cert_chain(entry.chain, entry.key)
-    except ssl.SSLError as error:
-        reason = (error.reason or str(error)).replace("_", " ").lower()
-        raise CertificateFileError(
-            f"{entry.chain} and {entry.key} cannot be used together: {reason}",
-            advice="the chain file holds the certificate first, and the key must be its own",
-        ) from None
-    except OSError as error:
-        raise CertificateFileError(
-            f"{error.filename or entry.chain} cannot be read: {error.strerror}", advice="correct [[certificate]]"
-        ) from None
-
-
-def _leaf(path: Path) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise CertificateFileError(f"{path} holds no certificate that can be read: {error}") from None
-
-
-def _stamp(entry: CertificateFiles) -> tuple[int, ...]:
-    stamps: list[int] = []
-    for path in (entry.chain, entry.key):
+    def _load(self, files: CertificateFiles) -> _Loaded:
+        stamp = _stamp(files)
         try:
-            found = path.stat()
+            context = server_context(str(files.chain), str(files.key), minimum=self._minimum)
+            pem = Path(files.chain).read_text("latin-1")
+        except (OSError, ssl.SSLError) as error:
+            raise _in_words(files, error) from None
+        leaf = _leaf(pem, files)
+        names = tuple(str(name) for name in files.names) or leaf.dns_ids
+        return _Loaded(files, context, names, stamp, leaf.not_after)
+
+
+def _covers(pattern: str, name: Domain) -> bool:
+    """`pattern` is a DNS-ID of a certificate, or from the configuration with ".example.org" for all names below."""
+    return name.ascii.endswith(pattern) if pattern.startswith(".") else matches(name, pattern)
+
+
+def _leaf(pem: str, files: CertificateFiles) -> Certificate:
+    begin = pem.index("-----BEGIN CERTIFICATE-----")
+    end = pem.index("-----END CERTIFICATE-----") + len("-----END CERTIFICATE-----")
+    try:
+        return read_certificate(ssl.PEM_cert_to_DER_cert(pem[begin:end]))
+    except (DERError, ValueError) as error:
+        raise CertificateError(f"{files.chain}: its first certificate cannot be read: {error}") from None
+
+
+def _stamp(files: CertificateFiles) -> tuple[tuple[int, int, int], ...]:
+    """What changes when a file is written or replaced; zeros for one that is missing."""
+    stamps = []
+    for path in (files.chain, files.key):
+        try:
+            status = os.stat(path)
+            stamps.append((status.st_mtime_ns, status.st_size, status.st_ino))
         except OSError:
-            stamps += (0, 0)
-            continue
-        stamps += (found.st_mtime_ns, found.st_ino)
+            stamps.append((0, 0, 0))
     return tuple(stamps)
+
+
+def _in_words(files: CertificateFiles, error: Exception) -> CertificateError:
+    for path in (files.chain, files.key):
+        try:
+            with open(path, "rb"):
+                pass
+        except OSError as unreadable:
+            return CertificateError(
+                f"cannot read {path}: {unreadable.strerror}",
+                advice="check the path and that danelaw's user may read it",
+            )
+    reason = str(getattr(error, "reason", None) or error)
+    if reason == "KEY_VALUES_MISMATCH":
+        return CertificateError(
+            f"{files.key} is not the key of the certificate in {files.chain}",
+            advice="renewals replace both files: reload after both are written",
+        )
+    if "NO_START_LINE" in reason or reason == "PEM lib":
+        return CertificateError(f"{files.chain} or {files.key} is not PEM, or the key needs a password")
+    return CertificateError(f"{files.chain} with {files.key}: {reason.replace('_', ' ').lower()}")

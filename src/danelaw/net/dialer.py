@@ -1,62 +1,122 @@
-"""Opening a TCP connection, with its failure in words."""
+"""Opening TCP connections, with failures in words."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 from collections.abc import Callable, Mapping
+from enum import Enum
+from types import MappingProxyType
 from typing import TypeVar
 
 from danelaw.errors import DanelawError
 
-P = TypeVar("P", bound=asyncio.Protocol)
-
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 Routes = Mapping[tuple[str, int], tuple[str, int]]
-"""Where a connection to (address, port) really goes; for laboratories on one machine."""
+NO_ROUTES: Routes = MappingProxyType({})
 
-_WORDS = {
-    errno.ECONNREFUSED: "connection refused: no mail server listens there",
-    errno.ENETUNREACH: "no route: this machine has no way to that network",
-    errno.EHOSTUNREACH: "no route to the host",
-    errno.ETIMEDOUT: "no answer",
-    errno.EADDRNOTAVAIL: "our source address is not one of this machine's",
-    errno.ECONNRESET: "connection reset",
-    errno.EACCES: "connection forbidden by this machine's firewall",
-    errno.EPERM: "connection forbidden by this machine's firewall",
-    errno.EAFNOSUPPORT: "this machine does not speak that address family",
-    errno.EMFILE: "this process has too many open files",
-}
+
+class DialFailure(Enum):
+    """Why there is no connection; the value is the wording for people."""
+
+    REFUSED = "connection refused"
+    TIMED_OUT = "no answer"
+    NO_ROUTE = "no route"
+    RESET = "connection reset"
+    SOURCE = "the source address cannot be used"
+    OTHER = "no connection"
 
 
 class DialError(DanelawError):
-    """No connection. `no_route` tells that our own network cannot reach that address family at all."""
+    """No connection. `failure` is the kind; `reason` begins with its words and adds facts, without the address."""
 
-    def __init__(self, reason: str, *, no_route: bool = False) -> None:
-        super().__init__(reason)
-        self.no_route = no_route
+    def __init__(self, failure: DialFailure, detail: str = "") -> None:
+        super().__init__(f"{failure.value}{detail}")
+        self.failure = failure
+
+    @property
+    def no_route(self) -> bool:
+        """True when this machine has no way there, which says nothing about the host."""
+        return self.failure is DialFailure.NO_ROUTE
+
+
+_FAILURES = {
+    errno.ECONNREFUSED: DialFailure.REFUSED,
+    errno.ETIMEDOUT: DialFailure.TIMED_OUT,
+    errno.ENETUNREACH: DialFailure.NO_ROUTE,
+    errno.EHOSTUNREACH: DialFailure.NO_ROUTE,
+    errno.ENETDOWN: DialFailure.NO_ROUTE,
+    errno.EAFNOSUPPORT: DialFailure.NO_ROUTE,
+    errno.EADDRNOTAVAIL: DialFailure.NO_ROUTE,
+    errno.ECONNRESET: DialFailure.RESET,
+    errno.ECONNABORTED: DialFailure.RESET,
+}
 
 
 async def dial(
-    factory: Callable[[], P],
+    protocol_factory: Callable[[], P],
     address: str,
     port: int,
     *,
     timeout: float,
     source: str | None = None,
-    routes: Routes | None = None,
+    routes: Routes = NO_ROUTES,
 ) -> tuple[asyncio.Transport, P]:
-    """Connect to an IP address within `timeout` seconds, from `source` when given.
+    """Connect to an IPv4 or IPv6 address within `timeout` seconds.
 
-    `routes` may send the connection elsewhere; the caller goes on to speak of `address`. Raises `DialError`.
+    `source` is our address to send from, of the same family. `routes` redirects (address, port) pairs, for the lab
+    and for networks that tunnel port 25; what is dialled is never resolved. Raises `DialError`.
     """
-    target = (address, port) if routes is None else routes.get((address, port), (address, port))
+    target, target_port = routes.get((address, port), (address, port))
+    bound = _bound_socket(source, target) if source is not None else None
     loop = asyncio.get_running_loop()
-    local = None if source is None or target != (address, port) else (source, 0)
     try:
         async with asyncio.timeout(timeout):
-            return await loop.create_connection(factory, target[0], target[1], local_addr=local)
-    except TimeoutError:
-        raise DialError(f"no answer within {timeout:g} s") from None
+            if bound is None:
+                family = socket.AF_INET6 if ":" in target else socket.AF_INET
+                return await loop.create_connection(
+                    protocol_factory, target, target_port, family=family, flags=socket.AI_NUMERICHOST
+                )
+            await loop.sock_connect(bound, (target, target_port))
+            made = await loop.create_connection(protocol_factory, sock=bound)
+            bound = None
+            return made
+    except TimeoutError as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise _dial_error(error, target) from None
+        raise DialError(DialFailure.TIMED_OUT, f" in {timeout:g} s") from None
     except OSError as error:
-        words = _WORDS.get(error.errno or 0) or (error.strerror or str(error)).lower()
-        raise DialError(words, no_route=error.errno in (errno.ENETUNREACH, errno.EAFNOSUPPORT)) from None
+        raise _dial_error(error, target) from None
+    finally:
+        if bound is not None:
+            bound.close()
+
+
+def _bound_socket(source: str, target: str) -> socket.socket:
+    """A socket bound to `source`. The kernel picks the port late, when the destination is known."""
+    family = socket.AF_INET6 if ":" in target else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setblocking(False)
+        # IP_BIND_ADDRESS_NO_PORT: else each destination would use up a local port of its own.
+        if hasattr(socket, "IP_BIND_ADDRESS_NO_PORT"):
+            bound.setsockopt(socket.IPPROTO_IP, socket.IP_BIND_ADDRESS_NO_PORT, 1)
+        bound.bind((source, 0))
+    except (OSError, OverflowError) as error:
+        bound.close()
+        raise DialError(DialFailure.SOURCE, f" ({source}): {_words(error)}") from None
+    return bound
+
+
+def _dial_error(error: OSError, target: str) -> DialError:
+    failure = _FAILURES.get(error.errno or 0, DialFailure.OTHER)
+    if failure is DialFailure.OTHER:
+        return DialError(failure, f": {_words(error)}")
+    if failure is DialFailure.NO_ROUTE and ":" in target:
+        return DialError(failure, ": this machine has no IPv6 towards it")
+    return DialError(failure)
+
+
+def _words(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

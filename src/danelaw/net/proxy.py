@@ -1,33 +1,34 @@
-"""The PROXY protocol, version 2: who the client behind our load balancer is (haproxy's proxy-protocol.txt, §2.2).
+"""PROXY protocol version 2: a load balancer tells whom it speaks for (HAProxy's proxy-protocol.txt §2.2).
 
-Sans-IO. Only a balancer named in the configuration is read; whoever else could write such a header could claim any
-address. Version 1, a text line, is refused: it has no fixed length and no TLVs, and every balancer speaks version 2.
+A reader without I/O: bytes in, header out. Read it only on connections from load balancers of ours: anybody can
+write one. Version 1 is text and is not accepted; all balancers have known version 2 since 2014.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import struct
 from dataclasses import dataclass
 
 from danelaw.errors import DanelawError
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
-_FIXED = 16
-_MOST_BODY = 2048  # addresses of AF_UNIX take 216 octets; the rest are TLVs, which we skip
+MAX_HEADER = 16 + 4096
+"""Octets of a header with its TLVs; the format allows 65 551, real ones have less than a hundred."""
+
+_FIXED = len(SIGNATURE) + 4
 _LOCAL, _PROXY = 0, 1
-_ADDRESSES = {0x11: ("!4s4sHH", 12), 0x21: ("!16s16sHH", 36)}
+_TCP4, _TCP6 = 0x11, 0x21
+_ADDRESS_SIZES = {_TCP4: 4, _TCP6: 16}
 
 
-class ProxyHeaderError(DanelawError):
-    """What came first is no PROXY header version 2, or one this gateway cannot use."""
+class ProxyError(DanelawError):
+    """The connection does not begin with a valid PROXY header; it must be dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyHeader:
-    """`source` is the client's address and port; None when the balancer speaks for itself (LOCAL: a health check).
-
-    `rest` are the octets that followed the header.
+    """`source` and `destination` are (address, port) of the real connection, None for the balancer's own (LOCAL)
+    connections and for families other than TCP. `rest` are the octets behind the header.
     """
 
     source: tuple[str, int] | None
@@ -36,44 +37,45 @@ class ProxyHeader:
 
 
 class ProxyReader:
-    """Collects octets until the header is complete."""
+    """Collects the octets of one header."""
 
     __slots__ = ("_buffer",)
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._buffer = bytearray()
 
     def receive(self, data: bytes) -> ProxyHeader | None:
-        """Take octets; gives the header once it is whole, None before. Raises `ProxyHeaderError`."""
-        buffer = self._buffer = self._buffer + data
-        if buffer[: len(SIGNATURE)] != SIGNATURE[: len(buffer)]:
-            raise ProxyHeaderError(
-                "the connection does not begin with a PROXY header version 2",
-                advice="switch the balancer to send-proxy-v2, or remove proxy from [[listen]]",
-            )
+        """Feed what arrived; gives the header once it is complete, else None. Raises `ProxyError`."""
+        buffer = self._buffer
+        buffer += data
+        start = bytes(buffer[: len(SIGNATURE)])
+        if not SIGNATURE.startswith(start):
+            raise ProxyError("the connection does not begin with a PROXY protocol version 2 header")
         if len(buffer) < _FIXED:
             return None
-        version_command, family, length = struct.unpack_from("!BBH", buffer, 12)
-        if version_command >> 4 != 2 or version_command & 15 > _PROXY:
-            raise ProxyHeaderError(f"PROXY header with unknown version and command {version_command:#04x}")
-        if length > _MOST_BODY:
-            raise ProxyHeaderError(f"PROXY header of {length} octets: more than {_MOST_BODY}")
-        if len(buffer) < _FIXED + length:
+        version_command, family = buffer[12], buffer[13]
+        if version_command >> 4 != 2 or version_command & 0x0F not in (_LOCAL, _PROXY):
+            raise ProxyError(f"PROXY header with version and command {version_command:#04x} is not known")
+        length = int.from_bytes(buffer[14:16], "big")
+        end = _FIXED + length
+        if end > MAX_HEADER:
+            raise ProxyError(f"a PROXY header of {end} octets is too large")
+        if len(buffer) < end:
             return None
-        body, rest = buffer[_FIXED : _FIXED + length], buffer[_FIXED + length :]
-        if version_command & 15 == _LOCAL:
+        block, rest = bytes(buffer[_FIXED:end]), bytes(buffer[end:])
+        buffer.clear()
+        if version_command & 0x0F == _LOCAL:
             return ProxyHeader(None, None, rest)
-        return self._proxied(family, body, rest)
+        return _header(family, block, rest)
 
-    def _proxied(self, family: int, body: bytes, rest: bytes) -> ProxyHeader:
-        shape = _ADDRESSES.get(family)
-        if shape is None:
-            raise ProxyHeaderError(f"PROXY header for transport {family:#04x}: only TCP over IPv4 and IPv6 carry mail")
-        if len(body) < shape[1]:
-            raise ProxyHeaderError("PROXY header is shorter than its addresses")
-        source, destination, source_port, destination_port = struct.unpack_from(shape[0], body)
-        return ProxyHeader(
-            (str(ipaddress.ip_address(source)), source_port),
-            (str(ipaddress.ip_address(destination)), destination_port),
-            rest,
-        )
+
+def _header(family: int, block: bytes, rest: bytes) -> ProxyHeader:
+    size = _ADDRESS_SIZES.get(family)
+    if size is None:
+        return ProxyHeader(None, None, rest)  # §2.2: what is not understood is skipped, the balancer's address is used
+    if len(block) < 2 * size + 4:
+        raise ProxyError("a PROXY header is too short for its addresses")
+    source, destination = (str(ipaddress.ip_address(block[i : i + size])) for i in (0, size))
+    source_port = int.from_bytes(block[2 * size : 2 * size + 2], "big")
+    destination_port = int.from_bytes(block[2 * size + 2 : 2 * size + 4], "big")
+    return ProxyHeader((source, source_port), (destination, destination_port), rest)

@@ -1,10 +1,13 @@
-"""TLS: client contexts that verify nothing (`judge` does), the upgrade after STARTTLS, the presented chain."""
+"""TLS on connections: contexts, STARTTLS, and the chain a server presented.
+
+Client contexts verify nothing. Whether the chain is good is decided after the handshake, before MAIL, by
+`danelaw.tlspolicy.judge`, since DANE, MTA-STS and configured CAs each need another answer.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from functools import lru_cache
 from typing import Any
 
 from danelaw.errors import DanelawError
@@ -15,45 +18,77 @@ _VERSIONS = {
     "1.2": ssl.TLSVersion.TLSv1_2,
     "1.3": ssl.TLSVersion.TLSv1_3,
 }
-_SHUTDOWN_SECONDS = 5.0
+# Below 1.2 OpenSSL 3 wants security level 0, since old versions sign with SHA-1 (SSL_CTX_set_security_level(3)).
+_CIPHERS = "HIGH:!aNULL:!eNULL:!PSK:!SRP:!MD5:!RC4:!3DES"
+_OLD_CIPHERS = "HIGH:MEDIUM:!aNULL:!eNULL:!PSK:!SRP:!MD5:!RC4:@SECLEVEL=0"
+# A private CA or a DANE-EE key may be RSA-1024 or signed with SHA-1; rejecting it here would hide the reason.
+_CLIENT_LEVEL = ":@SECLEVEL=0"
+
+SHUTDOWN_TIMEOUT = 5.0
+"""Seconds a peer has to answer close_notify."""
 
 
 class HandshakeFailed(DanelawError):
-    """TLS could not be established; the reason says what OpenSSL saw."""
+    """The TLS handshake failed; `reason` says how in words."""
 
 
-@lru_cache(maxsize=8)
 def client_context(*, minimum: str = "1.2") -> ssl.SSLContext:
-    """A context for connections to other servers, made once per floor: it takes milliseconds.
+    """A context for connections to other servers; make it once and keep it (it costs milliseconds).
 
-    It accepts every certificate, since DANE, MTA-STS and the rest are judged from the presented chain afterwards and
-    a failed judgement ends the connection before MAIL. No session tickets: a resumed session presents no chain.
+    `minimum` is "1.0", "1.1", "1.2" or "1.3" (RFC 8996 forbids those below 1.2; a floor makes an old host get clear
+    text in opportunistic delivery, so it is a choice). Resumption is off: a resumed session presents no certificate.
+    Raises `ValueError` for another version.
     """
+    if minimum not in _VERSIONS:
+        raise ValueError(f"{minimum!r} is no TLS version; one of {', '.join(_VERSIONS)} expected")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = _VERSIONS[minimum]
-    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION
-    if minimum in ("1.0", "1.1"):
-        # OpenSSL 3 has no SHA-1 signatures at its usual security level, so old versions need the lowest.
-        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    old = minimum in ("1.0", "1.1")
+    context.set_ciphers(_OLD_CIPHERS if old else _CIPHERS + _CLIENT_LEVEL)
+    _set_minimum(context, _VERSIONS[minimum])
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     return context
 
 
-def presented_chain(tls: Any) -> tuple[bytes, ...]:
-    """The certificates the peer presented, DER, leaf first; empty without any.
+def server_context(chain: str, key: str, *, minimum: str = "1.2") -> ssl.SSLContext:
+    """A context for listeners from PEM files: certificate with its intermediates, and private key.
 
-    `tls` is the transport's "ssl_object". Python 3.13 has a public method; before, the same data is one attribute
-    deeper.
+    Raises `OSError` or `ssl.SSLError` as the ssl module does; `danelaw.net.certificates` puts them in words.
     """
-    public = getattr(tls, "get_unverified_chain", None)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers(_CIPHERS)
+    _set_minimum(context, _VERSIONS[minimum])
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.load_cert_chain(chain, key, password=_no_password)
+    return context
+
+
+def _no_password() -> str:
+    """Without this OpenSSL would ask at the terminal for the password of an encrypted key."""
+    return ""
+
+
+def _set_minimum(context: ssl.SSLContext, version: ssl.TLSVersion) -> None:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # choosing an old version is the operator's decision
+        context.minimum_version = version
+
+
+def presented_chain(ssl_object: Any) -> tuple[bytes, ...]:
+    """The certificates the peer presented, DER, leaf first, as sent; empty when it sent none.
+
+    Takes what `transport.get_extra_info("ssl_object")` gives. The chain the ssl module calls verified would be
+    made up under `CERT_NONE`. Python 3.13 has this as a public method; before, it is found one level down.
+    """
+    public = getattr(ssl_object, "get_unverified_chain", None)
     if public is not None:
-        return tuple(public() or ())
-    chain = tls._sslobj.get_unverified_chain()
-    return tuple(certificate.public_bytes(_DER) for certificate in chain or ())
-
-
-_DER = 2  # _ssl.ENCODING_DER, which is not exported
+        return tuple(public())
+    chain = ssl_object._sslobj.get_unverified_chain()
+    # _ssl.ENCODING_DER is 2; the constant itself is private too.
+    return tuple(certificate.public_bytes(2) for certificate in chain or ())
 
 
 async def start_tls(
@@ -63,34 +98,61 @@ async def start_tls(
     *,
     server_side: bool = False,
     server_hostname: str | None = None,
-    timeout: float,
+    timeout: float = 60.0,
 ) -> asyncio.Transport:
-    """Upgrade a connection whose protocol holds no unread octets; gives the protected transport.
+    """Do the handshake on a connection in use (RFC 3207) within `timeout` seconds, and return the new transport.
 
-    The protocol gets no `connection_made` for it. Raises `HandshakeFailed`; the connection is of no use then.
+    Call it without an await after the last plain byte was written or read: from the first line on nothing plain
+    reaches `protocol` any more, since reading is stopped before the loop can run, and octets that still
+    arrive are handed to TLS, which refuses them. What the protocol has buffered already it must check itself: RFC 3207
+    §4.2 is broken by any octet between the reply to STARTTLS and the handshake. Raises `HandshakeFailed`; the
+    connection is closed then.
     """
+    if transport.is_closing():
+        raise HandshakeFailed("the connection was closed before the TLS handshake")
+    transport.pause_reading()
     loop = asyncio.get_running_loop()
     try:
-        protected = await loop.start_tls(
+        secured = await loop.start_tls(
             transport,
             protocol,
             context,
             server_side=server_side,
-            server_hostname=server_hostname if not server_side else None,
+            server_hostname=None if server_side else server_hostname,
             ssl_handshake_timeout=timeout,
-            ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
+            ssl_shutdown_timeout=SHUTDOWN_TIMEOUT,
         )
-    except ssl.SSLError as error:
-        raise HandshakeFailed(_words(error)) from None
-    except TimeoutError:
-        raise HandshakeFailed(f"no TLS handshake within {timeout:g} s") from None
-    except (OSError, EOFError) as error:
-        raise HandshakeFailed(f"the connection ended during the TLS handshake: {error or 'closed'}") from None
-    if protected is None:
-        raise HandshakeFailed("the connection ended during the TLS handshake")
-    return protected
+    except (OSError, ssl.CertificateError) as error:
+        transport.abort()
+        raise HandshakeFailed(handshake_words(error, timeout)) from None
+    except BaseException:
+        transport.abort()
+        raise
+    if secured is None:
+        raise HandshakeFailed("the connection was closed during the TLS handshake")
+    return secured
 
 
-def _words(error: ssl.SSLError) -> str:
-    reason = (error.reason or "").replace("_", " ").lower()
-    return reason or str(error)
+_WORDS = {
+    "WRONG_VERSION_NUMBER": "what came is not TLS",
+    "UNSUPPORTED_PROTOCOL": "the server has only TLS versions that are too old",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "no TLS version in common",
+    "NO_SHARED_CIPHER": "no cipher in common",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the other side refused the TLS handshake (no cipher or version in common)",
+    "UNEXPECTED_EOF_WHILE_READING": "the connection was closed during the TLS handshake",
+    "UNRECOGNIZED_NAME": "the server does not know the name we asked for (SNI)",
+    "TLSV1_UNRECOGNIZED_NAME": "the server does not know the name we asked for (SNI)",
+    "DH_KEY_TOO_SMALL": "the server's Diffie-Hellman key is too small",
+}
+
+
+def handshake_words(error: BaseException, timeout: float) -> str:
+    """A handshake's failure for people."""
+    if isinstance(error, ssl.SSLError):
+        known = _WORDS.get(str(error.reason))
+        return known or f"TLS error: {str(error.reason or error).replace('_', ' ').lower()}"
+    if isinstance(error, TimeoutError) or "handshake" in str(error) and "taking longer" in str(error):
+        return f"the TLS handshake did not end within {timeout:g} s"
+    if isinstance(error, ConnectionError):
+        return "the connection was closed during the TLS handshake"
+    return f"TLS handshake failed: {error}"

@@ -30,16 +30,16 @@ class Roots:
     """Trust anchors as a reusable OpenSSL store.
 
     A root need not be self-signed: whoever is in the bundle is trusted (RFC 5280 §6.1.1 (d)). Not to be shared
-    between threads, since the time of verification is set in the store.
+    between threads, since the time of verification is set in the store. `certificates` are the anchors in DER.
     """
 
-    __slots__ = ("_count", "_store", "source")
+    __slots__ = ("_store", "certificates", "source")
 
     def __init__(self, certificates: tuple[crypto.X509, ...], source: str) -> None:
         if not certificates:
             raise RootsError(f"{source} holds no certificate", advice="give a file with CA certificates in PEM form")
         self._store = store_of(certificates)
-        self._count = len(certificates)
+        self.certificates = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, loaded) for loaded in certificates)
         self.source = source
 
     @classmethod
@@ -77,7 +77,7 @@ class Roots:
         )
 
     def __len__(self) -> int:
-        return self._count
+        return len(self.certificates)
 
     def store_at(self, now: float) -> crypto.X509Store:
         """The store, set to verify at `now` (POSIX seconds)."""

@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 from danelaw.smtp.reply import Reply
 
-_KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}\Z", re.ASCII)
+# Some old servers write "SIZE=1000" and "AUTH=LOGIN".
+_LINE = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9-]{0,63})(?:[ =](.*))?\Z", re.ASCII)
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
@@ -26,10 +27,9 @@ class Extensions:
         first, *rest = reply.lines
         keywords: dict[str, str] = {}
         for line in rest:
-            # Some old servers write "SIZE=1000" and "AUTH=LOGIN"; the first mention of a keyword counts.
-            keyword, _, parameters = line.strip().replace("=", " ", 1).partition(" ")
-            if _KEYWORD.match(keyword):
-                keywords.setdefault(keyword.upper(), parameters.strip())
+            match = _LINE.match(line)
+            if match:  # the first mention of a keyword counts
+                keywords.setdefault(match[1].upper(), (match[2] or "").strip())
         return cls(first.split(" ", 1)[0], MappingProxyType(keywords))
 
     def __contains__(self, keyword: str) -> bool:

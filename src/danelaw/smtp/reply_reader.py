@@ -58,7 +58,7 @@ class ReplyReader:
             if end < 0:
                 return None
             if end == 0 or buffer[end - 1] != _CR:
-                raise MalformedReply(f"the server ended a reply line without CR LF: {buffer[:80]!r}", _WORTH)
+                raise MalformedReply(f"the server ended a reply line without CR LF: {buffer[: end + 1][:80]!r}", _WORTH)
             line, self._buffer = buffer[: end - 1], buffer[end + 1 :]
             if not self._lines and line[3:4] != b"-":
                 return _single(line, self._limits.strict_text)
@@ -106,7 +106,7 @@ def _split(line: bytes, strict: bool) -> tuple[bytes, bytes, str]:
         raise MalformedReply(f"the server sent a CR within a reply line: {line[:80]!r}", _WORTH)
     code, separator, octets = match[1], match[2] or b"", match[3] or b""
     text = octets.decode("utf-8", "backslashreplace")
-    if text.isascii() and text.isprintable():
+    if octets.isascii() and text.isprintable():
         return code, separator, text
     if strict:
         raise MalformedReply(f"the server sent a reply with octets that are no printable ASCII: {line[:80]!r}", _WORTH)

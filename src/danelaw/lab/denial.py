@@ -65,7 +65,7 @@ class NSECChain:
         following = self._owners[(position + 1) % len(self._owners)]
         types = {*self._zone.bitmap(owner), dns.rdatatype.NSEC, dns.rdatatype.RRSIG}
         windows = dns.rdtypes.util.Bitmap.from_rdtypes(sorted(types)).windows
-        rdata = NSEC(dns.rdataclass.IN, dns.rdatatype.NSEC, following, windows)
+        rdata = NSEC(dns.rdataclass.IN, dns.rdatatype.NSEC, following, windows)  # type: ignore[no-untyped-call]
         return dns.rrset.from_rdata(owner, SOA_TTL, rdata)
 
     def _at_or_before(self, name: dns.name.Name) -> dns.rrset.RRset:
@@ -124,7 +124,7 @@ class NSEC3Chain:
         following = self._hashes[(position + 1) % len(self._hashes)]
         windows = dns.rdtypes.util.Bitmap.from_rdtypes(self._zone.bitmap(self._names[digest])).windows
         flags = _OPT_OUT if self._opt_out else 0
-        rdata = NSEC3(dns.rdataclass.IN, dns.rdatatype.NSEC3, _SHA1, flags, 0, b"", following, windows)
+        rdata = NSEC3(dns.rdataclass.IN, dns.rdatatype.NSEC3, _SHA1, flags, 0, b"", following, windows)  # type: ignore[no-untyped-call]
         label = base64.b32encode(digest).translate(_TO_HEX_ALPHABET).lower()
         return dns.rrset.from_rdata(dns.name.Name((label, *self._zone.origin.labels)), SOA_TTL, rdata)
 

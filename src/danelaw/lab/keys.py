@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
 import dns.dnssec
 import dns.dnssectypes
@@ -21,9 +20,9 @@ from danelaw.lab.scenario import Algorithm
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
 _NUMBERS = {
-    Algorithm.P256: dns.dnssec.Algorithm.ECDSAP256SHA256,
-    Algorithm.ED25519: dns.dnssec.Algorithm.ED25519,
-    Algorithm.RSA: dns.dnssec.Algorithm.RSASHA256,
+    Algorithm.P256: dns.dnssectypes.Algorithm.ECDSAP256SHA256,
+    Algorithm.ED25519: dns.dnssectypes.Algorithm.ED25519,
+    Algorithm.RSA: dns.dnssectypes.Algorithm.RSASHA256,
 }
 
 
@@ -54,14 +53,14 @@ class ZoneKey:
             private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         flags = Flag.ZONE | Flag.SEP if signs_keys else Flag.ZONE
         dnskey = dns.dnssec.make_dnskey(private.public_key(), _NUMBERS[algorithm], flags=flags)
-        return cls(private, cast(DNSKEY, dnskey))
+        return cls(private, dnskey)
 
     def sign(self, rrset: dns.rrset.RRset, signer: dns.name.Name, window: Window) -> RRSIG:
         """The signature of `rrset` by this key (RFC 4034 §3.1)."""
         signature = dns.dnssec.sign(
             rrset, self.private, signer, self.dnskey, inception=window.inception, expiration=window.expiration
         )
-        return cast(RRSIG, signature)
+        return signature
 
 
 class ZoneKeys:
@@ -91,4 +90,4 @@ class ZoneKeys:
     @cached_property
     def ds(self) -> DS:
         """The digest for the parent (RFC 4509: SHA-256)."""
-        return cast(DS, dns.dnssec.make_ds(self.origin, self.ksk.dnskey, dns.dnssectypes.DSDigest.SHA256))
+        return dns.dnssec.make_ds(self.origin, self.ksk.dnskey, dns.dnssectypes.DSDigest.SHA256)

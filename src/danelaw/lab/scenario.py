@@ -6,6 +6,7 @@ record `3 1 1` that matches it. Everything else is said by leaving the path at o
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, TypeAlias
@@ -61,7 +62,7 @@ class Chain(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """What a host shows. `names`: DNS-IDs, None for the host's own name; `domain_name` adds the scenario's domain."""
+    """What a host shows. `names`: DNS-IDs, None for the host's own name."""
 
     issuer: Issuer = Issuer.PUBLIC
     names: tuple[str, ...] | None = None
@@ -110,16 +111,16 @@ class Behaviour:
 class Host:
     """One mail host of a destination.
 
-    `name` is relative to the domain, absolute with a final dot, "@" for the domain itself. `tlsa` are
-    words such as "3 1 1", see `danelaw.lab.tlsa`; `tlsa_at` is the base name they are published under
-    (default: the host's name). `alias` makes the host's name a CNAME to it. `elsewhere` says that the host
-    is declared by another scenario. `v4` and `v6`: "up", "dead" (connection refused) or "" (no address).
+    `name` is relative to the domain, absolute with a final dot, "@" for the domain itself. `tlsa` are words such as
+    "3 1 1", see `danelaw.lab.tlsa`; `tlsa_owner` is the absolute name they are published at (default: `_25._tcp.`
+    before the host's expanded name). `alias` makes the host's name a CNAME to it. `elsewhere` says that the host is
+    declared by another scenario. `v4` and `v6`: "up", "dead" (connection refused) or "" (no address).
     """
 
     name: str = "mx"
     preference: int = 10
     tlsa: tuple[str, ...] = ("3 1 1",)
-    tlsa_at: str | None = None
+    tlsa_owner: str | None = None
     certificate: Certificate = Certificate()
     behaviour: Behaviour = Behaviour()
     attack: Attack = Attack.NONE
@@ -229,6 +230,18 @@ class Scenario:
     def address(self) -> str:
         """The recipient to write to."""
         return f"{self.recipient}@{self.domain}"
+
+    @property
+    def why_shown(self) -> str:
+        """`why` for people who read it without a run: placeholders for fingerprints become dots."""
+        return self.why.replace("{shown}", "…").replace("{published}", "…")
+
+    @property
+    def why_pattern(self) -> str:
+        """`why` as a regular expression: a placeholder matches a fingerprint, first 8 … last 4."""
+        fingerprint = "[0-9a-f]{8}…[0-9a-f]{4}"
+        quoted = re.escape(self.why)
+        return quoted.replace(r"\{shown\}", fingerprint).replace(r"\{published\}", fingerprint)
 
     @property
     def receives(self) -> bool:

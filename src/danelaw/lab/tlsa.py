@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import hashlib
 
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
@@ -17,19 +20,25 @@ from danelaw.lab.certificates import Authorities, Credential
 _DIGESTS = {"1": hashlib.sha256, "2": hashlib.sha512}
 
 
-def tlsa_text(words: str, shown: Credential, authorities: Authorities) -> str:
-    """The rdata in zone-file form for the declaration `words`."""
+def tlsa_rdata(words: str, shown: Credential, authorities: Authorities) -> dns.rdata.Rdata:
+    """The record for the declaration `words`."""
+    usage, selector, matching, *more = words.split()
+    data = bytes.fromhex(more[1]) if more[:1] == ["raw"] else _association(words, shown, authorities)
+    # dnspython refuses to hold a digest of the wrong length as a TLSA record; other people's servers do not.
+    wire = bytes([int(usage), int(selector), int(matching)]) + data
+    return dns.rdata.GenericRdata(dns.rdataclass.IN, dns.rdatatype.TLSA, wire)
+
+
+def _association(words: str, shown: Credential, authorities: Authorities) -> bytes:
     usage, selector, matching, *more = words.split()
     option = more[0] if more else ""
-    if option == "raw":
-        return f"{usage} {selector} {matching} {more[1]}"
     certificate = _chosen(usage, option, shown, authorities)
     data = _selected(selector, certificate)
     if matching in _DIGESTS:
         data = _DIGESTS[matching](data).digest()
     if option == "short":
         data = data[:-1]
-    return f"{usage} {selector} {matching} {data.hex()}"
+    return data
 
 
 def _chosen(usage: str, option: str, shown: Credential, authorities: Authorities) -> x509.Certificate:

@@ -1,4 +1,4 @@
-"""From declarations to a world: names, addresses, certificates and zones of all scenarios, before a socket is opened."""
+"""From declarations to a world: names, addresses, certificates and zones of all scenarios, before any socket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from danelaw.lab.faults import FaultTable, PlacedFault
 from danelaw.lab.keys import Window, ZoneKeys
 from danelaw.lab.recursion import Recursion
 from danelaw.lab.scenario import STS, Algorithm, Certificate, Denial, Host, Issuer, PolicyHost, Scenario
-from danelaw.lab.tlsa import tlsa_text
+from danelaw.lab.tlsa import tlsa_rdata
 from danelaw.lab.zone import Zone
 
 _DAY = 86400
@@ -175,9 +175,10 @@ class World:
                 self._add(expanded, rdtype, address)
                 addresses.append((address, state == "up"))
         shown = self.authorities.credential(host.certificate, name)
-        base = host.tlsa_at.rstrip(".") if host.tlsa_at else expanded
+        owner = host.tlsa_owner or f"_25._tcp.{expanded}."
         for words in host.tlsa:
-            self._add(f"_25._tcp.{base}", "TLSA", tlsa_text(words, shown, self.authorities))
+            rdata = tlsa_rdata(words, shown, self.authorities)
+            self._zone_of(dns.name.from_text(owner)).add(dns.rrset.from_rdata(owner, 3600, rdata))
         # The attacker's certificate carries the right name: only DNS or a public CA tells it apart.
         forged = self.authorities.self_signed((name,))
         self.hosts.append(PlacedHost(scenario, host, name, tuple(addresses), shown, forged))

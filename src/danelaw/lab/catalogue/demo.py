@@ -21,7 +21,7 @@ NO_TLS = Behaviour(starttls=StartTLS.ABSENT)
 PRIVATE = Certificate(issuer=Issuer.PRIVATE, chain=Chain.FULL)
 
 DEMO: tuple[Scenario, ...] = (
-    Scenario(domain="dane.lab", demo=1, rules=("mx-order", "tlsa-usable", "dane-ee", "opportunism-none")),
+    Scenario(domain="dane.lab", demo=1, rules=("tlsa-usable", "dane-ee")),
     Scenario(
         domain="expired-cert.lab",
         demo=2,

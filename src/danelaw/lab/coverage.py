@@ -1,0 +1,116 @@
+"""Which scenario shows which rule, and what is not shown: the tables of docs/lab.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from danelaw.lab.catalogue import SCENARIOS
+from danelaw.lab.rules import DEFECTS, RESULTS, RULES, Defect, Result, Rule
+from danelaw.lab.scenario import Scenario
+
+_ROWS: tuple[Rule | Defect, ...] = (*RULES, *DEFECTS)
+Cells: TypeAlias = Mapping[tuple[str, Result], tuple[str, ...]]
+
+_INTRODUCTION = """\
+# The lab
+
+<!-- Made by danelaw.lab.coverage; do not edit. -->
+
+`danelaw lab` runs an internet in a box on this machine, offline and without root: its own DNS with a signed root,
+mail servers, MTA-STS policy hosts, and attackers in the path. Every connection is a real socket, every signature and
+certificate a real one. Mail to the addresses of the lab reaches it through routes (`[lab.routes]` in danelaw.toml)
+that lead from port 25 of an address to a high port; TLSA records stay at `_25._tcp`.
+
+```
+danelaw lab                  run it; prints the destinations and a danelaw.toml for a gateway
+danelaw lab --port25         as root: mail servers listen on port 25 of their own loopback addresses
+danelaw lab --export DIR     write signed zones, keys, certificates and configuration for nsd, unbound and Postfix
+```
+
+Outcome and protection are what a correct gateway makes of one message to `anna@` the destination (nothing else in its
+configuration than the snippet); *level* is what `danelaw check` says.
+"""
+
+
+def result(scenario: Scenario) -> Result:
+    """The column of a scenario."""
+    if scenario.outcome == "delivered":
+        for known in RESULTS:
+            if known == scenario.protection:
+                return known
+        raise ValueError(f"{scenario.domain}: {scenario.protection} is no result of a delivery")
+    return scenario.outcome
+
+
+def cells(scenarios: Iterable[Scenario]) -> Cells:
+    """The domains by (rule or defect, result)."""
+    found: dict[tuple[str, Result], tuple[str, ...]] = {}
+    for scenario in scenarios:
+        for identity in (*scenario.rules, *scenario.defects):
+            key = (identity, result(scenario))
+            found[key] = (*found.get(key, ()), scenario.domain)
+    return found
+
+
+def gaps(scenarios: Sequence[Scenario]) -> list[tuple[str, Result]]:
+    """Cells that matter and are empty."""
+    found = cells(scenarios)
+    wanted = [(row.id, column) for row in _ROWS for column in row.results]
+    return [cell for cell in wanted if cell not in found]
+
+
+def strays(scenarios: Sequence[Scenario]) -> list[tuple[str, Result]]:
+    """Cells that are filled although the rule cannot have that result, or there is no such rule."""
+    wanted = {(row.id, column) for row in _ROWS for column in row.results}
+    return [cell for cell in cells(scenarios) if cell not in wanted]
+
+
+def reference() -> str:
+    """docs/lab.md for the whole catalogue."""
+    return page(SCENARIOS)
+
+
+def page(scenarios: Sequence[Scenario]) -> str:
+    """The page for these scenarios."""
+    parts = [_INTRODUCTION, f"## {len(scenarios)} destinations\n", _destinations(scenarios)]
+    parts += [
+        "## Rules\n",
+        "Each rule of decision and the results it can have; an em dash marks what it cannot lead to.\n",
+        _matrix(RULES, cells(scenarios)),
+        "## Mistakes of other gateways\n",
+        _matrix([defect for defect in DEFECTS if defect.results], cells(scenarios)),
+        "Mistakes that no destination can show are tested elsewhere:\n",
+        "\n".join(f"- {d.text}: {d.elsewhere}" for d in DEFECTS if not d.results) + "\n",
+    ]
+    return "\n".join(parts)
+
+
+def _destinations(scenarios: Sequence[Scenario]) -> str:
+    lines = ["| to | publishes | outcome | protected by | level | why |", "|---|---|---|---|---|---|"]
+    for scenario in scenarios:
+        name = f"{scenario.domain} (attack)" if scenario.attack else scenario.domain
+        why = scenario.why_shown + {"none": "", "requiretls": " (sent with REQUIRETLS)"}.get(
+            scenario.demand, " (sent with TLS-Required: No)"
+        )
+        row = (name, scenario.publishes, scenario.outcome, scenario.protection, scenario.level, why)
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _matrix(rows: Sequence[Rule | Defect], found: Cells) -> str:
+    lines = [f"| | {' | '.join(RESULTS)} |", "|---" * (len(RESULTS) + 1) + "|"]
+    for row in rows:
+        source = f" ({row.source})" if isinstance(row, Rule) else ""
+        shown = [
+            ", ".join(_short(domain) for domain in found.get((row.id, column), ("**none**",)))
+            if column in row.results
+            else "—"
+            for column in RESULTS
+        ]
+        lines.append(f"| {row.text}{source} | {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _short(domain: str) -> str:
+    return domain.removesuffix(".lab")

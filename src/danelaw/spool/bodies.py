@@ -59,8 +59,7 @@ class BodyWriter:
             os.rename(self._directory / (self.name + PARTIAL), self._directory / self.name)
             sync_directory(self._directory)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(self._directory / self.name)
+            delete_bodies(self._directory, (self.name, self.name + PARTIAL))
             self._fail(error)
         return self.name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -27,6 +28,7 @@ SELECT_RECIPIENT = (
 )
 # By hand: setting up a JSON encoder for every record costs more than storing it.
 _quoted = json.encoder.encode_basestring
+_LOCAL_PART = re.compile(r"""([^\s<>"'(),:;@])[^\s<>"'(),:;@]*@""")
 
 
 def flags(message: QueuedMessage) -> int:
@@ -157,21 +159,16 @@ class Redaction:
         local, _, domain = address.rpartition("@")
         return f"{local[:1]}…@{domain} {self.digest(address)}"
 
-    def words(self, text: str, addresses: Iterable[str]) -> str:
-        """A reply or reason as history keeps it: servers like to repeat the address in them."""
-        if self.redact:
-            for address in addresses:
-                if "@" in address:
-                    text = text.replace(address, self.shown(address).split(" ")[0])
-        return text
+    def words(self, text: str) -> str:
+        """A reply or reason as history keeps it: servers like to repeat addresses in them."""
+        return _LOCAL_PART.sub(r"\1…@", text) if self.redact else text
 
 
 def history_row(
     message: QueuedMessage, recipients: Iterable[QueuedRecipient], at: float, redaction: Redaction
 ) -> tuple[Any, ...]:
     """For `INSERT_HISTORY`: one compact record of a finished message."""
-    people = (message.reverse_path,) if redaction.redact else ()
-    kept = ",".join([_finished_recipient(recipient, people, redaction) for recipient in recipients])
+    kept = ",".join([_finished_recipient(recipient, redaction) for recipient in recipients])
     return (
         message.id,
         message.received_at,
@@ -187,11 +184,11 @@ def history_row(
     )
 
 
-def _finished_recipient(recipient: QueuedRecipient, people: tuple[str, ...], redaction: Redaction) -> str:
+def _finished_recipient(recipient: QueuedRecipient, redaction: Redaction) -> str:
     """One recipient in history, a JSON array: number, address, next hop, state, when, tries, reply, reason."""
     path, reply, reason = recipient.forward_path, recipient.reply, recipient.reason
     if redaction.redact:
-        reply, reason = (redaction.words(text, (path, *people)) for text in (reply, reason))
+        reply, reason = redaction.words(reply), redaction.words(reason)
         path = redaction.shown(path)
     return (
         f"[{recipient.number},{_quoted(path)},{_quoted(recipient.key[0])},{int(recipient.state)},"

@@ -33,7 +33,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
             notify TEXT NOT NULL, orcpt TEXT NOT NULL, reply TEXT NOT NULL, reason TEXT NOT NULL,
             PRIMARY KEY (message, number)) STRICT, WITHOUT ROWID""",
         # Partial: a message delivered at once is born claimed (state 1) and never touches this index.
-        "CREATE INDEX recipient_due ON recipient (queue, due) WHERE state = 0",
+        # state is in it so that the index covers the count at start.
+        "CREATE INDEX recipient_due ON recipient (queue, due, state) WHERE state = 0",
         """CREATE TABLE history (
             id INTEGER PRIMARY KEY, received_at REAL NOT NULL, finished_at REAL NOT NULL, reverse_path TEXT NOT NULL,
             size INTEGER NOT NULL, flags INTEGER NOT NULL, client_address TEXT NOT NULL, client_helo TEXT NOT NULL,

@@ -69,7 +69,7 @@ class ForwardPath:
 
         Raises `PathError` (a `MailboxError`).
         """
-        if postmaster_at is not None and text[1:-1].lower() == "postmaster" and text[:1] == "<" and text[-1:] == ">":
+        if len(text) == 12 and postmaster_at is not None and text.lower() == "<postmaster>":
             return cls(Mailbox(Localpart(text[1:-1]), postmaster_at), True)
         return cls(_mailbox(text))
 

@@ -73,7 +73,10 @@ class LineReader:
 
     def take_all(self) -> bytes:
         """Everything, raw."""
-        return self.take(len(self))
+        self._merge()
+        taken = self._buffer[self._position :] if self._position else self._buffer
+        self._buffer, self._position = b"", 0
+        return taken
 
     def put_back(self, data: bytes) -> None:
         """Return the end of what `take_all` gave."""

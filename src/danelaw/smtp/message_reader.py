@@ -130,7 +130,7 @@ class DataReader(_Reader):
                 self._keep(buffer)
                 return None
             rest = bytes(buffer[end + 3 :])
-        text = self._unstuffed(bytes(memoryview(buffer)[:end]))
+        text = self._unstuffed(data[:end] if buffer is data else bytes(memoryview(buffer)[:end]))
         self._pending = bytearray()
         self._finish(self._screen(text), large=end > self._stream_above)
         return rest

@@ -75,6 +75,8 @@ def lacking(envelope: Envelope, offered: Extensions, *, size: int | None, eight_
 
 def refusal(envelope: Envelope, offered: Extensions, *, size: int | None, eight_bit: bool) -> Reply | None:
     """The status with which this message cannot go to this next hop, or None when it can."""
+    if not envelope.smtputf8 and not eight_bit and (size is None or size <= (offered.max_size or size)):
+        return None  # the common case: DSN alone never refuses
     for need in lacking(envelope, offered, size=size, eight_bit=eight_bit):
         outcome = TABLE[need]
         if isinstance(outcome, Reply):

@@ -30,7 +30,7 @@ from danelaw.smtp.line_reader import LineReader
 from danelaw.smtp.message_reader import ChunkReader, DataReader
 from danelaw.smtp.reply import Reply
 from danelaw.smtp.settings import LINE_INCREMENT, ServerSettings
-from danelaw.smtp.state import State, refusal
+from danelaw.smtp.state import ALLOWED, State, refusal
 from danelaw.smtp.transaction import Transaction
 
 Answerable = Hello | StartTLS | MailFrom | RcptTo | DataRequested | EndOfMessage
@@ -129,7 +129,8 @@ class ServerDialogue:
             raise CommandError(replies.NOT_PROVIDED)
         if argument and verb in _NO_ARGUMENT:
             raise CommandError(replies.NO_ARGUMENT)
-        self._check_sequence(verb)
+        if self._state not in ALLOWED[verb]:
+            self._check_sequence(verb)
         if verb is Verb.RCPT:
             self._rcpt(line)
         elif verb is Verb.MAIL:

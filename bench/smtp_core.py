@@ -1,7 +1,8 @@
 """CPU per 4 KB message in the SMTP cores alone: no sockets, no storage, no TLS.
 
 Usage: python bench/smtp_core.py [messages]. Prints microseconds of thread time per message for the server (MAIL, RCPT
-and DATA in one burst, then the message) and for the client that talks to it, the best and the median of nine rounds.
+and DATA in one burst, then the message) and for the client that talks to it, the best and the median of nine rounds,
+and, as a yardstick for the machine at this moment, nanoseconds per turn of an empty loop.
 """
 
 from __future__ import annotations
@@ -79,6 +80,13 @@ def send(messages: int) -> None:
             pass
 
 
+def turn(turns: int) -> None:
+    """The yardstick: a loop that adds."""
+    total = 0
+    for number in range(turns):
+        total += number
+
+
 def main() -> None:
     """Measure both sides."""
     messages = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
@@ -92,6 +100,9 @@ def main() -> None:
             f"{name}: best {min(rounds):5.1f} µs, median {statistics.median(rounds):5.1f} µs "
             f"per message of {len(MESSAGE)} octets"
         )
+    before = time.thread_time()
+    turn(1_000_000)
+    print(f"yardstick: {(time.thread_time() - before) * 1e3:.1f} ns per turn of an empty loop")
 
 
 if __name__ == "__main__":

@@ -216,13 +216,14 @@ def test_the_state_table_has_no_hole(verb: Verb, state: State) -> None:
 
 
 def _in_state(state: State) -> Owner:
-    owner = Owner(settings(starttls=True))
+    owner = Owner(settings(limits_=limits(message_size=50), starttls=True))
     steps = {
         State.GREETED: b"",
         State.READY: b"EHLO c\r\n",
         State.MAIL: b"EHLO c\r\n" + MAIL,
         State.RCPT: b"EHLO c\r\n" + MAIL + b"RCPT TO:<a@b>\r\n",
         State.BDAT: b"EHLO c\r\n" + MAIL + b"RCPT TO:<a@b>\r\nBDAT 3\r\na\r\n",
+        State.BDAT_FAILED: b"EHLO c\r\n" + MAIL + b"RCPT TO:<a@b>\r\nBDAT 99\r\n" + b"x" * 99,
     }
     owner.feed(steps[state])
     assert owner.server.state is state
@@ -245,7 +246,7 @@ _LINES = {
 }
 
 
-@pytest.mark.parametrize("state", [State.GREETED, State.READY, State.MAIL, State.RCPT, State.BDAT])
+@pytest.mark.parametrize("state", [State.GREETED, State.READY, State.MAIL, State.RCPT, State.BDAT, State.BDAT_FAILED])
 @pytest.mark.parametrize("verb", list(_LINES))
 def test_the_server_follows_the_state_table(verb: Verb, state: State) -> None:
     sent = _in_state(state).feed(_LINES[verb] + b"\r\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from OpenSSL import crypto
 
@@ -105,9 +104,7 @@ def _path_length(candidate: bytes, loaded: tuple[crypto.X509, ...], now: float) 
         anchor = crypto.load_certificate(crypto.FILETYPE_ASN1, candidate)
     except crypto.Error:
         raise PathError(PKIXFailure.OTHER, "the CA certificate cannot be parsed") from None
-    store = store_of((anchor,))
-    store.set_time(datetime.fromtimestamp(now, UTC))
-    return len(verified_path(store, loaded)) - 1
+    return len(verified_path(store_of((anchor,), now), loaded)) - 1
 
 
 def _named(leaf_der: bytes, references: tuple[Domain, ...], depth: int) -> AnchorOutcome:

@@ -151,7 +151,7 @@ def handshake_words(error: BaseException, timeout: float) -> str:
     if isinstance(error, ssl.SSLError):
         known = _WORDS.get(str(error.reason))
         return known or f"TLS error: {str(error.reason or error).replace('_', ' ').lower()}"
-    if isinstance(error, TimeoutError) or "handshake" in str(error) and "taking longer" in str(error):
+    if isinstance(error, TimeoutError) or ("handshake" in str(error) and "taking longer" in str(error)):
         return f"the TLS handshake did not end within {timeout:g} s"
     if isinstance(error, ConnectionError):
         return "the connection was closed during the TLS handshake"

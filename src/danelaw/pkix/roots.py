@@ -33,12 +33,13 @@ class Roots:
     between threads, since the time of verification is set in the store. `certificates` are the anchors in DER.
     """
 
-    __slots__ = ("_store", "certificates", "source")
+    __slots__ = ("_at", "_loaded", "_store", "certificates", "source")
 
     def __init__(self, certificates: tuple[crypto.X509, ...], source: str) -> None:
         if not certificates:
             raise RootsError(f"{source} holds no certificate", advice="give a file with CA certificates in PEM form")
-        self._store = store_of(certificates)
+        self._loaded = certificates
+        self._store, self._at = store_of(certificates), -1
         self.certificates = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, loaded) for loaded in certificates)
         self.source = source
 
@@ -80,15 +81,22 @@ class Roots:
         return len(self.certificates)
 
     def store_at(self, now: float) -> crypto.X509Store:
-        """The store, set to verify at `now` (POSIX seconds)."""
-        self._store.set_time(datetime.fromtimestamp(now, UTC))
+        """The store, set to verify at `now` (POSIX seconds).
+
+        OpenSSL lets the time of a store be set only once, so there is one store per second (0.3 ms for the 140
+        roots of a system; parsing them, which is what costs, is done once).
+        """
+        if int(now) != self._at:
+            self._store, self._at = store_of(self._loaded, now), int(now)
         return self._store
 
 
-def store_of(anchors: tuple[crypto.X509, ...]) -> crypto.X509Store:
-    """A store in which each of `anchors` ends a path, self-signed or not."""
+def store_of(anchors: tuple[crypto.X509, ...], now: float | None = None) -> crypto.X509Store:
+    """A store in which each of `anchors` ends a path, self-signed or not; it verifies at `now` (POSIX seconds)."""
     store = crypto.X509Store()
     for anchor in anchors:
         store.add_cert(anchor)
     store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
+    if now is not None:
+        store.set_time(datetime.fromtimestamp(now, UTC))
     return store

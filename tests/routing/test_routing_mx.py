@@ -30,7 +30,7 @@ def test_hosts_come_by_preference_and_once_each() -> None:
     assert names(result) == ["10 a.example.org", "10 c.example.org", "20 b.example.org"]
     assert result.secure
     assert result.status == "secure"
-    assert not (result.implicit or result.null_mx or result.nxdomain or result.final)
+    assert not any((result.implicit, result.null_mx, result.nxdomain, result.final))
     assert result.error is None
 
 
@@ -57,7 +57,7 @@ def test_a_failed_answer_defers_and_is_never_an_implicit_mx(how: DNSSECStatus | 
     assert result.error is not None
     assert word in result.error
     assert result.hosts == ()
-    assert not (result.implicit or result.final or result.secure)
+    assert not any((result.implicit, result.final, result.secure))
 
 
 def test_bogus_null_mx_defers() -> None:

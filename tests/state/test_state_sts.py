@@ -198,7 +198,7 @@ def test_a_day_old_policy_is_refreshed_behind_the_mail(tmp_path: Path) -> None:
 def test_unknown_is_no_absence_and_waiting_is_a_setting(tmp_path: Path, defer: bool) -> None:
     async def story() -> None:
         world = dns().fail("_mta-sts.example.org", DNSSECStatus.BOGUS)
-        store = open_store(tmp_path, world, Web(), defer_when_unknown=defer)
+        store = open_store(tmp_path, world, Web(), wait_on_txt_error=defer)
         state = await store.state_for(DOMAIN, NOW)
         assert state.policy is None
         assert state.wait is defer

@@ -112,7 +112,7 @@ def test_without_override(line: list[str]) -> None:
     assert words(decide(facts, None, SenderDemand.TLS_REQUIRED_NO)) == waived
 
 
-# What an override makes of the three shapes a destination mostly has: DANE, nothing (MX signed), nothing (MX not signed).
+# What an override makes of three shapes: DANE, nothing with a signed MX, nothing with an unsigned MX; then REQUIRETLS.
 OVERRIDDEN = """
     none          never       never      never       skip       skip    skip
     may           may?DANE    may        may         DANE+RT    CA+RT   skip

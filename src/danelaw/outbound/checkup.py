@@ -62,7 +62,7 @@ class Checkup:
 
     @property
     def exit_status(self) -> int:
-        """0 verified on all · 10 verified on some · 20 encrypted only · 30 clear · 40 waits · 50 no mail · 60 unknown."""
+        """0 verified on all, 10 on some, 20 encrypted only, 30 clear text, 40 waits, 50 no mail, 60 cannot tell."""
         if self.level in _VERIFIED:
             return 10 if self.skipped else 0
         return _EXIT[self.level]

@@ -59,13 +59,13 @@ class STSStore:
         resolver: Resolves,
         fetch: FetchPolicy,
         *,
-        defer_when_unknown: bool = False,
+        wait_on_txt_error: bool = False,
         on_trouble: Callable[[Domain, str], None] = lambda domain, words: None,
     ) -> None:
         self._database = database
         self._resolver = resolver
         self._fetch_document = fetch
-        self._defer = defer_when_unknown
+        self._wait_on_txt_error = wait_on_txt_error
         self._trouble = on_trouble
         self._running: dict[Domain, asyncio.Task[STSDecision]] = {}
         # What could not be written must hold at least in memory.
@@ -75,7 +75,7 @@ class STSStore:
         """Discover, and fetch where that is due; `now` in POSIX seconds. Never raises for what DNS or HTTPS do."""
         discovery = await self._resolver.run(discover(domain))
         cached, failure = self.known(domain)
-        decision = decide(discovery, cached, now, failure=failure, defer_when_unknown=self._defer)
+        decision = decide(discovery, cached, now, failure=failure, defer_when_unknown=self._wait_on_txt_error)
         from_memory = decision.action is not STSAction.FETCH
         if decision.action is STSAction.FETCH:
             decision = await asyncio.shield(self._flight(domain, decision, now))

@@ -24,8 +24,8 @@ from danelaw.tlspolicy.requirement import (
     PKIXCheck,
     Refusal,
     RefusalKind,
-    RequireTLSCheck,
     Requirement,
+    RequireTLSCheck,
     STSCheck,
     TLSUse,
 )

@@ -9,7 +9,7 @@ from danelaw.tlspolicy.checks import CheckResult, run_check, without_tls
 from danelaw.tlspolicy.handshake import Handshake, StartTLSOutcome
 from danelaw.tlspolicy.judgement import Failure, Judgement
 from danelaw.tlspolicy.protection import Protection
-from danelaw.tlspolicy.requirement import DANECheck, RefusalKind, RequireTLSCheck, Requirement, STSCheck, TLSUse
+from danelaw.tlspolicy.requirement import DANECheck, RefusalKind, Requirement, RequireTLSCheck, STSCheck, TLSUse
 from danelaw.tlspolicy.tlsrpt import TLSRPTResult
 
 # RFC 8996: sessions older than TLS 1.2 prove nothing, even with the right certificate.

@@ -22,8 +22,8 @@ from danelaw.tlspolicy.requirement import (
     FingerprintCheck,
     PKIXCheck,
     RefusalKind,
-    RequireTLSCheck,
     Requirement,
+    RequireTLSCheck,
     STSCheck,
     TLSUse,
 )

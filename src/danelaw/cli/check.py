@@ -1,0 +1,300 @@
+"""`danelaw check`: how a domain's mail would be protected now. Sends nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from danelaw.cli.network import network, network_options
+from danelaw.cli.options import config_option, output, output_options
+from danelaw.errors import DanelawError
+
+if TYPE_CHECKING:
+    from danelaw.cli.network import Network
+    from danelaw.config import Config
+    from danelaw.outbound.checkup import Checkup
+    from danelaw.outbound.opening import Door
+    from danelaw.pkix import Roots
+    from danelaw.resolver import Resolver, ResolverSettings
+    from danelaw.routing import NextHop
+    from danelaw.state import StateDatabase, STSStore
+    from danelaw.tlspolicy import Override
+
+Routes = Mapping[tuple[str, int], tuple[str, int]]
+
+# A person waits for the answer, so a silent server gets less time than in a delivery.
+_CONNECT_SECONDS = 10.0
+_REPLY_SECONDS = 20.0
+
+
+@click.command()
+@click.argument("domain")
+@network_options
+@click.option("--port", type=click.IntRange(1, 65535), help="SMTP port, also of the TLSA question.  [default: 25]")
+@click.option(
+    "--roots",
+    "roots_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="CA.pem",
+    help="Public CAs to trust, instead of this machine's.",
+)
+@click.option("--no-sts", is_flag=True, help="Leave MTA-STS aside.")
+@click.option("--route", "routes", multiple=True, metavar="A:P=A:P", help="Connect elsewhere, for a lab; repeatable.")
+@click.option("--timeout", type=click.FloatRange(0.1, 300), default=_CONNECT_SECONDS, help="Seconds to connect.")
+@config_option
+@output_options
+def command(
+    domain: str,
+    servers: tuple[str, ...],
+    anchor_file: Path | None,
+    at: str | None,
+    port: int | None,
+    roots_file: Path | None,
+    no_sts: bool,
+    routes: tuple[str, ...],
+    timeout: float,
+    config_file: Path | None,
+    as_json: bool,
+    ascii_only: bool,
+) -> int:
+    """Say how mail for DOMAIN would be protected. Sends nothing.
+
+    DOMAIN may also be "[host]" or "[address]". Looks up MX, addresses, TLSA and MTA-STS, connects to every server as
+    far as the end of the TLS handshake, and judges as a delivery would. Needs no configuration; one is used
+    when --config names it or, without --server, when it is found in its usual place.
+
+    Exit status: 0 verified on all servers, 10 verified on some, 20 encrypted only, 30 clear text, 40 mail waits,
+    50 no mail here, 60 cannot tell.
+    """
+    config = _configuration(config_file, usual_place=not servers)
+    asked = network(servers, anchor_file, at)
+    wanted = Wanted(
+        next_hop=_next_hop(domain, port, config),
+        resolver=_resolver_settings(asked, servers, anchor_file, config),
+        roots=_roots(roots_file, config),
+        clock=asked.clock,
+        routes=_routes(routes, config),
+        sts=not no_sts and (config is None or config.mta_sts.enabled),
+        config=config,
+        connect_seconds=timeout,
+    )
+    started = time.monotonic()
+    checkup = asyncio.run(examine(domain, wanted))
+    out = output(ascii_only)
+    if as_json:
+        out.json(checkup.to_json())
+    else:
+        from danelaw.cli.check_page import show
+
+        show(out, checkup, wanted.clock(), time.monotonic() - started)
+    return checkup.exit_status
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to examine and with which means; `clock` gives the POSIX seconds of judgement."""
+
+    next_hop: NextHop
+    resolver: ResolverSettings
+    roots: Roots | None
+    clock: Callable[[], float]
+    routes: Routes = field(default_factory=dict)
+    sts: bool = True
+    config: Config | None = None
+    connect_seconds: float = _CONNECT_SECONDS
+
+
+async def examine(domain: str, wanted: Wanted) -> Checkup:
+    """Survey a destination and probe its hosts. Never raises for what DNS, HTTPS or servers do."""
+    from danelaw.outbound.checkup import Checkup
+    from danelaw.outbound.destination import survey
+    from danelaw.outbound.probe import probe
+    from danelaw.resolver import Resolver
+
+    resolver = Resolver(wanted.resolver, clock=wanted.clock)
+    database, overrides = _state(wanted)
+    store = _sts_store(wanted, database, resolver)
+    try:
+        found = await survey(
+            wanted.next_hop, resolver, store, overrides, now=wanted.clock(), sts_always=store is not None
+        )
+        probes = await probe(found, _door(wanted), wanted.roots, wanted.clock)
+        checkup = Checkup(domain, found, probes)
+        return Checkup(domain, found, probes, await _blocked(checkup, wanted, resolver))
+    finally:
+        if store is not None:
+            await store.close()
+        database.close()
+        await resolver.close()
+
+
+async def _blocked(checkup: Checkup, wanted: Wanted, resolver: Resolver) -> str | None:
+    """Whether silence is our own network's fault: nobody answers on port 25, unrelated hosts neither."""
+    import ipaddress
+
+    from danelaw.dnsdata import Question
+    from danelaw.doctor.network import greeting
+    from danelaw.outbound.checkup import silent
+
+    addresses = silent(checkup.probes)
+    abroad = [address for address in addresses if ipaddress.ip_address(address).is_global]
+    if wanted.next_hop.port != 25 or wanted.routes or not abroad:
+        return None
+    from danelaw.config import Doctor
+
+    hosts = (wanted.config.doctor if wanted.config is not None else Doctor()).port25_hosts
+    answers = [await resolver.ask(Question.from_text(host.ascii, "A")) for host in hosts]
+    elsewhere = [record.to_text() for answer in answers for record in answer.records[:1]]
+    if not elsewhere or any(await asyncio.gather(*(greeting(address, 25) for address in elsewhere))):
+        return None
+    return "not tested: this network blocks port 25 (unrelated mail servers do not answer either)"
+
+
+def _configuration(config_file: Path | None, *, usual_place: bool) -> Config | None:
+    """The configuration to go by, None without one. Raises `ConfigError` for one that is broken."""
+    from danelaw.cli.options import load_config
+    from danelaw.config import ConfigError, find
+
+    if config_file is not None:
+        return load_config(config_file)
+    if not usual_place:
+        return None
+    try:
+        found = find()
+    except ConfigError:
+        return None
+    return load_config(found)
+
+
+def _next_hop(domain: str, port: int | None, config: Config | None) -> NextHop:
+    """The next hop of a domain: by the configured route, else itself."""
+    from dataclasses import replace
+
+    from danelaw.routing import NextHop
+
+    hop = NextHop.from_text(domain)
+    if config is not None and hop.domain is not None and hop.mx:
+        from danelaw.config.effective import next_hop_for
+
+        routed = next_hop_for(config, hop.domain)
+        hop = NextHop.from_text(routed) if routed else hop
+    return hop if port is None else replace(hop, port=port)
+
+
+def _resolver_settings(
+    asked: Network, servers: tuple[str, ...], anchor_file: Path | None, config: Config | None
+) -> ResolverSettings:
+    """The configured resolver, with what the command line says instead."""
+    if config is None:
+        return asked.settings
+    from dataclasses import replace
+
+    from danelaw.gateway.settings import resolver_settings
+
+    settings = resolver_settings(config)
+    if servers:
+        settings = replace(settings, servers=asked.settings.servers)
+    return replace(settings, anchors=asked.settings.anchors) if anchor_file is not None else settings
+
+
+def _roots(roots_file: Path | None, config: Config | None) -> Roots | None:
+    """The public CAs; None when this machine has none, which then is a reason in words."""
+    from danelaw.pkix import Roots, RootsError
+
+    if roots_file is not None:
+        return Roots.from_file(roots_file)
+    if config is not None and config.tls.roots_file is not None:
+        return Roots.from_file(config.tls.roots_file)
+    try:
+        return Roots.system()
+    except RootsError:
+        return None
+
+
+def _routes(texts: tuple[str, ...], config: Config | None) -> Routes:
+    from danelaw.config import SocketAddress
+
+    routes = dict(config.lab.dial) if config is not None else {}
+    for text in texts:
+        try:
+            source, target = (SocketAddress.from_text(part).pair for part in text.split("="))
+        except ValueError as error:
+            words = str(error) if text.count("=") == 1 else f"{text!r} is not ADDR:PORT=ADDR:PORT"
+            raise click.UsageError(f"--route: {words}") from None
+        routes[source] = target
+    return routes
+
+
+def _state(wanted: Wanted) -> tuple[StateDatabase, tuple[Override, ...]]:
+    """The gateway's memory when it can be read, so that remembered policies and overrides count; else an empty one."""
+    from danelaw.state import FILE_NAME, OverrideStore, StateDatabase, StateError, configured_overrides
+
+    if wanted.config is None:
+        return StateDatabase(":memory:"), ()
+    path = wanted.config.spool.directory / FILE_NAME
+    try:
+        database = StateDatabase(path, read_only=True)
+    except StateError:
+        database = StateDatabase(":memory:")
+    return database, OverrideStore(database, configured_overrides(wanted.config.override)).all(wanted.clock())
+
+
+def _sts_store(wanted: Wanted, database: StateDatabase, resolver: Resolver) -> STSStore | None:
+    if not wanted.sts:
+        return None
+    from functools import partial
+
+    from danelaw.net.fetch import fetch_policy
+    from danelaw.state import STSStore
+
+    if wanted.roots is None:
+        raise DanelawError(
+            "this machine has no bundle of public CAs, which MTA-STS needs",
+            advice="install ca-certificates, or give --roots CA.pem or --no-sts",
+        )
+    fetch = partial(fetch_policy, resolver=resolver, roots=wanted.roots, routes=wanted.routes)
+    wait = wanted.config is not None and wanted.config.mta_sts.on_txt_error == "wait"
+    return STSStore(database, resolver, fetch, wait_on_txt_error=wait)
+
+
+def _door(wanted: Wanted) -> Door:
+    import socket
+
+    from danelaw.net import tls
+    from danelaw.outbound.connection import Sweep
+    from danelaw.outbound.opening import Door
+    from danelaw.outbound.transmission import Patience
+
+    config = wanted.config
+    patience = Patience(
+        connect=wanted.connect_seconds,
+        handshake=_REPLY_SECONDS,
+        greeting=_REPLY_SECONDS,
+        command=_REPLY_SECONDS,
+    )
+    return Door(
+        helo=str(config.delivery.helo or config.hostname) if config is not None else _host_name(socket.gethostname()),
+        opportunistic=tls.client_context(minimum=config.tls.minimum_version if config is not None else "1.2"),
+        verified=tls.client_context(minimum="1.2"),
+        patience=patience,
+        sweep=Sweep(),
+        source_ipv4=config.delivery.source_ipv4 if config is not None else None,
+        source_ipv6=config.delivery.source_ipv6 if config is not None else None,
+        routes=wanted.routes,
+    )
+
+
+def _host_name(name: str) -> str:
+    """What to say in EHLO: this machine's name where it is one."""
+    from danelaw.address import Domain, DomainError
+
+    try:
+        return Domain.from_text(name).ascii
+    except DomainError:
+        return "localhost"

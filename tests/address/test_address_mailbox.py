@@ -152,8 +152,15 @@ def test_the_domain_of_a_mailbox_is_held_as_a_labels() -> None:
         "a@ b",
         "a@b ",
         "<a@b>",
-    ]
-    + ["a(c)@b", "a@b\n", "a@b\r\n", "a@[1.2.3]", "a@b/c", "a@" + "b" * 64, "a@" + "b." * 127 + "b", "a@b\x00"],
+        "a(c)@b",
+        "a@b\n",
+        "a@b\r\n",
+        "a@[1.2.3]",
+        "a@b/c",
+        "a@" + "b" * 64,
+        "a@" + "b." * 127 + "b",
+        "a@b\x00",
+    ],
 )
 def test_no_mailbox(text: str) -> None:
     with pytest.raises(MailboxError) as caught:

@@ -64,7 +64,10 @@ class RcptTo:
 
 @dataclass(slots=True)
 class DataRequested:
-    """*answer* DATA, or the first BDAT of a message (`chunking`): the envelope is complete, data may be refused now."""
+    """*answer* DATA, or the first BDAT of a message (`chunking`): the envelope is complete, data may be refused now.
+
+    For a chunk, accepting sends nothing: its reply follows when its octets have come.
+    """
 
     envelope: Envelope
     chunking: bool

@@ -14,23 +14,25 @@ _SKIPPED_OCTETS = 64 * 1024
 class LineReader:
     """Unread octets of one connection; `len()` tells how many."""
 
-    __slots__ = ("_buffer", "_incoming", "_longest", "_position", "_skipped", "_skipping")
+    __slots__ = ("_buffer", "_incoming", "_incoming_octets", "_longest", "_position", "_skipped", "_skipping")
 
     def __init__(self, command_line: int) -> None:
         """`command_line`: octets of a line before any extension's increment."""
         self._buffer = b""
         self._position = 0
         self._incoming: list[bytes] = []
+        self._incoming_octets = 0
         self._longest = command_line + MAX_LINE_INCREMENT
         self._skipping = False
         self._skipped = 0
 
     def __len__(self) -> int:
-        return len(self._buffer) - self._position + sum(map(len, self._incoming))
+        return len(self._buffer) - self._position + self._incoming_octets
 
     def feed(self, data: bytes) -> None:
         """Take octets from the network."""
         self._incoming.append(data)
+        self._incoming_octets += len(data)
 
     def next_line(self) -> bytes | None:
         """The next line without its CRLF, or None when it is not complete.
@@ -86,6 +88,7 @@ class LineReader:
         """Forget everything unread."""
         self._buffer, self._position = b"", 0
         self._incoming.clear()
+        self._incoming_octets = 0
 
     def _merge(self) -> None:
         incoming = self._incoming
@@ -97,6 +100,7 @@ class LineReader:
             self._buffer = b"".join((self._buffer[self._position :], *incoming))
         self._position = 0
         incoming.clear()
+        self._incoming_octets = 0
 
     def _skip(self) -> bool:
         """Drop the rest of a bad line; True when its CRLF was found."""

@@ -39,7 +39,7 @@ format: set-up
 	$(RUFF) format --quiet $(wildcard $(SOURCES))
 
 lint: set-up
-	$(RUFF) format --check --quiet $(wildcard $(SOURCES)) || { echo "next: make format"; exit 1; }
+	$(RUFF) format --check --output-format=concise $(wildcard $(SOURCES)) || { echo "next: make format"; exit 1; }
 	$(RUFF) check --quiet $(wildcard $(SOURCES))
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo

@@ -90,8 +90,8 @@ def test_text_of_strangers_cannot_steer_the_terminal(text: str) -> None:
 def test_detection_respects_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "90")
     out = Output.detect(stream=io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
-    assert (out.width, out.utf8, out.colour) == (90, True, False)
-    monkeypatch.delenv("COLUMNS")
+    assert (out.width, out.utf8, out.colour) == (116, True, False)
+    assert Output.detect(stream=Terminal()).width == 90
     plain = Output.detect(stream=io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     assert (plain.width, plain.utf8) == (116, False)
     assert not Output.detect(ascii_only=True, stream=io.TextIOWrapper(io.BytesIO(), encoding="utf-8")).utf8

@@ -102,6 +102,8 @@ def test_a_problem_says_what_is_wrong_and_what_would_be_right(line: int, words: 
         ('hostname = "a', 1, "is not TOML"),
         ("[[listen]\n", 1, "is not TOML"),
         ("x = 1\nx = 2\n", 2, "is not TOML"),
+        ("'\x1d=\n\x0b", 2, "is not TOML"),
+        ("# \x1d \x0b\na = 'x", 1, "is not TOML"),
         ("", 0, "is missing"),
         ("a = " + "[" * 100_000, 0, "nested too deeply"),
         ("#" * (5 << 20), 0, "larger than 4 MiB"),

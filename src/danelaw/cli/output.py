@@ -50,14 +50,14 @@ class Output:
 
     @classmethod
     def detect(cls, *, ascii_only: bool = False, stream: TextIO | None = None) -> Output:
-        """Look at the stream (standard output unless given) and the environment: width, NO_COLOR, encoding."""
+        """Look at the stream (standard output unless given) and the environment; pipes get the full width."""
         target = stream or sys.stdout
         tty = target.isatty()
         encoding = (getattr(target, "encoding", None) or "ascii").lower().replace("-", "").replace("_", "")
-        columns = shutil.get_terminal_size((MAX_WIDTH, 24)).columns if tty else int(os.environ.get("COLUMNS") or 0)
+        columns = shutil.get_terminal_size((MAX_WIDTH, 24)).columns if tty else MAX_WIDTH
         return cls(
             stream=target,
-            width=min(columns or MAX_WIDTH, MAX_WIDTH),
+            width=min(columns, MAX_WIDTH),
             utf8=not ascii_only and encoding in ("utf8", "utf8sig"),
             colour=tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
         )

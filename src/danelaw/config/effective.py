@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from danelaw.address import Domain
 from danelaw.config.model import Config
 from danelaw.config.sending import Override
 from danelaw.config.values import matches_pattern
+from danelaw.routing import NextHop
 
 T = TypeVar("T")
 
@@ -57,16 +57,7 @@ def _next_hop(config: Config, domain: Domain) -> tuple[str | None, str]:
 
 def policy_domain(next_hop: str | None, domain: Domain) -> Domain | None:
     """The name overrides and policies go by: the next hop's, without brackets and port; None for an address."""
-    if next_hop is None:
-        return domain
-    if "[" not in next_hop:
-        return Domain.from_text(next_hop.partition(":")[0])
-    name = next_hop.partition("]")[0].lstrip("[").removeprefix("IPv6:")
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return Domain.from_text(name)
-    return None
+    return domain if next_hop is None else NextHop.from_text(next_hop).policy_domain
 
 
 def override_for(config: Config, domain: Domain, now: datetime) -> Override | None:

@@ -81,7 +81,7 @@ def loads(text: str, path: str = "danelaw.toml", *, directory: Path | None = Non
 def _syntax_problem(error: tomllib.TOMLDecodeError, text: str, path: str) -> Problem:
     match = _TOML_PLACE.fullmatch(str(error))
     message, number = (match[1], match[2]) if match else (str(error), None)
-    lines = text.splitlines() or [""]
+    lines = text.split("\n")
     line = int(number) if number else len(lines)
     written = lines[line - 1].strip() if line <= len(lines) else ""
     right = f"the line reads: {written}" if written else ""

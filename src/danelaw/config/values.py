@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, PlainSerializer, Strict, ValidationInfo, W
 from pydantic_core import PydanticCustomError
 
 from danelaw.address import Domain, DomainError
+from danelaw.routing import NextHop, NextHopError
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -27,7 +28,6 @@ _DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,3})?(?:ms|s|m|h|d|w))+", re.ASCII)
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", re.ASCII)
 _SIZE = re.compile(r"(\d{1,18})([KMGT]?)i?B?", re.ASCII | re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_NEXT_HOP = re.compile(r"(?:\[(?P<host>[^\[\]\s]+)\]|(?P<domain>[^\[\]\s:]+))(?::(?P<port>\d{1,5}))?", re.ASCII)
 _SOCKET_ADDRESS = re.compile(
     r"\[(?P<v6>[^\[\]]+)\](?::(?P<port6>\d{1,6}))?|(?P<v4>[^:\[\]]+)(?::(?P<port4>\d{1,6}))?|(?P<bare>[^\[\]]+)",
     re.ASCII,
@@ -131,24 +131,12 @@ def parse_network(text: str) -> Network:
 def parse_next_hop(text: str) -> str:
     """Check "example.org" (MX look-up), "[relay.example]:2525" or "[192.0.2.1]"; gives the text back.
 
-    Raises `ValueError` when neither form fits. IPv6 goes into the brackets: "[2001:db8::1]:25".
+    The form is that of `routing.NextHop`. Raises `ValueError`.
     """
-    match = _NEXT_HOP.fullmatch(text)
-    if match is None or (match["port"] and not 0 < int(match["port"]) <= 65535):
-        raise ValueError(f'{text!r} is not a next hop; write "example.org", "[relay.example]:25" or "[192.0.2.1]:25"')
-    name = match["host"] or match["domain"]
     try:
-        ipaddress.ip_address(name.removeprefix("IPv6:"))
-    except ValueError:
-        pass
-    else:
-        if match["host"]:
-            return text
-        raise ValueError(f'{text!r} is an address without brackets; write "[{name}]"')
-    try:
-        Domain.from_text(name)
-    except DomainError as error:
-        raise ValueError(f'{error.reason}; write "example.org", "[relay.example]:25" or "[192.0.2.1]:25"') from None
+        NextHop.from_text(text)
+    except NextHopError as error:
+        raise ValueError(f"{error.reason}; {error.advice}") from None
     return text
 
 

@@ -14,7 +14,8 @@ from danelaw.telemetry.lines import DEBUG, ERROR, INFO, WARNING, Form, Stamp
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FACILITY_MAIL = 2
-_PRIORITY = {level: _FACILITY_MAIL * 8 + severity for level, severity in {DEBUG: 7, INFO: 6, WARNING: 4, ERROR: 3}.items()}
+_SEVERITY = {DEBUG: 7, INFO: 6, WARNING: 4, ERROR: 3}
+_PRIORITY = {level: _FACILITY_MAIL * 8 + severity for level, severity in _SEVERITY.items()}
 
 
 def local_form(body: Form) -> Form:

@@ -293,9 +293,7 @@ def test_silence_over_udp_for_one_type_is_remembered_for_that_type() -> None:
         ((("127.0.0.1", 53), ("2001:db8::1", 53)), ResolverMode.TRUST_AD, "anybody between"),
     ],
 )
-def test_impossible_settings_are_refused(
-    servers: tuple[tuple[str, int], ...], mode: ResolverMode, word: str
-) -> None:
+def test_impossible_settings_are_refused(servers: tuple[tuple[str, int], ...], mode: ResolverMode, word: str) -> None:
     with pytest.raises(ResolverSettingsError, match=word) as caught:
         ResolverSettings(servers=servers, mode=mode)
     assert caught.value.advice

@@ -33,9 +33,7 @@ def resolver_of(*servers: ScriptedServer) -> Resolver:
     return Resolver(settings(*servers), clock=lambda: float(NOW))
 
 
-def with_server(
-    trick: Trick | None, use: Callable[[Resolver, ScriptedServer], Awaitable[T]], **changes: Any
-) -> T:
+def with_server(trick: Trick | None, use: Callable[[Resolver, ScriptedServer], Awaitable[T]], **changes: Any) -> T:
     """Run `use` with a resolver that asks one scripted server."""
 
     async def main() -> T:
@@ -121,6 +119,17 @@ def test_stripped_edns_leads_to_tcp_and_is_remembered() -> None:
         assert server.count(tcp=False) == before
 
     with_server(strip_edns, use)
+
+
+def test_without_edns_and_without_tcp_what_came_is_judged_and_cannot_be_proved() -> None:
+    async def main() -> None:
+        async with ScriptedServer(ZONE, strip_edns, listen_tcp=False) as server, resolver_of(server) as resolver:
+            for question in (MX_A, TLSA):
+                answer = await resolver.ask(question)
+                assert answer.status is DNSSECStatus.BOGUS, answer.reason
+                assert answer.records == ()
+
+    asyncio.run(main())
 
 
 def test_a_type_dropped_over_udp_comes_by_tcp() -> None:

@@ -83,8 +83,11 @@ def read_anchors(file: Path) -> TrustAnchors:
     try:
         with click.open_file(str(file), encoding="utf-8") as stream:
             return TrustAnchors.from_text(without_directives(stream.read()))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DanelawError(f"{file} cannot be read: {error}", advice="--anchor takes a zone file") from None
+    except OSError as error:
+        words = error.strerror or type(error).__name__
+        raise DanelawError(f"{file} cannot be read: {words}", advice="check the path given to --anchor") from None
+    except UnicodeDecodeError:
+        raise DanelawError(f"{file} is not text", advice="--anchor takes DS or DNSKEY lines of a zone file") from None
 
 
 def without_directives(text: str) -> str:

@@ -77,7 +77,7 @@ def _which(dsn: DSN, message_id: str | None) -> str:
 def _next_step(dsn: DSN) -> str:
     if dsn.action is Action.FAILED:
         return (
-            "Next: mend what is said under \"why\", or tell the recipient by another way, and send it again. "
+            'Next: mend what is said under "why", or tell the recipient by another way, and send it again. '
             f"Questions: postmaster@{dsn.reporting_mta}, with this notice."
         )
     if dsn.action is Action.DELAYED:

@@ -98,9 +98,7 @@ class Fetcher:
     async def _fly(self, question: Question, last: Upstream | None) -> Response:
         loop = asyncio.get_running_loop()
         attempts = plan(self.upstreams, question.rdtype, loop.time(), last)
-        race = Race(
-            question, attempts, lambda *whom: self.attempt(question, *whom), self._settings.timeouts.stagger
-        )
+        race = Race(question, attempts, lambda *whom: self.attempt(question, *whom), self._settings.timeouts.stagger)
         try:
             async with asyncio.timeout(self._settings.timeouts.query), self._slots:
                 found = await race.run()

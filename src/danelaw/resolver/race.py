@@ -72,8 +72,11 @@ class Race:
                     upstream, transport = self._plan.popleft()
                     runner = _Runner(upstream, transport, loop.time())
                     self._running[asyncio.create_task(self._start(upstream, transport))] = runner
-                timeout = self._stagger if self._plan else None
+                unsigned = self.fallback is not None and self.fallback.problem is None
+                timeout = self._stagger if self._plan or unsigned else None
                 done, _ = await asyncio.wait(self._running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+                if not done and not self._plan and unsigned:
+                    break  # an answer without EDNS is at hand, and nothing better seems to come
                 for task in done:
                     response = self._settle(task.result(), self._running.pop(task), loop.time())
                     if response is not None:
@@ -95,6 +98,8 @@ class Race:
             self.fallback = self.fallback or attempt.response
             if attempt.response.rcode in _SERVER_AT_FAULT:
                 upstream.failed(now)
+        if attempt.response is None and runner.transport is Transport.TCP:
+            upstream.tcp_useless()
         if attempt.by_tcp:
             self._without(upstream, Transport.TCP)
             self._plan.appendleft((upstream, Transport.TCP))

@@ -77,9 +77,7 @@ def doubt(answer: Answer, zone: dns.name.Name) -> Answer:
     )
 
 
-def _find(
-    message: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType
-) -> dns.rrset.RRset | None:
+def _find(message: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.rrset.RRset | None:
     for rrset in message.answer:
         if rrset.rdtype == rdtype and rrset.name == name and rrset.rdclass == dns.rdataclass.IN and len(rrset):
             return rrset

@@ -57,6 +57,11 @@ class Upstream:
         """UDP came back without EDNS: something on the way strips it, so go by TCP for a while."""
         self._tcp_first_until = now + _TCP_FIRST_SECONDS
 
+    def tcp_useless(self) -> None:
+        """TCP failed where it was to mend UDP: do not begin with it."""
+        self._tcp_first_until = 0.0
+        self._tcp_types.clear()
+
     def udp_silent(self, rdtype: dns.rdatatype.RdataType, now: float) -> None:
         """TCP answered what UDP did not. Twice in a row for one type: ask that type by TCP for a while."""
         self._silent[rdtype] = self._silent.get(rdtype, 0) + 1
@@ -75,12 +80,12 @@ def plan(
 ) -> Iterator[tuple[Upstream, Transport]]:
     """Attempts in order: healthy servers as configured, avoided ones behind them, `last` at the very end.
 
-    Each is asked by its first transport, then all by TCP, and that twice.
+    Each is asked by its first transport, then all by the other one, and that twice.
     """
     ordered = sorted(upstreams, key=lambda upstream: (upstream is last, upstream.avoided(now)))
     for _ in range(_ROUNDS):
         for upstream in ordered:
             yield upstream, upstream.first_transport(rdtype, now)
         for upstream in ordered:
-            if upstream.first_transport(rdtype, now) is Transport.UDP:
-                yield upstream, Transport.TCP
+            tcp_first = upstream.first_transport(rdtype, now) is Transport.TCP
+            yield upstream, Transport.UDP if tcp_first else Transport.TCP

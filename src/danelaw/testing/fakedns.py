@@ -81,9 +81,7 @@ class FakeDNS:
     def add(self, text: str, status: DNSSECStatus = DNSSECStatus.SECURE) -> FakeDNS:
         """Add records; their owner names take `status`. Returns itself."""
         lines = "\n".join(line.strip() for line in text.splitlines())
-        rrsets = dns.zonefile.read_rrsets(
-            lines, rdclass=None, default_ttl=self.ttl, origin=_ROOT, relativize=False
-        )
+        rrsets = dns.zonefile.read_rrsets(lines, rdclass=None, default_ttl=self.ttl, origin=_ROOT, relativize=False)
         for rrset in rrsets:
             types = self._names.setdefault(rrset.name, {})
             if rrset.rdtype in types:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ NOW = 1_795_000_000.0
 def test_ids_rise_whatever_the_clock_does(times: list[float], shard: int) -> None:
     ids = QueueIds(shard)
     made = [ids.next(when) for when in times]
-    assert all(low < high for low, high in zip(made, made[1:], strict=False))
+    assert all(low < high for low, high in pairwise(made))
     texts = [id_to_text(number) for number in made]
     assert texts == sorted(texts)
     assert [id_from_text(text) for text in texts] == made
@@ -57,11 +58,10 @@ def test_floor_id_is_below_every_id_of_that_time(when: float) -> None:
 @given(st.text(max_size=14))
 def test_any_text_is_an_id_or_refused(text: str) -> None:
     try:
-        value = id_from_text(text)
-    except InvalidQueueId as error:
-        assert error.advice
-    else:
-        assert id_to_text(value) == text
+        again = id_to_text(id_from_text(text))
+    except InvalidQueueId:
+        again = text
+    assert again == text
 
 
 def test_waits_follow_the_list_and_the_last_repeats() -> None:
@@ -138,6 +138,8 @@ def test_attempts_of_a_newer_form_are_refused() -> None:
 
 
 def test_a_delivery_is_stored_compactly() -> None:
-    attempt = Attempt(NOW, "example.org", (0,), "mx1.example.org", "192.0.2.1", reply="250 2.0.0 Ok", outcome="delivered")
+    attempt = Attempt(
+        NOW, "example.org", (0,), "mx1.example.org", "192.0.2.1", reply="250 2.0.0 Ok", outcome="delivered"
+    )
     assert len(attempt.encode()) < 250
     assert math.isclose(Attempt.decode(attempt.encode()).time, NOW)

@@ -462,8 +462,9 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, lines: int) -> No
     assert process.stdout is not None
     acknowledged = [int(process.stdout.readline()) for _ in range(lines)]
     process.kill()
-    rest, _ = process.communicate(timeout=20)
-    acknowledged += [int(line) for line in rest.split(b"\n")[:-1]]
+    acknowledged += [int(line) for line in process.stdout.read().split(b"\n")[:-1]]
+    process.stdout.close()
+    process.wait(timeout=20)
     spool = opened(tmp_path)
     stored = {row[0] for row in spool.reader.execute("SELECT message FROM recipient WHERE state = 0")}
     assert stored >= set(acknowledged)

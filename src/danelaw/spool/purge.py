@@ -6,6 +6,7 @@ Waiting mail is not touched: it has to be delivered, returned or dropped first, 
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from dataclasses import dataclass
 from typing import Any
@@ -45,8 +46,8 @@ def purge(spool: Spool, address: str, who: str, why: str, now: float) -> Purged:
         who_it_is = writer.redaction.digest(address)
         for above, upto in slices(writer.connection, 0, "history"):
             for row in _traces(writer.connection, address, who_it_is, above, upto):
-                tries, blobs = _forget(writer, row, address, who_it_is)
-                messages, attempts, evidence = messages + 1, attempts + tries, evidence + blobs
+                changed, tries, blobs = _forget(writer, row, address, who_it_is)
+                messages, attempts, evidence = messages + changed, attempts + tries, evidence + blobs
         writer.connection.execute(
             "UPDATE acts SET filter = replace(filter, ?1, '(purged)'), why = replace(why, ?1, '(purged)')", (address,)
         )
@@ -68,22 +69,30 @@ def _traces(connection: sqlite3.Connection, address: str, digest: str, above: in
     ).fetchall()
 
 
-def _forget(writer: BatchWriter, row: tuple[Any, ...], address: str, digest: str) -> tuple[int, int]:
-    """Remove one message's traces of the person: all of it for its sender or only recipient, else that recipient."""
+def _forget(writer: BatchWriter, row: tuple[Any, ...], address: str, digest: str) -> tuple[int, int, int]:
+    """Remove one message's traces of the person: all of it for its sender or only recipient, else that recipient and
+    the address in what was said about the others. Returns messages, tries and evidence removed or changed.
+    """
     connection = writer.connection
     message, sender, recipients = row[0], str(row[1]), json.loads(row[2])
 
     def is_person(text: str) -> bool:
         return text.lower() == address.lower() or text.endswith(" " + digest)
 
+    mentioned = re.compile(rf"(?<![^\s<>\"'(),:;]){re.escape(address)}(?![\w.-])", re.IGNORECASE)
     kept = [] if is_person(sender) else [recipient for recipient in recipients if not is_person(recipient[1])]
+    said_before = [recipient[6:8] for recipient in kept]
+    for recipient in kept:
+        recipient[6:8] = [mentioned.sub("(purged)", said) for said in recipient[6:8]]
     gone = {recipient[0] for recipient in recipients} - {recipient[0] for recipient in kept}
+    if kept and not gone and said_before == [recipient[6:8] for recipient in kept]:
+        return 0, 0, 0
     if kept:
-        text = json.dumps(kept, ensure_ascii=False, separators=(",", ":")).replace(address, "(purged)")
+        text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
         connection.execute("UPDATE history SET recipients = ? WHERE id = ?", (text, message))
     else:
         connection.execute("DELETE FROM history WHERE id = ?", (message,))
-    return _forget_tries(connection, message, gone if kept else None)
+    return 1, *_forget_tries(connection, message, gone if kept else None)
 
 
 def _forget_tries(connection: sqlite3.Connection, message: int, numbers: set[int] | None) -> tuple[int, int]:

@@ -139,14 +139,17 @@ async def _converse(
 ) -> None:
     replies = result.replies
     connection.phase = "waiting for the replies to MAIL, RCPT and DATA"
-    connection.flush()
     timeout = patience.command
+    mail_refused = False
     while True:
+        connection.flush()  # without PIPELINING each reply releases the next command
         event = await connection.event(timeout)
         result.answered = True
         match event:
             case ReplyReceived():
-                if event.command.verb is Verb.RCPT and not event.reply.is_positive:
+                mail_refused |= event.command.verb is Verb.MAIL and not event.reply.is_positive
+                # After a refused MAIL the replies to RCPT say nothing about recipients, mostly 503.
+                if event.command.verb is Verb.RCPT and not event.reply.is_positive and not mail_refused:
                     replies[numbers[id(event.command.recipient)]] = event.reply
             case BodyDue():
                 await _send_body(connection, body, patience)

@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable
 from multiprocessing import Process, Queue
 
+from tests.resolver.scripted_dns import NOW, ZONE, ScriptedServer, SignedZone
+
 from danelaw.dnsdata import Answer, Lookup, Question
 from danelaw.resolver import Resolver, ResolverSettings
-from tests.resolver.scripted_dns import NOW, ZONE, ScriptedServer, SignedZone
 
 _HOSTS = 400
 

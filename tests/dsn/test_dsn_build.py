@@ -56,7 +56,7 @@ def parts(content: bytes) -> tuple[email.message.EmailMessage, list[email.messag
 def groups(part: email.message.EmailMessage) -> list[email.message.Message]:
     payload = part.get_payload()
     assert isinstance(payload, list)
-    return payload
+    return [group for group in payload if isinstance(group, email.message.Message)]
 
 
 def body(part: email.message.EmailMessage) -> bytes:

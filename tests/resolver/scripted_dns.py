@@ -19,6 +19,7 @@ import dns.rdatatype
 import dns.rrset
 import dns.zone
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from dns.dnssectypes import Algorithm
 
 from danelaw.dnssec import TrustAnchors
 
@@ -42,7 +43,7 @@ class SignedZone:
 
     def __init__(self, now: int = NOW, text: str = ZONE) -> None:
         self.zone = dns.zone.from_text(text, origin=dns.name.root, relativize=False)
-        dnskey = dns.dnssec.make_dnskey(KEY.public_key(), dns.dnssec.Algorithm.ED25519, flags=257)
+        dnskey = dns.dnssec.make_dnskey(KEY.public_key(), Algorithm.ED25519, flags=257)
         self.anchors = TrustAnchors.from_text(f". 3600 IN DNSKEY {dnskey.to_text()}")
         self.zone.find_rdataset(dns.name.root, dns.rdatatype.DNSKEY, create=True).add(dnskey, 3600)
         dns.dnssec.sign_zone(
@@ -67,7 +68,7 @@ class SignedZone:
             if cname is None or asked.rdtype == dns.rdatatype.CNAME:
                 break
             self._put(reply.answer, name, dns.rdatatype.CNAME)
-            name = cname[0].target  # type: ignore[attr-defined]
+            name = cname[0].target
             node = self.zone.get_node(name)
         if node is not None and node.get_rdataset(dns.rdataclass.IN, asked.rdtype) is not None:
             self._put(reply.answer, name, asked.rdtype)
@@ -89,7 +90,8 @@ class SignedZone:
         return any(owner.is_subdomain(name) for owner in self.zone)
 
     def _covering(self, name: dns.name.Name) -> dns.name.Name:
-        return max(owner for owner in self.zone if owner <= name)
+        covering: dns.name.Name = max(owner for owner in self.zone if owner <= name)
+        return covering
 
     def _put(self, section: list[dns.rrset.RRset], name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> None:
         for covers, kind in ((dns.rdatatype.NONE, rdtype), (rdtype, dns.rdatatype.RRSIG)):
@@ -219,8 +221,8 @@ class ScriptedServer(asyncio.DatagramProtocol):
 
     def _spawn(self, coroutine: Awaitable[None]) -> None:
         task = asyncio.ensure_future(coroutine)
-        self._tasks.add(task)  # type: ignore[arg-type]
-        task.add_done_callback(self._tasks.discard)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def count(self, *, tcp: bool, rdtype: str | None = None) -> int:
         """How many queries came by this transport, for this type."""

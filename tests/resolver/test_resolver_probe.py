@@ -208,7 +208,7 @@ def test_trust_ad_takes_servfail_as_failure_and_reads_why(code: int, status: DNS
             return vouches(asked)
         reply = dns.message.make_response(asked.message)
         reply.set_rcode(dns.rcode.SERVFAIL)
-        reply.use_edns(0, options=[dns.edns.EDEOption(code, "because")])
+        reply.use_edns(0, options=[dns.edns.EDEOption(dns.edns.EDECode(code), "because")])
         return reply.to_wire()
 
     answer, _, _ = ask_trusting(fails, Question.from_text("mx.example", "A"))

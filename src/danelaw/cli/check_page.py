@@ -157,7 +157,8 @@ def _mismatch(out: Output, checkup: Checkup, probed: Probed, now: float) -> None
     out.line(f"  {probed.plan.host} {probed.address}")
     for verdict in records:
         shown = f"{verdict.record.parameters}  {fingerprint(verdict.record.association.hex())}"
-        out.paragraph(f"published   {shown}   {verdict.reason}", indent=4)
+        why = f"   {verdict.reason}" if verdict.reason != probed.reason else ""
+        out.paragraph(f"published   {shown}{why}", indent=4)
     out.paragraph(f"shown       {_certificate(handshake.chain[0], now)}", indent=4)
     if not any(verdict.matched for verdict in records):
         likely = "the certificate was renewed and the record was not. An attacker looks the same."
@@ -209,7 +210,7 @@ def _next(checkup: Checkup) -> str:
     if lookup is not None:
         failed = next((answer for answer in lookup.plan.records.answers if answer.failed), None)
         return f"danelaw dns {failed.question}" if failed is not None else f"danelaw dns {lookup.plan.host} A"
-    if checkup.level in ("encrypted", "clear") and name is not None:
+    if checkup.level == "encrypted" and name is not None:
         return f"danelaw override add {name} verify --because TICKET   (if you know that its certificate is good)"
     if checkup.level in ("waits", "unknown"):
         return "danelaw doctor"

@@ -1,0 +1,158 @@
+"""`danelaw check` as people and tools run it, against the lab's real sockets and signatures."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from click.testing import CliRunner, Result
+
+from danelaw.cli.check import command
+from danelaw.lab import SCENARIOS, Lab
+
+WANTED = {
+    "dane.lab": ("dane", 0),
+    "first-mx-dead.lab": ("dane", 10),
+    "rollover.lab": ("dane", 0),
+    "sts.lab": ("mta-sts", 0),
+    "sts-testing.lab": ("encrypted", 20),
+    "odd-tlsa.lab": ("encrypted", 20),
+    "plain.lab": ("clear", 30),
+    "stripped.lab": ("waits", 40),
+    "forged-cert.lab": ("waits", 40),
+    "forged-dns.lab": ("waits", 40),
+    "no-such-domain.lab": ("no-mail", 50),
+}
+
+
+class World(NamedTuple):
+    server: str
+    anchor: Path
+    roots: Path
+    routes: tuple[str, ...]
+    levels: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A lab in a thread of its own, since the command runs its own event loop."""
+    directory = tmp_path_factory.mktemp("lab")
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    chosen = tuple(one for one in SCENARIOS if one.domain in WANTED or one.mx in ("null", "missing", "none"))
+
+    async def start() -> Lab:
+        lab = Lab(chosen)
+        await lab.start()
+        return lab
+
+    lab = asyncio.run_coroutine_threadsafe(start(), loop).result(60)
+    (directory / "root.key").write_text(lab.anchors_text)
+    (directory / "roots.pem").write_bytes(lab.roots_pem)
+    host, port = lab.name_server.address
+    routes = tuple(f"{a}:{p}={b}:{q}" for (a, p), (b, q) in lab.routes.items())
+    yield World(
+        f"{host}:{port}",
+        directory / "root.key",
+        directory / "roots.pem",
+        routes,
+        {one.domain: one.level for one in chosen if one.next_hop is None},
+    )
+    asyncio.run_coroutine_threadsafe(lab.close(), loop).result(30)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+def run(world: World, domain: str, *more: str) -> Result:
+    arguments = [domain, "--server", world.server, "--anchor", str(world.anchor), "--roots", str(world.roots)]
+    for route in world.routes:
+        arguments += ["--route", route]
+    result = CliRunner().invoke(command, [*arguments, "--timeout", "3", *more], standalone_mode=False)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def as_json(world: World, domain: str, *more: str) -> tuple[dict[str, Any], int]:
+    result = run(world, domain, "--json", *more)
+    return json.loads(result.output), int(result.return_value)
+
+
+@pytest.mark.parametrize("domain", WANTED)
+def test_level_exit_status_and_form(world: World, domain: str) -> None:
+    found, status = as_json(world, domain)
+    assert (found["level"], status) == WANTED[domain]
+    assert found["domain"] == domain
+    assert found["mx"]["status"] in ("secure", "insecure", "bogus", "indeterminate")
+    for host in found["hosts"]:
+        assert set(host) >= {"name", "address", "level", "tlsa_base", "tlsa", "reason"}
+        assert host["reason"]
+        for record in host["tlsa"]:
+            assert set(record) == {"record", "usable", "matched", "reason"}
+
+
+def test_every_way_to_have_no_mx_is_as_the_lab_says(world: World) -> None:
+    others = {domain: level for domain, level in world.levels.items() if domain not in WANTED}
+    assert others
+    assert {domain: as_json(world, domain)[0]["level"] for domain in others} == others
+
+
+def test_records_say_which_one_matched(world: World) -> None:
+    found, _ = as_json(world, "rollover.lab")
+    (host,) = found["hosts"]
+    assert host["tlsa_base"] == host["name"]
+    assert sorted(record["matched"] for record in host["tlsa"]) == [False, True]
+    assert all(record["usable"] for record in host["tlsa"])
+    odd, _ = as_json(world, "odd-tlsa.lab")
+    assert [record["usable"] for record in odd["hosts"][0]["tlsa"]] == [False]
+
+
+def test_without_mta_sts_an_enforced_policy_is_not_seen(world: World) -> None:
+    found, status = as_json(world, "sts.lab", "--no-sts")
+    assert (found["level"], status) == ("encrypted", 20)
+
+
+def test_the_port_is_part_of_the_tlsa_question(world: World) -> None:
+    found, status = as_json(world, "dane.lab", "--port", "2626")
+    assert found["hosts"][0]["tlsa"] == []
+    assert (found["level"], status) == ("waits", 40)
+    assert "refused" in found["hosts"][0]["reason"]
+
+
+def test_signatures_are_judged_as_of_the_given_time(world: World) -> None:
+    found, status = as_json(world, "dane.lab", "--at", "2041-01-01T00:00:00Z")
+    assert (found["level"], found["mx"]["status"], status) == ("waits", "bogus", 40)
+
+
+def test_the_page_answers_first_and_ends_with_the_next_command(world: World) -> None:
+    page = run(world, "forged-cert.lab", "--ascii").output
+    lines = page.splitlines()
+    assert lines[0].startswith("x forged-cert.lab: mail WAITS")
+    assert page.isascii()
+    assert "An attacker looks the same." in page
+    assert "exit 40 waits" in page
+    assert lines[-1].startswith("next: ")
+    assert "danelaw tlsa" in lines[-1]
+    assert all(len(line) <= 116 for line in lines if not line.startswith("next"))
+
+
+def test_what_is_shown_by_a_stranger_is_never_advised_for_publication(world: World) -> None:
+    found, _ = as_json(world, "forged-cert.lab")
+    assert found["hosts"][0]["tlsa"][0]["matched"] is False
+    page = run(world, "forged-cert.lab").output
+    assert "publish this" not in page
+    assert "TLSA 3 1 1" not in page
+
+
+@pytest.mark.parametrize("arguments", [["--route", "x"], ["--route", "a=b=c"], ["--at", "noon"], ["--server", "dns"]])
+def test_a_wrong_option_says_what_would_be_right(arguments: list[str]) -> None:
+    result = CliRunner().invoke(command, ["example.org", *arguments])
+    assert result.exit_code == 2
+    assert arguments[0] in result.output

@@ -18,6 +18,7 @@ from danelaw.smtp import (
     EndOfMessage,
     MessageRefused,
     Reply,
+    Reset,
     ServerConnection,
     ServerSettings,
 )
@@ -57,7 +58,7 @@ def _run(settings: ServerSettings, chunks: list[bytes], refusals: int, *, tls: b
                     body += event.body
                     assert is_canonical(body), "a bare CR or LF reached the owner"
                     assert len(body) == event.size <= settings.limits.message_size
-                if isinstance(event, EndOfMessage | MessageRefused):
+                if isinstance(event, EndOfMessage | MessageRefused | Reset):
                     body = b""
                 told.append(type(event).__name__)
         sent += server.data_to_send()

@@ -115,7 +115,7 @@ class CommandRefused:
 
 @dataclass(slots=True)
 class Reset:
-    """RSET, or EHLO in the middle of a transaction: drop the transaction."""
+    """RSET, or EHLO in the middle of a transaction: drop the transaction and what BDAT has streamed of its message."""
 
 
 @dataclass(slots=True)

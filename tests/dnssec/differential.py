@@ -26,11 +26,11 @@ import dns.message
 import dns.query
 import dns.rcode
 import dns.rdatatype
+from tests.dnssec import signing, world
+from tests.dnssec.driving import drive
 
 from danelaw.dnsdata import Question
 from danelaw.dnssec import TrustAnchors, Validator
-from tests.dnssec import signing, world
-from tests.dnssec.driving import drive
 
 Serve = Callable[[Question], bytes]
 
@@ -94,7 +94,7 @@ def unbound(upstream: int, anchor: str) -> Iterator[int]:
         (Path(directory) / "unbound.conf").write_text(
             f'server:\n directory: "{directory}"\n chroot: ""\n username: ""\n pidfile: ""\n use-syslog: no\n'
             f" interface: 127.0.0.1@{port}\n do-not-query-localhost: no\n trust-anchor-file: anchor\n"
-            " module-config: \"validator iterator\"\n aggressive-nsec: no\n local-zone: test. nodefault\n"
+            ' module-config: "validator iterator"\n aggressive-nsec: no\n local-zone: test. nodefault\n'
             " cache-max-ttl: 0\n cache-max-negative-ttl: 0\n val-bogus-ttl: 0\n infra-host-ttl: 0\n"
             f'remote-control:\n control-enable: no\nforward-zone:\n name: "."\n forward-addr: 127.0.0.1@{upstream}\n'
         )

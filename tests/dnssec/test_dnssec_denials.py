@@ -43,6 +43,11 @@ class TestForgedDenials:
         answer = ask(net, q("nx.test.", "A"), {q("nx.test.", "A"): lambda m: m.authority.pop(1)})
         assert (answer.status, answer.ede) == (BOGUS, 10)
 
+    def test_a_signature_that_lost_its_soa_spoils_a_denial(self, denial: str) -> None:
+        net = internet(BODY, denial)
+        answer = ask(net, q("nx.test.", "A"), {q("nx.test.", "A"): lambda m: m.authority.pop(0)})
+        assert (answer.status, answer.ede) == (BOGUS, 6)
+
     def test_a_denial_without_soa_stands(self, denial: str) -> None:
         def change(message: dns.message.Message) -> bool:
             message.authority = message.authority[2:]

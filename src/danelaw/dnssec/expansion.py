@@ -41,7 +41,6 @@ class _Expansion:
     verdicts: list[Verdict] = field(default_factory=list)
     rrset: dns.rrset.RRset | None = None
     rcode: dns.rcode.Rcode = dns.rcode.NOERROR
-    stuck: bool = False
 
     @property
     def weakest(self) -> Verdict:
@@ -77,16 +76,9 @@ def _follow(run: Resolution, state: _Expansion) -> Steps[None]:
         if (problem := reading.problem) is not None:
             state.verdicts.append(failure(run, DNSSECStatus.INDETERMINATE, problem))
             return
-        ended = yield from _read(run, state, reading)
-        direct = Question(state.name, state.question.rdtype)
-        if ended:
-            # A step proved nothing, but it rode along in the answer to another question: ask for it itself.
-            if state.stuck or not state.verdicts[-1].failed or asked == direct:
-                return
-            state.verdicts.pop()
-        elif state.verdicts and state.verdicts[-1].failed:
+        if (yield from _read(run, state, reading)):
             return
-        asked = direct
+        asked = Question(state.name, state.question.rdtype)
         yield from run.ask(asked)
 
 
@@ -195,7 +187,6 @@ def _advance(run: Resolution, state: _Expansion, alias: _Alias) -> bool:
         words = "lead in a circle" if target in state.aliases else f"are more than {run.limits.aliases}"
         flaw = Flaw(f"the aliases of {state.question.name} {words}", EDECode.OTHER)
         state.verdicts.append(failure(run, DNSSECStatus.INDETERMINATE, flaw))
-        state.stuck = True
         return False
     state.name = target
     return True

@@ -24,6 +24,7 @@ from danelaw.dnssec.trust import Broken, SecureZone, UnsignedFrom
 from danelaw.dnssec.verify import Flaw, Verified, most_telling
 
 _SIGNERS_TRIED = 3
+_DENIAL_TYPES = (dns.rdatatype.SOA, dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +158,29 @@ def _absent(run: Resolution, zone: SecureZone, name: dns.name.Name, rdtype: int,
 
     proof = gathered.prove(prove)
     if proof.proven is not Proven.NOT:
-        for signed in reading.authority.of_type(dns.rdatatype.SOA):
-            outcome = run.verify(signed, zone)
-            if isinstance(outcome, Flaw):
-                return failure(run, DNSSECStatus.BOGUS, outcome)
+        blemish = _blemish(run, zone, reading.authority)
+        if blemish is not None:
+            return failure(run, DNSSECStatus.BOGUS, blemish)
     expires = min(gathered.expires, zone.expires, run.now + run.limits.answer_seconds)
     return _by_proof(run, proof, gathered, expires)
+
+
+def _blemish(run: Resolution, zone: SecureZone, authority: Section) -> Flaw | None:
+    """A denial counts only as a whole: the SOA and every denial record of the zone must be genuine, needed or not
+    (RFC 4035 §3.2.3), and no signature may have lost what it covers.
+    """
+    for signed in authority.of_type(*_DENIAL_TYPES):
+        foreign = signed.signers and zone.name not in signed.signers
+        if foreign or not signed.rrset.name.is_subdomain(zone.name):
+            continue
+        outcome = run.verify(signed, zone)
+        if isinstance(outcome, Flaw):
+            return outcome
+    for owner, rdtype in authority.orphans:
+        if rdtype in _DENIAL_TYPES and owner.is_subdomain(zone.name):
+            words = f"{owner} {dns.rdatatype.to_text(dns.rdatatype.RdataType(rdtype))}"
+            return Flaw(f"the signature over {words} came without the record", EDECode.DNSSEC_BOGUS)
+    return None
 
 
 def _by_proof(run: Resolution, proof: Proof, gathered: Gathered, expires: float) -> Verdict:

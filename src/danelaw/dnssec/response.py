@@ -90,7 +90,7 @@ class SignedRRset:
 class Section:
     """One section of a message, by owner and type; signatures are kept with what they cover."""
 
-    __slots__ = ("_rrsets",)
+    __slots__ = ("_rrsets", "orphans")
 
     def __init__(self, rrsets: Iterable[dns.rrset.RRset]) -> None:
         data: dict[tuple[dns.name.Name, int], dns.rrset.RRset] = {}
@@ -103,6 +103,8 @@ class Section:
                 found.extend(rdata for rdata in rrset if isinstance(rdata, RRSIG))
             else:
                 data.setdefault((rrset.name, int(rrset.rdtype)), rrset)
+        self.orphans = tuple(key for key in signatures if key not in data)
+        """Owner and covered type of signatures that came without what they cover."""
         self._rrsets = {key: SignedRRset(rrset, tuple(signatures.get(key, ()))) for key, rrset in data.items()}
 
     def get(self, name: dns.name.Name, rdtype: int) -> SignedRRset | None:

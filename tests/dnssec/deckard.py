@@ -240,8 +240,9 @@ class ScriptedRecursor:
                 break
             alias = _find(answer, name, dns.rdatatype.CNAME)
             if alias is None:
-                if name == question.name or (found.authority and _has_soa(found)):
+                if name == question.name:
                     break
+                # What was said about the target by whoever held the alias is not worth keeping (RFC 2181 §5.4.1).
                 more = self._iterate(Question(name, question.rdtype))
                 if more is None:
                     return None

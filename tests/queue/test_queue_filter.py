@@ -156,7 +156,7 @@ filters = st.recursive(
 texts = st.text("aAb@.%_\\*?ÄäĸK", max_size=6)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     filters, texts, texts, st.integers(0, 7), st.sampled_from([0.0, 60.0, 61.5]), st.integers(0, 2000),
     st.integers(0, 3), texts, texts, texts,

@@ -361,7 +361,7 @@ class Driver(RuleBasedStateMachine):
 
 
 TestDriver = Driver.TestCase
-TestDriver.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestDriver.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 
 
 def test_a_held_recipient_does_not_go_straight() -> None:

@@ -346,7 +346,8 @@ def test_history_tries_and_evidence_are_forgotten_by_age_and_size(tmp_path: Path
         for _ in range(30):
             message = sample(spool, received_at=clock.now)
             await spool.append(message, BODY, claimed=True)
-            await spool.settle(settled(message))
+            spool.settle_soon(settled(message))
+        await spool._commits.drain()
         spool.sweep(clock.now)
         kept = spool.reader.execute("SELECT count(*), min(id) FROM history").fetchone()
         assert 3 < kept[0] < 20

@@ -61,6 +61,7 @@ class Attempt:
     evidence: tuple[bytes, ...] = ()
     tlsrpt: str = ""
     duration: float = 0.0
+    facts: str = ""
 
     def encode(self) -> str:
         """The stored form: about 200 characters for a delivery."""
@@ -111,6 +112,7 @@ class Attempt:
                 evidence=tuple(bytes.fromhex(digest) for digest in fields[16]),
                 tlsrpt=words[17],
                 duration=float(fields[18]),
+                facts=str(fields[19]) if len(fields) > 19 else "",
             )
         except (ValueError, TypeError, IndexError, KeyError) as error:
             raise UnreadableAttempt(f"attempt is damaged: {error}") from error

@@ -14,7 +14,7 @@ from danelaw.queue import Filter, QueuedMessage, RecipientState, RoutingKey, Sch
 from danelaw.spool import rows
 from danelaw.spool.errors import SpoolError
 from danelaw.spool.spool import Spool
-from danelaw.spool.view import MATCHING, slices
+from danelaw.spool.view import slices, tables
 from danelaw.spool.writer import Appended, BatchWriter
 
 STEP = 500
@@ -28,6 +28,7 @@ APPLIES: dict[str, tuple[int, ...]] = {
     "reroute": (0, 1, 2),
 }
 
+_EVERYTHING = tables("", also="mrq")[0]
 Bounce = Callable[[QueuedMessage], "tuple[QueuedMessage, bytes] | None"]
 
 
@@ -71,7 +72,7 @@ def perform(spool: Spool, act: Act, now: float, scheduler: Scheduler | None = No
     for _, upto in slices(spool.reader, 0):
         while True:
             found = spool.reader.execute(
-                f"SELECT m.id, r.number, q.next_hop, q.demand, q.tenant FROM {MATCHING}"
+                f"SELECT m.id, r.number, q.next_hop, q.demand, q.tenant FROM {_EVERYTHING}"
                 f" WHERE m.id > ? AND m.id <= ? AND r.state IN ({states}) AND ({condition}) ORDER BY m.id LIMIT ?",
                 (after, upto, *parameters, STEP),
             ).fetchall()
@@ -108,7 +109,7 @@ def _whole_messages(
     """The rows by message; the last message may have been cut by the limit and is read in full."""
     last = found[-1][0]
     rest = connection.execute(
-        f"SELECT m.id, r.number, q.next_hop, q.demand, q.tenant FROM {MATCHING}"
+        f"SELECT m.id, r.number, q.next_hop, q.demand, q.tenant FROM {_EVERYTHING}"
         f" WHERE m.id = ? AND r.state IN ({states}) AND ({condition})",
         (last, *parameters),
     ).fetchall()

@@ -18,7 +18,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -164,6 +164,13 @@ class GroupCommit:
 
     # From here on: how a batch lives. _kick → _start → (thread) _flush → _finished → callbacks.
 
+    def _looped(self) -> bool:
+        """False in a command, where `exclusive` stores what is pending."""
+        if self._loop is None:
+            with suppress(RuntimeError):
+                self._loop = asyncio.get_running_loop()
+        return self._loop is not None
+
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
@@ -176,7 +183,7 @@ class GroupCommit:
 
     def _arm(self) -> None:
         """A batch for results alone, unless one starts sooner for an append."""
-        if self._busy or self._scheduled or self.broken is not None:
+        if self._busy or self._scheduled or self.broken is not None or not self._looped():
             return
         if len(self._settlements) >= MAX_MESSAGES:
             self._kick()

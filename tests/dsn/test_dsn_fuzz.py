@@ -12,5 +12,6 @@ from fuzz.dsn_build import test_one_input as one_input
 @example(b"")
 @example(b"A: b\r\n\r\nbody")
 @example(b"\xff" * 50)
+@example(b"Message-ID: <\xb1@b>\r\n\r\nbody\r\n.\r\n")
 def test_any_octets(data: bytes) -> None:
     one_input(data)

@@ -13,7 +13,7 @@ from danelaw.dsn.words import explanation, subject
 from danelaw.message import Header, MessageError, format_date
 
 _BOUNDARY = re.compile(r"[A-Za-z0-9'()+_,\-./:=?]{1,69}[A-Za-z0-9'()+_,\-./:=?]\Z", re.ASCII)
-_MESSAGE_ID = re.compile(r"<[^<>\s]{1,200}@[^<>\s]{1,255}>\Z", re.ASCII)
+_MESSAGE_ID = re.compile(r"<[!-;=?A-~]{1,200}@[!-;=?A-~]{1,255}>\Z", re.ASCII)
 
 
 def build(dsn: DSN, *, date: float, message_id: str, boundary: str) -> bytes:

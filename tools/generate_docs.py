@@ -23,6 +23,8 @@ PAGES: dict[str, str] = {
     "docs/commands.md": "tools.generate_docs:commands",
     "docs/dependencies.md": "tools.generate_docs:dependencies",
     "docs/standards.md": "tools.standards:page",
+    "docs/decision-table.md": "danelaw.tlspolicy.table:page",
+    "docs/lab.md": "danelaw.lab.coverage:reference",
 }
 
 

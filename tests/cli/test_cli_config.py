@@ -16,7 +16,10 @@ from danelaw.config.schema import SMALLEST
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "danelaw.toml"
-    path.write_text(SMALLEST + '[[override]]\ndestination = "partner.example"\ntls = "verify"\nbecause = "T-1"\n')
+    path.write_text(
+        SMALLEST
+        + '[[override]]\ndestination = "partner.example"\ntls = "verify"\nbecause = "T-1"\n[spool]\ndirectory = "spool"\n'
+    )
     return path
 
 
@@ -52,7 +55,8 @@ def test_effective_names_the_entry(file: Path) -> None:
     assert {item["aspect"]: item["value"] for item in result["applies"]}["protection"] == "verify"
     shown = invoke("effective", "partner.example", "--config", file, "--ascii").output
     assert shown.isascii()
-    assert 'destination = "partner.example", because: T-1' in shown
+    assert "names exactly this destination" in shown
+    assert "because: T-1" in shown
 
 
 def test_schema_is_json() -> None:

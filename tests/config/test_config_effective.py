@@ -8,7 +8,9 @@ import pytest
 
 from danelaw.address import Domain
 from danelaw.config import loads
-from danelaw.config.effective import accepted, effective, next_hop_for, override_for, policy_domain
+from danelaw.config.effective import accepted, effective, next_hop_for, policy_domain
+from danelaw.state import configured_overrides
+from danelaw.tlspolicy import Override
 
 CONFIG = loads("""
 hostname = "m.example"
@@ -34,7 +36,7 @@ destination = "smart.example"
 tls = "encrypt"
 until = 2026-06-01
 """)
-BEFORE, AFTER = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
+BEFORE, AFTER = datetime(2026, 5, 1, tzinfo=UTC).timestamp(), datetime(2026, 7, 1, tzinfo=UTC).timestamp()
 
 
 @pytest.mark.parametrize(
@@ -54,10 +56,19 @@ def test_the_most_specific_entry_names_the_next_hop(domain: str, next_hop: str) 
 def test_an_override_goes_by_the_next_hop_and_ends() -> None:
     deep = effective(CONFIG, Domain("x.deep.partner.example"), BEFORE)
     assert any(item.aspect == "protection" and item.value == "verify" and "T-1" in item.why for item in deep)
-    assert override_for(CONFIG, Domain("smart.example"), BEFORE) is not None
-    assert override_for(CONFIG, Domain("smart.example"), AFTER) is None
+    smart = effective(CONFIG, Domain("other.example"), BEFORE)
+    assert [item.value for item in smart if item.aspect == "protection"] == ["encrypt"]
     ended = effective(CONFIG, Domain("other.example"), AFTER)
-    assert [item.value for item in ended if item.aspect == "ended"] == ["encrypt"]
+    assert ended[2].value.startswith("what the destination publishes")
+    assert [item.value for item in ended if item.aspect == "not"] == ["encrypt"]
+
+
+def test_an_override_set_at_run_time_goes_first() -> None:
+    set_now = Override.of("b.relay.example", "none", source="danelaw override")
+    found = effective(
+        CONFIG, Domain("x.deep.partner.example"), BEFORE, [set_now, *configured_overrides(CONFIG.override)]
+    )
+    assert found[2].value == "none"
 
 
 def test_an_address_has_no_policy_domain() -> None:

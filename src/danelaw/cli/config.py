@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,18 +94,23 @@ def schema(ascii_only: bool) -> None:
 @config_option
 @output_options
 def effective(domain: str, config_file: Path | None, as_json: bool, ascii_only: bool) -> None:
-    """Show what the configuration says about mail to DOMAIN, and which entry says it."""
+    """Show what is set about mail to DOMAIN, by the configuration or an override, and which entry says it."""
     from danelaw.address import Domain
     from danelaw.config.effective import effective as applies
+    from danelaw.state import FILE_NAME, OverrideStore, StateDatabase, configured_overrides
 
     name = Domain.from_text(domain.rpartition("@")[2])
     config = load_config(config_file)
-    found = applies(config, name, datetime.fromtimestamp(time.time(), UTC))
+    now = time.time()
+    database = config.spool.directory / FILE_NAME
+    state = StateDatabase(database, read_only=True) if database.exists() else None
+    store = OverrideStore(state, configured_overrides(config.override))
+    found = applies(config, name, now, store.all(now))
     out = output(ascii_only)
     if as_json:
         entries = [{"aspect": item.aspect, "value": item.value, "why": item.why} for item in found]
         out.json({"domain": name.ascii, "file": str(config.source), "applies": entries})
         return
-    out.line(f"{name.to_unicode()}: what {config.source} says")
+    out.line(f"{name.to_unicode()}: what {config.source} and `danelaw override` say")
     out.table([(Symbol.NONE, (item.aspect, item.value, item.why)) for item in found])
     out.next(f"danelaw check {name.ascii}")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TypeVar
 
 from danelaw.address import Domain
 from danelaw.config.model import Config
-from danelaw.config.sending import Override
 from danelaw.config.values import matches_pattern
 from danelaw.routing import NextHop
+from danelaw.state import configured_overrides
+from danelaw.tlspolicy import Override
+from danelaw.tlspolicy import effective as effective_override
 
 T = TypeVar("T")
 
@@ -60,24 +61,21 @@ def policy_domain(next_hop: str | None, domain: Domain) -> Domain | None:
     return domain if next_hop is None else NextHop.from_text(next_hop).policy_domain
 
 
-def override_for(config: Config, domain: Domain, now: datetime) -> Override | None:
-    """The override of the configuration for a destination (`policy_domain`) that is in force at `now`."""
-    alive = ((item.destination, item) for item in config.override if item.until is None or item.until > now)
-    return most_specific(domain, alive)
-
-
 def accepted(config: Config, domain: Domain) -> bool:
     """Whether mail for this domain is accepted from anybody."""
     return any(matches_pattern(item.name, domain) for item in config.domain)
 
 
-def effective(config: Config, domain: Domain, now: datetime) -> tuple[Applied, ...]:
-    """Everything the configuration says about mail to a domain at the time `now`."""
+def effective(
+    config: Config, domain: Domain, now: float, overrides: Iterable[Override] | None = None
+) -> tuple[Applied, ...]:
+    """Everything that is set about mail to a domain at the time `now` (POSIX seconds).
+
+    `overrides` are all there are, those set at run time first; otherwise only those of the configuration.
+    """
     destination = policy_domain(next_hop_for(config, domain), domain)
-    protection = [Applied("protection", "whatever the server offers", "an address has no name to check")]
-    if destination is not None:
-        protection = list(_protection(config, destination, now))
-    return (_acceptance(config, domain), _way(config, domain), *protection)
+    known = configured_overrides(config.override) if overrides is None else tuple(overrides)
+    return (_acceptance(config, domain), _way(config, domain), *_protection(config, destination, known, now))
 
 
 def _acceptance(config: Config, domain: Domain) -> Applied:
@@ -95,20 +93,18 @@ def _way(config: Config, domain: Domain) -> Applied:
     return Applied("next hop", next_hop or f"MX of {domain}", why)
 
 
-def _protection(config: Config, domain: Domain, now: datetime) -> Iterable[Applied]:
-    ended = [item for item in config.override if item.until is not None and item.until <= now]
-    override = override_for(config, domain, now)
-    if override is None:
+def _protection(
+    config: Config, destination: Domain | None, overrides: Iterable[Override], now: float
+) -> Iterable[Applied]:
+    if destination is None:
+        yield Applied("protection", "whatever the server offers", "an address has no name to check")
+        return
+    found = effective_override(overrides, destination, now)
+    if found.override is None:
         sts = "DANE, then MTA-STS" if config.mta_sts.enabled else "DANE ([mta_sts] enabled = false)"
-        yield Applied("protection", f"what the destination publishes: {sts}", "no override in the configuration")
+        yield Applied("protection", f"what the destination publishes: {sts}", found.why)
     else:
-        until = f", until {override.until:%Y-%m-%d %H:%M %Z}" if override.until else ""
-        because = f", because: {override.because}" if override.because else ""
-        yield Applied(
-            "protection", override.tls, f'[[override]] destination = "{override.destination}"{until}{because}'
-        )
-    for item in ended:
-        if matches_pattern(item.destination, domain):
-            yield Applied(
-                "ended", item.tls, f'[[override]] destination = "{item.destination}" ended {item.until:%Y-%m-%d}'
-            )
+        because = f", because: {found.override.because}" if found.override.because else ""
+        yield Applied("protection", found.override.tls.value, f"{found.why}{because}")
+    for other, why in found.others:
+        yield Applied("not", other.tls.value, why)

@@ -93,7 +93,8 @@ class Spool:
         connection = database.open_writer(self.directory / database.DATABASE_NAME)
         connection.execute("INSERT OR IGNORE INTO setting VALUES ('salt', ?)", (secrets.token_bytes(16),))
         salt = connection.execute("SELECT value FROM setting WHERE name = 'salt'").fetchone()[0]
-        database.sync_directory(self.directory)
+        for directory in (self.directory, self.directory.parent):
+            database.sync_directory(directory)
         return BatchWriter(connection, Redaction(self.settings.redact_addresses, salt))
 
     def _recover(self) -> None:

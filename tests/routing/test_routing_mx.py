@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dns.rcode
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from danelaw.address import Domain
 from danelaw.dnsdata import DNSSECStatus
 from danelaw.routing import MXHost, MXResult, NextHop, lookup_mx, order
 from danelaw.testing import FakeDNS, run_lookup
+from fuzz.routing_next_hop import test_one_input as fuzz_one
 
 
 def look(dns: FakeDNS, text: str = "example.org") -> MXResult:
@@ -151,3 +154,8 @@ def test_order_mixes_equals_only() -> None:
 
     assert [host.name.ascii for host in order(hosts, reverse)] == ["z.test", "b.test", "a.test", "c.test"]
     assert shuffled == [2]
+
+
+@given(st.binary(max_size=480))
+def test_any_mx_records_lead_somewhere(data: bytes) -> None:
+    fuzz_one(data)

@@ -59,8 +59,9 @@ def dns(text: str = TXT) -> FakeDNS:
     return FakeDNS(insecure=f"example.org. A 192.0.2.1\n{text}", now=NOW)
 
 
-def open_store(path: Path, dns: FakeDNS, web: Web, **settings: bool) -> STSStore:
-    return STSStore(StateDatabase(path / "state.db"), FakeResolver(dns), web, **settings)
+def open_store(path: Path, dns: FakeDNS, web: Web, *, wait_on_txt_error: bool = False) -> STSStore:
+    database = StateDatabase(path / "state.db")
+    return STSStore(database, FakeResolver(dns), web, wait_on_txt_error=wait_on_txt_error)
 
 
 def test_first_use_waits_for_the_policy_and_remembers_it(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from danelaw.cli.options import config_option, output, output_options
 from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
+    from danelaw.address import Domain
     from danelaw.cli.network import Network
     from danelaw.config import Config
     from danelaw.outbound.checkup import Checkup
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from danelaw.pkix import Roots
     from danelaw.resolver import Resolver, ResolverSettings
     from danelaw.routing import NextHop
-    from danelaw.state import StateDatabase, STSStore
+    from danelaw.state import FetchPolicy, StateDatabase, STSStore
     from danelaw.tlspolicy import Override
 
 Routes = Mapping[tuple[str, int], tuple[str, int]]
@@ -253,14 +254,19 @@ def _sts_store(wanted: Wanted, database: StateDatabase, resolver: Resolver) -> S
     from danelaw.net.fetch import fetch_policy
     from danelaw.state import STSStore
 
-    if wanted.roots is None:
-        raise DanelawError(
-            "this machine has no bundle of public CAs, which MTA-STS needs",
-            advice="install ca-certificates, or give --roots CA.pem or --no-sts",
-        )
-    fetch = partial(fetch_policy, resolver=resolver, roots=wanted.roots, routes=wanted.routes)
+    fetch: FetchPolicy = _without_roots
+    if wanted.roots is not None:
+        fetch = partial(fetch_policy, resolver=resolver, roots=wanted.roots, routes=wanted.routes)
     wait = wanted.config is not None and wanted.config.mta_sts.on_txt_error == "wait"
     return STSStore(database, resolver, fetch, wait_on_txt_error=wait)
+
+
+async def _without_roots(domain: Domain) -> bytes:
+    """A policy nobody can vouch for is no policy; the page says why."""
+    raise DanelawError(
+        f"no public CA could vouch for the policy of {domain}: this machine has no bundle of root certificates",
+        advice="install ca-certificates, or give --roots CA.pem",
+    )
 
 
 def _door(wanted: Wanted) -> Door:

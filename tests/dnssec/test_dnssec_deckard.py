@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,10 +22,15 @@ DIFFERENCES: dict[str, str] = {
     for group in tomllib.loads((Path(__file__).parent / "differences.toml").read_text("utf-8")).values()
     for name, reason in group.items()
 }
-_SHA1_ALGORITHMS = {5, 7}
 
 
-def scenarios(directory: Path) -> Iterator[Scenario]:
+@functools.cache
+def scenarios(directory: Path) -> tuple[Scenario, ...]:
+    """Those with a trust anchor and a clock."""
+    return tuple(_scenarios(directory))
+
+
+def _scenarios(directory: Path) -> Iterator[Scenario]:
     for path in sorted((directory / "deckard" / "resolver").glob("*.rpl")):
         scenario = read(path)
         if scenario.anchors and scenario.clock is not None:

@@ -30,7 +30,7 @@ def recheck(
     """
     recorded: dict[Question, bytes] = {}
     for wire in evidence:
-        asked = _question_of(wire)
+        asked = question_of(wire)
         if asked is not None:
             recorded.setdefault(asked, wire)
     steps = Validator(anchors, limits=limits).resolve(question, at)
@@ -49,7 +49,7 @@ def recheck(
             return answer
 
 
-def _question_of(wire: bytes) -> Question | None:
+def question_of(wire: bytes) -> Question | None:
     try:
         message = dns.message.from_wire(wire, question_only=True)
     except (dns.exception.DNSException, ValueError):

@@ -50,7 +50,9 @@ def transmittable(
     if not certificate_verified:
         return Verdict(False, ENCRYPTION_NEEDED, "the sender requires TLS and the server's certificate does not verify")
     if not offered:
-        return Verdict(False, SUPPORT_REQUIRED, "the sender requires TLS on the whole way and the server offers no REQUIRETLS")
+        return Verdict(
+            False, SUPPORT_REQUIRED, "the sender requires TLS on the whole way and the server offers no REQUIRETLS"
+        )
     return _MET
 
 

@@ -83,8 +83,8 @@ def _show(out: Output, lab: Lab, config: Path, seconds: float) -> None:
     """The table of destinations and what to do with them."""
     attacks = sum(scenario.attack for scenario in lab.scenarios)
     out.line(
-        f"danelaw lab: an internet in a box, with its own root key and {len(lab.scenarios)} mail destinations, "
-        f"on this machine.   ready in {seconds:.1f} s"
+        f"danelaw lab: an internet in a box, with its own root key and {len(lab.scenarios)} mail destinations."
+        f"   ready in {seconds:.1f} s"
     )
     out.line(f"{attacks} of them are attacked. Nothing leaves loopback. Outcomes are those of a correct gateway.")
     out.line()

@@ -13,7 +13,7 @@ from danelaw.lab.certificates import Authorities, Credential
 from danelaw.lab.faults import FaultTable, PlacedFault
 from danelaw.lab.keys import Window, ZoneKeys
 from danelaw.lab.recursion import Recursion
-from danelaw.lab.scenario import STS, Algorithm, Certificate, Denial, Host, Issuer, PolicyHost, Scenario
+from danelaw.lab.scenario import STS, Algorithm, Attack, Certificate, Denial, Host, Issuer, PolicyHost, Scenario
 from danelaw.lab.tlsa import tlsa_rdata
 from danelaw.lab.zone import Zone
 
@@ -180,7 +180,7 @@ class World:
             rdata = tlsa_rdata(words, shown, self.authorities)
             self._zone_of(dns.name.from_text(owner)).add(dns.rrset.from_rdata(owner, 3600, rdata))
         # The attacker's certificate carries the right name: only DNS or a public CA tells it apart.
-        forged = self.authorities.self_signed((name,))
+        forged = self.authorities.self_signed((name,)) if host.attack is Attack.IMPERSONATE else None
         self.hosts.append(PlacedHost(scenario, host, name, tuple(addresses), shown, forged))
 
     def _sts(self, scenario: Scenario, sts: STS) -> None:

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from danelaw.queue import Settlement
-from danelaw.spool.bodies import delete_bodies, storage_failure
-from danelaw.spool.errors import CommitFailed, SpoolError, SpoolFull, SpoolReadOnly
+from danelaw.spool.bodies import delete_bodies
+from danelaw.spool.errors import SpoolError, SpoolFull, SpoolReadOnly
+from danelaw.spool.faults import is_disk_fault, typed
 from danelaw.spool.logsize import LogSize
 from danelaw.spool.writer import Appended, BatchWriter
 
@@ -130,9 +131,9 @@ class GroupCommit:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 self.writer.rolled_back()
-                if _is_disk_fault(error):
-                    self._break(_typed(error))
-                    raise self.broken or _typed(error) from error
+                if is_disk_fault(error):
+                    self._break(typed(error))
+                    raise self.broken or typed(error) from error
                 raise
             delete_bodies(self._bodies, self.writer.committed())
             self._log.grew(connection.total_changes - before, 0)
@@ -249,9 +250,9 @@ class GroupCommit:
     def _unwritten(self, batch: _Batch, error: Exception) -> None:
         """A statement failed: the disk's fault fails the batch, a value's fault is found by storing one at a time."""
         connection = self.writer.connection
-        if _is_disk_fault(error):
+        if is_disk_fault(error):
             self._transaction.release()
-            self._finished(batch, _typed(error))
+            self._finished(batch, typed(error))
             return
         if connection.in_transaction:
             connection.execute("ROLLBACK")
@@ -284,7 +285,7 @@ class GroupCommit:
                 self._commit(connection)
                 batch.doomed = self.writer.committed()
             except Exception as cause:
-                error = _typed(cause)
+                error = typed(cause)
             large = error is None and self._log.large
             if large:
                 # Answer first: nobody waits for the checkpoint.
@@ -371,30 +372,8 @@ class GroupCommit:
                 writer.unappend(self._rejected)
         except (SpoolError, sqlite3.Error, OSError) as error:
             self._recovery_delay = min(LONGEST_RECOVERY, self._recovery_delay * 2)
-            self._break(_typed(error) if not isinstance(error, SpoolReadOnly) else failure)
+            self._break(typed(error) if not isinstance(error, SpoolReadOnly) else failure)
             return
         self._rejected.clear()
         self._recovery_delay = FIRST_RECOVERY
         self._free()
-
-
-def _is_disk_fault(error: BaseException) -> bool:
-    """True for what the disk or the database file did; False for a value SQLite cannot take."""
-    if isinstance(
-        error, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.ProgrammingError | sqlite3.InterfaceError
-    ):
-        return False
-    return isinstance(error, sqlite3.Error | OSError | CommitFailed)
-
-
-def _typed(error: BaseException) -> SpoolError:
-    """The spool's error for what SQLite or the system said."""
-    if isinstance(error, SpoolError):
-        return error
-    if isinstance(error, sqlite3.Error):
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
-            return SpoolFull("the spool's disk is full", advice="free space on the spool's disk; mail is answered 452")
-        return CommitFailed(f"the spool could not be written: {error}", advice="look at the disk and the system's log")
-    if isinstance(error, OSError):
-        return storage_failure(error)
-    return CommitFailed(f"the spool could not be written: {error!r}")

@@ -123,6 +123,14 @@ class MTASTS(Section):
     """MTA-STS, RFC 8461."""
 
     enabled: Switch = Field(default=True, description="Discover, cache and obey MTA-STS policies.", examples=[False])
+    fetch_timeout: Duration = Field(
+        default=timedelta(seconds=60),
+        ge=timedelta(milliseconds=100),
+        le=timedelta(minutes=2),
+        description="Longest time for fetching a policy (RFC 8461 §3.3 suggests a minute). Mail to a domain met "
+        "for the first time waits for it.",
+        examples=["20s"],
+    )
     on_txt_error: Literal["deliver", "wait"] = Field(
         default="deliver",
         description="When the _mta-sts TXT look-up fails and no policy is cached: `deliver` opportunistically and "

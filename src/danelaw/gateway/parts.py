@@ -13,7 +13,7 @@ from danelaw.inbound.relay import RelayPolicy
 from danelaw.net import tls
 from danelaw.net.certificates import ServerCertificates
 from danelaw.outbound.connection import Sweep
-from danelaw.outbound.delivery import Courier
+from danelaw.outbound.courier import Courier
 from danelaw.outbound.destination import Surveyor
 from danelaw.outbound.engine import Engine
 from danelaw.outbound.notices import Notices
@@ -56,7 +56,7 @@ def assemble(config: Config, log: Log, metrics: Metrics) -> Parts:
     state = StateDatabase(config.spool.directory / FILE_NAME)
     resolver = Resolver(settings.resolver_settings(config))
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
-    sts = _sts_store(config, state, resolver, roots)
+    sts = _sts_store(config, state, resolver, roots, log)
     overrides = OverrideStore(state, configured_overrides(config.override))
     surveyor = Surveyor(resolver, sts, overrides)
     engine = _engine(config, spool, surveyor, roots, log, metrics)
@@ -75,14 +75,26 @@ def assemble(config: Config, log: Log, metrics: Metrics) -> Parts:
     return Parts(spool, state, resolver, sts, overrides, surveyor, certificates, engine, intake)
 
 
-def _sts_store(config: Config, state: StateDatabase, resolver: Resolver, roots: Roots) -> STSStore | None:
+def _sts_store(config: Config, state: StateDatabase, resolver: Resolver, roots: Roots, log: Log) -> STSStore | None:
     if not config.mta_sts.enabled:
         return None
     from danelaw.net import fetch
     from danelaw.state import STSStore
 
-    fetcher = functools.partial(fetch.fetch_policy, resolver=resolver, roots=roots, routes=config.lab.dial)
-    return STSStore(state, resolver, fetcher, wait_on_txt_error=config.mta_sts.on_txt_error == "wait")
+    fetcher = functools.partial(
+        fetch.fetch_policy,
+        resolver=resolver,
+        roots=roots,
+        routes=config.lab.dial,
+        timeout=config.mta_sts.fetch_timeout.total_seconds(),
+    )
+    return STSStore(
+        state,
+        resolver,
+        fetcher,
+        wait_on_txt_error=config.mta_sts.on_txt_error == "wait",
+        on_trouble=lambda domain, words: log.warning("mta-sts", domain=str(domain), reason=words),
+    )
 
 
 def _engine(config: Config, spool: Spool, surveyor: Surveyor, roots: Roots, log: Log, metrics: Metrics) -> Engine:

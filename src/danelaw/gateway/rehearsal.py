@@ -36,6 +36,9 @@ command_timeout = "5s"
 data_timeout = "5s"
 accept_timeout = "5s"
 
+[mta_sts]
+fetch_timeout = "3s"
+
 [doctor]
 at_start = false
 """
@@ -45,7 +48,7 @@ _RESOLVER = 'timeout = "400ms"\ndeadline = "4s"\n'
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one message. `outcome` is `delivered | waiting | returned`; `attempts` as `queue show` has them."""
+    """What became of a message. `outcome` is `delivered | waiting | returned`; `attempts` as `queue show` has them."""
 
     scenario: Scenario
     id: str

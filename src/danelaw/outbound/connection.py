@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
 
     def secured(self, transport: asyncio.Transport) -> None:
         """The TLS handshake is done: speak through `transport` from now on."""
-        self._transport = cast("asyncio.Transport", transport)
+        self._transport = transport
         self.protocol.tls_established()
 
     @property

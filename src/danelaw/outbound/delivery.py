@@ -2,94 +2,24 @@
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from danelaw.outbound.opening import Door, HostUnusable, close, open_connection
+from danelaw.outbound.opening import HostUnusable, close, open_connection
 from danelaw.outbound.outcome import Outcome, RecipientOutcome
-from danelaw.outbound.pool import OpenConnection, Pool
-from danelaw.outbound.record import EvidenceLedger, attempt_of
+from danelaw.outbound.pool import OpenConnection
+from danelaw.outbound.record import attempt_of
 from danelaw.outbound.transmission import Transmission, transmit
-from danelaw.queue import Attempt, QueuedRecipient, RecipientState
+from danelaw.queue import QueuedRecipient, RecipientState
 from danelaw.queue.pages import HostVerdict, Work
-from danelaw.routing import NextHop
 from danelaw.smtp import EnhancedStatusCode, Reply
-from danelaw.tlspolicy import Handshake, Judgement, SenderDemand, conclude, judge, refused
+from danelaw.tlspolicy import Handshake, Judgement, conclude, judge, refused
 
 if TYPE_CHECKING:
-    from danelaw.outbound.destination import HostPlan, Survey, Surveyor
-    from danelaw.pkix import Roots
-    from danelaw.spool import Spool
-    from danelaw.telemetry import Log, Metrics
+    from danelaw.outbound.courier import Courier
+    from danelaw.outbound.destination import HostPlan, Survey
 
-_DEMANDS = {
-    "": SenderDemand.NONE,
-    "requiretls": SenderDemand.REQUIRETLS,
-    "tls-required-no": SenderDemand.TLS_REQUIRED_NO,
-}
 _MAX_HOSTS_TRIED = 10
-
-
-@lru_cache(maxsize=8192)
-def _next_hop(text: str) -> NextHop:
-    return NextHop.from_text(text)
-
-
-@dataclass(slots=True, kw_only=True)
-class Courier:
-    """What every delivery needs. `families` orders addresses; `own_names` are hosts that are this gateway."""
-
-    surveyor: Surveyor
-    door: Door
-    pool: Pool
-    roots: Roots | None
-    spool: Spool
-    log: Log
-    metrics: Metrics
-    families: tuple[str, ...] = ("ipv6", "ipv4")
-    own_names: frozenset[str] = frozenset()
-    clock: Callable[[], float] = time.time
-    shuffle: Callable[[list[object]], None] = random.shuffle
-    ledger: EvidenceLedger = field(default_factory=EvidenceLedger)
-
-    async def deliver(self, work: Work) -> Outcome:
-        """Try every host until each recipient has an end. Network and policy failures are part of the outcome."""
-        next_hop, demand = _next_hop(work.key.next_hop), _DEMANDS[work.key.demand]
-        started = self.clock()
-        survey = self.surveyor.cached(next_hop, demand, started)
-        if survey is None:
-            survey = await self.surveyor.survey(next_hop, demand, started)
-        if survey.undeliverable is not None:
-            status = EnhancedStatusCode(*survey.undeliverable.status).to_text()
-            outcome = Outcome.all_recipients(work, RecipientState.FAILED, status, survey.undeliverable.reason)
-            outcome.attempts.append(self._unreached(work, survey, started, "returned", survey.undeliverable.reason))
-            return outcome
-        if survey.error is not None:
-            outcome = Outcome(HostVerdict.DOWN, survey.error)
-            outcome.attempts.append(self._unreached(work, survey, started, "waiting", survey.error))
-            return outcome
-        return await Tour(self, work, survey, started).run()
-
-    def close(self) -> None:
-        """Close idle connections."""
-        self.pool.close()
-
-    def _unreached(self, work: Work, survey: Survey, started: float, outcome: str, reason: str) -> Attempt:
-        digests, _ = self.ledger.of_survey(survey, started)
-        return attempt_of(
-            started=started,
-            ended=self.clock(),
-            survey=survey,
-            plan=None,
-            recipients=tuple(item.number for item in work.message.recipients),
-            outcome=outcome,
-            reason=reason,
-            evidence=digests,
-        )
 
 
 class Tour:
@@ -356,7 +286,7 @@ class Tour:
         now = courier.clock()
         handshake = opened.handshake if opened is not None else self._last_handshake
         self._last_handshake = None
-        digests, blobs = courier.ledger.of_survey(self._survey, now)
+        digests, blobs, facts = courier.ledger.of_survey(self._survey, now)
         if handshake is not None and handshake.chain:
             more, new = courier.ledger.of_chain(handshake.chain, now)
             digests, blobs = digests + more, blobs + new
@@ -379,6 +309,7 @@ class Tour:
                 reply=reply,
                 reason=reason,
                 evidence=digests,
+                facts=facts,
             )
         )
         if outcome == "waiting":

@@ -19,7 +19,7 @@ from danelaw.queue.scheduler import Scheduler
 from danelaw.spool import SpoolError
 
 if TYPE_CHECKING:
-    from danelaw.outbound.delivery import Courier
+    from danelaw.outbound.courier import Courier
     from danelaw.queue import QueuedMessage, RetrySchedule, RoutingKey, Settlement
     from danelaw.spool import Spool
     from danelaw.telemetry import Log, Metrics
@@ -97,6 +97,10 @@ class Engine:
         self._remember(self.scheduler.resume(key, now))
         self.scheduler.deferred(key, now, now)
         self.pump()
+
+    def bounce_by_operator(self, message: QueuedMessage) -> tuple[QueuedMessage, bytes] | None:
+        """The notice for recipients an operator returns; None where nobody may be told."""
+        return self._notices.operator(message, self._clock())
 
     def withdraw(self, message_ids: Collection[int]) -> set[int]:
         """An operator takes messages out of the pages; returns those on the wire at this moment."""

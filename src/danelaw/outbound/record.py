@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danelaw.queue import Attempt, RecordReason
 
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 _SURVEYS = 1024
 _DIGESTS = 65_536
-_PLAIN = frozenset({"clear text", "nothing sent"})
+
+
+class _Proof(NamedTuple):
+    """A survey (held, so that its identity stays its own) with what proves it."""
+
+    survey: Survey
+    blobs: tuple[bytes, ...]
+    digests: tuple[bytes, ...]
+    facts: str
 
 
 class EvidenceLedger:
@@ -26,21 +34,21 @@ class EvidenceLedger:
     """
 
     def __init__(self, again_after: float = 3600.0) -> None:
-        self._surveys: OrderedDict[int, tuple[Survey, tuple[bytes, ...], tuple[bytes, ...]]] = OrderedDict()
+        self._surveys: OrderedDict[int, _Proof] = OrderedDict()
         self._stored: OrderedDict[bytes, float] = OrderedDict()
         self._again_after = again_after
 
-    def of_survey(self, survey: Survey, now: float) -> tuple[tuple[bytes, ...], list[bytes]]:
-        """The digests of all DNS responses a survey rests on, and those that must be stored now."""
-        known = self._surveys.get(id(survey))
-        if known is None:
+    def of_survey(self, survey: Survey, now: float) -> tuple[tuple[bytes, ...], list[bytes], str]:
+        """The digests of all DNS responses a survey rests on, those that must be stored now, and the facts in words."""
+        proof = self._surveys.get(id(survey))
+        if proof is None:
             blobs = tuple(dict.fromkeys(wire for answer in _answers(survey) for wire in answer.evidence))
-            known = (survey, blobs, tuple(hashlib.sha256(blob).digest() for blob in blobs))
-            self._surveys[id(survey)] = known
+            proof = _Proof(survey, blobs, tuple(hashlib.sha256(blob).digest() for blob in blobs), facts_of(survey))
+            self._surveys[id(survey)] = proof
             if len(self._surveys) > _SURVEYS:
                 self._surveys.popitem(last=False)
-        _, blobs, digests = known
-        return digests, [blob for blob, digest in zip(blobs, digests, strict=True) if self._due(digest, now)]
+        due = [blob for blob, digest in zip(proof.blobs, proof.digests, strict=True) if self._due(digest, now)]
+        return proof.digests, due, proof.facts
 
     def of_chain(self, chain: tuple[bytes, ...], now: float) -> tuple[tuple[bytes, ...], list[bytes]]:
         """The same for a presented certificate chain."""
@@ -63,6 +71,33 @@ def _answers(survey: Survey) -> list[Answer]:
     return answers
 
 
+def facts_of(survey: Survey) -> str:
+    """What was published, in one line: `MX 10 mx1.example.org (signed) · TLSA 2 records · MTA-STS not consulted`."""
+    mx = survey.destination.mx
+    if mx.static:
+        parts = [f"next hop {survey.next_hop.to_text()}, set by you"]
+    elif mx.implicit:
+        parts = [f"no MX records ({_signed(mx.secure)}): the domain itself"]
+    else:
+        hosts = ", ".join(f"{host.preference} {host.name}" for host in mx.hosts[:4])
+        more = f" and {len(mx.hosts) - 4} more" if len(mx.hosts) > 4 else ""
+        parts = [f"MX {hosts}{more} ({_signed(mx.secure)})"] if mx.hosts else []
+    counts = [len(host.records) for host in survey.destination.hosts]
+    if any(counts):
+        parts.append("TLSA " + ", ".join(str(count) for count in counts) + " (signed)")
+    elif survey.destination.hosts and survey.next_hop.domain is not None:
+        parts.append("no TLSA")
+    if survey.sts_asked:
+        parts.append(f"MTA-STS: {survey.sts.note}")
+    elif survey.hosts and survey.next_hop.domain is not None:
+        parts.append("MTA-STS not consulted")
+    return " · ".join(parts)
+
+
+def _signed(secure: bool) -> str:
+    return "signed" if secure else "not signed"
+
+
 def attempt_of(
     *,
     started: float,
@@ -77,6 +112,7 @@ def attempt_of(
     reply: str = "",
     reason: str = "",
     evidence: tuple[bytes, ...] = (),
+    facts: str = "",
 ) -> Attempt:
     """Put one try into words. `outcome` is `delivered | waiting | returned`."""
     failed_tls = [item.result_type for item in judgement.tlsrpt if item.result_type] if judgement else []
@@ -102,4 +138,5 @@ def attempt_of(
         evidence,
         failed_tls[0] if failed_tls else "",
         ended - started,
+        facts,
     )

@@ -1,0 +1,75 @@
+"""`danelaw explain`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from danelaw.cli.control import NoServer, call
+from danelaw.cli.explain_page import show, show_proofs
+from danelaw.cli.options import config_option, load_config, output, output_options
+
+
+@click.command()
+@click.argument("what", metavar="ID | MESSAGE-ID | ADDRESS | DOMAIN")
+@click.option("--dns", "with_proofs", is_flag=True, help="Show the recorded DNS answers, and derive the verdict again.")
+@click.option("--spool", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", envvar="DANELAW_SPOOL",
+              help="The spool directory; otherwise the configuration's.")  # fmt: skip
+@config_option
+@output_options
+def command(
+    what: str, with_proofs: bool, spool: Path | None, config_file: Path | None, as_json: bool, ascii_only: bool
+) -> None:
+    """Say what happened to a message and why.
+
+    Takes a queue id, a Message-ID, an address or a domain; of several messages that fit it explains the newest
+    that waits. The JSON form is described in docs/schemas/explain.md.
+    """
+    found = _ask(spool, config_file, what, with_proofs)
+    out = output(ascii_only)
+    if as_json:
+        out.json(found)
+        return
+    show(out, found)
+    if with_proofs:
+        show_proofs(out, found, _anchors(spool, config_file))
+
+
+def _ask(spool: Path | None, config_file: Path | None, what: str, with_proofs: bool) -> dict[str, Any]:
+    """Through the control socket, or else from the spool itself."""
+    if spool is not None:
+        socket = spool / "control.sock"
+    else:
+        config = load_config(config_file)
+        spool, socket = config.spool.directory, config.control_socket
+    try:
+        answer: dict[str, Any] = call(socket, "explain", {"what": what, "proofs": with_proofs})
+        return answer
+    except NoServer:
+        return _directly(spool, what, with_proofs)
+
+
+def _directly(directory: Path, what: str, with_proofs: bool) -> dict[str, Any]:
+    from danelaw.outbound.explanation import explanation, proofs
+    from danelaw.spool import NoSuchMessage, database
+
+    missing: NoSuchMessage | None = None
+    for number in database.shards(directory):
+        connection = database.open_reader(database.shard_directory(directory, number) / database.DATABASE_NAME)
+        try:
+            found = explanation(connection, what, time.time())
+            return found | {"proofs": proofs(connection, found)} if with_proofs else found
+        except NoSuchMessage as error:
+            missing = error
+        finally:
+            connection.close()
+    raise missing or NoSuchMessage(f"there is no spool in {directory}", advice="give its directory with --spool")
+
+
+def _anchors(spool: Path | None, config_file: Path | None) -> Any:
+    from danelaw.gateway.settings import trust_anchors
+
+    return trust_anchors(load_config(config_file).resolver.anchor_file if spool is None or config_file else None)

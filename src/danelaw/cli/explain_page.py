@@ -1,0 +1,218 @@
+"""The page `danelaw explain` prints: outcome first, then the story in time, then what to do."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from danelaw.cli.output import Output, Symbol, absolute, duration, moment, size
+
+_HEADS = {
+    "delivered": (Symbol.VERIFIED, "DELIVERED to"),
+    "waiting": (Symbol.STOPPED, "WAITING for"),
+    "held": (Symbol.STOPPED, "HELD for"),
+    "returned": (Symbol.STOPPED, "RETURNED, not delivered to"),
+    "dropped": (Symbol.NONE, "DROPPED by an operator, for"),
+}
+_WEAK = {"encrypted only": Symbol.ENCRYPTED, "host-only DANE": Symbol.ENCRYPTED, "clear text": Symbol.CLEAR}
+_ORDER = ("held", "waiting", "returned", "dropped", "delivered")
+_MOST_TRIES = 12
+_LABEL = 12
+
+
+def show(out: Output, found: dict[str, Any]) -> None:
+    """Print the explanation for a person."""
+    message, now = found["message"], found["now"]
+    if len(found["candidates"]) > 1:
+        _candidates(out, found)
+    about = min(message["recipients"], key=lambda item: _ORDER.index(item["state"]))
+    _headline(out, message, about, now)
+    out.line()
+    _envelope(out, message, about)
+    _received(out, message)
+    _demand(out, message, about)
+    _tries(out, message)
+    if about["state"] in ("waiting", "held"):
+        _outlook(out, found, about)
+    else:
+        out.next(f"danelaw explain {message['id']} --dns   for what proves it")
+
+
+def _candidates(out: Output, found: dict[str, Any]) -> None:
+    count, taken = len(found["candidates"]), found["taken_as"]
+    out.line(f"{count} messages fit {found['asked']} (taken as {taken}); explained: {found['message']['id']}")
+    for item in found["candidates"][-6:]:
+        to = ", ".join(item["to"]) + (" …" if item["recipient_count"] > len(item["to"]) else "")
+        states = "/".join(item["states"])
+        out.line(
+            f"  {item['id']}  {absolute(item['received_at'], found['now'])}  {states}  {item['from'] or '<>'} to {to}"
+        )
+    out.line()
+
+
+def _headline(out: Output, message: dict[str, Any], about: dict[str, Any], now: float) -> None:
+    symbol, words = _HEADS[about["state"]]
+    last = _last_try(message, about)
+    text = f"{words} {about['to']}"
+    if about["state"] == "delivered" and last is not None:
+        symbol = _WEAK.get(last["protection"], symbol)
+        text += f" at {_clock(about['changed_at'] or last['time'])}, protected by: {last['protection']}."
+    elif about["state"] == "waiting":
+        due = _next_try(message, about)
+        text += f": next try {moment(due, now) if due else 'soon'}, returned to the sender " \
+                f"{absolute(message['expires_at'], now)} if not."  # fmt: skip
+    elif about["state"] == "held":
+        text += ": waits for an operator."
+    else:
+        text += "."
+    out.headline(symbol, text)
+    reason = about["reason"] or (last["reason"] if last else "") or _asleep(message)
+    if reason:
+        nothing = last is not None and about["state"] == "waiting" and last["protection"] == "nothing sent"
+        out.paragraph(_sentence(reason) + (" Nothing was sent to it." if nothing else ""))
+
+
+def _envelope(out: Output, message: dict[str, Any], about: dict[str, Any]) -> None:
+    count = message["recipient_count"]
+    out.line(f"  from {message['from'] or '<> (a notice)'}   {size(message['size'])}   "
+             f"{'1 recipient' if count == 1 else f'{count} recipients'}   id {message['id']}")  # fmt: skip
+    for other in message["recipients"]:
+        if other is not about and count <= 10:
+            out.line(f"  also {other['to']}: {other['state']}" + (f", {other['reason']}" if other["reason"] else ""))
+
+
+def _received(out: Output, message: dict[str, Any]) -> None:
+    client = message["client"]
+    if not client["address"]:
+        _row(out, message["received_at"], "made", "by this gateway, to tell a sender what became of a message")
+        return
+    by = f"{client['address']} {client['helo']}, {client['tls'] or 'clear text'}"
+    _row(out, message["received_at"], "received", f"{by}; on disk, then 250")
+
+
+def _demand(out: Output, message: dict[str, Any], about: dict[str, Any]) -> None:
+    last = _last_try(message, about)
+    asked = {
+        "requiretls": "the sender demands REQUIRETLS",
+        "tls-required-no": "the sender waives TLS (TLS-Required: No)",
+    }
+    if about["demand"] in asked:
+        _row(out, message["received_at"], "sender", asked[about["demand"]])
+    if last is not None:
+        _row(out, last["time"], "demand", last["requirement"] or "not known: DNS could not say")
+        if last["facts"]:
+            _row(out, None, "", last["facts"])
+
+
+def _tries(out: Output, message: dict[str, Any]) -> None:
+    tries = message["attempts"]
+    if len(tries) > _MOST_TRIES:
+        _row(out, tries[0]["time"], "tries", f"{len(tries)} in all; the last {_MOST_TRIES} follow")
+        tries = tries[-_MOST_TRIES:]
+    for number, item in enumerate(tries, 1):
+        where = " ".join(filter(None, (item["host"], item["address"]))) or item["destination"]
+        tls = item["tls_version"] or ("" if item["protection"] == "nothing sent" else "no TLS")
+        words = item["reason"]
+        if item["outcome"] == "delivered":
+            words = f"{item['protection']}: {words}; {item['reply']}"
+        elif item["reply"] and item["reply"] not in words:
+            words += f"; it said: {item['reply']}"
+        _row(out, item["time"], f"try {number}", "   ".join(filter(None, (where, tls, words))))
+        for record in item["records"]:
+            if item["outcome"] != "delivered" or record["matched"]:
+                _row(out, None, "", f"TLSA {record['record']}: {record['reason']}")
+
+
+def _outlook(out: Output, found: dict[str, Any], about: dict[str, Any]) -> None:
+    message, alone, now = found["message"], found["alone"], found["now"]
+    if alone is not None and alone["messages"] > 1:
+        domains = "1 domain" if len(alone["domains"]) == 1 else f"{len(alone['domains'])} domains"
+        text = f"no: {alone['messages']} messages to {domains} wait for the same servers"
+        text += f" since {_clock(alone['since'])}" if alone["since"] else ""
+        _said(out, "Alone?", text)
+    elif alone is not None:
+        _said(out, "Alone?", "yes: nothing else waits for these servers")
+    if alone is not None and alone["last_success"]:
+        ago = duration(now - alone["last_success"])
+        _said(out, "", f"the last success there was {ago} ago, after {alone['successes']} in a row")
+    told = (
+        "the sender was told that it waits"
+        if message["sender_told_of_delay"]
+        else "not yet; a notice goes out when it waits for long"
+    )
+    _said(out, "Told?", told)
+    host = about["host"]
+    if host.startswith("["):
+        out.next(f"danelaw queue retry id:{message['id']}")
+        return
+    _said(out, "Wait", "usual: operators repair this within hours")
+    _said(
+        out,
+        "Give in",
+        f"danelaw override add {host} encrypt --for 4h --because TICKET   unverified: can be read on the way",
+    )
+    out.next(f"danelaw check {host}")
+
+
+def show_proofs(out: Output, found: dict[str, Any], anchors: Any) -> None:
+    """Print the recorded evidence, and derive the DNSSEC verdicts again from it as of the time of the try."""
+    from danelaw.dnssec import recheck
+    from danelaw.dnssec.recheck import question_of
+
+    proofs = found.get("proofs", [])
+    wires = [bytes.fromhex(item["wire"]) for item in proofs if item["kind"] == "dns"]
+    out.line()
+    out.line(f"  {len(wires)} recorded DNS answers, {len(proofs) - len(wires)} certificates or forgotten pieces:")
+    for item in proofs:
+        if item["kind"] == "certificate":
+            out.line(f"  certificate {item['text']}")
+    for wire in wires:
+        question = question_of(wire)
+        if question is None:
+            continue
+        answer = recheck(wires, question, anchors, proofs[0]["at"])
+        out.line(f"  {question}: {answer.status.value}" + (f" ({answer.reason})" if answer.reason else ""))
+        for record in answer.records:
+            out.line(f"      {record}")
+
+
+def _last_try(message: dict[str, Any], about: dict[str, Any]) -> dict[str, Any] | None:
+    concerned = [
+        item for item in message["attempts"] if about["number"] in item["recipients"] or not item["recipients"]
+    ]
+    return concerned[-1] if concerned else None
+
+
+def _next_try(message: dict[str, Any], about: dict[str, Any]) -> float | None:
+    asleep = max((queue["asleep_until"] or 0.0 for queue in message["queues"]), default=0.0)
+    return max(asleep, about["next_try"] or 0.0) or None
+
+
+def _asleep(message: dict[str, Any]) -> str:
+    return next((queue["reason"] for queue in message["queues"] if queue["reason"]), "")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def _clock(when: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(when))
+
+
+def _row(out: Output, when: float | None, label: str, text: str) -> None:
+    lead = f"  {_clock(when) if when is not None else '':8}  {label:<9}"
+    _folded(out, lead, text)
+
+
+def _said(out: Output, label: str, text: str) -> None:
+    _folded(out, f"  {label:<8}  ", text)
+
+
+def _folded(out: Output, lead: str, text: str) -> None:
+    import textwrap
+
+    lines = textwrap.wrap(text, max(out.width - len(lead), 30), break_on_hyphens=False) or [""]
+    out.line(lead + lines[0])
+    for rest in lines[1:]:
+        out.line(" " * len(lead) + rest)

@@ -1,0 +1,92 @@
+"""Carrying mail to its next hop: what every delivery needs, and how one begins."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from danelaw.outbound.delivery import Tour
+from danelaw.outbound.opening import Door
+from danelaw.outbound.outcome import Outcome
+from danelaw.outbound.pool import Pool
+from danelaw.outbound.record import EvidenceLedger, attempt_of
+from danelaw.queue import Attempt, RecipientState
+from danelaw.queue.pages import HostVerdict, Work
+from danelaw.routing import NextHop
+from danelaw.smtp import EnhancedStatusCode
+from danelaw.tlspolicy import SenderDemand
+
+if TYPE_CHECKING:
+    from danelaw.outbound.destination import Survey, Surveyor
+    from danelaw.pkix import Roots
+    from danelaw.spool import Spool
+    from danelaw.telemetry import Log, Metrics
+
+_DEMANDS = {
+    "": SenderDemand.NONE,
+    "requiretls": SenderDemand.REQUIRETLS,
+    "tls-required-no": SenderDemand.TLS_REQUIRED_NO,
+}
+
+
+@lru_cache(maxsize=8192)
+def _next_hop(text: str) -> NextHop:
+    return NextHop.from_text(text)
+
+
+@dataclass(slots=True, kw_only=True)
+class Courier:
+    """What every delivery needs. `families` orders addresses; `own_names` are hosts that are this gateway."""
+
+    surveyor: Surveyor
+    door: Door
+    pool: Pool
+    roots: Roots | None
+    spool: Spool
+    log: Log
+    metrics: Metrics
+    families: tuple[str, ...] = ("ipv6", "ipv4")
+    own_names: frozenset[str] = frozenset()
+    clock: Callable[[], float] = time.time
+    shuffle: Callable[[list[object]], None] = random.shuffle
+    ledger: EvidenceLedger = field(default_factory=EvidenceLedger)
+
+    async def deliver(self, work: Work) -> Outcome:
+        """Try every host until each recipient has an end. Network and policy failures are part of the outcome."""
+        next_hop, demand = _next_hop(work.key.next_hop), _DEMANDS[work.key.demand]
+        started = self.clock()
+        survey = self.surveyor.cached(next_hop, demand, started)
+        if survey is None:
+            survey = await self.surveyor.survey(next_hop, demand, started)
+        if survey.undeliverable is not None:
+            status = EnhancedStatusCode(*survey.undeliverable.status).to_text()
+            outcome = Outcome.all_recipients(work, RecipientState.FAILED, status, survey.undeliverable.reason)
+            outcome.attempts.append(self._unreached(work, survey, started, "returned", survey.undeliverable.reason))
+            return outcome
+        if survey.error is not None:
+            outcome = Outcome(HostVerdict.DOWN, survey.error)
+            outcome.attempts.append(self._unreached(work, survey, started, "waiting", survey.error))
+            return outcome
+        return await Tour(self, work, survey, started).run()
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self.pool.close()
+
+    def _unreached(self, work: Work, survey: Survey, started: float, outcome: str, reason: str) -> Attempt:
+        digests, _, facts = self.ledger.of_survey(survey, started)
+        return attempt_of(
+            started=started,
+            ended=self.clock(),
+            survey=survey,
+            plan=None,
+            recipients=tuple(item.number for item in work.message.recipients),
+            outcome=outcome,
+            reason=reason,
+            evidence=digests,
+            facts=facts,
+        )

@@ -111,7 +111,7 @@ words = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 
 
 @given(
-    st.lists(words, min_size=12, max_size=12),
+    st.lists(words, min_size=13, max_size=13),
     st.lists(st.builds(RecordReason, words, st.booleans(), st.booleans(), words), max_size=3),
     st.lists(st.binary(min_size=32, max_size=32), max_size=3),
     st.lists(st.integers(0, 999), max_size=4),
@@ -121,7 +121,7 @@ def test_attempts_survive_storing(
 ) -> None:
     attempt = Attempt(
         NOW + 0.125, text[0], tuple(recipients), text[1], text[2], 2525, *text[3:11],
-        records=tuple(records), evidence=tuple(evidence), tlsrpt=text[11], duration=0.25,
+        records=tuple(records), evidence=tuple(evidence), tlsrpt=text[11], duration=0.25, facts=text[12],
     )  # fmt: skip
     assert Attempt.decode(attempt.encode()) == attempt
 

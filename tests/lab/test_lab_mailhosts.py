@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
+import os
 import smtplib
 import socket
 import ssl
@@ -15,11 +18,21 @@ import dns.rdatatype
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
 from lab_running import Running
 
-from danelaw.lab import SCENARIOS
-from danelaw.lab.scenario import Issuer
+from danelaw.lab import SCENARIOS, Lab
+from danelaw.lab.catalogue.demo import DEMO
+from danelaw.lab.channel import Channel, Closed
+from danelaw.lab.mailhost import MailHost
+from danelaw.lab.received import Journal
+from danelaw.lab.scenario import Behaviour, Issuer
 
+_COMMANDS = [
+    b"EHLO c\r\n", b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\r\n", b"DATA\r\n", b".\r\n", b"BDAT 3 LAST\r\n", b"RSET\r\n",
+    b"BDAT x\r\n", b"STARTTLS\r\n", b"NOOP\r\n", b"\r\n.\r\n",
+]  # fmt: skip
 BODY = b"Subject: x\r\n\r\n.dots\r\n..more\r\nend\r\n"
 
 
@@ -267,7 +280,49 @@ def test_public_certificates_satisfy_a_verifying_client(running: Running) -> Non
         client.starttls(context=context)
 
 
+@given(st.lists(st.sampled_from(_COMMANDS) | st.binary(max_size=80), max_size=12))
+def test_any_bytes_end_in_an_orderly_way(pieces: list[bytes]) -> None:
+    async def converse() -> None:
+        near, far = socket.socketpair()
+        far.setblocking(False)
+        channel = Channel(far)
+        with near:
+            near.sendall(b"".join(pieces))
+            near.shutdown(socket.SHUT_WR)
+            try:
+                with contextlib.suppress(Closed):
+                    await MailHost("mx.x.lab", Behaviour(), None, Journal()).converse(channel)
+            finally:
+                channel.close()
+            assert near.recv(65536).startswith(b"220 ")
+
+    asyncio.run(converse())
+
+
 def test_nobody_wrote_to_the_others(running: Running) -> None:
     untouched = {"forged-dns.lab", "sts-downgrade.lab", "tlsa-silent.lab"}
     assert untouched <= {s.domain for s in SCENARIOS}
     assert [running.lab.exposed(domain) for domain in sorted(untouched)] == [(), (), ()]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="port 25 belongs to root")
+def test_with_root_port_25_is_used_directly() -> None:
+    async def knock() -> tuple[bytes, set[int]]:
+        lab = Lab([scenario for scenario in DEMO if scenario.domain in ("dane.lab", "sts.lab")], port25=True)
+        try:
+            await lab.start()
+        except OSError as error:
+            pytest.skip(f"port 25 cannot be had here: {error}")
+        try:
+            address = lab.world.hosts[0].addresses[0][0]
+            reader, writer = await asyncio.open_connection(address, 25)
+            greeting = await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+            return greeting, {port for _, port in lab.routes}
+        finally:
+            await lab.close()
+
+    greeting, routed = asyncio.run(knock())
+    assert greeting == b"220 mx.dane.lab ESMTP lab\r\n"
+    assert routed == {443}

@@ -146,6 +146,25 @@ def test_any_bytes_give_an_answer_or_silence(quiet: NameServer, data: bytes, tcp
     assert wire is None or dns.message.from_wire(wire).flags & dns.flags.QR
 
 
+_LABELS = ("", "mx.", "_25._tcp.mx.", "x.y.", "*.")
+_NAMES = [f"{label}{scenario.domain}" for label in _LABELS for scenario in DEMO] + [".", "lab.", "no.such.name."]
+_TYPES = ["A", "AAAA", "MX", "TLSA", "DS", "DNSKEY", "NSEC", "NSEC3", "NSEC3PARAM", "CNAME", "SOA", "RRSIG", "ANY"]
+
+
+@given(st.sampled_from(_NAMES), st.sampled_from(_TYPES), st.booleans(), st.booleans(), st.integers(0, 65535))
+def test_every_question_gets_an_answer_that_fits(
+    quiet: NameServer, name: str, rdtype: str, do: bool, tcp: bool, payload: int
+) -> None:
+    query = dns.message.make_query(name, rdtype, use_edns=0, want_dnssec=do, payload=payload)
+    wire = quiet.answer(query.to_wire(), tcp=tcp)
+    assert wire is not None
+    assert tcp or len(wire) <= min(max(payload, 512), 1232)
+    answer = dns.message.from_wire(wire)
+    assert query.is_response(answer)
+    if not answer.flags & dns.flags.TC:
+        assert answer.answer or any(rrset.rdtype == dns.rdatatype.SOA for rrset in answer.authority)
+
+
 def bad(running: Running, manners: Manners) -> tuple[str, int]:
     return asyncio.run_coroutine_threadsafe(running.lab.bad_resolver(manners), running.loop).result(10)
 
@@ -191,3 +210,10 @@ def test_the_gateways_probe_finds_the_lab_fit_and_the_bad_resolver_unfit() -> No
     assert usable
     assert not unusable
     assert "rrsig-stripped" in codes
+
+
+@given(st.binary(max_size=200))
+def test_the_fuzz_target_takes_any_bytes(data: bytes) -> None:
+    from fuzz.lab_nameserver import test_one_input as target
+
+    target(data)

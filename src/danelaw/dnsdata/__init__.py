@@ -8,5 +8,6 @@ A look-up never raises for what DNS does: time-outs, SERVFAIL and bogus data are
 
 from danelaw.dnsdata.answer import Answer, ChainLink, DNSSECStatus
 from danelaw.dnsdata.question import Lookup, Question
+from danelaw.dnsdata.rdata import read_as_they_come
 
-__all__ = ["Answer", "ChainLink", "DNSSECStatus", "Lookup", "Question"]
+__all__ = ["Answer", "ChainLink", "DNSSECStatus", "Lookup", "Question", "read_as_they_come"]

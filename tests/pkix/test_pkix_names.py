@@ -67,7 +67,9 @@ def test_a_name_with_a_nul_octet_is_no_name() -> None:
     assert read_certificate(forged).has_dns_id
 
 
-@pytest.mark.parametrize("data", [b"", b"\x30", b"\x30\x80\x00\x00", b"\x30\x03\x02\x01\x01", b"\x31\x00", b"\x30\x00\x00"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x30", b"\x30\x80\x00\x00", b"\x30\x03\x02\x01\x01", b"\x31\x00", b"\x30\x00\x00"]
+)
 def test_what_is_no_certificate_is_refused(data: bytes) -> None:
     with pytest.raises(DERError):
         read_certificate(data)

@@ -185,6 +185,12 @@ class TestAnswers:
         assert [rrset.rdtype.name for rrset in found.answer] == ["DNAME", "RRSIG", "CNAME", "A", "RRSIG"]
         assert found.answer[2].to_text().endswith("CNAME x.new.lab.")
 
+    def test_nsec_and_signatures_can_be_asked_for(self, denial: Denial) -> None:
+        recursion = small(denial, "a A 192.0.2.1")
+        types = [rrset.rdtype.name for rrset in ask(recursion, "a.lab", "NSEC").answer]
+        assert types == (["NSEC", "RRSIG"] if denial is Denial.NSEC else [])
+        assert {rrset.rdtype.name for rrset in ask(recursion, "a.lab", "RRSIG").answer} == {"RRSIG"}
+
     def test_ds_comes_from_the_parent(self, denial: Denial) -> None:
         found = ask(small(denial), "lab", "DS")
         assert found.answer == []

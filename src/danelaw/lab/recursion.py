@@ -21,6 +21,7 @@ from danelaw.lab.denial import Proofs, proofs
 from danelaw.lab.zone import Zone
 
 _MAX_ALIASES = 12
+_ABOUT_THE_NAME = (dns.rdatatype.NSEC, dns.rdatatype.RRSIG)
 _ADDED_FOR_DNSSEC = (dns.rdatatype.RRSIG, dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
 
 
@@ -76,6 +77,11 @@ class Recursion:
         self, found: Findings, zone: Zone, owner: dns.name.Name, name: dns.name.Name, rdtype: dns.rdatatype.RdataType
     ) -> dns.name.Name | None:
         """Answer for `name` from the records at `owner`, which is the name itself or its wildcard."""
+        if rdtype in _ABOUT_THE_NAME and zone.signed and (added := self._about(zone, owner, rdtype)):
+            found.answer += [_renamed(part, name) for part in added]
+            if owner != name:
+                found.authority += _signed(zone, self._proof(zone).expanded(name))
+            return None
         alias = zone.rrset(owner, dns.rdatatype.CNAME)
         wanted = dns.rdatatype.CNAME if alias is not None and rdtype != dns.rdatatype.CNAME else rdtype
         hit = zone.lookup(owner, wanted)
@@ -94,6 +100,16 @@ class Recursion:
             assert isinstance(target, CNAME)
             return target.target
         return None
+
+    def _about(self, zone: Zone, owner: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> list[dns.rrset.RRset]:
+        """What the signer added at a name: its NSEC record, or every signature (RFC 4035 §3.1.5 and §3.2.3)."""
+        proof = self._proof(zone)
+        records = [rrset for rdtype in zone.types(owner) if (rrset := zone.rrset(owner, rdtype)) is not None]
+        nsec = [record for record in proof.no_data(owner) if record.name == owner]
+        if rdtype == dns.rdatatype.NSEC:
+            return _signed(zone, nsec)
+        signed = [zone.signature(record) for record in (*records, *nsec)]
+        return [signature for signature in signed if signature is not None]
 
     def _dname(self, found: Findings, zone: Zone, name: dns.name.Name) -> dns.name.Name | None:
         """RFC 6672 §3.2: the DNAME above the name, and the CNAME it stands for."""

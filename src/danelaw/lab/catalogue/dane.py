@@ -30,7 +30,7 @@ _MATCHING: tuple[Scenario, ...] = (
     ),
     Scenario(
         domain="ta-intermediate.lab",
-        publishes="TLSA 2 1 1 of the intermediate",
+        publishes="TLSA 2 1 1, intermediate",
         why=_TA,
         hosts=(Host(certificate=_SHORT_CHAIN, tlsa=("2 1 1 intermediate",)),),
         rules=("dane-ta",),
@@ -38,7 +38,7 @@ _MATCHING: tuple[Scenario, ...] = (
     ),
     Scenario(
         domain="ta-intermediate-cert.lab",
-        publishes="TLSA 2 0 1 of the intermediate",
+        publishes="TLSA 2 0 1, intermediate",
         why=_TA,
         hosts=(Host(certificate=_SHORT_CHAIN, tlsa=("2 0 1 intermediate",)),),
         rules=("dane-ta",),

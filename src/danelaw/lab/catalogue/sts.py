@@ -32,7 +32,7 @@ def _no_policy(domain: str, kind: PolicyHost, *defects: str) -> Scenario:
     return encrypted(
         domain,
         _NO_POLICY,
-        publishes=f"MTA-STS, {kind.value}",
+        publishes="MTA-STS, no good policy",
         signed=False,
         sts=STS(host=kind),
         rules=("sts-fetch",),
@@ -170,7 +170,7 @@ _BESIDE_DANE: tuple[Scenario, ...] = (
     ),
     sts(
         "unsigned-mx-sts.lab",
-        publishes="unsigned MX, TLSA, MTA-STS",
+        publishes="unsigned MX, TLSA, STS",
         why="public CA and listed; the host's DANE matches as well",
         hosts=(Host(name="mx.provider.lab.", elsewhere=True),),
         sts=STS(),

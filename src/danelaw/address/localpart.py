@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from danelaw.errors import DanelawError
 
@@ -56,9 +57,7 @@ class Localpart:
 
     def to_text(self) -> str:
         """The shortest form for the wire: quoted only when it must be."""
-        if _DOT_STRING.match(self.content):
-            return self.content
-        return '"' + _SPECIAL.sub(r"\\\1", self.content) + '"'
+        return _text_of(self.content)
 
     @property
     def is_ascii(self) -> bool:
@@ -67,3 +66,10 @@ class Localpart:
 
     def __str__(self) -> str:
         return self.to_text()
+
+
+@lru_cache(maxsize=8192)
+def _text_of(content: str) -> str:
+    if _DOT_STRING.match(content):
+        return content
+    return '"' + _SPECIAL.sub(r"\\\1", content) + '"'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from danelaw.address.domain import Domain
 from danelaw.address.literal import AddressLiteral
@@ -86,6 +87,7 @@ class ForwardPath:
         return self.to_text()
 
 
+@lru_cache(maxsize=8192)
 def _mailbox(text: str) -> Mailbox:
     if len(text) > _ROUTE_OCTETS or text[:1] != "<" or text[-1:] != ">":
         raise PathError(f"{text[:80]!r} is not a path: an address stands in <angle brackets>")

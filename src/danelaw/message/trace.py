@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from danelaw.message.ciphers import registered_name
 from danelaw.message.date import format_date
@@ -136,7 +137,7 @@ def _quoted(text: str) -> str:
     return re.sub(r"([()\\])", r"\\\1", plain)
 
 
-def _fold(first: list[str], clauses: list[str]) -> str:
+def _fold(first: tuple[str, ...], clauses: list[str]) -> str:
     lines = [" ".join(first)]
     for clause in clauses:
         if len(lines[-1]) + 1 + len(clause) <= _LINE and len(lines) > 1:

@@ -7,6 +7,8 @@ for them, and make the primary key an index on the time of receipt.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from danelaw.errors import DanelawError
 
 EPOCH = 1735689600
@@ -54,6 +56,7 @@ def floor_id(when: float) -> int:
     return max(0, int((when - EPOCH) * 1000)) << _LOW_BITS
 
 
+@lru_cache(maxsize=4096)
 def id_to_text(value: int) -> str:
     """The 11 characters people type; texts sort like the numbers."""
     if not 0 <= value <= MAX_ID:

@@ -41,7 +41,10 @@ class LineReader:
         `RemoteProtocolError` when no line end comes at all or a TLS handshake begins. What is left of a bad line, up
         to CRLF, is skipped: nothing behind a bare LF is ever taken for a command.
         """
-        self._merge()
+        if self._incoming:
+            self._merge()
+        elif self._position >= len(self._buffer):
+            return None
         if self._skipping and not self._skip():
             return None
         buffer, start = self._buffer, self._position

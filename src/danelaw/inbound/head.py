@@ -42,7 +42,7 @@ class Head:
     @property
     def tls_required(self) -> tuple[bytes, ...]:
         """The bodies of its TLS-Required fields (RFC 8689 §3)."""
-        if not _TLS_REQUIRED.search(self._octets):
+        if b"ls-" not in self._octets.lower() or not _TLS_REQUIRED.search(self._octets):
             return ()
         try:
             return tuple(field.body for field in Header.from_bytes(self._octets).all(FIELD_NAME))

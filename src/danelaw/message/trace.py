@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from functools import lru_cache
 
 from danelaw.message.ciphers import registered_name
 from danelaw.message.date import format_date
@@ -60,33 +61,62 @@ class Received:
         Raises `FieldError` for a host name, protocol or id that would break the field. What the client chose
         (`helo`, `client_name`, `recipient`) is never trusted: it is left out or quoted when it does not fit.
         """
-        if not _DOMAIN.match(self.by) or not _ATOM.match(self.protocol) or not _ATOM.match(self.ident):
-            raise FieldError(f"{self.by!r}, {self.protocol!r} or {self.ident!r} cannot stand in a Received field")
-        version = f" ({self.tls_version})" if self.tls_version is not None and _GROUP.match(self.tls_version) else ""
-        clauses = [f"by {self.by}", f"with {self.protocol}{version}", f"id {self.ident}"]
+        if not _ATOM.match(self.ident):
+            raise FieldError(f"the id {self.ident!r} cannot stand in a Received field")
+        begin, by, tls = _unchanging(
+            self.helo,
+            self.client_address,
+            self.client_name,
+            self.by,
+            self.protocol,
+            self.tls_version,
+            self.cipher,
+            self.group,
+        )
+        clauses = [*by, f"id {self.ident}"]
         if self.recipient is not None and not _CONTROLS.search(self.recipient) and len(self.recipient) <= 320:
             clauses.append(f"for <{self.recipient.strip('<>')}>")
-        clauses.extend(self._tls())
-        lines = _fold(["Received:", *self._from()], [*clauses[:-1], clauses[-1] + ";"])
-        date = format_date(self.when, self.offset_minutes)
-        return f"{lines}\r\n\t{date}\r\n".encode()
+        clauses += tls
+        clauses[-1] += ";"
+        return f"{_fold(begin, clauses)}\r\n\t{format_date(self.when, self.offset_minutes)}\r\n".encode()
 
-    def _from(self) -> list[str]:
-        """From-domain with TCP-info: what the client said first, what we saw in parentheses."""
-        seen = _literal(self.client_address)
-        if self.client_name is not None and _DOMAIN.match(self.client_name):
-            seen = f"{self.client_name} {seen}"
-        if _DOMAIN.match(self.helo) or _LITERAL.match(self.helo):
-            return [f"from {self.helo} ({seen})"]
-        return [f"from {_literal(self.client_address)} ({seen}) (HELO {_quoted(self.helo)})"]
 
-    def _tls(self) -> list[str]:
-        """RFC 8314 §4.3: `tls` with the registered cipher name, then `group`; nothing when the name is unknown."""
-        name = registered_name(self.cipher) if self.cipher is not None else None
-        if name is None:
-            return []
-        group = f" group {self.group}" if self.group is not None and _GROUP.match(self.group) else ""
-        return [f"tls {name}{group}"]
+@lru_cache(maxsize=2048)
+def _unchanging(
+    helo: str,
+    client_address: str,
+    client_name: str | None,
+    by: str,
+    protocol: str,
+    tls_version: str | None,
+    cipher: str | None,
+    group: str | None,
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The clauses that are the same for all messages of one connection: from, by and with, TLS."""
+    if not _DOMAIN.match(by) or not _ATOM.match(protocol):
+        raise FieldError(f"{by!r} or {protocol!r} cannot stand in a Received field")
+    version = f" ({tls_version})" if tls_version is not None and _GROUP.match(tls_version) else ""
+    begin = ("Received:", _from(helo, client_address, client_name))
+    return begin, (f"by {by}", f"with {protocol}{version}"), _tls(cipher, group)
+
+
+def _from(helo: str, client_address: str, client_name: str | None) -> str:
+    """From-domain with TCP-info: what the client said first, what we saw in parentheses."""
+    seen = _literal(client_address)
+    if client_name is not None and _DOMAIN.match(client_name):
+        seen = f"{client_name} {seen}"
+    if _DOMAIN.match(helo) or _LITERAL.match(helo):
+        return f"from {helo} ({seen})"
+    return f"from {_literal(client_address)} ({seen}) (HELO {_quoted(helo)})"
+
+
+def _tls(cipher: str | None, group: str | None) -> tuple[str, ...]:
+    """RFC 8314 §4.3: `tls` with the registered cipher name, then `group`; nothing when the name is unknown."""
+    name = registered_name(cipher) if cipher is not None else None
+    if name is None:
+        return ()
+    known_group = f" group {group}" if group is not None and _GROUP.match(group) else ""
+    return (f"tls {name}{known_group}",)
 
 
 def return_path(path: str) -> bytes:

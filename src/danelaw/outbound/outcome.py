@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from danelaw.queue import RetrySchedule
 
 
-@dataclass(frozen=True, slots=True)
+_TOLD = (RecipientState.FAILED, RecipientState.RELAYED)
+
+
+@dataclass(slots=True)
 class RecipientOutcome:
     """How a try ended for one recipient.
 
@@ -39,6 +42,11 @@ class Outcome:
     recipients: dict[int, RecipientOutcome] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     evidence: list[bytes] = field(default_factory=list)
+
+    @property
+    def calls_for_notice(self) -> bool:
+        """True when a sender may have to be told: somebody failed, or was passed on to a host without DSN."""
+        return any(end.state in _TOLD for end in self.recipients.values())
 
     @classmethod
     def all_recipients(
@@ -88,6 +96,6 @@ def settlement_of(
         now,
         tuple(results),
         tuple(outcome.attempts),
-        notices.for_outcome(message, outcome, now) if outcome.recipients else (),
+        notices.for_outcome(message, outcome, now) if outcome.calls_for_notice else (),
         tuple(outcome.evidence),
     )

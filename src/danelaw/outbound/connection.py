@@ -8,6 +8,8 @@ from typing import cast
 from danelaw.errors import DanelawError
 from danelaw.smtp import NEED_DATA, ClientConnection, ClientEvent, ClientLimits, Signal
 
+_NEVER = float("inf")
+
 
 class ConnectionLost(DanelawError):
     """The next hop's connection ended or fell silent while a reply was due."""
@@ -20,12 +22,13 @@ class Connection(asyncio.Protocol):
     reader is failed by `Sweep`, so that no timer is set per read.
     """
 
-    __slots__ = ("_can_write", "_lost", "_transport", "_waiter", "deadline", "phase", "protocol", "sent_at")
+    __slots__ = ("_can_write", "_lost", "_transport", "_waiter", "deadline", "phase", "protocol", "sweep")
 
     def __init__(self, connection_id: int, limits: ClientLimits) -> None:
         self.protocol = ClientConnection(connection_id, limits)
         self.deadline = float("inf")
         self.phase = "connecting"
+        self.sweep: Sweep | None = None
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._lost: str | None = None
@@ -96,7 +99,7 @@ class Connection(asyncio.Protocol):
     async def drain(self, timeout: float) -> None:
         """Wait until the transport takes more. Raises `ConnectionLost` when it does not within `timeout` seconds."""
         if self._can_write is not None:
-            self.deadline = asyncio.get_running_loop().time() + timeout
+            self.deadline = self._now() + timeout
             self._waiter = self._can_write
             await self._can_write
             self._waiter = None
@@ -115,11 +118,14 @@ class Connection(asyncio.Protocol):
             assert event is NEED_DATA
             if self._lost is not None:
                 raise ConnectionLost(self._lost)
-            loop = asyncio.get_running_loop()
-            self._waiter = loop.create_future()
-            self.deadline = loop.time() + timeout
+            self._waiter = asyncio.get_running_loop().create_future()
+            self.deadline = self._now() + timeout
             await self._waiter
-            self.deadline = float("inf")
+            self.deadline = _NEVER
+
+    def _now(self) -> float:
+        """Loop time as of the last sweep, which is exact enough for time-outs and costs nothing."""
+        return self.sweep.now if self.sweep is not None else asyncio.get_running_loop().time()
 
     def expire(self) -> None:
         """Fail the waiting reader: its time is over."""
@@ -157,6 +163,7 @@ class Sweep:
     """Watches the deadlines of all connections with one look per second instead of a timer per read."""
 
     def __init__(self, interval: float = 1.0) -> None:
+        self.now = 0.0
         self._connections: set[Connection] = set()
         self._interval = interval
         self._handle: asyncio.TimerHandle | None = None
@@ -167,7 +174,9 @@ class Sweep:
     def add(self, connection: Connection) -> None:
         """Watch it from now on."""
         self._connections.add(connection)
+        connection.sweep = self
         if self._handle is None:
+            self.now = asyncio.get_running_loop().time()
             self._handle = asyncio.get_running_loop().call_later(self._interval, self._look)
 
     def discard(self, connection: Connection) -> None:
@@ -176,7 +185,7 @@ class Sweep:
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = self.now = loop.time()
         for connection in [item for item in self._connections if item.deadline < now]:
             connection.expire()
         self._handle = loop.call_later(self._interval, self._look) if self._connections else None

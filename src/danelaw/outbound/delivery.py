@@ -136,7 +136,7 @@ class Tour:
         """A connection with its verdict, None in its place when nothing may be sent. A kept one is judged anew."""
         courier, requirement = self._courier, plan.requirement
         if kept is not None:
-            judgement = judge(requirement, kept.handshake, courier.roots, courier.clock())
+            judgement = kept.judged(requirement, courier.roots, courier.clock())
             if judgement.clearance is not None:
                 return kept, judgement
             close(courier.door, kept.connection)

@@ -6,9 +6,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from danelaw.tlspolicy import judge
+
 if TYPE_CHECKING:
     from danelaw.outbound.connection import Connection
-    from danelaw.tlspolicy import Handshake, Requirement
+    from danelaw.pkix import Roots
+    from danelaw.tlspolicy import Handshake, Judgement, Requirement
 
 
 @dataclass(slots=True, eq=False)
@@ -19,6 +22,20 @@ class OpenConnection:
     handshake: Handshake
     messages: int = 0
     idle_since: float = 0.0
+    verdict: tuple[Requirement, Judgement] | None = None
+
+    def judged(self, requirement: Requirement, roots: Roots | None, now: float) -> Judgement:
+        """The verdict on this connection for `requirement`, anew for each message.
+
+        Where the requirement checks nothing, time and roots play no part, and the verdict on the same
+        requirement is the one given before.
+        """
+        if self.verdict is not None and self.verdict[0] is requirement:
+            return self.verdict[1]
+        judgement = judge(requirement, self.handshake, roots, now)
+        if not (requirement.checks or requirement.observe):
+            self.verdict = (requirement, judgement)
+        return judgement
 
 
 class Pool:

@@ -97,6 +97,32 @@ def test_an_error_at_the_expanded_name_does_not_lead_to_the_original() -> None:
     assert "_25._tcp.mx.example.org. TLSA" not in asked(dns_)
 
 
+def test_unsigned_records_at_the_expanded_name_lead_to_the_original() -> None:
+    """RFC 7672 §2.2.3: with "insecure" records on the way "the next candidate TLSA base domain is tried instead"."""
+    dns_ = FakeDNS(ALIAS, f"_25._tcp.host.example.net. TLSA 3 1 1 {'cd' * 32}")
+    records = found(dns_)
+    assert (records.tlsa_state, records.tlsa_base) == (TLSAState.USABLE, MX)
+    assert [record.association.hex() for record in records.records] == [DIGEST]
+
+
+def test_a_signed_alias_of_the_tlsa_name_into_an_unsigned_zone_counts_as_none() -> None:
+    dns_ = FakeDNS(
+        "mx.example.org. A 192.0.2.1\n_25._tcp.mx.example.org. CNAME shared.plain.test.",
+        f"shared.plain.test. TLSA 3 1 1 {DIGEST}",
+    )
+    records = found(dns_)
+    assert (records.tlsa_state, records.tlsa_base, records.error) == (TLSAState.ABSENT, None, None)
+
+
+def test_names_between_the_first_and_the_last_alias_are_never_asked() -> None:
+    dns_ = FakeDNS(
+        "mx.example.org. CNAME middle.example.org.\nmiddle.example.org. CNAME host.example.net.\n"
+        f"host.example.net. A 192.0.2.1\n_25._tcp.middle.example.org. TLSA 3 1 1 {DIGEST}"
+    )
+    assert found(dns_).tlsa_state is TLSAState.ABSENT
+    assert asked(dns_)[-2:] == ["_25._tcp.host.example.net. TLSA", "_25._tcp.mx.example.org. TLSA"]
+
+
 SIGNED_ALIAS = f"mx.example.org. CNAME host.plain.test.\n_25._tcp.mx.example.org. TLSA 3 1 1 {DIGEST}"
 PLAIN = "host.plain.test. A 192.0.2.1"
 
@@ -107,6 +133,12 @@ def test_a_signed_alias_into_an_unsigned_zone_keeps_dane_at_the_original() -> No
     assert (records.tlsa_state, records.tlsa_base) == (TLSAState.USABLE, MX)
     assert records.address_status is DNSSECStatus.INSECURE
     assert asked(dns_)[2:] == ["mx.example.org. CNAME", "_25._tcp.mx.example.org. TLSA"]
+
+
+def test_behind_a_signed_alias_a_broken_family_costs_the_host() -> None:
+    dns_ = FakeDNS(SIGNED_ALIAS, PLAIN)
+    dns_.fail("host.plain.test AAAA", dns.rcode.SERVFAIL)
+    assert "cannot be looked up completely" in (found(dns_).error or "")
 
 
 def test_an_unsigned_alias_ends_the_search() -> None:
@@ -133,13 +165,34 @@ def test_wildcards_and_aliases_of_tlsa_names_work_and_keep_the_base() -> None:
     assert (found(shared).tlsa_base, found(shared).tlsa_state) == (MX, TLSAState.USABLE)
 
 
+BROKEN = [DNSSECStatus.INDETERMINATE, dns.rcode.SERVFAIL]
+
+
+@pytest.mark.parametrize("failure", BROKEN)
 @pytest.mark.parametrize("family", ["A", "AAAA"])
-def test_one_broken_family_leaves_the_other_and_dane(family: str) -> None:
+def test_a_signed_host_is_skipped_when_one_family_cannot_be_looked_up(
+    family: str, failure: DNSSECStatus | dns.rcode.Rcode
+) -> None:
+    """RFC 7672 §2.2.2: errors "for any query in the process MUST result in delaying or abandoning delivery"."""
     dns_ = FakeDNS(SIGNED)
-    dns_.fail(f"mx.example.org {family}", dns.rcode.SERVFAIL)
+    dns_.fail(f"mx.example.org {family}", failure)
     records = found(dns_)
-    assert len(records.addresses) == 1
-    assert (records.tlsa_state, records.error) == (TLSAState.USABLE, None)
+    assert (records.addresses, records.tlsa_state) == ((), TLSAState.ABSENT)
+    assert f"cannot be looked up completely: mx.example.org. {family}" in (records.error or "")
+    assert len(asked(dns_)) == 2
+
+
+@pytest.mark.parametrize("failure", BROKEN)
+@pytest.mark.parametrize("family", ["A", "AAAA"])
+def test_an_unsigned_host_with_one_broken_family_is_reached_by_the_other(
+    family: str, failure: DNSSECStatus | dns.rcode.Rcode
+) -> None:
+    """RFC 7672 §2.1.2: the failure does not prevent address resolution, and no TLSA would be sought anyway."""
+    dns_ = FakeDNS(insecure=SIGNED)
+    dns_.fail(f"mx.example.org {family}", failure)
+    records = found(dns_)
+    assert (len(records.addresses), records.tlsa_state, records.error) == (1, TLSAState.ABSENT, None)
+    assert len(asked(dns_)) == 2
 
 
 @pytest.mark.parametrize("failed", ["mx.example.org A", "mx.example.org AAAA", "mx.example.org"])

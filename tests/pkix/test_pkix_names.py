@@ -44,6 +44,14 @@ def test_names_that_do_not_match(reference: str, presented: str) -> None:
     assert not matches(Domain.from_text(reference), presented)
 
 
+def test_only_dane_lets_a_wildcard_stand_below_a_top_level_domain() -> None:
+    """RFC 7672 §3.2.3 has no exception; for public CAs the choice is ours (RFC 9525 §7.1)."""
+    assert matches(Domain.from_text("mx.lan"), "*.lan", top_level=True)
+    assert not matches(Domain.from_text("lan"), "*.lan", top_level=True)
+    assert not matches(Domain.from_text("a.mx.lan"), "*.lan", top_level=True)
+    assert not matches(Domain.from_text("mx.lan"), "*", top_level=True)
+
+
 def test_dns_ids_are_read_in_order_and_lower_case() -> None:
     leaf = make("ignored.example", dns=["MX1.example.org", "*.example.net"])
     assert dns_ids(leaf.der) == ("mx1.example.org", "*.example.net")

@@ -109,7 +109,7 @@ def _path_length(candidate: bytes, loaded: tuple[crypto.X509, ...], now: float) 
 
 def _named(leaf_der: bytes, references: tuple[Domain, ...], depth: int) -> AnchorOutcome:
     leaf = read_certificate(leaf_der)
-    name = matching_name(leaf, references, common_name=True)
+    name = matching_name(leaf, references, dane=True)
     if name is None:
         words = f"issued by the CA in DNS, but for {presented_words(leaf)}, not for {reference_words(references)}"
         return AnchorOutcome(False, words, depth, True, PKIXFailure.NAME_MISMATCH)

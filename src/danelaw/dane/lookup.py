@@ -29,10 +29,13 @@ MAX_RECORDS = 64
 def lookup_host(host: Domain, port: int) -> Lookup[HostRecords]:
     """Look up a host's addresses and, where RFC 7672 allows the question, its TLSA records for `port`.
 
-    A look-up error never turns into "no DANE": the host gets an `error` and must be skipped (§2.1.2). One address
-    family may fail while the other answers: §2.1.2 gives a host up when the failure *prevents* network address
-    resolution, and whether to ask for TLSA follows from the family that answered, so nothing is downgraded. A bogus
-    answer is different: it shows forgery or a broken zone and always costs the host (§2.2.2, last paragraph).
+    A look-up error never turns into "no DANE": the host gets an `error` and must be skipped (§2.1.2).
+
+    When one address family fails while the other answers, the signatures decide. Where the way to TLSA records is
+    signed, the failed question is one of those "used to locate TLSA records" (§2.1.2; §2.2.2: "any query in the
+    process") and costs the host. Where the answer is provably unsigned no TLSA is sought, and the failure does not
+    *prevent* address resolution (§2.1.2, first paragraph): many servers of unsigned zones fail on AAAA, and their mail
+    must not wait for that. A bogus answer shows forgery or a broken zone and always costs the host.
     """
     name = host.to_dns()
     addresses = yield (Question(name, dns.rdatatype.AAAA), Question(name, dns.rdatatype.A))
@@ -43,9 +46,11 @@ def lookup_host(host: Domain, port: int) -> Lookup[HostRecords]:
     secure = next((answer for answer in addresses if answer.secure and answer.records), None)
     status = DNSSECStatus.SECURE if secure is not None else DNSSECStatus.INSECURE
     found = replace(found, addresses=_addresses(addresses), address_status=status)
-    if secure is not None:
-        return (yield from _below_secure(found, secure, port))
-    return (yield from _below_insecure(found, addresses, port))
+    if secure is None:
+        return (yield from _below_insecure(found, addresses, port))
+    if (problem := _half_problem(host, addresses)) is not None:
+        return replace(found, addresses=(), error=problem)
+    return (yield from _below_secure(found, secure, port))
 
 
 def _below_secure(found: HostRecords, secure: Answer, port: int) -> Lookup[HostRecords]:
@@ -71,14 +76,17 @@ def _below_insecure(found: HostRecords, addresses: Sequence[Answer], port: int) 
         return replace(found, error=f"{found.host} is an alias that cannot be looked up: {_why(alias)}")
     if not alias.secure:
         return found
+    if (problem := _half_problem(found.host, addresses)) is not None:
+        return replace(found, addresses=(), error=problem)
     return (yield from _tlsa(found, [found.host], port))
 
 
 def _tlsa(found: HostRecords, candidates: Sequence[Domain], port: int) -> Lookup[HostRecords]:
     """Ask at each candidate TLSA base domain until one has a secure RRset.
 
-    An unsigned RRset counts as none (RFC 7672 §2.2.3: "the next candidate TLSA base domain is tried"); an error ends
-    the search and costs the host.
+    Unsigned records on the way count as none: "If any "insecure" records are encountered, or the TLSA records don't
+    exist, the next candidate TLSA base domain is tried instead" (RFC 7672 §2.2.3). An error ends the search and costs
+    the host.
     """
     for base in candidates:
         try:
@@ -120,6 +128,12 @@ def _address_problem(host: Domain, addresses: Sequence[Answer]) -> str | None:
     if all(answer.nxdomain for answer in addresses):
         return f"{host} does not exist"
     return f"{host} has no address"
+
+
+def _half_problem(host: Domain, addresses: Sequence[Answer]) -> str | None:
+    """Why a host whose TLSA records count must be skipped though one address family answered."""
+    failed = next((answer for answer in addresses if answer.failed), None)
+    return f"addresses of {host} cannot be looked up completely: {_why(failed)}" if failed is not None else None
 
 
 def _addresses(answers: Sequence[Answer]) -> tuple[str, ...]:

@@ -15,34 +15,35 @@ def dns_ids(cert_der: bytes) -> tuple[str, ...]:
     return read_certificate(cert_der).dns_ids
 
 
-def matches(reference_identifier: Domain, presented: str) -> bool:
+def matches(reference_identifier: Domain, presented: str, *, top_level: bool = False) -> bool:
     """True when a presented DNS-ID covers the reference identifier (RFC 9525 §6.3).
 
-    The wildcard is accepted as the whole leftmost label only and stands for exactly one label. As in OpenSSL,
-    at least two labels must follow it: no certificate speaks for a whole top-level domain.
+    The wildcard is accepted as the whole leftmost label only and stands for exactly one label. `*.org` is refused
+    unless `top_level`: RFC 9525 §7.1 leaves wildcards for public suffixes to the client, and no public CA may speak
+    for a whole top-level domain (OpenSSL decides alike). DANE-TA sets `top_level`: the zone's owner chose the CA, and
+    RFC 7672 §3.2.3 wants every wildcard in the first label supported, with no exception for `*.lan`.
     """
     name = presented.lower().removesuffix(".")
     if not name.startswith("*."):
         return "*" not in name and name == reference_identifier.ascii
     parent = name[2:]
-    if "*" in parent or "." not in parent:
+    if "*" in parent or ("." not in parent and not top_level):
         return False
     label, _, rest = reference_identifier.ascii.partition(".")
     return bool(label) and rest == parent
 
 
-def matching_name(
-    certificate: Certificate, reference_identifiers: Iterable[Domain], *, common_name: bool
-) -> Domain | None:
+def matching_name(certificate: Certificate, reference_identifiers: Iterable[Domain], *, dane: bool) -> Domain | None:
     """The first reference identifier the certificate covers, None when there is none.
 
-    With `common_name` the subject's CN counts, but only when there is no DNS-ID (RFC 7672 §3.2.3, RFC 6125 §6.4.4).
+    With `dane` the rules of DANE-TA hold (RFC 7672 §3.2.3): the subject's CN counts when there is no DNS-ID (else it
+    counts for nothing, RFC 9525 §2), and a wildcard may stand below a top-level domain.
     """
     presented = certificate.dns_ids
-    if common_name and not certificate.has_dns_id:
+    if dane and not certificate.has_dns_id:
         presented = certificate.common_names
     for reference in reference_identifiers:
-        if any(matches(reference, name) for name in presented):
+        if any(matches(reference, name, top_level=dane) for name in presented):
             return reference
     return None
 

@@ -27,7 +27,7 @@ def verify(chain: tuple[bytes, ...], roots: Roots, reference_identifiers: Iterab
         return PKIXResult(False, error.words, error.failure)
     except DERError as error:
         return PKIXResult(False, f"the server's certificate cannot be read: {error.reason}", PKIXFailure.OTHER)
-    found = matching_name(leaf, names, common_name=False)
+    found = matching_name(leaf, names, dane=False)
     if found is None:
         reason = f"the certificate is for {presented_words(leaf)}, not for {reference_words(names)}"
         return PKIXResult(False, reason, PKIXFailure.NAME_MISMATCH)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 MASTER = """\
-127.0.0.1:{port} inet n - n - - smtpd
+{address}:{port} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -29,6 +29,7 @@ showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
+virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 tlsproxy unix - - n - 0 tlsproxy
@@ -66,8 +67,9 @@ TUNED = {
 class Postfix:
     """One instance: `start()` it, use `port`, and `stop()` it; `master_pid` roots its process tree."""
 
-    def __init__(self, directory: Path, port: int, settings: dict[str, str]) -> None:
+    def __init__(self, directory: Path, port: int, settings: dict[str, str], *, address: str = "127.0.0.1") -> None:
         self.directory = directory
+        self.address = address
         self.port = port
         self.settings = TUNED | settings
 
@@ -87,7 +89,7 @@ class Postfix:
             "maillog_file": f"/var/log/{self.directory.name}-{self.port}.log",
         }
         (etc / "main.cf").write_text("".join(f"{k} = {v}\n" for k, v in settings.items()))
-        (etc / "master.cf").write_text(MASTER.format(port=self.port))
+        (etc / "master.cf").write_text(MASTER.format(address=self.address, port=self.port))
         command = ["postfix", "-c", str(etc), "start"]
         if resolv_conf is not None:
             mount = f"mount --bind {resolv_conf} /etc/resolv.conf && exec postfix -c {etc} start"

@@ -23,6 +23,7 @@ class HostVerdict(Enum):
     GOOD = "good"  # a host answered: whatever became of the message was about the message
     THROTTLED = "throttled"  # 421, too many connections, time-outs: fewer at once
     DOWN = "down"  # no host of the next hop could be used: the queue sleeps, no rows are rewritten
+    UNKNOWN = "unknown"  # the try was ended from our side: nothing was learned about the next hop
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ class Work:
     """One message for one routing key, holding one outbound slot until `Scheduler.finished`.
 
     `message` has only the recipients of `key`; `body` None means: read it from the spool. `deadline` is the end of the
-    message's lifetime. `probe` is true for the single try after a failure of the host.
+    message's lifetime. `probe` is true for the single try after a failure of the host. `serial` orders the beginnings of
+    works: clocks step back, serials do not.
     """
 
     key: RoutingKey
@@ -81,6 +83,7 @@ class Work:
     started: float
     probe: bool
     charge: int = 0
+    serial: int = 0
     overdue: bool = False
     forgotten: bool = False
 
@@ -88,7 +91,8 @@ class Work:
 @dataclass(slots=True, eq=False)
 class VirtualQueue:
     """The state of one routing key. `disk_due` is the earliest due time on disk (it may be too early, never too late);
-    `backlog` is true while messages due now wait on disk, so that new ones do not overtake them.
+    `backlog` is true while messages due now wait on disk, so that new ones do not overtake them. `changed_after` and
+    `halved_after` are the serials of the last work begun before the queue last slept or woke, or lost half its window.
     """
 
     key: RoutingKey
@@ -98,8 +102,8 @@ class VirtualQueue:
     backlog: bool = False
     in_flight: int = 0
     asleep_until: float = 0.0
-    changed_at: float = 0.0
-    halved_at: float = 0.0
+    changed_after: int = 0
+    halved_after: int = 0
     failures: int = 0
     reason: str = ""
     probing: bool = False

@@ -26,6 +26,11 @@ from danelaw.queue.pages import (
 )
 from danelaw.queue.values import QueuedMessage, RecipientState, RoutingKey
 
+# A member looked up on its Enum class costs eight times a global in Python 3.11, and these are on the hot path.
+_HOST_VERDICT_DOWN = HostVerdict.DOWN
+_HOST_VERDICT_GOOD = HostVerdict.GOOD
+_HOST_VERDICT_THROTTLED = HostVerdict.THROTTLED
+_RECIPIENT_STATE_QUEUED = RecipientState.QUEUED
 DEFAULTS = SchedulerSettings()
 
 
@@ -40,6 +45,7 @@ class Scheduler:
         self._ready: TenantRing[VirtualQueue] = TenantRing()
         self._timers: list[tuple[float, int, VirtualQueue]] = []
         self._serial = 0
+        self._begun = 0
         self._wanting: dict[RoutingKey, VirtualQueue] = {}
         self._flying: set[Work] = set()
         self._surrendered: list[QueuedMessage] = []
@@ -58,7 +64,7 @@ class Scheduler:
             if queue is not None and (queue.backlog or queue.asleep_until):
                 return False
         for recipient in message.recipients:
-            if recipient.state is not RecipientState.QUEUED or recipient.due > message.received_at:
+            if recipient.state is not _RECIPIENT_STATE_QUEUED or recipient.due > message.received_at:
                 return False
         self.memory_used += charge
         return True
@@ -79,7 +85,7 @@ class Scheduler:
                 queue.page.append(Entry(part, body, body_size + OVERHEAD))
                 self._activate(queue, now)
                 continue
-            waiting = [recipient.due for recipient in part.recipients if recipient.state is RecipientState.QUEUED]
+            waiting = [recipient.due for recipient in part.recipients if recipient.state is _RECIPIENT_STATE_QUEUED]
             if waiting:
                 self._stored(queue, min(waiting), now)
 
@@ -140,7 +146,17 @@ class Scheduler:
         while self._ready and len(self._flying) < self.settings.slots and len(chosen) < limit:
             tenant, queue = self._ready.front()
             entry = queue.page.popleft()
-            work = Work(queue.key, entry.message, entry.body, entry.message.expires, now, queue.probing, entry.charge)
+            self._begun += 1
+            work = Work(
+                queue.key,
+                entry.message,
+                entry.body,
+                entry.message.expires,
+                now,
+                queue.probing,
+                entry.charge,
+                self._begun,
+            )
             queue.in_flight += 1
             self._flying.add(work)
             chosen.append(work)
@@ -164,17 +180,17 @@ class Scheduler:
         self._flying.discard(work)
         self.memory_used -= work.charge
         change: Sleep | None = None
-        if verdict is HostVerdict.DOWN:
+        if verdict is _HOST_VERDICT_DOWN:
             if not work.forgotten:
                 self._surrendered.append(work.message)
             change = self._host_down(queue, work, now, spread, reason)
-        elif verdict is HostVerdict.THROTTLED:
+        elif verdict is _HOST_VERDICT_THROTTLED:
             queue.probing = False
             # Deliveries that began before the last halving say nothing new.
-            if work.started >= queue.halved_at:
+            if work.serial > queue.halved_after:
                 queue.window = max(1.0, min(queue.window, self._cap) / 2)
-                queue.halved_at = now
-        elif work.started >= queue.changed_at:
+                queue.halved_after = self._begun
+        elif verdict is _HOST_VERDICT_GOOD and work.serial > queue.changed_after:
             if queue.failures:
                 change = Sleep(queue.key, 0.0, 0, "")
             queue.failures, queue.reason, queue.probing = 0, "", False
@@ -323,7 +339,7 @@ class Scheduler:
     def _wake_queue(self, queue: VirtualQueue, now: float) -> None:
         queue.asleep_until = 0.0
         queue.wake = None
-        queue.changed_at = now
+        queue.changed_after = self._begun
         queue.probing = queue.failures > 0
         if queue.disk_due is not None:
             self._stored(queue, queue.disk_due, now)
@@ -331,7 +347,7 @@ class Scheduler:
 
     def _host_down(self, queue: VirtualQueue, work: Work, now: float, spread: float, reason: str) -> Sleep | None:
         # Of deliveries begun before the queue last went to sleep or woke, only the first counts as a failure.
-        if queue.asleep_until or work.started < queue.changed_at:
+        if queue.asleep_until or work.serial <= queue.changed_after:
             return None
         queue.failures += 1
         self._sleep(queue, now + self.settings.backoff.wait(queue.failures, spread), reason, now)
@@ -340,7 +356,7 @@ class Scheduler:
     def _sleep(self, queue: VirtualQueue, until: float, reason: str, now: float) -> None:
         queue.asleep_until = until
         queue.reason = reason
-        queue.changed_at = now
+        queue.changed_after = self._begun
         queue.window = float(self.settings.first_window)
         self._ready.remove(queue.key.tenant, queue)
         for entry in queue.page:

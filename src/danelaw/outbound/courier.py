@@ -23,6 +23,7 @@ from danelaw.tlspolicy import SenderDemand
 if TYPE_CHECKING:
     from danelaw.outbound.destination import Survey, Surveyor
     from danelaw.pkix import Roots
+    from danelaw.queue import RoutingKey
     from danelaw.spool import Spool
     from danelaw.telemetry import Log, Metrics
 
@@ -72,6 +73,10 @@ class Courier:
             outcome.attempts.append(self._unreached(work, survey, started, "waiting", survey.error))
             return outcome
         return await Tour(self, work, survey, started).run()
+
+    async def policy_changed(self, key: RoutingKey, now: float) -> bool:
+        """Whether a destination's MTA-STS policy is another than the one its mail failed under (RFC 8461 §5.1)."""
+        return await self.surveyor.recheck(_next_hop(key.next_hop), _DEMANDS[key.demand], now)
 
     def close(self) -> None:
         """Close idle connections."""

@@ -13,6 +13,7 @@ import dns.rdatatype
 from danelaw.address import Domain
 from danelaw.dane import HostRecords, TLSAState
 from danelaw.dnsdata import Lookup
+from danelaw.mtasts import STSPolicy
 from danelaw.routing import Destination, MXHost, NextHop, lookup_destination, order
 from danelaw.tlspolicy import (
     NO_STS,
@@ -47,6 +48,9 @@ class KnowsSTS(Protocol):
 
     async def state_for(self, domain: Domain, now: float) -> STSState:
         """The policy that applies now."""
+
+    async def recheck(self, domain: Domain, now: float, *, seen: STSPolicy | None = None) -> bool:
+        """Whether another policy applies now than `seen`, or than the one remembered."""
 
 
 class KnowsOverrides(Protocol):
@@ -224,6 +228,20 @@ class Surveyor:
             self._running[key] = task
             task.add_done_callback(lambda _: self._running.pop(key, None))
         return await asyncio.shield(task)
+
+    async def recheck(self, next_hop: NextHop, demand: SenderDemand, now: float) -> bool:
+        """Before mail is returned: did the MTA-STS policy it failed under change meanwhile (RFC 8461 §5.1 step 3)?
+
+        False at once where no policy took part. When true, the next survey is made with the new policy.
+        """
+        domain, (_, last) = next_hop.policy_domain, self._known.get((next_hop, demand), (0, None))
+        if self._sts is None or domain is None or (last is not None and last.sts.policy is None):
+            return False
+        changed = await self._sts.recheck(domain, now, seen=last.sts.policy if last is not None else None)
+        if changed:
+            for known in SenderDemand:
+                self._known.pop((next_hop, known), None)
+        return changed
 
     def forget(self) -> None:
         """Drop everything remembered, after a change of configuration."""

@@ -29,6 +29,18 @@ from danelaw.smtp.settings import ServerSettings
 from danelaw.smtp.state import State
 from danelaw.smtp.transaction import Transaction
 
+# A member looked up on its Enum class costs eight times a global in Python 3.11, and these are on the hot path.
+_STATE_BDAT = State.BDAT
+_STATE_BDAT_FAILED = State.BDAT_FAILED
+_STATE_CLOSED = State.CLOSED
+_STATE_CONNECTED = State.CONNECTED
+_STATE_DATA = State.DATA
+_STATE_GREETED = State.GREETED
+_STATE_MAIL = State.MAIL
+_STATE_RCPT = State.RCPT
+_STATE_READY = State.READY
+_STATE_TLS = State.TLS
+_STATE_TURNED_AWAY = State.TURNED_AWAY
 _READ_AHEAD = 256 * 1024
 _ACCEPTED = {
     StartTLS: replies.READY_FOR_TLS,
@@ -65,12 +77,12 @@ class ServerConnection(ServerDialogue):
     @property
     def awaiting_tls(self) -> bool:
         """The 220 to STARTTLS is given: send it, do the handshake, call `tls_established`. No octets in between."""
-        return self._state is State.TLS
+        return self._state is _STATE_TLS
 
     @property
     def closed(self) -> bool:
         """Nothing more will be read: send `data_to_send` and close."""
-        return self._state is State.CLOSED
+        return self._state is _STATE_CLOSED
 
     @property
     def between_transactions(self) -> bool:
@@ -99,11 +111,11 @@ class ServerConnection(ServerDialogue):
 
         Raises `LocalProtocolError` while `awaiting_tls`: those octets belong to the handshake.
         """
-        if self._state is State.TLS:
+        if self._state is _STATE_TLS:
             raise LocalProtocolError("octets after the 220 to STARTTLS belong to the TLS handshake")
-        if self._state is State.CONNECTED:
+        if self._state is _STATE_CONNECTED:
             self._early = True
-        if self._state is not State.CLOSED:
+        if self._state is not _STATE_CLOSED:
             self._lines.feed(data)
 
     def receive_eof(self) -> None:
@@ -129,7 +141,7 @@ class ServerConnection(ServerDialogue):
                 return NEED_REPLY
             while self._step() and not events:
                 pass
-            if not events and self._eof and self._state is not State.CLOSED:
+            if not events and self._eof and self._state is not _STATE_CLOSED:
                 self._break("the client closed the connection", None)
             if not events:
                 return NEED_DATA
@@ -137,12 +149,12 @@ class ServerConnection(ServerDialogue):
 
     def greet(self, reply: Reply | None = None) -> None:
         """Give the greeting; once, first. After a 554 of your own the client may only say QUIT; 421 closes."""
-        if self._state is not State.CONNECTED:
+        if self._state is not _STATE_CONNECTED:
             raise LocalProtocolError("the greeting was given already")
         if reply is None:
             reply = Reply(220, None, f"{self._settings.hostname.to_text()} ESMTP {self._settings.software}")
         self._out.append(reply.to_wire())
-        self._state = State.GREETED if reply.code == 220 else State.TURNED_AWAY
+        self._state = _STATE_GREETED if reply.code == 220 else _STATE_TURNED_AWAY
         if reply.code == 421:
             self._finish()
 
@@ -176,18 +188,18 @@ class ServerConnection(ServerDialogue):
 
     def close(self, reply: Reply) -> None:
         """Say this, mostly 421 for a shutdown or a time-out, whatever is under way, and end."""
-        if self._state is not State.CLOSED:
-            if self._state is not State.TLS:
+        if self._state is not _STATE_CLOSED:
+            if self._state is not _STATE_TLS:
                 self._out.append(reply.to_wire())
             self._finish()
 
     def tls_established(self) -> None:
         """The handshake after STARTTLS succeeded: forget everything the client said (RFC 3207 §4.2)."""
-        if self._state is not State.TLS:
+        if self._state is not _STATE_TLS:
             raise LocalProtocolError("no TLS handshake is due")
         self._tls = True
         self._extended = False
-        self._state = State.GREETED
+        self._state = _STATE_GREETED
 
     def _answered(self) -> Answerable:
         event = self._pending
@@ -202,26 +214,26 @@ class ServerConnection(ServerDialogue):
             transaction = self._open()
             if positive:
                 transaction.add(event.recipient)
-                self._state = State.RCPT
+                self._state = _STATE_RCPT
             else:
                 transaction.recipients_refused = True
         elif isinstance(event, MailFrom):
             if positive:
                 self._transaction = Transaction(event)
-                self._state = State.MAIL
+                self._state = _STATE_MAIL
         elif isinstance(event, DataRequested):
             wire = self._settle_data(event, wire, positive=positive)
         elif isinstance(event, EndOfMessage):
             self._transaction = None
-            self._state = State.READY
+            self._state = _STATE_READY
         elif isinstance(event, Hello):
             self._extended = positive and event.extended
-            self._state = State.READY if positive else State.GREETED
+            self._state = _STATE_READY if positive else _STATE_GREETED
         elif positive:
             if len(self._lines):
                 self._break("octets followed STARTTLS in the clear", replies.TLS_INJECTION)
                 return
-            self._state = State.TLS
+            self._state = _STATE_TLS
         self._out.append(wire)
 
     def _settle_data(self, event: DataRequested, wire: bytes, *, positive: bool) -> bytes:
@@ -229,12 +241,12 @@ class ServerConnection(ServerDialogue):
         if not event.chunking:
             if positive:
                 transaction.read_data(self._settings)
-                self._state = State.DATA
+                self._state = _STATE_DATA
             return wire
         if positive:
             transaction.read_chunks(self._settings)
-            self._state = State.BDAT
+            self._state = _STATE_BDAT
             return b""  # the reply to a chunk follows its octets
         self._chunk_dropped = True
-        self._state = State.BDAT_FAILED
+        self._state = _STATE_BDAT_FAILED
         return wire

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import ssl
 import time
@@ -61,10 +62,10 @@ def listener_of(config: Config, listen: Listen) -> Listener:
         hostname=config.hostname,
         limits=ServerLimits(
             command_line=limits.command_line,
-            text_line=4096,
+            text_line=limits.text_line,
             commands=limits.commands,
             errors=limits.errors,
-            messages=limits.commands,
+            messages=limits.messages,
             recipients=limits.recipients,
             message_size=limits.message_size,
             stream_above=64 * 1024,
@@ -95,6 +96,9 @@ class Intake:
     ) -> None:
         self.config = config
         self.limits = config.limits
+        self.command_seconds = config.limits.command_timeout.total_seconds()
+        self.data_seconds = config.limits.data_timeout.total_seconds()
+        self.session_seconds = config.limits.session_time.total_seconds()
         self.relay = RelayPolicy(config)
         self.spool = spool
         self.schedule = schedule
@@ -120,15 +124,14 @@ class Intake:
         bound: list[tuple[str, int]] = []
         for listen in self.config.listen:
             listener = listener_of(self.config, listen)
-            context = self._context() if listener.implicit_tls and not listener.proxies else None
             try:
+                # Implicit TLS too is begun by the session: a PROXY header may come first, and clients in the
+                # handshake count as connections.
                 server = await loop.create_server(
-                    lambda listener=listener: Session(self, listener),
+                    functools.partial(Session, self, listener),
                     listener.address,
                     listener.port,
-                    ssl=context,
                     backlog=_BACKLOG,
-                    ssl_handshake_timeout=self.limits.handshake_timeout.total_seconds() if context else None,
                 )
             except OSError as error:
                 raise DanelawError(
@@ -156,7 +159,8 @@ class Intake:
                 session.shut_down()
             await asyncio.sleep(0.05)
         for session in tuple(self.sessions):
-            session.expire(loop.time())
+            if not session.waiting_for_disk:
+                session.abort()
         if self._sweep is not None:
             self._sweep.cancel()
 
@@ -221,15 +225,20 @@ class Intake:
         self.log.error("not-stored", id=message.id_text, client=message.client_address, reason=error.reason)
         return Reply.of(error.code, error.enhanced, "the message could not be stored; try again later")
 
-    async def start_tls(self, transport: asyncio.Transport, session: Session) -> asyncio.Transport:
-        """The handshake after STARTTLS. Raises `DanelawError` when it fails."""
+    async def start_tls(self, transport: asyncio.Transport, session: Session, first: bytes) -> asyncio.Transport:
+        """The handshake, whose octets `first` have arrived already. Raises `DanelawError` when it fails."""
         return await tls.start_tls(
             transport,
             session,
             self._context(),
             server_side=True,
             timeout=self.limits.handshake_timeout.total_seconds(),
+            first=first,
         )
+
+    def tls_established(self, facts: tuple[str, str] | None) -> None:
+        """Count a client's handshake; `facts` are version and cipher."""
+        self.metrics.inbound_handshakes.add(facts[0] if facts is not None else "unknown")
 
     def tls_failed(self, session: Session, error: DanelawError) -> None:
         """A client's handshake came to nothing."""

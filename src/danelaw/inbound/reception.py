@@ -13,9 +13,9 @@ from danelaw.smtp import Reply
 from danelaw.spool import SpoolError
 
 if TYPE_CHECKING:
+    from danelaw.inbound.conversation import Conversation
     from danelaw.inbound.intake import Intake
     from danelaw.inbound.relay import RelayPolicy
-    from danelaw.inbound.session import Session
     from danelaw.smtp import EndOfMessage, Envelope, Recipient
     from danelaw.spool import BodyWriter
 
@@ -33,33 +33,50 @@ def refusal_of_recipient(relay: RelayPolicy, recipient: Recipient, trusted: bool
 class Reception:
     """Receives one message. Small ones come whole in `end`; large ones are written while they arrive."""
 
-    __slots__ = ("_head", "_id", "_intake", "_received_at", "_session", "_trace", "_writer", "complete", "envelope")
+    __slots__ = (
+        "_failure",
+        "_head",
+        "_id",
+        "_intake",
+        "_received_at",
+        "_session",
+        "_trace",
+        "_writer",
+        "complete",
+        "envelope",
+    )
 
-    def __init__(self, intake: Intake, session: Session, envelope: Envelope) -> None:
+    def __init__(self, intake: Intake, session: Conversation, envelope: Envelope) -> None:
         self._intake = intake
         self._session = session
         self._received_at = intake.clock()
         self._id = intake.spool.new_id()
         self._writer: BodyWriter | None = None
         self._head: Head | None = None
+        self._failure: SpoolError | None = None
         self._trace = b""
         self.envelope = envelope
         self.complete = False
 
     def chunk(self, data: bytes) -> None:
-        """A piece of a large message: to the file at once."""
-        if self._writer is None:
-            self._writer = self._intake.spool.body_writer(self._id)
-            self._trace = self._received()
-            self._writer.write(self._trace)
-            self._head = Head(data)
-        else:
-            assert self._head is not None
-            self._head.feed(data)
-        self._writer.write(data)
+        """A piece of a large message: to the file at once. A fault of the disk is told at the message's end."""
+        if self._failure is not None:
+            return
+        try:
+            if self._writer is None:
+                self._writer = self._intake.spool.body_writer(self._id)
+                self._trace = self._received()
+                self._writer.write(self._trace)
+                self._head = Head(data)
+            else:
+                assert self._head is not None
+                self._head.feed(data)
+            self._writer.write(data)
+        except SpoolError as error:
+            self._failure = error
 
     def end(self, event: EndOfMessage) -> Reply | None:
-        """The message is complete: refuse it now, or store it and let `Session.stored` be called later."""
+        """The message is complete: refuse it now, or store it and let `Conversation.stored` be called later."""
         head = self._head
         if head is None:
             head = Head(event.body)
@@ -68,11 +85,16 @@ class Reception:
             self.abandon()
             return _LOOP
         message = self._message(event, head)
-        self.complete = True
-        if self._writer is not None:
-            self._session.task = asyncio.get_running_loop().create_task(self._store_large(message, self._writer))
+        if self._writer is None:
+            self.complete = True
+            self._store(message, self._trace + event.body)
             return None
-        self._store(message, self._trace + event.body)
+        failure = self._failure or self._intake.spool.refusal()
+        if failure is not None:
+            self.abandon()
+            return self._intake.not_stored(message, failure)
+        self.complete = True
+        self._session.task = asyncio.get_running_loop().create_task(self._store_large(message, self._writer))
         return None
 
     def abandon(self) -> None:

@@ -1,33 +1,16 @@
-"""One client's connection: octets to the SMTP machine, its events to decisions, its replies to the network.
+"""One client's connection: octets to the SMTP machine, its replies to the network, TLS and PROXY header between.
 
-No task exists before a message's end; everything up to there happens inside `data_received`.
+No task exists before a message's end but for a TLS handshake; everything up to there happens inside `data_received`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, assert_never, cast
+from typing import TYPE_CHECKING, cast
 
 from danelaw.errors import DanelawError
-from danelaw.inbound.reception import Reception, refusal_of_recipient
-from danelaw.smtp import (
-    BodyChunk,
-    CommandRefused,
-    ConnectionBroken,
-    DataRequested,
-    EndOfMessage,
-    Hello,
-    MailFrom,
-    MessageRefused,
-    Quit,
-    RcptTo,
-    Reply,
-    Reset,
-    ServerConnection,
-    ServerEvent,
-    Signal,
-    StartTLS,
-)
+from danelaw.inbound.conversation import Conversation
+from danelaw.smtp import Reply, Signal
 
 if TYPE_CHECKING:
     from danelaw.inbound.intake import Intake, Listener
@@ -35,101 +18,106 @@ if TYPE_CHECKING:
 _SHUTTING_DOWN = Reply.of(421, "4.3.2", "this gateway is going down for maintenance; try again soon")
 _TOO_SLOW = Reply.of(421, "4.4.2", "too long without a command; closing the connection")
 _TOO_LONG = Reply.of(421, "4.7.0", "this connection has lasted too long; open a new one")
+# How long the last words may take to reach a client that does not read.
+_FAREWELL_SECONDS = 10.0
+_DISK_SECONDS = 60.0
 
 
-class Session(asyncio.Protocol):
-    """The protocol of one accepted connection."""
+class Session(Conversation, asyncio.Protocol):
+    """The protocol of one accepted connection.
+
+    `deadline` (loop time) is looked at by the intake's sweep, so that no timer is set per read. Reading stops while
+    the client does not take our replies, and while it sends more than is worked through.
+    """
 
     __slots__ = (
-        "_intake",
+        "_full",
         "_listener",
+        "_loop",
+        "_paused",
         "_proxy",
-        "_reception",
         "_transport",
-        "client_address",
-        "client_port",
-        "connection",
         "deadline",
         "ends",
         "entered",
-        "extended",
-        "helo",
-        "task",
-        "tls",
-        "trusted",
     )
 
     def __init__(self, intake: Intake, listener: Listener) -> None:
-        self._intake = intake
+        super().__init__(intake, listener.settings, tls=listener.implicit_tls)
         self._listener = listener
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._reception: Reception | None = None
-        self.task: asyncio.Task[None] | None = None
         self._proxy = listener.proxy_reader()
-        self.connection = ServerConnection(listener.settings, tls=listener.implicit_tls)
-        self.client_address = ""
-        self.client_port = 0
-        self.helo = ""
-        self.extended = False
+        self._paused = self._full = False
         self.entered = False
-        self.tls: tuple[str, str] | None = None
-        self.trusted = False
         self.deadline = self.ends = float("inf")
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet, or refuse, unless a PROXY header must come first."""
+        """Greet, or refuse, unless a PROXY header or a TLS handshake must come first."""
         transport = cast("asyncio.Transport", transport)
-        first = self._transport is None
         self._transport = transport
-        if not first:
-            return
         peer = transport.get_extra_info("peername")
+        if not peer:  # it is gone already
+            transport.abort()
+            return
         self.client_address, self.client_port = str(peer[0]), int(peer[1])
-        now = asyncio.get_running_loop().time()
-        self.ends = now + self._intake.limits.session_time.total_seconds()
-        self.deadline = now + self._intake.limits.command_timeout.total_seconds()
-        self._intake.sessions.add(self)
+        now = self._loop.time()
+        self.ends = now + self.intake.session_seconds
+        self.deadline = now + self.intake.command_seconds
+        self.intake.sessions.add(self)
         if self._proxy is None:
-            self._welcome()
+            self._enter()
         elif not self._listener.proxy_expected_from(self.client_address):
-            self._intake.log.event("refused", client=self.client_address, reason="no load balancer of ours")
+            self.intake.log.event("refused", client=self.client_address, reason="no load balancer of ours")
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Octets from the client."""
         if self._proxy is not None:
-            rest = self._read_proxy_header(data)
-            if not rest:
-                return
-            data = rest
+            self._read_proxy_header(data)
+            return
+        if self._listener.implicit_tls and self.tls is None:
+            self._begin_tls(data)
+            return
         self.connection.receive_data(data)
         self._advance()
+        if not self.connection.wants_data:
+            self._full = True
+            self._stop_reading()
 
     def eof_received(self) -> bool:
         """The client closed its side: a message whose end was received is still stored."""
         self.connection.receive_eof()
         self._advance()
-        return self.task is not None or self._waiting_for_disk
+        return self.task is not None or self.waiting_for_disk
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client; what was streamed of an unfinished message goes."""
-        self._intake.leave(self)
-        if self._reception is not None and not self._reception.complete:
-            self._reception.abandon()
-            self._reception = None
+        self.intake.leave(self)
+        self.drop_reception()
         self._transport = None
 
-    # for the intake's sweep
+    def pause_writing(self) -> None:
+        """The client does not take our replies: take no more commands from it either."""
+        self._paused = True
+        self._stop_reading()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self._paused = False
+        self._read_on()
+
+    # for the intake
 
     def expire(self, now: float) -> None:
         """The client was silent for too long, or the connection has lasted too long."""
-        if self._waiting_for_disk:
-            self.deadline = now + 60
+        if self.waiting_for_disk:
+            self.deadline = now + _DISK_SECONDS
             return
-        if self._proxy is not None or self._transport is None:
-            self._abort()
+        if self._mute or self.connection.closed:
+            self.abort()
             return
         self.connection.close(_TOO_LONG if now >= self.ends else _TOO_SLOW)
         self._advance()
@@ -138,45 +126,75 @@ class Session(asyncio.Protocol):
         """Say 421 if no message is under way. Returns whether the session has ended."""
         if self._transport is None:
             return True
-        if self._waiting_for_disk or not self.connection.between_transactions:
+        if self.waiting_for_disk or not self.connection.between_transactions:
             return False
-        self.connection.close(_SHUTTING_DOWN)
-        self._advance()
+        if self._mute:
+            self.abort()
+        elif not self.connection.closed:
+            self.connection.close(_SHUTTING_DOWN)
+            self._advance()
         return True
 
     @property
-    def _waiting_for_disk(self) -> bool:
-        return self._reception is not None and self._reception.complete
+    def _mute(self) -> bool:
+        """Nothing can be said to this client: a PROXY header or a TLS handshake is due."""
+        return (
+            self._proxy is not None
+            or self.connection.awaiting_tls
+            or (self._listener.implicit_tls and self.tls is None)
+            or not self.entered
+        )
 
-    # the conversation
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
 
-    def _welcome(self) -> None:
+    def stored(self, reply: Reply) -> None:
+        """The message's fate is on stable storage, or it was refused: tell the client and read on."""
+        self.reception = None
+        if self._transport is None:
+            return  # the client left without waiting for the 250; it may send the message again
+        self.connection.reply(reply)
+        self._advance()
+        if self._full and self.connection.wants_data:
+            self._full = False
+            self._read_on()
+
+    # beginning
+
+    def _enter(self, first: bytes = b"") -> None:
+        """Count the client in. `first` are octets that came behind the PROXY header."""
         self.entered = True
-        refusal = self._intake.enter(self)
-        self.trusted = refusal is None and self._intake.relay.trusts(self.client_address)
-        transport = self._transport
-        assert transport is not None
+        refusal = self.intake.enter(self)
+        self.trusted = refusal is None and self.intake.relay.trusts(self.client_address)
         if self._listener.implicit_tls:
-            self.tls = _tls_facts(transport)
+            if refusal is not None:
+                self.abort()  # nothing can be said before the handshake
+            elif first:
+                self._begin_tls(first)
+            return
         self.connection.greet(refusal)
+        if first:
+            self.connection.receive_data(first)
         self._advance()
 
-    def _read_proxy_header(self, data: bytes) -> bytes:
+    def _read_proxy_header(self, data: bytes) -> None:
         assert self._proxy is not None
         try:
             header = self._proxy.receive(data)
         except DanelawError as error:
-            self._intake.log.event("refused", client=self.client_address, reason=error.reason)
-            self._abort()
-            return b""
+            self.intake.log.event("refused", client=self.client_address, reason=error.reason)
+            self.abort()
+            return
         if header is None:
-            return b""
+            return
         self._proxy = None
         if header.source is not None:
             self.client_address, self.client_port = header.source
-        rest = header.rest
-        self._welcome()
-        return rest
+        self._enter(header.rest)
+
+    # octets out
 
     def _advance(self) -> None:
         connection = self.connection
@@ -184,7 +202,7 @@ class Session(asyncio.Protocol):
             event = connection.next_event()
             if isinstance(event, Signal):
                 break
-            self._handle(event)
+            self.handle(event)
             if connection.awaiting_tls:
                 self._begin_tls()
                 return
@@ -194,115 +212,69 @@ class Session(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        out = self.connection.data_to_send()
+        connection = self.connection
+        out = connection.data_to_send()
         if out:
             transport.write(out)
-        loop_time = asyncio.get_running_loop().time()
-        limits = self._intake.limits
-        in_data = self._reception is not None
-        self.deadline = min(
-            loop_time + (limits.data_timeout if in_data else limits.command_timeout).total_seconds(), self.ends
-        )
-        if self.connection.closed and not self._waiting_for_disk:
+        now = self._loop.time()
+        intake = self.intake
+        if self.reception is not None:
+            # The transaction under way at the end of the session's time may finish.
+            self.deadline = min(now, self.ends) + intake.data_seconds
+        elif connection.between_transactions:
+            self.deadline = min(now + intake.command_seconds, self.ends)
+        else:
+            self.deadline = min(now, self.ends) + intake.command_seconds
+        if connection.closed and not self.waiting_for_disk:
+            self.deadline = now + _FAREWELL_SECONDS
             transport.close()
 
-    def _handle(self, event: ServerEvent) -> None:
-        match event:
-            case MailFrom():
-                self._mail(event)
-            case RcptTo():
-                refusal = refusal_of_recipient(self._intake.relay, event.recipient, self.trusted)
-                self._answer(refusal, "rcpt")
-            case DataRequested():
-                self._reception = Reception(self._intake, self, event.envelope)
-                self.connection.accept()
-            case BodyChunk():
-                assert self._reception is not None
-                self._reception.chunk(event.data)
-            case EndOfMessage():
-                self._end_of_message(event)
-            case Hello():
-                self.helo, self.extended = event.name, event.extended
-                self.connection.accept()
-            case StartTLS():
-                self.connection.accept()
-            case MessageRefused() | CommandRefused():
-                self._refused(event)
-            case Reset():
-                self._drop_reception()
-            case ConnectionBroken():
-                self._drop_reception()
-                self._intake.log.event("disconnected", client=self.client_address, reason=event.reason)
-            case Quit():
-                pass
-            case _:
-                assert_never(event)
+    def _stop_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
 
-    def _answer(self, refusal: Reply | None, stage: str) -> None:
-        if refusal is None:
-            self.connection.accept()
-        else:
-            self._intake.count_refusal(refusal, stage)
-            self.connection.reply(refusal)
-
-    def _mail(self, event: MailFrom) -> None:
-        self._answer(self._intake.refusal_of_transaction(event), "mail")
-
-    def _refused(self, event: MessageRefused | CommandRefused) -> None:
-        self._intake.count_refusal(event.reply, "data" if isinstance(event, MessageRefused) else "other")
-        if isinstance(event, MessageRefused):
-            self._drop_reception()
-            self._intake.log.event("refused", client=self.client_address, reply=event.reply.to_text())
-
-    def _drop_reception(self) -> None:
-        if self._reception is not None:
-            self._reception.abandon()
-            self._reception = None
-
-    def _end_of_message(self, event: EndOfMessage) -> None:
-        reception = self._reception
-        assert reception is not None
-        refusal = reception.end(event)
-        if refusal is not None:
-            self._reception = None
-            self._answer(refusal, "data")
-
-    def stored(self, reply: Reply) -> None:
-        """The message's fate is on stable storage, or it was refused: tell the client and read on."""
-        self._reception = None
-        if self._transport is None:
-            return  # the client left without waiting for the 250; it may send the message again
-        self.connection.reply(reply)
-        self._advance()
+    def _read_on(self) -> None:
+        transport = self._transport
+        if transport is not None and not (self._paused or self._full or transport.is_closing()):
+            transport.resume_reading()
 
     # TLS
 
-    def _begin_tls(self) -> None:
+    def _begin_tls(self, first: bytes = b"") -> None:
         transport = self._transport
-        assert transport is not None
+        if transport is None or transport.is_closing():
+            return
         # Reading stops before 220 goes out: the ClientHello must not reach this protocol in the clear.
         transport.pause_reading()
-        transport.write(self.connection.data_to_send())
-        self.task = asyncio.get_running_loop().create_task(self._upgrade(transport))
+        out = self.connection.data_to_send()
+        if out:
+            transport.write(out)
+        self.deadline = float("inf")  # the handshake has a time-out of its own
+        self.task = self._loop.create_task(self._upgrade(transport, first))
 
-    async def _upgrade(self, transport: asyncio.Transport) -> None:
+    async def _upgrade(self, transport: asyncio.Transport, first: bytes) -> None:
         try:
-            secured = await self._intake.start_tls(transport, self)
-        except DanelawError as error:
-            self._intake.tls_failed(self, error)
+            secured = await self.intake.start_tls(transport, self, first)
+        except BaseException as error:
             transport.abort()
+            # A protocol that was to be wrapped in TLS is not told when the handshake fails.
+            self.connection_lost(None)
+            if not isinstance(error, DanelawError):
+                raise
+            self.intake.tls_failed(self, error)
             return
         finally:
             self.task = None
         self._transport = secured
+        self._paused = False
         self.tls = _tls_facts(secured)
-        self.helo = ""
-        self.connection.tls_established()
+        self.intake.tls_established(self.tls)
+        if self._listener.implicit_tls:
+            self.connection.greet(None)
+        else:
+            self.helo = ""
+            self.connection.tls_established()
         self._advance()
-
-    def _abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
 
 
 def _tls_facts(transport: asyncio.Transport) -> tuple[str, str] | None:

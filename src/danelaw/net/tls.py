@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Any
+from typing import Any, cast
 
 from danelaw.errors import DanelawError
 
@@ -99,19 +99,23 @@ async def start_tls(
     server_side: bool = False,
     server_hostname: str | None = None,
     timeout: float = 60.0,
+    first: bytes = b"",
 ) -> asyncio.Transport:
     """Do the handshake on a connection in use (RFC 3207) within `timeout` seconds, and return the new transport.
 
     Call it without an await after the last plain byte was written or read: from the first line on nothing plain
     reaches `protocol` any more, since reading is stopped before the loop can run, and octets that still
     arrive are handed to TLS, which refuses them. What the protocol has buffered already it must check itself: RFC 3207
-    §4.2 is broken by any octet between the reply to STARTTLS and the handshake. Raises `HandshakeFailed`; the
-    connection is closed then.
+    §4.2 is broken by any octet between the reply to STARTTLS and the handshake. `first` are octets of the handshake
+    itself that were read already, behind a PROXY header. Raises `HandshakeFailed`; the connection is closed then.
     """
     if transport.is_closing():
         raise HandshakeFailed("the connection was closed before the TLS handshake")
     transport.pause_reading()
     loop = asyncio.get_running_loop()
+    if first:
+        # Comes before the callbacks that begin the handshake, and after the transport got its TLS protocol.
+        loop.call_soon(_feed, transport, first)
     try:
         secured = await loop.start_tls(
             transport,
@@ -128,9 +132,21 @@ async def start_tls(
     except BaseException:
         transport.abort()
         raise
-    if secured is None:
+    # uvloop reports a connection that was lost in the handshake as success, with a transport that is closed.
+    if secured is None or secured.is_closing():
+        transport.abort()
         raise HandshakeFailed("the connection was closed during the TLS handshake")
     return secured
+
+
+def _feed(transport: asyncio.Transport, octets: bytes) -> None:
+    """Hand octets to the TLS protocol of a transport as if they had just arrived."""
+    protocol = cast("asyncio.BufferedProtocol", transport.get_protocol())
+    while octets:
+        buffer = memoryview(protocol.get_buffer(len(octets)))[: len(octets)]
+        buffer[:] = octets[: len(buffer)]
+        protocol.buffer_updated(len(buffer))
+        octets = octets[len(buffer) :]
 
 
 _WORDS = {

@@ -1,0 +1,142 @@
+"""What is said with one client: events of the SMTP machine to decisions, and their answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from danelaw.inbound.reception import Reception, refusal_of_recipient
+from danelaw.smtp import (
+    BodyChunk,
+    CommandRefused,
+    ConnectionBroken,
+    DataRequested,
+    EndOfMessage,
+    Hello,
+    MailFrom,
+    MessageRefused,
+    Quit,
+    RcptTo,
+    Reply,
+    Reset,
+    ServerConnection,
+    ServerEvent,
+    StartTLS,
+)
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from danelaw.inbound.intake import Intake
+    from danelaw.smtp import ServerSettings
+
+
+class Conversation:
+    """One client's facts and the message under way. `Session` adds the network.
+
+    `task` is what still runs for this client (a handshake, a large body on its way to the disk).
+    """
+
+    __slots__ = (
+        "client_address",
+        "client_port",
+        "connection",
+        "extended",
+        "helo",
+        "intake",
+        "reception",
+        "task",
+        "tls",
+        "trusted",
+    )
+
+    def __init__(self, intake: Intake, settings: ServerSettings, *, tls: bool) -> None:
+        self.intake = intake
+        self.connection = ServerConnection(settings, tls=tls)
+        self.reception: Reception | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.client_address = ""
+        self.client_port = 0
+        self.helo = ""
+        self.extended = False
+        self.tls: tuple[str, str] | None = None
+        self.trusted = False
+
+    @property
+    def waiting_for_disk(self) -> bool:
+        """A message came to its end and is not on stable storage yet."""
+        return self.reception is not None and self.reception.complete
+
+    def handle(self, event: ServerEvent) -> None:
+        """Decide about one event and answer it, now or, for a complete message, once the disk has it."""
+        match event:
+            case MailFrom():
+                self._answer(self.intake.refusal_of_transaction(event), "mail")
+            case RcptTo():
+                self._recipient(event)
+            case DataRequested():
+                self.reception = Reception(self.intake, self, event.envelope)
+                self.connection.accept()
+            case BodyChunk():
+                assert self.reception is not None
+                self.reception.chunk(event.data)
+            case EndOfMessage():
+                self._end_of_message(event)
+            case Hello():
+                self.helo, self.extended = event.name, event.extended
+                self.connection.accept()
+            case StartTLS():
+                self.connection.accept()
+            case MessageRefused() | CommandRefused():
+                self._refused(event)
+            case Reset():
+                self.drop_reception()
+            case ConnectionBroken():
+                self.drop_reception()
+                self.intake.log.event("disconnected", client=self.client_address, reason=event.reason)
+            case Quit():
+                pass
+            case _:
+                assert_never(event)
+
+    def stored(self, reply: Reply) -> None:
+        """The message's fate is on stable storage, or it was refused: tell the client and read on."""
+        raise NotImplementedError
+
+    def drop_reception(self) -> None:
+        """Forget the message under way, unless it is complete: then it is ours."""
+        if self.reception is not None and not self.reception.complete:
+            self.reception.abandon()
+            self.reception = None
+
+    def _answer(self, refusal: Reply | None, stage: str) -> None:
+        if refusal is None:
+            self.connection.accept()
+        else:
+            self.intake.count_refusal(refusal, stage)
+            self.connection.reply(refusal)
+
+    def _recipient(self, event: RcptTo) -> None:
+        refusal = refusal_of_recipient(self.intake.relay, event.recipient, self.trusted)
+        if refusal is not None:
+            self.intake.log.event(
+                "refused",
+                client=self.client_address,
+                to=event.recipient.forward_path.mailbox.to_text(),
+                reply=refusal.to_text(),
+            )
+        self._answer(refusal, "rcpt")
+
+    def _refused(self, event: MessageRefused | CommandRefused) -> None:
+        self.intake.count_refusal(event.reply, "data" if isinstance(event, MessageRefused) else "other")
+        if isinstance(event, MessageRefused):
+            self.drop_reception()
+            self.intake.log.event("refused", client=self.client_address, reply=event.reply.to_text())
+
+    def _end_of_message(self, event: EndOfMessage) -> None:
+        reception = self.reception
+        assert reception is not None
+        refusal = reception.end(event)
+        if refusal is not None:
+            self.reception = None
+            self.intake.log.event("refused", client=self.client_address, reply=refusal.to_text())
+            self._answer(refusal, "data")

@@ -133,6 +133,8 @@ def _transact(
         for message in scheduler.on_the_wire(chosen):
             step.skipped += len(chosen.pop(message))
     with spool.transaction() as writer:
+        # What was on its way to the disk when the rows were looked up is stored now, and may have ended some of them.
+        chosen = _still(writer.connection, chosen, APPLIES[act.operation])
         pairs = [(message, number) for message, numbers in chosen.items() for number in numbers]
         if act.operation in ("fail", "drop"):
             _end(writer, act, chosen, now)
@@ -148,6 +150,19 @@ def _transact(
     if scheduler is not None:
         _tell(scheduler, act, step, now)
     return step
+
+
+def _still(
+    connection: sqlite3.Connection, chosen: dict[int, dict[int, RoutingKey]], states: tuple[int, ...]
+) -> dict[int, dict[int, RoutingKey]]:
+    """Those of the chosen recipients that exist and are in one of these states."""
+    kept: dict[int, dict[int, RoutingKey]] = {}
+    for message, numbers in chosen.items():
+        rows_now = connection.execute("SELECT number, state FROM recipient WHERE message = ?", (message,))
+        left = {number for number, state in rows_now if state in states} & numbers.keys()
+        if left:
+            kept[message] = {number: numbers[number] for number in sorted(left)}
+    return kept
 
 
 def _tell(scheduler: Scheduler, act: Act, step: Step, now: float) -> None:

@@ -8,14 +8,14 @@ row, which `sweep_orphans` removes at the next start; a row without its file can
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from danelaw.queue import id_to_text
 from danelaw.spool.database import sync_directory
-from danelaw.spool.errors import BodyMissing, CommitFailed, SpoolFull
+from danelaw.spool.errors import BodyMissing
+from danelaw.spool.faults import storage_failure
 
 PARTIAL = ".part"
 WRITE_AT_ONCE = 1 << 20
@@ -89,13 +89,6 @@ class BodyWriter:
     def _fail(self, error: OSError) -> None:
         self.abort()
         raise storage_failure(error) from error
-
-
-def storage_failure(error: OSError) -> CommitFailed | SpoolFull:
-    """The spool's error for an operating system's: 452 for a full disk or quota, 451 for the rest."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return SpoolFull(f"no space left for a message body: {error.strerror}", advice="free space on the spool's disk")
-    return CommitFailed(f"a message body could not be written: {error.strerror or error}")
 
 
 def open_body(directory: Path, name: str) -> int:

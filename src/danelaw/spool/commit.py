@@ -17,13 +17,12 @@ import queue
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
-from danelaw.queue import Settlement
+from danelaw.queue import QueuedMessage, Settlement
+from danelaw.spool.batch import Action, Batch, Stored
 from danelaw.spool.bodies import delete_bodies
 from danelaw.spool.errors import SpoolError, SpoolFull, SpoolReadOnly
 from danelaw.spool.faults import is_disk_fault, typed
@@ -35,21 +34,10 @@ MAX_OCTETS = 4 << 20
 RESULTS_DELAY = 0.05
 FIRST_RECOVERY, LONGEST_RECOVERY = 1.0, 30.0
 
-Stored: TypeAlias = "Callable[[SpoolError | None], None]"
-Action: TypeAlias = "Callable[[BatchWriter], None]"
-
 
 def commit_durably(connection: sqlite3.Connection) -> None:
     """COMMIT, which returns once the log is flushed. Tests and benchmarks put failures and delays in its place."""
     connection.execute("COMMIT")
-
-
-@dataclass(slots=True)
-class _Batch:
-    appends: list[tuple[Appended, Stored]] = field(default_factory=list)
-    settlements: list[tuple[Settlement, Stored | None]] = field(default_factory=list)
-    actions: list[tuple[Action, Callable[[], None] | None]] = field(default_factory=list)
-    doomed: list[str] = field(default_factory=list)
 
 
 class GroupCommit:
@@ -66,20 +54,21 @@ class GroupCommit:
         self.broken: SpoolError | None = None
         self.batches = 0
         self.stored = 0
+        self.failures = 0
         self._reopen = reopen
         self._bodies = bodies
         self._commit = commit
         self._appends: deque[tuple[Appended, Stored]] = deque()
         self._settlements: deque[tuple[Settlement, Stored | None]] = deque()
         self._actions: list[tuple[Action, Callable[[], None] | None]] = []
-        self._rejected: list[int] = []
+        self._rejected: list[QueuedMessage] = []
         self._alone = 0
         self._busy = False
         self._scheduled = False
         self._results_timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._inbox: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._transaction = threading.Lock()
         self._idle: list[asyncio.Future[None]] = []
         self._log = LogSize()
@@ -92,6 +81,7 @@ class GroupCommit:
         if self.broken is not None:
             kind = SpoolFull if isinstance(self.broken, SpoolFull) else SpoolReadOnly
             refusal = kind(f"the spool takes no mail: {self.broken.reason}", advice=self.broken.advice)
+            self._drop_bodies([item.message])
             self._running_loop().call_soon(stored, refusal)
             return
         self._appends.append((item, stored))
@@ -102,32 +92,40 @@ class GroupCommit:
         self._settlements.append((settlement, stored))
         self._arm()
 
-    def later(self, action: Action, done: Callable[[], None] | None = None) -> None:
-        """Run repeatable statements inside the next transaction, before its messages; `done` once it is durable."""
+    def later(self, action: Action, done: Callable[[], None] | None = None, *, soon: bool = False) -> None:
+        """Run repeatable statements inside the next transaction, before its messages; `done` once it is durable.
+
+        With `soon` somebody waits for it: a batch starts at once.
+        """
         self._actions.append((action, done))
-        self._arm()
+        if soon and self.broken is None and self._looped():
+            self._kick()
+        else:
+            self._arm()
 
     @contextmanager
     def exclusive(self) -> Iterator[BatchWriter]:
         """A transaction at once, on this thread: for operators' acts and sweeps, which are short and rare.
 
-        Waits for a COMMIT under way. Raises `SpoolReadOnly`, `CommitFailed`, `SpoolFull`.
+        Waits for a COMMIT under way. Everything that is true already but not yet stored (claims, releases, outcomes of
+        deliveries) comes first, so that an act finds the queue as it is. Raises `SpoolReadOnly`, `CommitFailed`,
+        `SpoolFull`.
         """
         if self.broken is not None:
             raise SpoolReadOnly(f"the spool cannot be changed now: {self.broken.reason}", advice=self.broken.advice)
         with self._transaction:
             connection = self.writer.connection
             before = connection.total_changes
-            # Claims and releases given before come before: an act must not be undone by an older claim.
-            actions, self._actions = self._actions, []
+            batch = Batch(settlements=list(self._settlements), actions=self._actions)
+            self._settlements.clear()
+            self._actions = []
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                for action, _ in actions:
-                    action(self.writer)
+                self._write(batch)
                 yield self.writer
                 self._commit(connection)
             except BaseException as error:
-                self._actions[:0] = actions
+                self._settlements.extendleft(reversed(batch.settlements))
+                self._actions[:0] = batch.actions
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 self.writer.rolled_back()
@@ -138,9 +136,7 @@ class GroupCommit:
             delete_bodies(self._bodies, self.writer.committed())
             self._log.grew(connection.total_changes - before, 0)
             self._log.checkpoint_if_large(connection)
-        for _, done in actions:
-            if done is not None:
-                done()
+        self._tell(batch, None)
 
     async def drain(self) -> None:
         """Returns once everything given so far is stored (or the shard is broken and cannot)."""
@@ -195,8 +191,8 @@ class GroupCommit:
         self._results_timer = None
         self._kick()
 
-    def _take(self) -> _Batch:
-        batch = _Batch(actions=self._actions)
+    def _take(self) -> Batch:
+        batch = Batch(actions=self._actions)
         self._actions = []
         limit = 1 if self._alone else MAX_MESSAGES
         octets = 0
@@ -235,19 +231,25 @@ class GroupCommit:
             self._thread.start()
         self._inbox.put(batch)
 
-    def _write(self, batch: _Batch) -> None:
+    def _write(self, batch: Batch) -> None:
         writer = self.writer
         before = writer.connection.total_changes
         writer.connection.execute("BEGIN IMMEDIATE")
         for action, _ in batch.actions:
-            action(writer)
+            try:
+                action(writer)
+            except Exception as error:
+                if is_disk_fault(error):
+                    raise
+                # Its value cannot be stored: mail must not fail with it, nor wait for it.
+                self._report("the spool dropped a bad value", error)
         if batch.appends:
             writer.append([item for item, _ in batch.appends])
         if batch.settlements:
             writer.settle([settlement for settlement, _ in batch.settlements])
         self._log.grew(writer.connection.total_changes - before, 0)
 
-    def _unwritten(self, batch: _Batch, error: Exception) -> None:
+    def _unwritten(self, batch: Batch, error: Exception) -> None:
         """A statement failed: the disk's fault fails the batch, a value's fault is found by storing one at a time."""
         connection = self.writer.connection
         if is_disk_fault(error):
@@ -266,13 +268,11 @@ class GroupCommit:
             self._actions[:0] = batch.actions
             self._alone = count
         else:
+            self._actions[:0] = batch.actions
+            self._drop_bodies([item.message for item, _ in batch.appends])
+            self._report("the spool dropped a bad value", error)
             refusal = SpoolError(f"the message cannot be stored: {error}")
             self._call([stored for _, stored in (*batch.appends, *batch.settlements)], refusal)
-            self._running_loop().call_exception_handler(
-                {"message": "the spool dropped a bad value", "exception": error}
-            )
-            if count:
-                self._actions[:0] = batch.actions
         self._kick()
 
     def _flush_batches(self) -> None:
@@ -298,7 +298,7 @@ class GroupCommit:
             else:
                 loop.call_soon_threadsafe(self._finished, batch, error)
 
-    def _finished(self, batch: _Batch, error: SpoolError | None, free: bool = True) -> None:
+    def _finished(self, batch: Batch, error: SpoolError | None, free: bool = True) -> None:
         if error is not None:
             self._fail(batch, error)
             return
@@ -306,13 +306,20 @@ class GroupCommit:
         self.stored += len(batch.appends)
         if free:
             self._busy = False
-        for _, done in batch.actions:
-            if done is not None:
-                done()
-        self._call([stored for _, stored in batch.appends], None)
-        self._call([stored for _, stored in batch.settlements], None)
+        self._tell(batch, None)
         if free:
             self._free()
+
+    def _tell(self, batch: Batch, error: SpoolError | None) -> None:
+        """The batch is durable: everybody who gave something to it hears so."""
+        for _, done in batch.actions:
+            if done is not None:
+                try:
+                    done()
+                except Exception as fault:
+                    self._report("a callback of the spool failed", fault)
+        self._call([stored for _, stored in batch.appends], error)
+        self._call([stored for _, stored in batch.settlements], error)
 
     def _free(self) -> None:
         self._busy = False
@@ -335,12 +342,20 @@ class GroupCommit:
             try:
                 callback(error)
             except Exception as fault:
-                context = {"message": "a callback of the spool failed", "exception": fault}
-                self._running_loop().call_exception_handler(context)
+                self._report("a callback of the spool failed", fault)
 
-    def _fail(self, batch: _Batch, error: SpoolError) -> None:
+    def _report(self, what: str, fault: Exception) -> None:
+        if self._looped():
+            self._running_loop().call_exception_handler({"message": what, "exception": fault})
+
+    def _drop_bodies(self, messages: Iterable[QueuedMessage]) -> None:
+        """Files of messages that were refused: a full disk must not fill up further with what nobody will send."""
+        delete_bodies(self._bodies, [message.body_file for message in messages if message.body_file is not None])
+
+    def _fail(self, batch: Batch, error: SpoolError) -> None:
         self._busy = False
-        self._rejected += [item.message.id for item, _ in batch.appends]
+        self._rejected += [item.message for item, _ in batch.appends]
+        self._drop_bodies([item.message for item, _ in self._appends])
         refused = [stored for _, stored in (*batch.appends, *self._appends)]
         self._appends.clear()
         self._settlements.extendleft(reversed(batch.settlements))
@@ -353,6 +368,7 @@ class GroupCommit:
     def _break(self, error: SpoolError) -> None:
         """No mail until the database was opened anew; without a loop (a command) the process ends instead."""
         self.broken = error
+        self.failures += 1
         if self._loop is not None and self._recovery is None:
             self._recovery = self._loop.call_later(self._recovery_delay, self.recover)
 
@@ -364,16 +380,20 @@ class GroupCommit:
         if self.broken is None or self._closed:
             return
         failure = self.broken
+        settlements, self._settlements = self._settlements, deque()
         try:
             self.writer = self._reopen()
             self.broken = None
             self._log = LogSize()
             with self.exclusive() as writer:
-                writer.unappend(self._rejected)
+                writer.unappend([message.id for message in self._rejected])
         except (SpoolError, sqlite3.Error, OSError) as error:
             self._recovery_delay = min(LONGEST_RECOVERY, self._recovery_delay * 2)
             self._break(typed(error) if not isinstance(error, SpoolReadOnly) else failure)
             return
+        finally:
+            self._settlements = settlements
+        self._drop_bodies(self._rejected)
         self._rejected.clear()
         self._recovery_delay = FIRST_RECOVERY
         self._free()

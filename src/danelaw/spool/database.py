@@ -9,6 +9,7 @@ from pathlib import Path
 
 from danelaw.spool import schema
 from danelaw.spool.errors import SpoolError, SpoolLocked
+from danelaw.spool.faults import unreadable, unusable
 
 DATABASE_NAME = "queue.db"
 LOCK_NAME = "lock"
@@ -83,7 +84,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
     except sqlite3.DatabaseError as error:
-        raise SpoolError(f"the spool's database {path} cannot be opened: {error}") from error
+        raise unusable(path.parent, error) from error
     return connection
 
 
@@ -106,7 +107,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
     except sqlite3.DatabaseError as error:
-        raise SpoolError(f"the spool's database {path} cannot be read: {error}") from error
+        raise unreadable(error) from error
     return connection
 
 

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from danelaw.queue import QueuedMessage, QueueIds, RoutingKey, Settlement, floor_id
 from danelaw.spool import bodies, claims, database, retention
+from danelaw.spool.batch import Stored
 from danelaw.spool.bodies import BodyWriter
-from danelaw.spool.commit import GroupCommit, Stored, commit_durably
+from danelaw.spool.commit import GroupCommit, commit_durably
 from danelaw.spool.errors import BodyMissing, CommitFailed, SpoolError, SpoolFull
+from danelaw.spool.faults import unreadable, unusable
 from danelaw.spool.queues import QueueRow, queue_rows
 from danelaw.spool.retention import SpoolSettings
 from danelaw.spool.rows import Redaction
@@ -84,6 +86,9 @@ class Spool:
         try:
             spool = cls(home, shard, lock, settings, clock, commit)
             spool._recover()
+        except (sqlite3.Error, OSError) as error:
+            os.close(lock)
+            raise unusable(home, error) from error
         except BaseException:
             os.close(lock)
             raise
@@ -108,16 +113,22 @@ class Spool:
         self._ids = QueueIds(self.shard, last)
 
     def _reopen(self) -> BatchWriter:
-        """New descriptors after a failed flush, and the whole log copied through them before anything is trusted."""
-        for connection in (self._commits.writer.connection, self.reader):
-            with contextlib.suppress(sqlite3.Error):
-                connection.close()
+        """New descriptors after a failed flush, and the whole log copied through them before anything is trusted.
+
+        Until that has worked the old reader stays: deliveries and the operator still want to look.
+        """
+        with contextlib.suppress(sqlite3.Error):
+            self._commits.writer.connection.close()
         writer = self._open_database()
-        busy = writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if busy:
+        try:
+            if writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise CommitFailed("a reader keeps the spool's log from being copied")
+            reader = database.open_reader(self.directory / database.DATABASE_NAME)
+        except BaseException:
             writer.connection.close()
-            raise CommitFailed("a reader keeps the spool's log from being copied")
-        self.reader = database.open_reader(self.directory / database.DATABASE_NAME)
+            raise
+        self.reader.close()
+        self.reader = reader
         return writer
 
     # Mail in.
@@ -137,7 +148,10 @@ class Spool:
         now = self._clock()
         if not 0 <= now - self._space_checked < SPACE_CHECK_SECONDS:
             self._space_checked = now
-            space = os.statvfs(self.directory)
+            try:
+                space = os.statvfs(self.directory)
+            except OSError as error:
+                return CommitFailed(f"the spool's disk does not answer: {error.strerror}")
             self._space_left = space.f_bavail * space.f_frsize > self.settings.reserve and space.f_favail != 0
         if self._space_left:
             return None
@@ -166,10 +180,14 @@ class Spool:
 
     # Mail out.
 
-    def claim(self, key: RoutingKey, count: int, now: float) -> tuple[list[QueuedMessage], float | None]:
+    def claim(
+        self, key: RoutingKey, count: int, now: float, marked: Callable[[], None] | None = None
+    ) -> tuple[list[QueuedMessage], float | None]:
         """Up to `count` due recipients of a queue, as messages, and the earliest due time of what is left.
 
-        A claim never expires while this process lives; after a crash it is due again. Raises `SpoolError`.
+        A claim never expires while this process lives; after a crash it is due again. `marked` is called once the claim
+        itself is on stable storage: what goes on the wire before that is a delivery a crash may repeat and nobody
+        counts. Raises `SpoolError`.
         """
         queue = self._commits.writer.numbers.known(key)
         if queue is None:
@@ -177,13 +195,17 @@ class Spool:
         try:
             taken, next_due = claims.due_messages(self.reader, queue, count, now, self._claiming, len(self._claiming))
         except sqlite3.Error as error:
-            raise SpoolError(f"the spool cannot be read: {error}") from error
+            raise unreadable(error) from error
         pairs = [(message.id, recipient.number) for message in taken for recipient in message.recipients]
         if pairs:
             self._claiming.update(pairs)
-            self._commits.later(
-                lambda writer: writer.set_claimed(pairs, True), lambda: self._claiming.difference_update(pairs)
-            )
+
+            def stored() -> None:
+                self._claiming.difference_update(pairs)
+                if marked is not None:
+                    marked()
+
+            self._commits.later(lambda writer: writer.set_claimed(pairs, True), stored, soon=marked is not None)
         return taken, next_due
 
     def renew(self, messages: Sequence[QueuedMessage]) -> None:
@@ -223,11 +245,16 @@ class Spool:
         return b"".join(self.body_chunks(message))
 
     def body_chunks(self, message: QueuedMessage, size: int = 262144) -> Iterator[bytes]:
-        """The body in pieces of at most `size` octets, or in one piece from the database. Raises `BodyMissing`."""
+        """The body in pieces of at most `size` octets, or in one piece from the database. Raises `BodyMissing`,
+        `SpoolError`.
+        """
         if message.body_file is not None:
             yield from bodies.read_chunks(self._bodies, message.body_file, size)
             return
-        row = self.reader.execute("SELECT data FROM body WHERE id = ?", (message.id,)).fetchone()
+        try:
+            row = self.reader.execute("SELECT data FROM body WHERE id = ?", (message.id,)).fetchone()
+        except sqlite3.Error as error:
+            raise unreadable(error) from error
         if row is None:
             raise BodyMissing(f"message {message.id_text} has no body in the spool")
         yield row[0]
@@ -238,12 +265,21 @@ class Spool:
         """Messages whose lifetime is over, with their open recipients, wherever their queue stands; ask every few
         seconds. Settle each recipient as `EXPIRED` unless the scheduler says it is on the wire.
         """
-        return claims.expired_messages(self.reader, now, self.settings.shortest_lifetime, limit)
+        try:
+            return claims.expired_messages(self.reader, now, self.settings.shortest_lifetime, limit)
+        except sqlite3.Error as error:
+            raise unreadable(error) from error
 
     def late(self, now: float, delay: float, limit: int = 64) -> list[QueuedMessage]:
-        """Messages older than `delay` seconds whose sender was not told yet; each is reported once per run."""
+        """Messages older than `delay` seconds whose sender was not told yet; each is reported once per run, or again
+        after the clock stepped back.
+        """
         before = floor_id(now - delay)
-        found = claims.late_messages(self.reader, self._late_cursor, before, limit)
+        self._late_cursor = min(self._late_cursor, max(0, before - 1))
+        try:
+            found = claims.late_messages(self.reader, self._late_cursor, before, limit)
+        except sqlite3.Error as error:
+            raise unreadable(error) from error
         self._late_cursor = found[-1].id if len(found) == limit else max(self._late_cursor, before - 1)
         return [message for message in found if message.recipients]
 
@@ -265,11 +301,19 @@ class Spool:
         """How many batches were stored, and how many messages were in them: for metrics."""
         return self._commits.batches, self._commits.stored
 
+    @property
+    def failures(self) -> int:
+        """How many times the disk failed a commit or a recovery: for metrics."""
+        return self._commits.failures
+
     async def close(self) -> None:
         """Store what is pending, give claims back, unlock. What a broken disk keeps from being stored stays claimed
         and is due again at the next start.
         """
         await self._commits.drain()
+        if self._commits.broken is not None:
+            self._commits.recover()
+            await self._commits.drain()
         self.close_now()
 
     def close_now(self) -> None:

@@ -86,9 +86,7 @@ class Tour:
 
     async def _another_policy(self) -> bool:
         """The look that must come before mail is returned under a policy (RFC 8461 §5.1 step 3)."""
-        return await self._courier.surveyor.recheck(
-            self._survey.next_hop, self._survey.demand, self._courier.clock()
-        )
+        return await self._courier.surveyor.recheck(self._survey.next_hop, self._survey.demand, self._courier.clock())
 
     def _fail_all(self, status: str, reason: str) -> None:
         for number in tuple(self._open):

@@ -83,15 +83,16 @@ class STSStore:
             self._flight(domain, decision, now)
         return _state(domain, decision, discovery, now, from_memory)
 
-    async def recheck(self, domain: Domain, now: float) -> bool:
-        """Before a message is returned because of a policy: has the domain published another one (RFC 8461 §5.1)?
+    async def recheck(self, domain: Domain, now: float, *, seen: STSPolicy | None = None) -> bool:
+        """Before mail is returned: has the domain published another policy (RFC 8461 §5.1 step 3)?
 
-        Fetches it when the id changed. True when the policy is another than the one remembered before.
+        Looks for a new id and fetches then. True when what applies now is another policy than `seen`, the one that
+        stood in the way, or else the one remembered; False without either.
         """
-        before, _ = self.known(domain)
-        await self.state_for(domain, now)
-        after, _ = self.known(domain)
-        return (before.policy if before else None) != (after.policy if after else None)
+        if seen is None:
+            cached, _ = self.known(domain)
+            seen = cached.policy if cached is not None and cached.applies(now) else None
+        return seen is not None and (await self.state_for(domain, now)).policy != seen
 
     def known(self, domain: Domain) -> tuple[CachedPolicy | None, FetchFailure | None]:
         """What is remembered of a domain: its last policy, expired or not, and the last failed fetch."""

@@ -95,6 +95,14 @@ def test_export_is_whole(tmp_path: Path) -> None:
     assert hosts["stripped.lab"]["needs_lab"]
 
 
+def test_postfix_is_told_only_interfaces_it_has(tmp_path: Path) -> None:
+    """Postfix 3.7 does not start with an inet_interfaces address that no interface carries, such as 127.1.0.1."""
+    export(tmp_path, DEMO)
+    text = (tmp_path / "postfix/mx.dane.lab.cf").read_text()
+    assert "\ninet_interfaces = loopback-only\n" in text
+    assert "\n#   127.1.0.1:25 inet n - n - - smtpd\n" in text
+
+
 def test_what_needs_the_running_lab() -> None:
     by_domain = {scenario.domain: scenario for scenario in SCENARIOS}
     needing = ("stripped.lab", "mx-servfail.lab", "old-tls.lab", "plain.lab")

@@ -69,9 +69,11 @@ smtp_tls_CAfile = {directory}/tls/roots.pem
 
 _POSTFIX_RECEIVER = """\
 # Parameters of a Postfix that is the mail server of {domain}: {name}.
+# Listeners go to master.cf, since inet_interfaces takes only addresses that an interface carries:
+{listeners}
+inet_interfaces = loopback-only
 myhostname = {name}
 mydestination = {domain}
-inet_interfaces = {address}
 smtpd_tls_security_level = may
 smtpd_tls_chain_files = {directory}/tls/{name}.pem
 """
@@ -151,9 +153,9 @@ class _Export:
         self._put("unbound.conf", "".join(unbound))
         self._put("postfix/sender.cf", _POSTFIX_SENDER.format(directory=directory))
         for host in self._world.hosts:
-            addresses = ", ".join(address for address, _ in host.addresses)
+            listeners = "\n".join(f"#   {_listener(address)} inet n - n - - smtpd" for address, _ in host.addresses)
             text = _POSTFIX_RECEIVER.format(
-                domain=host.scenario.domain, name=host.name, address=addresses, directory=directory
+                domain=host.scenario.domain, name=host.name, listeners=listeners, directory=directory
             )
             self._put(f"postfix/{host.name}.cf", text)
 
@@ -172,6 +174,10 @@ class _Export:
             }
             for host in self._world.hosts
         ]
+
+
+def _listener(address: str) -> str:
+    return f"[{address}]:25" if ":" in address else f"{address}:25"
 
 
 def needs_lab(scenario: Scenario) -> bool:

@@ -240,6 +240,11 @@ class Sink:
         """As a next hop in the configuration."""
         return f"[127.0.0.1]:{self.port}"
 
+    @property
+    def smarthost(self) -> str:
+        """`[delivery]` with it as the next hop of everything."""
+        return f'[delivery]\nnext_hop = "{self.hop}"\n'
+
     async def messages(self, count: int = 1) -> list[Taken]:
         """Wait until it has taken so many."""
         await until(lambda: len(self.taken) >= count, f"message {count} at the sink")

@@ -86,7 +86,7 @@ class Postfix:
         settings = self.settings | {
             "queue_directory": str(spool),
             "data_directory": str(data),
-            "maillog_file": f"/var/log/{self.directory.name}-{self.port}.log",
+            "maillog_file": self._log_file,
         }
         (etc / "main.cf").write_text("".join(f"{k} = {v}\n" for k, v in settings.items()))
         (etc / "master.cf").write_text(MASTER.format(address=self.address, port=self.port))
@@ -94,7 +94,10 @@ class Postfix:
         if resolv_conf is not None:
             mount = f"mount --bind {resolv_conf} /etc/resolv.conf && exec postfix -c {etc} start"
             command = ["unshare", "-m", "sh", "-c", mount]
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=30, check=False)
+        if done.returncode:
+            log = self.log if Path(self._log_file).exists() else ""
+            raise RuntimeError(f"Postfix does not start: {done.stdout}{done.stderr}{log}")
         time.sleep(1)
 
     @property
@@ -103,11 +106,13 @@ class Postfix:
         return int((self.directory / "spool/pid/master.pid").read_text())
 
     @property
+    def _log_file(self) -> str:
+        return self.settings.get("maillog_file", f"/var/log/{self.directory.name}-{self.port}.log")
+
+    @property
     def log(self) -> str:
         """Its log so far."""
-        return Path(self.settings.get("maillog_file", f"/var/log/{self.directory.name}-{self.port}.log")).read_text(
-            errors="replace"
-        )
+        return Path(self._log_file).read_text(errors="replace")
 
     def stop(self) -> None:
         """Stop it; its files stay."""

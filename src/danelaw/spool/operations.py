@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from danelaw.queue import Filter, Scheduler, id_from_text
+from danelaw.queue import Filter, RecipientState, RoutingKey, Scheduler, id_from_text
 from danelaw.spool.acts import APPLIES, Act, Bounce, perform
 from danelaw.spool.errors import SpoolError
 from danelaw.spool.purge import purge
 from danelaw.spool.spool import Spool
-from danelaw.spool.view import described, finished_page, shown, waiting_page
+from danelaw.spool.view import Page, described, finished_page, shown, sleeping, waiting_page
 
 SCHEMA = "danelaw/queue-list/1"
 READING = ("list", "show")
@@ -45,9 +45,30 @@ def look(connection: sqlite3.Connection, operation: str, arguments: Mapping[str,
         "filter": chosen.text,
         "finished": finished,
         "now": now,
-        "messages": [described(message, now, finished=finished) for message in page.messages],
+        "messages": _rows(connection, page, now, finished),
         "after": following,
     }
+
+
+def _rows(connection: sqlite3.Connection, page: Page, now: float, finished: bool) -> list[dict[str, Any]]:
+    """The page's messages. A message in a queue that sleeps waits for the queue: its reason and its end of sleep."""
+    asleep: dict[RoutingKey, dict[str, object]] = {}
+    rows = []
+    for message in page.messages:
+        row = described(message, now, finished=finished)
+        for recipient, told in zip(message.recipients, row["recipients"], strict=True):
+            if finished or recipient.state >= RecipientState.HELD:
+                continue
+            queue = asleep.get(recipient.key)
+            if queue is None:
+                queue = asleep[recipient.key] = sleeping(connection, recipient.key)
+            until = queue["asleep_until"]
+            if isinstance(until, float) and until > now:
+                told["reason"] = told["reason"] or queue["reason"]
+                told["next_try"] = max(told["next_try"], until)
+                row["next_try"] = max(row["next_try"] or 0.0, until)
+        rows.append(row)
+    return rows
 
 
 def change(

@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from danelaw.queue import Filter, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
 from danelaw.spool import rows
@@ -191,7 +192,7 @@ def alone(connection: sqlite3.Connection, next_hop: str, hosts: Sequence[str]) -
     )
 
 
-def described(message: QueuedMessage, now: float, *, finished: bool) -> dict[str, object]:
+def described(message: QueuedMessage, now: float, *, finished: bool) -> dict[str, Any]:
     """One message of `queue list --json`, as docs/schemas/queue-list.md has it."""
     states = {recipient.state.words for recipient in message.recipients}
     # The worst first: what a postmaster looks for.
@@ -213,7 +214,7 @@ def described(message: QueuedMessage, now: float, *, finished: bool) -> dict[str
     }
 
 
-def _recipient(recipient: QueuedRecipient) -> dict[str, object]:
+def _recipient(recipient: QueuedRecipient) -> dict[str, Any]:
     return {
         "number": recipient.number,
         "to": recipient.forward_path,
@@ -248,12 +249,13 @@ def shown(connection: sqlite3.Connection, message_id: int, now: float) -> dict[s
         "attempts": [
             asdict(attempt) | {"evidence": [digest.hex() for digest in attempt.evidence]} for attempt in tries
         ],
-        "queues": [_sleeping(connection, key) for key in message.keys] if not finished else [],
+        "queues": [sleeping(connection, key) for key in message.keys] if not finished else [],
     }
     return result
 
 
-def _sleeping(connection: sqlite3.Connection, key: RoutingKey) -> dict[str, object]:
+def sleeping(connection: sqlite3.Connection, key: RoutingKey) -> dict[str, object]:
+    """How a queue sleeps: until when (None when awake), after how many failures in a row, and why."""
     row = connection.execute(
         "SELECT suspended_until, failures, reason FROM queue WHERE next_hop = ? AND demand = ? AND tenant = ?", key
     ).fetchone()

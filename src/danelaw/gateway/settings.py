@@ -65,12 +65,14 @@ def retry_schedule(config: Config) -> RetrySchedule:
 def spool_settings(config: Config) -> SpoolSettings:
     """`[spool]` and `[history]`."""
     keep = config.history.keep.total_seconds()
+    shortest = min(SpoolSettings().shortest_lifetime, config.queue.lifetime.total_seconds())
     return SpoolSettings(
         reserve=config.spool.min_free,
         history_age=keep,
         history_size=config.history.max_size,
         attempts_age=keep,
         redact_addresses=config.history.redact,
+        shortest_lifetime=shortest,
     )
 
 

@@ -56,6 +56,7 @@ class Transmission:
     """What came of it: the reply for each recipient by number; `lost` in words when the conversation broke off.
 
     `body_sent` tells that the whole message was sent before that, so that the next hop may have it all the same.
+    `lacking` tells that nothing was sent since the next hop does not offer what the message needs: the replies are ours.
     `relayed` are the recipients owed a "relayed" notice since the next hop lacks DSN (RFC 3461 §5.2.2).
     """
 
@@ -64,6 +65,7 @@ class Transmission:
     body_sent: bool = False
     answered: bool = False
     closing: bool = False
+    lacking: bool = False
     relayed: frozenset[int] = frozenset()
 
 
@@ -122,7 +124,7 @@ async def transmit(
         protocol.mail(clearance, envelope, size=message.size, eight_bit=message.body_kind == "8BITMIME")
     except NextHopLacks as lack:
         result.replies = {item.number: lack.reply for item in recipients}
-        result.answered = True
+        result.answered = result.lacking = True
         return result
     if not protocol.extensions.dsn:
         result.relayed = frozenset(item.number for item in recipients if "SUCCESS" in item.notify)
@@ -147,7 +149,8 @@ async def _converse(
     while True:
         connection.flush()  # without PIPELINING each reply releases the next command
         event = await connection.event(timeout)
-        result.answered = True
+        # That the server goes away answers nothing: a kept connection may have ended long before.
+        result.answered |= not isinstance(event, ServiceClosing | ConnectionClosed)
         match event:
             case ReplyReceived():
                 mail_refused |= event.command.verb is _VERB_MAIL and not event.reply.is_positive
@@ -155,8 +158,7 @@ async def _converse(
                 if event.command.verb is _VERB_RCPT and not event.reply.is_positive and not mail_refused:
                     replies[numbers[id(event.command.recipient)]] = event.reply
             case BodyDue():
-                await _send_body(connection, body, patience)
-                result.body_sent = True
+                await _send_body(connection, result, body, patience)
                 connection.phase = "waiting for the reply to the end of data"
                 timeout = patience.accept
             case MessageAnswered():
@@ -182,12 +184,15 @@ def _rest(result: Transmission, numbers: dict[int, int], reply: Reply) -> None:
         result.replies.setdefault(number, reply)
 
 
-async def _send_body(connection: Connection, body: bytes | Iterable[bytes], patience: Patience) -> None:
+async def _send_body(
+    connection: Connection, result: Transmission, body: bytes | Iterable[bytes], patience: Patience
+) -> None:
     protocol = connection.protocol
     connection.phase = "sending the message"
     if isinstance(body, bytes):
         protocol.send_message(body)
         connection.flush()
+        result.body_sent = True
         if len(body) > _CHUNK_WAIT_BYTES:
             await connection.drain(patience.data)
         return
@@ -197,3 +202,4 @@ async def _send_body(connection: Connection, body: bytes | Iterable[bytes], pati
         await connection.drain(patience.data)
     protocol.finish_message()
     connection.flush()
+    result.body_sent = True

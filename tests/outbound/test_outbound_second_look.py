@@ -15,7 +15,15 @@ from danelaw.outbound.destination import Surveyor
 from danelaw.outbound.engine import Engine
 from danelaw.outbound.outcome import Outcome
 from danelaw.outbound.second_look import GRACE, SecondLook
-from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientState, RetrySchedule, RoutingKey, Scheduler
+from danelaw.queue import (
+    QueuedMessage,
+    QueuedRecipient,
+    RecipientState,
+    RetrySchedule,
+    RoutingKey,
+    Scheduler,
+    Settlement,
+)
 from danelaw.queue.pages import HostVerdict, Work
 from danelaw.routing import NextHop
 from danelaw.spool import Spool
@@ -215,7 +223,7 @@ class Deliveries:
     async def policy_changed(self, key: RoutingKey, now: float) -> bool:
         return self.changed
 
-    async def deliver(self, work: Work) -> Outcome:
+    async def deliver(self, work: Work, outcome: Outcome) -> Outcome:
         self.works.put_nowait(work)
         return Outcome.all_recipients(work, RecipientState.DELIVERED, "2.0.0", "taken")
 
@@ -223,15 +231,15 @@ class Deliveries:
         pass
 
 
-class GivenUp(Exception):
-    """What `Notices.expiry` raises here, in place of returning the message."""
-
-
 class Returns:
     """Stands for `Notices`."""
 
-    def expiry(self, message: QueuedMessage, now: float) -> Any:
-        raise GivenUp(message.id)
+    def __init__(self) -> None:
+        self.given_up: list[int] = []
+
+    def expiry(self, message: QueuedMessage, now: float) -> Settlement:
+        self.given_up.append(message.id)
+        return Settlement(message, now)
 
 
 @pytest.mark.parametrize("changed", [True, False])
@@ -241,27 +249,28 @@ def test_the_engine_tries_an_expired_message_once_more(tmp_path: Path, changed: 
         late = message(KEY)
         late.id = spool.new_id()
         await spool.append(late, b"Subject: x\r\n\r\nx\r\n")
-        courier, now = Deliveries(changed), [NOW + 1]
+        courier, returns, now = Deliveries(changed), Returns(), [NOW + 1]
         engine = Engine(
             spool,
             Scheduler(),
             cast(Any, courier),
-            cast(Any, Returns()),
+            cast(Any, returns),
             RetrySchedule(),
             Log.in_memory()[0],
             Metrics(),
             clock=lambda: now[0],
         )
-        engine._expire(now[0])
+        engine._lifetimes.look(now[0], 0.0)
         await settled(engine._second_look)
         if changed:
             work = await courier.works.get()
             assert (work.message.id, work.deadline) == (late.id, NOW + 1 + GRACE)
             now[0] = NOW + 2
-            engine._expire(now[0])  # its second life has begun: nothing is returned
+            engine._lifetimes.look(now[0], 1.0)  # its second life has begun: nothing is returned
+            assert returns.given_up == []
         else:
-            with pytest.raises(GivenUp):
-                engine._expire(now[0])
+            engine._lifetimes.look(now[0], 1.0)
+            assert returns.given_up == [late.id]
         await engine.stop(5)
         await spool.close()
 

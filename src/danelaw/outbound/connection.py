@@ -90,6 +90,11 @@ class Connection(asyncio.Protocol):
         """True when a new transaction may begin on it."""
         return self._lost is None and self.protocol.idle and not self.protocol.closed
 
+    @property
+    def ended(self) -> bool:
+        """True once the connection is gone."""
+        return self._lost is not None
+
     def flush(self) -> None:
         """Write what the machine has queued. Raises `ConnectionLost`."""
         data = self.protocol.data_to_send()
@@ -99,11 +104,10 @@ class Connection(asyncio.Protocol):
     async def drain(self, timeout: float) -> None:
         """Wait until the transport takes more. Raises `ConnectionLost` when it does not within `timeout` seconds."""
         if self._can_write is not None:
+            # Not as the reader's waiter: a reply that comes early does not mean that more may be written.
             self.deadline = self._now() + timeout
-            self._waiter = self._can_write
             await self._can_write
-            self._waiter = None
-            self.deadline = float("inf")
+            self.deadline = _NEVER
             self.transport  # noqa: B018 - raises when the connection was lost meanwhile
 
     async def event(self, timeout: float) -> ClientEvent:
@@ -135,6 +139,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self._wake()
+        self.resume_writing()
 
     def close(self) -> None:
         """Close politely when possible: QUIT is sent, its reply not awaited."""
@@ -186,6 +191,8 @@ class Sweep:
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         now = self.now = loop.time()
+        # Those that ended by themselves, or were closed after their last message, are watched no longer.
+        self._connections = {item for item in self._connections if not item.ended}
+        self._handle = loop.call_later(self._interval, self._look) if self._connections else None
         for connection in [item for item in self._connections if item.deadline < now]:
             connection.expire()
-        self._handle = loop.call_later(self._interval, self._look) if self._connections else None

@@ -56,8 +56,11 @@ class Courier:
     shuffle: Callable[[list[object]], None] = random.shuffle
     ledger: EvidenceLedger = field(default_factory=EvidenceLedger)
 
-    async def deliver(self, work: Work) -> Outcome:
-        """Try every host until each recipient has an end. Network and policy failures are part of the outcome."""
+    async def deliver(self, work: Work, outcome: Outcome | None = None) -> Outcome:
+        """Try every host until each recipient has an end. Network and policy failures are part of the outcome.
+
+        `outcome` is filled while the tries go on: what it says holds even when this is cancelled.
+        """
         next_hop, demand = _next_hop(work.key.next_hop), _DEMANDS[work.key.demand]
         started = self.clock()
         survey = self.surveyor.cached(next_hop, demand, started)
@@ -72,7 +75,7 @@ class Courier:
             outcome = Outcome(HostVerdict.DOWN, survey.error)
             outcome.attempts.append(self._unreached(work, survey, started, "waiting", survey.error))
             return outcome
-        return await Tour(self, work, survey, started).run()
+        return await Tour(self, work, survey, started, Outcome() if outcome is None else outcome).run()
 
     async def policy_changed(self, key: RoutingKey, now: float) -> bool:
         """Whether a destination's MTA-STS policy is another than the one its mail failed under (RFC 8461 §5.1)."""

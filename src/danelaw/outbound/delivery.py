@@ -33,7 +33,7 @@ _MAX_HOSTS_TRIED = 10
 class Tour:
     """The way of one message along the hosts of its destination."""
 
-    def __init__(self, courier: Courier, work: Work, survey: Survey, started: float) -> None:
+    def __init__(self, courier: Courier, work: Work, survey: Survey, started: float, outcome: Outcome) -> None:
         self._courier = courier
         self._work = work
         self._survey = survey
@@ -44,7 +44,7 @@ class Tour:
         self._heard = False
         self._throttled = False
         self._last_handshake: Handshake | None = None
-        self._outcome = Outcome()
+        self._outcome = outcome
 
     async def run(self) -> Outcome:
         """Visit hosts in MX order while recipients are open (FIELD rule 2: never reordered to prefer DANE)."""
@@ -136,7 +136,11 @@ class Tour:
                 self._note(plan, address, judgement, reason=judgement.reason)
                 return False
             courier.metrics.outbound_connections.add("reused" if reused else "opened")
-            sent = await self._send(opened, judgement)
+            try:
+                sent = await self._send(opened, judgement)
+            except BaseException:  # cancelled, or the body cannot be read: half a message must not be ended politely
+                close(courier.door, opened.connection)
+                raise
             if sent.lost is not None and reused and not sent.answered:
                 close(courier.door, opened.connection)
                 kept = None

@@ -1,7 +1,8 @@
 """The outbound engine: takes work from the scheduler, runs deliveries, and writes down what became of them.
 
 All decisions about order and back-off are the scheduler's, all decisions about protection are made by
-`tlspolicy`; here are only the loop between them, and the two watches over time: delay notices and lifetimes.
+`tlspolicy`; here is only the loop between them. What a crash can repeat is bounded and counted: nothing taken from
+disk goes on the wire before its claim is stored, and while results cannot be stored little new is begun.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from danelaw.outbound.lifetimes import Lifetimes
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.outcome import Outcome, settlement_of
 from danelaw.outbound.second_look import SecondLook
@@ -25,10 +28,10 @@ if TYPE_CHECKING:
     from danelaw.spool import Spool
     from danelaw.telemetry import Log, Metrics
 
-# A member looked up on its Enum class costs eight times a global in Python 3.11, and these are on the hot path.
-_HOST_VERDICT_GOOD = HostVerdict.GOOD
 _WATCH_SECONDS = 1.0
-_SWEEP_SECONDS = 5.0
+_UNREADABLE_SECONDS = 1.0
+MOST_UNSETTLED = 1000
+"""Messages whose outcome may wait for the disk; with more, no delivery begins."""
 
 
 class Engine:
@@ -56,14 +59,22 @@ class Engine:
         self._metrics = metrics
         self._clock = clock
         self._spread = spread
-        self._running: dict[asyncio.Task[None], Work] = {}
+        self._running: dict[asyncio.Task[None], tuple[Work, Outcome]] = {}
+        self._unsettled: dict[int, int] = {}
+        self._unmarked: dict[tuple[int, RoutingKey], asyncio.Future[None]] = {}
+        self._unreadable_until = float("-inf")
         self._pumping = False
+        self._held_up = False
         self._stopping = False
         self._wakeup: asyncio.TimerHandle | None = None
         self._wakeup_at = float("inf")
         self._watch: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._second_look = SecondLook(courier.policy_changed, self._try_once_more)
+        self._lifetimes = Lifetimes(
+            spool, scheduler, notices, schedule, self._second_look, log,
+            abort=self._abort, settle=self._settle, unsettled=self._unsettled.keys(), wake=self.requeued,
+        )  # fmt: skip
 
     def start(self) -> None:
         """Restore the queues from disk and begin."""
@@ -133,26 +144,64 @@ class Engine:
         self._pumping = False
         if self._stopping:
             return
+        if len(self._unsettled) >= MOST_UNSETTLED:
+            self._held_up = True  # the next result that is stored goes on here
+            return
+        self._held_up = False
         now = self._clock()
         scheduler = self.scheduler
-        for key, wanted in scheduler.refills(now):
-            messages, next_due = self._spool.claim(key, wanted, now)
-            for message in messages:
-                self._second_look.extend(message)
-            scheduler.refilled(key, messages, next_due, now)
+        readable = self._refill(now)
         works = scheduler.next_work(now)
         for work in works:
-            task = self._loop.create_task(self._deliver(work))
-            self._running[task] = work
+            if work.deadline <= now:
+                # Its lifetime is over: the watch over lifetimes returns it, and nobody may claim it before.
+                self._remember(scheduler.finished(work, HostVerdict.UNKNOWN, now))
+                continue
+            outcome = Outcome()
+            task = self._loop.create_task(self._deliver(work, outcome))
+            self._running[task] = (work, outcome)
             task.add_done_callback(self._ended)
         if works:
             self.pump()
-        self._set_wakeup(scheduler.next_wakeup(), now)
+        wakeup = scheduler.next_wakeup()
+        if not readable:
+            wakeup = max(wakeup or 0.0, now + _UNREADABLE_SECONDS)
+        self._set_wakeup(wakeup, now)
+
+    def _refill(self, now: float) -> bool:
+        """Take claims for queues that want more. False while the disk cannot be read."""
+        if self._loop.time() < self._unreadable_until:
+            return False
+        for key, wanted in self.scheduler.refills(now):
+            try:
+                self._claim(key, wanted, now)
+            except SpoolError as error:
+                self._unreadable_until = self._loop.time() + _UNREADABLE_SECONDS
+                self._log.error("spool", reason=error.reason, advice=error.advice)
+                return False
+        return True
+
+    def _claim(self, key: RoutingKey, wanted: int, now: float) -> None:
+        marked = self._loop.create_future()
+
+        def stored() -> None:
+            marked.set_result(None)
+            for message in messages:
+                if self._unmarked.get((message.id, key)) is marked:
+                    del self._unmarked[message.id, key]
+
+        messages, next_due = self._spool.claim(key, wanted, now, stored)
+        for message in messages:
+            self._second_look.extend(message)
+            self._unmarked[message.id, key] = marked
+        self.scheduler.refilled(key, messages, next_due, now)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.error("delivery-broken", reason=repr(error))
+        work, outcome = self._running.pop(task)
+        if task.cancelled():
+            self._aborted(work, outcome)
+        elif (error := task.exception()) is not None:
+            self._log.error("delivery-broken", id=work.message.id_text, reason=repr(error))
         self.pump()
 
     def _set_wakeup(self, when: float | None, now: float) -> None:
@@ -167,38 +216,88 @@ class Engine:
         self._wakeup, self._wakeup_at = None, float("inf")
         self.pump()
 
-    async def _deliver(self, work: Work) -> None:
+    async def _deliver(self, work: Work, outcome: Outcome) -> None:
         try:
-            outcome = await self._courier.deliver(work)
-        except asyncio.CancelledError:
-            self._spool.release((work.message,))
-            self._remember(self.scheduler.finished(work, _HOST_VERDICT_GOOD, self._clock()))
-            raise
+            if self._unmarked and (marked := self._unmarked.get((work.message.id, work.key))) is not None:
+                await asyncio.shield(marked)
+                if work.forgotten:  # held meanwhile; nothing was sent
+                    raise asyncio.CancelledError
+            outcome = await self._courier.deliver(work, outcome)
         except Exception as error:  # a defect of ours must not strand the message
             self._log.error("delivery-broken", id=work.message.id_text, reason=f"{type(error).__name__}: {error}")
-            outcome = Outcome.defect(work, f"internal error: {error}", self._clock())
+            outcome.broke_off(work, f"internal error: {error}", self._clock())
         self._conclude(work, outcome)
 
     def _conclude(self, work: Work, outcome: Outcome) -> None:
         now = self._clock()
-        settlement = settlement_of(work, outcome, self._schedule, self._notices, now, self._spread)
         self._remember(
             self.scheduler.finished(work, outcome.verdict, now, spread=self._spread(), reason=outcome.reason)
         )
         self._surrender()
-        if settlement is None:
-            return
+        self._record(work, outcome, now)
+
+    def _record(self, work: Work, outcome: Outcome, now: float) -> None:
+        try:
+            settlement = settlement_of(work, outcome, self._schedule, self._notices, now, self._spread)
+        except Exception as error:  # no notice can be made: what needs none is stored, the rest is tried again
+            self._log.error("notice-broken", id=work.message.id_text, reason=f"{type(error).__name__}: {error}")
+            outcome.do_without_notices(f"internal error: {error}")
+            settlement = settlement_of(work, outcome, self._schedule, self._notices, now, self._spread)
+        if settlement is not None:
+            self._settle(settlement, work.key)
+
+    def _settle(self, settlement: Settlement, key: RoutingKey | None = None) -> None:
+        """Store what became true; `key` is where recipients wait on that are to be tried again."""
+        number = settlement.message.id
+        unsettled = self._unsettled
+        unsettled[number] = unsettled.get(number, 0) + 1
         due = min((item.due for item in settlement.results if not item.state.final), default=None)
-        key = work.key
 
         def stored(error: SpoolError | None) -> None:
+            if unsettled[number] == 1:
+                del unsettled[number]
+            else:
+                unsettled[number] -= 1
+            if error is not None:
+                self._log.error("not-recorded", id=settlement.message.id_text, reason=error.reason)
+                return
             for notice, _ in settlement.notices:
                 self._told(notice)
-            if due is not None and error is None:
+            if due is not None and key is not None:
                 self.scheduler.deferred(key, due, self._clock())
+                self.pump()
+            elif self._held_up:
                 self.pump()
 
         self._spool.settle_soon(settlement, stored)
+
+    def _abort(self, works: Collection[Work]) -> None:
+        """End these deliveries."""
+        late = set(works)
+        for task, (work, _) in tuple(self._running.items()):
+            if work in late:
+                task.cancel()
+
+    def _aborted(self, work: Work, outcome: Outcome) -> None:
+        """A delivery was ended by us. Whom it had reached is a fact all the same; the others wait on."""
+        now = self._clock()
+        message = work.message
+        self._remember(self.scheduler.finished(work, HostVerdict.UNKNOWN, now))
+        ended = {number for number, end in outcome.recipients.items() if end.state.final}
+        if ended or outcome.attempts:
+            outcome.verdict = HostVerdict.UNKNOWN
+            part = replace(message, recipients=tuple(one for one in message.recipients if one.number in ended))
+            self._record(replace(work, message=part), outcome, now)
+        left = replace(message, recipients=tuple(one for one in message.recipients if one.number not in ended))
+        if not left.recipients:
+            return
+        self._log.warning("aborted", id=message.id_text, reason="lifetime over" if work.overdue else "ended by us")
+        if not work.overdue:  # what is overdue stays claimed until the watch over lifetimes returns it
+            self._spool.release((left,), lambda: self._released((left,)))
+
+    def _released(self, messages: Collection[QueuedMessage]) -> None:
+        self.scheduler.returned(messages, self._clock())
+        self.pump()
 
     def _remember(self, change: Sleep | None) -> None:
         """A queue fell asleep or woke: true after a restart too."""
@@ -209,12 +308,7 @@ class Engine:
         """Give claims on a sleeping queue's messages back to the disk."""
         messages = self.scheduler.surrendered()
         if messages:
-
-            def released() -> None:
-                self.scheduler.returned(messages, self._clock())
-                self.pump()
-
-            self._spool.release(messages, released)
+            self._spool.release(messages, lambda: self._released(messages))
 
     def _told(self, notice: QueuedMessage) -> None:
         """A delivery notice is on disk now: it is mail like any other."""
@@ -224,40 +318,9 @@ class Engine:
         self.pump()
 
     async def _watch_time(self) -> None:
-        """Delay notices and lifetimes, wherever a message stands, then the spool's own housekeeping."""
-        swept = 0.0
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            now = self._clock()
-            try:
-                self._expire(now)
-                self._warn(now)
-                if now - swept >= _SWEEP_SECONDS:
-                    swept = now
-                    self._spool.sweep(now)
-            except SpoolError as error:
-                self._log.error("spool", reason=error.reason)
-
-    def _expire(self, now: float) -> None:
-        late = set(self.scheduler.overdue(now))
-        for task, running in tuple(self._running.items()):
-            if running in late:
-                task.cancel()
-        messages = self._spool.expired(now)
-        flying = self.scheduler.forget([message.id for message in messages]) if messages else set()
-        for message in messages:
-            if message.id in flying:
-                continue  # on the wire: its try ends first, then this look comes again
-            if self._second_look.spares(message, now):
-                continue
-            self._store_notices(self._notices.expiry(message, now))
-            for recipient in message.recipients:
-                self._log.event(
-                    "returned",
-                    id=message.id_text,
-                    to=recipient.forward_path,
-                    reason=f"lifetime over: {recipient.reason}",
-                )
+            self._lifetimes.look(self._clock(), self._loop.time())
 
     def _try_once_more(self, message: QueuedMessage) -> None:
         """The policy a message failed under changed at the last moment."""
@@ -269,15 +332,3 @@ class Engine:
 
         self._log.event("once-more", id=message.id_text, reason="the MTA-STS policy changed; tried again before return")
         self._spool.release((message,), released)
-
-    def _warn(self, now: float) -> None:
-        if self._schedule.delay_notice > 0:
-            for message in self._spool.late(now, self._schedule.delay_notice):
-                self._store_notices(self._notices.delay(message, now))
-
-    def _store_notices(self, settlement: Settlement) -> None:
-        def stored(error: SpoolError | None) -> None:
-            for notice, _ in settlement.notices:
-                self._told(notice)
-
-        self._spool.settle_soon(settlement, stored)

@@ -10,7 +10,7 @@ from danelaw.address import Mailbox
 from danelaw.dsn import DSN, Action, DSNRecipient, Told, build, envelope_of, told
 from danelaw.outbound.outcome import RecipientOutcome
 from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientResult, RecipientState, RoutingKey, Settlement
-from danelaw.spool import BodyMissing
+from danelaw.spool import SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -181,7 +181,7 @@ class Notices:
                 octets += chunk
                 if len(octets) > _MOST_ORIGINAL:
                     break
-        except BodyMissing:
+        except SpoolError:
             return b"\r\n"
         return octets
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from danelaw.queue import Attempt, RecipientResult, RecipientState, Settlement
@@ -61,14 +61,24 @@ class Outcome:
             outcome.recipients[item.number] = RecipientOutcome(item.number, state, status, reply, reason, host)
         return outcome
 
-    @classmethod
-    def defect(cls, work: Work, reason: str, now: float) -> Outcome:
-        """A defect of this program: keep the message, say so, try again later."""
-        outcome = cls.all_recipients(work, _RECIPIENT_STATE_QUEUED, "4.3.0", reason)
-        outcome.attempts.append(
+    def broke_off(self, work: Work, reason: str, now: float) -> None:
+        """A defect of this program ended the try: who was reached stays reached, the others are tried again later."""
+        self.verdict = HostVerdict.UNKNOWN
+        for number in _numbers(work):
+            end = self.recipients.get(number)
+            if end is None or not end.state.final:
+                self.recipients[number] = RecipientOutcome(number, _RECIPIENT_STATE_QUEUED, "4.3.0", "", reason)
+        self.attempts.append(
             Attempt(now, work.key.next_hop, _numbers(work), outcome="waiting", reason=reason, protection="nothing sent")
         )
-        return outcome
+
+    def do_without_notices(self, reason: str) -> None:
+        """No notice can be made: nobody may be returned without one, so failures become tries to come."""
+        for number, end in self.recipients.items():
+            if end.state is RecipientState.FAILED:
+                self.recipients[number] = RecipientOutcome(number, _RECIPIENT_STATE_QUEUED, "4.3.0", end.reply, reason)
+            elif end.state is RecipientState.RELAYED:
+                self.recipients[number] = replace(end, state=RecipientState.DELIVERED)
 
 
 def _numbers(work: Work) -> tuple[int, ...]:

@@ -48,6 +48,11 @@ WRONG_SHA1 = "1000 15 1 " + "00" * 20
 
 
 class TestAlgorithms:
+    @pytest.mark.parametrize("text", ["1000 15 2 " + "00" * 31, "1000 15 1 " + "00" * 32, "1000 15 4 00"])
+    def test_ds_with_a_digest_of_the_wrong_length_is_bogus_never_insecure(self, text: str) -> None:
+        net = internet()
+        assert ask(net, q("www.test.", "A"), {q("test.", "DS"): ds_set(net, text)}).status is BOGUS
+
     def test_ds_with_unsupported_algorithm_only_is_insecure(self) -> None:
         net = internet()
         answer = ask(net, q("www.test.", "A"), {q("test.", "DS"): ds_set(net, GOST_KEY, "1 5 2 " + "00" * 32)})

@@ -18,17 +18,30 @@ from danelaw.dnssec.verify import Flaw, Verified, most_telling, verify
 
 _SHA1_DIGEST = 1
 _DIGESTS: dict[int, Callable[[bytes], Any]] = {1: hashlib.sha1, 2: hashlib.sha256, 4: hashlib.sha384}
+# Octets of each digest type, in the order of the registry: SHA-1, SHA-256 (RFC 4509 §2.2), GOST, SHA-384 (RFC 6605 §2).
+_LENGTHS = {1: 20, 2: 32, 3: 32, 4: 48}
 
 Admitted: TypeAlias = "tuple[ZoneKeys, int, float]"
 
 
 def usable_ds(records: Iterable[DS], policy: AlgorithmPolicy) -> tuple[DS, ...]:
-    """The DS records whose algorithm and digest are both supported; SHA-1 only when it stands alone."""
+    """The DS records whose algorithm and digest are both supported; SHA-1 only when it stands alone.
+
+    A digest that has not the length of its type counts as supported: it matches no key, so that a record somebody
+    mistyped or mangled makes its zone bogus and never insecure.
+    """
     usable = [
-        record for record in records if record.algorithm in policy.algorithms and record.digest_type in policy.digests
+        record
+        for record in records
+        if record.algorithm in policy.algorithms and (record.digest_type in policy.digests or _misshapen(record))
     ]
     better = [record for record in usable if record.digest_type != _SHA1_DIGEST]
     return tuple(better or usable)
+
+
+def _misshapen(record: DS) -> bool:
+    length = _LENGTHS.get(int(record.digest_type))
+    return length is not None and len(record.digest) != length
 
 
 def admit_keys(

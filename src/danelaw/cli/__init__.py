@@ -9,6 +9,7 @@ is exit status 2.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import NoReturn
 
@@ -43,11 +44,28 @@ def main(args: list[str] | None = None) -> NoReturn:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough. Without this the interpreter complains again at its end.
-        sys.stderr.close()
-        sys.exit(0)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            _reader_left()
+        print_error(f"{error.filename or 'the system'}: {error.strerror or error}", None)
+        sys.exit(1)
+    except Exception as error:
+        # A defect of ours: in words for who only wants mail to work, in full for who reports it.
+        if os.environ.get("DANELAW_TRACEBACK"):
+            raise
+        print_error(
+            f"this is a defect of danelaw {__version__}: {type(error).__name__}: {error}",
+            "run it again with DANELAW_TRACEBACK=1 in front and report what it prints; mail in the spool is safe",
+        )
+        sys.exit(70)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _reader_left() -> NoReturn:
+    """The reader (head, less) has seen enough."""
+    # Without this the interpreter complains again at its end.
+    sys.stderr.close()
+    sys.exit(0)
 
 
 def print_error(reason: str, advice: str | None) -> None:

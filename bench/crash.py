@@ -299,7 +299,7 @@ def table(tally: Tally, record: Record, seconds: float) -> str:
     rows = (
         ("killed (SIGKILL)", f"{tally.kills} times, {tally.kills_while_starting} of them while starting"),
         ("messages sent", f"{len(tally.tried)}"),
-        ("acknowledged with 250", f"{len(known)}, {sum(one.large for one in known)} of them large (streamed to a file)"),
+        ("acknowledged with 250", f"{len(known)}, {sum(one.large for one in known)} of them large (streamed)"),
         ("recipients of those", f"{sum(len(one.recipients) for one in known)}"),
         ("lost", f"{len(outstanding(tally, record))}"),
         ("notices (DSN)", f"{len(record.notices)} recipients reported"),

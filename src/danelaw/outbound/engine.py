@@ -220,8 +220,8 @@ class Engine:
         try:
             if self._unmarked and (marked := self._unmarked.get((work.message.id, work.key))) is not None:
                 await asyncio.shield(marked)
-                if work.forgotten:  # held meanwhile; nothing was sent
-                    raise asyncio.CancelledError
+            if work.forgotten:  # held before anything was sent
+                raise asyncio.CancelledError
             outcome = await self._courier.deliver(work, outcome)
         except Exception as error:  # a defect of ours must not strand the message
             self._log.error("delivery-broken", id=work.message.id_text, reason=f"{type(error).__name__}: {error}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from danelaw.lab.catalogue.base import OLD_KEY, clear, encrypted, sts, waits
-from danelaw.lab.scenario import STS, Behaviour, Host, Scenario, StartTLS
+from danelaw.lab.scenario import STS, Behaviour, Certificate, Host, Issuer, Scenario, StartTLS
 
 
 def _talks(behaviour: Behaviour, tlsa: bool = True) -> tuple[Host, ...]:
@@ -144,6 +144,16 @@ _DEMANDS: tuple[Scenario, ...] = (
         protection="nothing sent",
         level="encrypted",
         why="sender requires a verified server; nothing is published to verify it by",
+        demand="requiretls",
+        hosts=(Host(tlsa=(), behaviour=_REQUIRETLS, certificate=Certificate(issuer=Issuer.SELF)),),
+        rules=("requiretls",),
+    ),
+    Scenario(
+        domain="requiretls-pkix.lab",
+        publishes="REQUIRETLS, no TLSA",
+        protection="public CA (your setting)",
+        level="encrypted",
+        why="the sender's demand is met by a signed MX and a public CA (RFC 8689 §4.2.1)",
         demand="requiretls",
         hosts=_talks(_REQUIRETLS, False),
         rules=("requiretls",),

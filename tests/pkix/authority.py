@@ -9,11 +9,12 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
 
 
@@ -34,7 +35,7 @@ class Issued:
     """A certificate with its key; `issue` makes another one below it."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    key: Key
     chain_above: tuple[bytes, ...] = field(default=())
 
     @property
@@ -65,14 +66,14 @@ def make(
     name: str,
     *,
     issuer: Issued | None = None,
-    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
+    key: Key | None = None,
     ca: bool = False,
     path_length: int | None = None,
     dns: Sequence[str] | None = None,
     usages: Sequence[x509.ObjectIdentifier] | None = None,
     start: float = NOW - 30 * DAY,
     end: float = NOW + 30 * DAY,
-    signing_key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
+    signing_key: Key | None = None,
     permitted: str | None = None,
 ) -> Issued:
     """A certificate with CN `name`; self-signed without an issuer. `dns` None means no subjectAltName."""
@@ -99,5 +100,6 @@ def make(
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     if permitted is not None:
         builder = builder.add_extension(x509.NameConstraints([x509.DNSName(permitted)], None), critical=True)
-    certificate = builder.sign(signing_key or (issuer.key if issuer else key), hashes.SHA256())
+    signer = signing_key or (issuer.key if issuer else key)
+    certificate = builder.sign(signer, None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     return Issued(certificate, key, (issuer.der, *issuer.chain_above) if issuer else ())

@@ -75,8 +75,8 @@ def _best(
 def _candidates(record: TLSARecord, certificates: tuple[bytes, ...]) -> Iterator[bytes]:
     """Certificates that may end the path.
 
-    An anchor is an issuer, so the leaf itself never matches a DANE-TA digest (OpenSSL decides alike). Full data from
-    DNS can serve though the server does not send the anchor.
+    An anchor is an issuer, so the leaf itself is never one, whatever the matching type (OpenSSL decides alike); only a
+    bare key may have signed it. Full data from DNS can serve though the server does not send the anchor.
     """
     issuers = [data for data in dict.fromkeys(certificates[1:]) if data != certificates[0]]
     present = [data for data in issuers if _matches(record, data)]
@@ -84,7 +84,8 @@ def _candidates(record: TLSARecord, certificates: tuple[bytes, ...]) -> Iterator
     if record.matching_type != MatchingType.FULL or present:
         return
     if record.selector == Selector.CERT:
-        yield record.association
+        if record.association != certificates[0]:
+            yield record.association
     else:
         # A bare key has no certificate of its own: the path ends with what the key signed, the highest first,
         # since the longer path was judged by more constraints.

@@ -16,6 +16,7 @@ import os
 import pwd
 import shutil
 import socket
+import stat
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -36,23 +37,31 @@ class ControlSocketTaken(DanelawError):
 class ControlServer:
     """Serves `operations` (by name) on a Unix socket. Each is called with its arguments and the caller's user name."""
 
-    def __init__(self, path: Path, operations: Mapping[str, Operation], *, group: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        operations: Mapping[str, Operation],
+        *,
+        group: str | None = None,
+        broken: Callable[[str, Exception], None] | None = None,
+    ) -> None:
+        """`group` may use it beside the owner; `broken` is told of operations that failed for a defect of ours."""
         self._path = path
+        self._broken = broken
+        self._clients: set[asyncio.StreamWriter] = set()
         self._operations = dict(operations)
         self._group = group
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Bind the socket. Raises `ControlSocketTaken`, `DanelawError` for an unknown group, `OSError`."""
-        with contextlib.suppress(FileNotFoundError):
-            if _answers(self._path):
-                raise ControlSocketTaken(f"another gateway answers on {self._path}", advice="stop it first")
-            self._path.unlink()
-        previous = os.umask(0o117)
+        """Bind the socket. Raises `ControlSocketTaken`, or `DanelawError` for a path or group that cannot be used."""
         try:
-            self._server = await asyncio.start_unix_server(self._serve, str(self._path), limit=_LINE_LIMIT)
-        finally:
-            os.umask(previous)
+            await self._bind()
+        except OSError as error:
+            raise DanelawError(
+                f"the control socket {self._path} cannot be made: {error.strerror or error}",
+                advice="set socket in [control] to a short path in a directory of this user",
+            ) from None
         if self._group is not None:
             try:
                 shutil.chown(self._path, group=grp.getgrnam(self._group).gr_gid)
@@ -61,15 +70,33 @@ class ControlServer:
                     f"there is no group {self._group!r} on this machine", advice="correct [control] group"
                 ) from None
 
+    async def _bind(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISSOCK(os.lstat(self._path).st_mode):
+                raise DanelawError(
+                    f"{self._path} is no socket and is not overwritten", advice="correct [control] socket"
+                )
+            if _answers(self._path):
+                raise ControlSocketTaken(f"another gateway answers on {self._path}", advice="stop it first")
+            self._path.unlink()
+        previous = os.umask(0o117)
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, str(self._path), limit=_LINE_LIMIT)
+        finally:
+            os.umask(previous)
+
     async def close(self) -> None:
-        """Stop listening and remove the socket."""
+        """Stop listening, hang up, and remove the socket."""
         if self._server is not None:
             self._server.close()
             self._server = None
+            for writer in tuple(self._clients):
+                writer.close()
             self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         caller = _caller(writer.get_extra_info("socket"))
+        self._clients.add(writer)
         try:
             while True:
                 async with asyncio.timeout(_IDLE_SECONDS):
@@ -82,6 +109,7 @@ class ControlServer:
         except (TimeoutError, ValueError, ConnectionError):
             pass  # an idle, over-long or vanished caller: nothing is owed to it
         finally:
+            self._clients.discard(writer)
             writer.close()
 
     async def _answer(self, line: bytes, caller: str) -> dict[str, Any]:
@@ -91,7 +119,7 @@ class ControlServer:
             arguments = request.get("args") or {}
             if not isinstance(arguments, dict):
                 raise TypeError
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return _refusal(DanelawError('a request is one JSON object per line: {"op": …, "args": {…}}'))
         if operation is None:
             return _refusal(
@@ -106,6 +134,10 @@ class ControlServer:
                 result = await result
         except DanelawError as error:
             return _refusal(error)
+        except Exception as error:  # a defect must not leave the caller without a word
+            if self._broken is not None:
+                self._broken(str(request["op"]), error)
+            return _refusal(DanelawError(f"internal error: {type(error).__name__}: {error}", advice="see the log"))
         return {"ok": True, "result": result}
 
 
@@ -120,6 +152,8 @@ def _answers(path: Path) -> bool:
             probe.connect(str(path))
         except ConnectionRefusedError:
             return False
+        except TimeoutError:
+            return True  # somebody listens, though it is too busy to say so
         return True
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
-import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING
 
 from danelaw.config import load
 from danelaw.errors import DanelawError
+from danelaw.gateway import numbers
 from danelaw.gateway import parts as assembly
 from danelaw.gateway.control import ControlServer
 from danelaw.gateway.operations import operations
@@ -68,7 +68,12 @@ class Gateway:
         self.log.attach(loop)
         self._parts = parts = assembly.assemble(self.config, self.log, self.metrics)
         try:
-            self._control = ControlServer(self.config.control_socket, operations(self), group=self.config.control.group)
+            self._control = ControlServer(
+                self.config.control_socket,
+                operations(self),
+                group=self.config.control.group,
+                broken=lambda name, error: self.log.error("operation-broken", operation=name, reason=repr(error)),
+            )
             await self._control.start()
             parts.engine.start()
             self.listening = await parts.intake.start()
@@ -76,12 +81,11 @@ class Gateway:
         except BaseException:
             await self.stop()
             raise
-        self._measure()
+        numbers.connect(self.metrics, parts, self.log)
         self._tasks = [
             loop.create_task(parts.resolver.keep_probing(_PROBE_SECONDS, self._probed)),
             loop.create_task(self._watch()),
         ]
-        gc.freeze()
         self.log.event(
             "started",
             listen=" ".join(f"{host}:{port}" for host, port in self.listening),
@@ -97,6 +101,7 @@ class Gateway:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
         await self.start()
+        gc.freeze()
         if started is not None:
             started(self)
         await self._stop.wait()
@@ -129,19 +134,28 @@ class Gateway:
         """SIGHUP: certificates, overrides and log file anew; the rest of the configuration needs a restart, and is
         said to. A faulty file changes nothing.
         """
-        parts = self.parts
+        parts = self._parts
+        if parts is None:
+            return
         try:
             if self.config.source is not None:
                 fresh = load(self.config.source)
                 parts.overrides.configure(configured_overrides(fresh.override))
                 self._say_what_needs_restart(fresh)
-            if parts.certificates is not None:
-                parts.certificates.reload()
-            parts.surveyor.forget()
-            self.log.reopen()
-            self.log.event("reloaded")
         except DanelawError as error:
             self.log.error("reload-failed", reason=error.reason, advice=error.advice)
+            return
+        parts.surveyor.forget()
+        steps = [self.log.reopen] + ([parts.certificates.reload] if parts.certificates is not None else [])
+        failed = False
+        for step in steps:
+            try:
+                step()
+            except DanelawError as error:
+                failed = True
+                self.log.error("reload-failed", reason=error.reason, advice=error.advice)
+        if not failed:
+            self.log.event("reloaded")
 
     def not_ready(self) -> str | None:
         """Why mail should not be sent here now, None when all is well (for /ready)."""
@@ -183,33 +197,30 @@ class Gateway:
             if finding.severity is not Severity.NOTE:
                 tell("resolver", server=finding.server, reason=finding.what, advice=finding.fix)
 
-    def _measure(self) -> None:
-        parts, metrics = self.parts, self.metrics
-        metrics.outbound_open.read_from(lambda: float(parts.engine.open_connections))
-        metrics.spool_free.read_from(self._free_space)
-
-    def _free_space(self) -> float:
-        space = os.statvfs(self.config.spool.directory)
-        return float(space.f_bavail * space.f_frsize)
-
     async def _watch(self) -> None:
-        """Numbers that are cheaper to look at now and then than to keep."""
+        """Certificates that changed on disk, and the size of the queue, which a thread counts."""
         while True:
-            parts = self.parts
-            now = asyncio.get_running_loop().time()
-            waiting = sum(row.waiting for row in parts.spool.queues())
-            self.metrics.queue_messages.set(float(waiting), "waiting")
-            self.metrics.log_lost.cell().value = self.log.dropped
-            self.metrics.overrides.set(float(len(parts.overrides.all(now))))
-            if parts.certificates is not None:
-                with contextlib.suppress(DanelawError):
-                    parts.certificates.reload_if_changed()
-                for name, ends in parts.certificates.expiry().items():
-                    self.metrics.certificate_expiry.set(ends, name)
+            try:
+                self._look_at_certificates()
+                shard = self.parts.spool.directory
+                numbers.show_queue(self.metrics, await asyncio.to_thread(numbers.queue_size, shard), time.time())
+            except Exception as error:  # what is only watched must not end the watch
+                self.log.warning("watch", reason=f"{type(error).__name__}: {error}")
             await asyncio.sleep(_WATCH_SECONDS)
 
+    def _look_at_certificates(self) -> None:
+        certificates = self.parts.certificates
+        if certificates is None:
+            return
+        try:
+            certificates.reload_if_changed()
+        except DanelawError as error:
+            self.log.error("certificate", reason=error.reason, advice=error.advice)
+        for name, ends in certificates.expiry().items():
+            self.metrics.certificate_expiry.set(ends, name)
+
     def _say_what_needs_restart(self, fresh: Config) -> None:
-        live = {"override", "certificate"}
+        live = {"override"}
         changed = [
             name
             for name in type(fresh).model_fields

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
 from danelaw.outbound.explanation import explanation, proofs
+from danelaw.spool import database
 from danelaw.spool import operations as queue_operations
 
 if TYPE_CHECKING:
@@ -28,11 +30,14 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
         gateway.reload()
         return {}
 
-    def explain(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
-        reader = gateway.parts.spool.reader
-        what = str(arguments.get("what", ""))
-        found = explanation(reader, what, time.time())
-        return found | {"proofs": proofs(reader, found)} if arguments.get("proofs") else found
+    async def explain(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
+        what, with_proofs = str(arguments.get("what", "")), bool(arguments.get("proofs"))
+
+        def look(reader: sqlite3.Connection) -> dict[str, Any]:
+            found = explanation(reader, what, time.time())
+            return found | {"proofs": proofs(reader, found)} if with_proofs else found
+
+        return await _reading(gateway, look)
 
     found: dict[str, Operation] = {"gateway.status": status, "gateway.reload": reload, "explain": explain}
     for name in (*queue_operations.READING, *queue_operations.CHANGING):
@@ -54,11 +59,25 @@ def _status(gateway: Gateway) -> dict[str, Any]:
     }
 
 
+async def _reading(gateway: Gateway, look: Callable[[sqlite3.Connection], dict[str, Any]]) -> dict[str, Any]:
+    """Look in a thread, through a connection of its own: searching a long history must not hold mail up."""
+    path = gateway.parts.spool.directory / database.DATABASE_NAME
+
+    def work() -> dict[str, Any]:
+        connection = database.open_reader(path)
+        try:
+            return look(connection)
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(work)
+
+
 def _queue_operation(gateway: Gateway, name: str) -> Operation:
     if name in queue_operations.READING:
 
-        def look(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
-            return queue_operations.look(gateway.parts.spool.reader, name, arguments, time.time())
+        async def look(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
+            return await _reading(gateway, lambda reader: queue_operations.look(reader, name, arguments, time.time()))
 
         return look
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from danelaw.gateway import settings
+from danelaw.gateway.numbers import counted_fetch
 from danelaw.inbound.intake import Intake
 from danelaw.inbound.relay import RelayPolicy
 from danelaw.net import tls
@@ -52,15 +53,20 @@ def assemble(config: Config, log: Log, metrics: Metrics) -> Parts:
 
     To be called on the running event loop.
     """
-    spool = Spool.open(config.spool.directory, settings=settings.spool_settings(config))
-    state = StateDatabase(config.spool.directory / FILE_NAME)
+    # What can be wrong with the configuration comes before the spool is locked.
+    certificates = ServerCertificates(config.certificate) if config.certificate else None
     resolver = Resolver(settings.resolver_settings(config))
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
-    sts = _sts_store(config, state, resolver, roots, log)
+    spool = Spool.open(config.spool.directory, settings=settings.spool_settings(config))
+    try:
+        state = StateDatabase(config.spool.directory / FILE_NAME)
+    except BaseException:
+        spool.close_now()
+        raise
+    sts = _sts_store(config, state, resolver, roots, log, metrics)
     overrides = OverrideStore(state, configured_overrides(config.override))
     surveyor = Surveyor(resolver, sts, overrides)
     engine = _engine(config, spool, surveyor, roots, log, metrics)
-    certificates = ServerCertificates(config.certificate) if config.certificate else None
     intake = Intake(
         config,
         spool=spool,
@@ -75,7 +81,9 @@ def assemble(config: Config, log: Log, metrics: Metrics) -> Parts:
     return Parts(spool, state, resolver, sts, overrides, surveyor, certificates, engine, intake)
 
 
-def _sts_store(config: Config, state: StateDatabase, resolver: Resolver, roots: Roots, log: Log) -> STSStore | None:
+def _sts_store(
+    config: Config, state: StateDatabase, resolver: Resolver, roots: Roots, log: Log, metrics: Metrics
+) -> STSStore | None:
     if not config.mta_sts.enabled:
         return None
     from danelaw.net import fetch
@@ -91,7 +99,7 @@ def _sts_store(config: Config, state: StateDatabase, resolver: Resolver, roots: 
     return STSStore(
         state,
         resolver,
-        fetcher,
+        counted_fetch(fetcher, metrics),
         wait_on_txt_error=config.mta_sts.on_txt_error == "wait",
         on_trouble=lambda domain, words: log.warning("mta-sts", domain=str(domain), reason=words),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from danelaw.dnsdata import DNSSECStatus
@@ -13,7 +14,8 @@ class ResolverCounts:
 
     `hits` and `misses` are of validated answers, `raw_hits` of raw responses, `udp` and `tcp` queries sent,
     `truncated` and `edns_missing` the reasons for TCP, `timeouts` questions without any answer, `retried`
-    bogus answers that were asked again, `answers` finished look-ups by status.
+    bogus answers that were asked again, `answers` finished look-ups by status. `observe` is told the seconds each
+    look-up took.
     """
 
     hits: int = 0
@@ -26,4 +28,5 @@ class ResolverCounts:
     timeouts: int = 0
     retried: int = 0
     refused: int = 0
+    observe: Callable[[float], None] = lambda seconds: None
     answers: dict[DNSSECStatus, int] = field(default_factory=lambda: dict.fromkeys(DNSSECStatus, 0))

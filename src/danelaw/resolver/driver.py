@@ -157,6 +157,7 @@ class Resolver:
 
     async def _resolve(self, question: Question) -> Answer:
         self.counts.misses += 1
+        begun = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self.settings.timeouts.lookup):
                 answer = await self._validated(question)
@@ -170,6 +171,7 @@ class Resolver:
             _log.exception("look-up of %s failed inside danelaw", question)
             answer = self._failure(question, f"danelaw could not digest the response ({type(error).__name__})")
         self.counts.answers[answer.status] += 1
+        self.counts.observe(asyncio.get_running_loop().time() - begun)
         return self._remember(answer)
 
     async def _validated(self, question: Question) -> Answer:

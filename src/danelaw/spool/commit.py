@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from danelaw.queue import QueuedMessage, Settlement
-from danelaw.spool.batch import Action, Batch, Stored
+from danelaw.spool.batch import Action, Batch, Observer, Stored
 from danelaw.spool.bodies import delete_bodies
 from danelaw.spool.errors import SpoolError, SpoolFull, SpoolReadOnly
 from danelaw.spool.faults import is_disk_fault, typed
@@ -52,8 +52,8 @@ class GroupCommit:
     ) -> None:
         self.writer = writer
         self.broken: SpoolError | None = None
-        self.batches = 0
-        self.stored = 0
+        self.batches, self.stored = 0, 0
+        self.observe: Observer = lambda messages, seconds: None
         self.failures = 0
         self._reopen = reopen
         self._bodies = bodies
@@ -192,7 +192,7 @@ class GroupCommit:
         self._kick()
 
     def _take(self) -> Batch:
-        batch = Batch(actions=self._actions)
+        batch = Batch(actions=self._actions, begun=self._running_loop().time())
         self._actions = []
         limit = 1 if self._alone else MAX_MESSAGES
         octets = 0
@@ -302,8 +302,8 @@ class GroupCommit:
         if error is not None:
             self._fail(batch, error)
             return
-        self.batches += 1
-        self.stored += len(batch.appends)
+        self.batches, self.stored = self.batches + 1, self.stored + len(batch.appends)
+        self.observe(len(batch.appends), self._running_loop().time() - batch.begun)
         if free:
             self._busy = False
         self._tell(batch, None)
@@ -362,6 +362,7 @@ class GroupCommit:
         self._actions[:0] = batch.actions
         self.writer.rolled_back()
         self._break(error)
+        self.observe(len(batch.appends), None)
         self._call(refused, error)
         self._wake_idle()
 

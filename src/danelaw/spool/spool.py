@@ -13,7 +13,7 @@ from pathlib import Path
 
 from danelaw.queue import QueuedMessage, QueueIds, RoutingKey, Settlement, floor_id
 from danelaw.spool import bodies, claims, database, retention
-from danelaw.spool.batch import Stored
+from danelaw.spool.batch import Observer, Stored
 from danelaw.spool.bodies import BodyWriter
 from danelaw.spool.commit import GroupCommit, commit_durably
 from danelaw.spool.errors import BodyMissing, CommitFailed, SpoolError, SpoolFull
@@ -296,15 +296,14 @@ class Spool:
         with self._commits.exclusive() as writer:
             yield writer
 
-    @property
-    def batches(self) -> tuple[int, int]:
-        """How many batches were stored, and how many messages were in them: for metrics."""
-        return self._commits.batches, self._commits.stored
+    def observe(self, observer: Observer) -> None:
+        """Tell `observer` of every batch: the messages in it and the seconds it took, None when it failed."""
+        self._commits.observe = observer
 
     @property
-    def failures(self) -> int:
-        """How many times the disk failed a commit or a recovery: for metrics."""
-        return self._commits.failures
+    def batches(self) -> tuple[int, int]:
+        """How many batches were stored, and how many messages were in them."""
+        return self._commits.batches, self._commits.stored
 
     async def close(self) -> None:
         """Store what is pending, give claims back, unlock. What a broken disk keeps from being stored stays claimed

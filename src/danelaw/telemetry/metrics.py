@@ -7,7 +7,7 @@ let anybody grow our memory.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from danelaw import __version__
@@ -22,9 +22,13 @@ _BATCHES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
 class Metrics:
-    """The numbers of one gateway. Each attribute is an instrument; its `meaning` says what it counts."""
+    """The numbers of one gateway. Each attribute is an instrument; its `meaning` says what it counts.
+
+    `refresh` is called before the numbers are shown, to read those that are kept elsewhere.
+    """
 
     def __init__(self) -> None:
+        self.refresh: Callable[[], None] = lambda: None
         self._receiving()
         self._queueing()
         self._sending()
@@ -121,6 +125,7 @@ class Metrics:
 
     def to_openmetrics(self) -> bytes:
         """The OpenMetrics text form of all numbers."""
+        self.refresh()
         from prometheus_client.openmetrics.exposition import generate_latest
         from prometheus_client.process_collector import ProcessCollector
         from prometheus_client.registry import CollectorRegistry

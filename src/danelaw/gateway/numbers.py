@@ -1,0 +1,124 @@
+"""Where metrics get what nobody counts while mail flows: sizes of the queue, numbers of the resolver and the disk."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from danelaw.queue import RecipientState
+from danelaw.spool import database
+from danelaw.spool.view import slices
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from danelaw.address import Domain
+    from danelaw.gateway.parts import Parts
+    from danelaw.telemetry import Log, Metrics
+
+_HELD = int(RecipientState.HELD)
+
+
+class QueueSize(NamedTuple):
+    """Messages that wait, messages of which all that is open is held, and when the oldest waiting one came."""
+
+    waiting: int
+    held: int
+    oldest: float | None
+
+
+def queue_size(shard: Path) -> QueueSize:
+    """Count the messages of a shard. For a thread: reads through a connection of its own, in short transactions."""
+    connection = database.open_reader(shard / database.DATABASE_NAME)
+    waiting = held = 0
+    oldest: float | None = None
+    try:
+        for above, upto in slices(connection, 0):
+            counts, all_open, first = connection.execute(
+                "SELECT count(DISTINCT iif(state < ?1, message, NULL)), count(DISTINCT message),"
+                " min(iif(state < ?1, message, NULL)) FROM recipient"
+                " WHERE message > ?2 AND message <= ?3 AND state <= ?1",
+                (_HELD, above, upto),
+            ).fetchone()
+            waiting, held = waiting + counts, held + all_open - counts
+            if oldest is None and first is not None:
+                row = connection.execute("SELECT received_at FROM message WHERE id = ?", (first,)).fetchone()
+                oldest = row[0] if row is not None else None
+    finally:
+        connection.close()
+    return QueueSize(waiting, held, oldest)
+
+
+def show_queue(metrics: Metrics, size: QueueSize, now: float) -> None:
+    """Set the gauges of the queue; `now` in POSIX seconds."""
+    metrics.queue_messages.set(float(size.waiting), "waiting")
+    metrics.queue_messages.set(float(size.held), "held")
+    metrics.queue_oldest.set(0.0 if size.oldest is None else max(0.0, now - size.oldest))
+
+
+def connect(metrics: Metrics, parts: Parts, log: Log) -> None:
+    """Let the parts tell their numbers: the spool each commit, the resolver each look-up, the rest when asked."""
+    metrics.outbound_open.read_from(lambda: float(parts.engine.open_connections))
+    metrics.spool_free.read_from(lambda: _free_space(parts.spool.directory))
+    parts.spool.observe(_commit_observer(metrics))
+    counts = parts.resolver.counts
+    counts.observe = metrics.resolver_seconds.observe
+
+    def read() -> None:
+        for status, number in counts.answers.items():
+            metrics.resolver_answers.cell(status.name.lower()).value = number
+        metrics.resolver_cached.cell().value = counts.hits
+        metrics.resolver_queries.cell("udp").value = counts.udp
+        metrics.resolver_queries.cell("tcp").value = counts.tcp
+        metrics.log_lost.cell().value = log.dropped
+        now = time.time()
+        in_force = (one for one in parts.overrides.all(now) if one.expires is None or one.expires > now)
+        metrics.overrides.set(float(sum(1 for _ in in_force)))
+
+    metrics.refresh = read
+
+
+def _commit_observer(metrics: Metrics) -> Callable[[int, float | None], None]:
+    """Told the messages of each batch and the seconds it took, None for a commit that failed."""
+    failures = metrics.spool_failures.cell()
+
+    def committed(messages: int, seconds: float | None) -> None:
+        if seconds is None:
+            failures.value += 1
+            return
+        metrics.spool_commit_seconds.observe(seconds)
+        if messages:
+            metrics.spool_commit_messages.observe(float(messages))
+
+    return committed
+
+
+def counted_fetch(
+    fetch: Callable[[Domain], Awaitable[bytes]], metrics: Metrics
+) -> Callable[[Domain], Awaitable[bytes]]:
+    """The fetcher of MTA-STS policies, with its results counted."""
+    from danelaw.errors import DanelawError
+    from danelaw.mtasts import PolicyError, STSPolicy
+
+    async def counted(domain: Domain) -> bytes:
+        try:
+            document = await fetch(domain)
+        except DanelawError as error:
+            metrics.sts_fetches.add(str(getattr(error, "tlsrpt", "") or "sts-policy-fetch-error"))
+            raise
+        try:
+            STSPolicy.from_text(document)
+        except PolicyError:
+            metrics.sts_fetches.add("sts-policy-invalid")
+        else:
+            metrics.sts_fetches.add("ok")
+        return document
+
+    return counted
+
+
+def _free_space(directory: Path) -> float:
+    space = os.statvfs(directory)
+    return float(space.f_bavail * space.f_frsize)

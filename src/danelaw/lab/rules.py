@@ -8,10 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Result: TypeAlias = Literal["DANE", "MTA-STS", "host-only DANE", "encrypted only", "clear text", "waiting", "returned"]
+Result: TypeAlias = Literal[
+    "DANE",
+    "MTA-STS",
+    "public CA (your setting)",
+    "host-only DANE",
+    "encrypted only",
+    "clear text",
+    "waiting",
+    "returned",
+]
 RESULTS: tuple[Result, ...] = (
     "DANE",
     "MTA-STS",
+    "public CA (your setting)",
     "host-only DANE",
     "encrypted only",
     "clear text",
@@ -92,7 +102,7 @@ RULES: tuple[Rule, ...] = (
         "requiretls",
         "the sender insists: verified and offered, or back",
         "RFC 8689 §4.2.1",
-        ("DANE", "MTA-STS", "waiting", "returned"),
+        ("DANE", "MTA-STS", "public CA (your setting)", "waiting", "returned"),
     ),
     Rule("tls-required-no", "the sender waives what DNS demands", "RFC 8689 §4.2", ("encrypted only",)),
     Rule("dns-proof", "NSEC, NSEC3, opt-out, wildcards, aliases", "RFC 4035 §5.4", ("DANE", "encrypted only")),
@@ -131,7 +141,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("sts-memory", "MTA-STS cache lost by a restart", ("waiting",)),
     Defect("sts-redirect", "policy fetch follows redirects or takes a certificate for another name", _ENCRYPTED),
     Defect("requiretls-dropped", "REQUIRETLS dropped quietly where the next hop lacks it", ("returned",)),
-    Defect("tlsrpt-partial", "TLSRPT counts only STS", elsewhere="tests of reports"),
+    Defect("tlsrpt-partial", "TLSRPT counts only STS", elsewhere="TLS reports are not built yet"),
     Defect("early-250", "250 before the message is on disk", elsewhere="tests of the spool"),
     Defect("smuggling", "LF . CRLF and its kin end a message", elsewhere="tests of the SMTP server"),
     Defect("starttls-injection", "bytes buffered before the handshake are read after it", ("waiting",)),

@@ -13,8 +13,9 @@ from danelaw.outbound.delivery import Tour
 from danelaw.outbound.opening import Door
 from danelaw.outbound.outcome import Outcome
 from danelaw.outbound.pool import Pool
+from danelaw.outbound.reach import Reachability
 from danelaw.outbound.record import EvidenceLedger, attempt_of
-from danelaw.queue import Attempt, RecipientState
+from danelaw.queue import RecipientState
 from danelaw.queue.pages import HostVerdict, Work
 from danelaw.routing import NextHop
 from danelaw.smtp import EnhancedStatusCode
@@ -55,6 +56,7 @@ class Courier:
     clock: Callable[[], float] = time.time
     shuffle: Callable[[list[object]], None] = random.shuffle
     ledger: EvidenceLedger = field(default_factory=EvidenceLedger)
+    reach: Reachability = field(default_factory=Reachability)
 
     async def deliver(self, work: Work, outcome: Outcome | None = None) -> Outcome:
         """Try every host until each recipient has an end. Network and policy failures are part of the outcome.
@@ -68,13 +70,13 @@ class Courier:
             survey = await self.surveyor.survey(next_hop, demand, started)
         if survey.undeliverable is not None:
             status = EnhancedStatusCode(*survey.undeliverable.status).to_text()
-            outcome = Outcome.all_recipients(work, RecipientState.FAILED, status, survey.undeliverable.reason)
-            outcome.attempts.append(self._unreached(work, survey, started, "returned", survey.undeliverable.reason))
-            return outcome
+            ended = Outcome.all_recipients(work, RecipientState.FAILED, status, survey.undeliverable.reason)
+            self._unreached(work, survey, started, "returned", survey.undeliverable.reason, ended)
+            return ended
         if survey.error is not None:
-            outcome = Outcome(HostVerdict.DOWN, survey.error)
-            outcome.attempts.append(self._unreached(work, survey, started, "waiting", survey.error))
-            return outcome
+            waits = Outcome(HostVerdict.DOWN, survey.error)
+            self._unreached(work, survey, started, "waiting", survey.error, waits)
+            return waits
         return await Tour(self, work, survey, started, Outcome() if outcome is None else outcome).run()
 
     async def policy_changed(self, key: RoutingKey, now: float) -> bool:
@@ -85,16 +87,23 @@ class Courier:
         """Close idle connections."""
         self.pool.close()
 
-    def _unreached(self, work: Work, survey: Survey, started: float, outcome: str, reason: str) -> Attempt:
-        digests, _, facts = self.ledger.of_survey(survey, started)
-        return attempt_of(
-            started=started,
-            ended=self.clock(),
-            survey=survey,
-            plan=None,
-            recipients=tuple(item.number for item in work.message.recipients),
-            outcome=outcome,
-            reason=reason,
-            evidence=digests,
-            facts=facts,
+    def _unreached(self, work: Work, survey: Survey, started: float, word: str, reason: str, outcome: Outcome) -> None:
+        """Write down a try that ended with the look-ups, with the DNS answers that prove it."""
+        digests, blobs, facts = self.ledger.of_survey(survey, started)
+        outcome.evidence.extend(blobs)
+        outcome.attempts.append(
+            attempt_of(
+                started=started,
+                ended=self.clock(),
+                survey=survey,
+                plan=None,
+                recipients=tuple(item.number for item in work.message.recipients),
+                outcome=word,
+                reason=reason,
+                evidence=digests,
+                facts=facts,
+            )
         )
+        for recipient in work.message.recipients:
+            self.metrics.outbound_recipients.add(word, "nothing sent")
+            self.log.event(word, id=work.message.id_text, to=recipient.forward_path, reason=reason)

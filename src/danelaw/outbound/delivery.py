@@ -42,6 +42,7 @@ class Tour:
         self._judgements: list[Judgement] = []
         self._unreached = 0
         self._heard = False
+        self._passed_over: list[tuple[HostPlan, str]] = []
         self._throttled = False
         self._last_handshake: Handshake | None = None
         self._outcome = outcome
@@ -53,6 +54,10 @@ class Tour:
             if not self._open:
                 break
             await self._visit(plan)
+        for plan, address in self._passed_over:
+            if self._heard or not self._open:
+                break
+            await self._try_address(plan, address)
         outcome = self._outcome
         if self._heard:
             outcome.verdict = _HOST_VERDICT_THROTTLED if self._throttled else _HOST_VERDICT_GOOD
@@ -91,6 +96,7 @@ class Tour:
     def _fail_all(self, status: str, reason: str) -> None:
         for number in tuple(self._open):
             self._end(RecipientOutcome(number, _RECIPIENT_STATE_FAILED, status, "", reason))
+            self._log_end("returned", number, "", reason, None)
 
     # one host
 
@@ -105,8 +111,11 @@ class Tour:
         if not addresses:
             self._unreached += 1
             self._note(plan, "", None, reason="the host has no address this gateway may use")
+        now, port = self._courier.clock(), self._survey.next_hop.port
         for address in addresses:
-            if await self._try_address(plan, address):
+            if self._courier.reach.silent(address, port, now):
+                self._passed_over.append((plan, address))
+            elif await self._try_address(plan, address):
                 return
 
     def _addresses(self, plan: HostPlan) -> list[str]:
@@ -126,6 +135,8 @@ class Tour:
                 opened, judgement = await self._judged(plan, address, kept)
             except HostUnusable as error:
                 courier.metrics.outbound_connections.add("unreachable")
+                if error.reply is None:
+                    courier.reach.failed(address, self._survey.next_hop.port, courier.clock())
                 self._unreached += 1
                 self._throttled |= error.throttled
                 self._note(plan, address, None, reply=str(error.reply or ""), reason=error.reason)
@@ -136,12 +147,13 @@ class Tour:
                 self._note(plan, address, judgement, reason=judgement.reason)
                 return False
             courier.metrics.outbound_connections.add("reused" if reused else "opened")
+            courier.reach.answered(address, self._survey.next_hop.port)
             try:
                 sent = await self._send(opened, judgement)
             except BaseException:  # cancelled, or the body cannot be read: half a message must not be ended politely
                 close(courier.door, opened.connection)
                 raise
-            if sent.lost is not None and reused and not sent.answered:
+            if reused and not sent.answered and (sent.lost is not None or sent.closing):
                 close(courier.door, opened.connection)
                 kept = None
                 continue  # the server closed the kept connection meanwhile; nothing was said on it
@@ -242,10 +254,9 @@ class Tour:
             self._end(RecipientOutcome(number, state, "2.0.0", str(reply), judgement.reason, host))
             self._count_delivery(plan, number, reply, judgement, opened)
         elif reply.is_permanent:
-            words = f"{host} refused it: {reply}"
-            self._end(
-                RecipientOutcome(number, _RECIPIENT_STATE_FAILED, _status(reply, "5.0.0"), str(reply), words, host)
-            )
+            words = f"{host} cannot take it: {reply.text}" if sent.lacking else f"{host} refused it: {reply}"
+            said = "" if sent.lacking else str(reply)
+            self._end(RecipientOutcome(number, _RECIPIENT_STATE_FAILED, _status(reply, "5.0.0"), said, words, host))
             self._log_end("returned", number, host, words, judgement)
         else:
             words = f"{host} asks to try again later: {reply}"

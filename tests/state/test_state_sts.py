@@ -247,3 +247,22 @@ def test_closing_ends_a_fetch_that_hangs(tmp_path: Path) -> None:
             await waiting
 
     tell(story)
+
+
+@pytest.mark.parametrize(("mode", "alerts"), [("none", 0), ("testing", 1), ("enforce", 1)])
+def test_a_failed_refresh_is_told_unless_the_policy_asks_for_nothing(tmp_path: Path, mode: str, alerts: int) -> None:
+    told: list[str] = []
+    web = Web(document(mode))
+
+    async def story() -> None:
+        database = StateDatabase(tmp_path / "state.db")
+        store = STSStore(database, FakeResolver(dns()), web, on_trouble=lambda domain, words: told.append(words))
+        await store.state_for(DOMAIN, NOW)
+        web.error = Unfetchable("no answer")
+        await store.state_for(DOMAIN, NOW + 1.5 * DAY)
+        while store._running:
+            await asyncio.sleep(0)
+
+    tell(story)
+    assert len(web.asked) == 2
+    assert len(told) == alerts

@@ -15,6 +15,7 @@ from danelaw.mtasts import (
     FetchFailure,
     FetchOutcome,
     PolicyError,
+    PolicyMode,
     STSAction,
     STSDecision,
     STSDiscovery,
@@ -130,7 +131,8 @@ class STSStore:
         except StateError as error:
             self._unsaved[domain] = (outcome.cached, outcome.failure)
             self._trouble(domain, f"the MTA-STS policy is remembered only until the next restart: {error.reason}")
-        if outcome.failure is not None:
+        unneeded = outcome.cached is not None and outcome.cached.policy.mode is PolicyMode.NONE
+        if outcome.failure is not None and not unneeded:  # RFC 8461 §3.3: alert "unless the cached policy mode is none"
             self._trouble(domain, f"MTA-STS policy not fetched: {outcome.failure.reason}")
         return outcome.decision
 

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, Result], dict[str, tuple[str, ...]]]]:
+def outcomes(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[dict[str, Result], dict[str, tuple[str, ...]]]]:
     """What became of one message to every destination, and what anybody on the way saw of it."""
     yield asyncio.run(_play_all(tmp_path_factory.mktemp("rehearsal")))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from danelaw.queue import QueuedMessage, QueueIds, RoutingKey, Settlement, floor_id
 from danelaw.spool import bodies, claims, database, retention
+from danelaw.spool.ballast import Ballast
 from danelaw.spool.batch import Observer, Stored
 from danelaw.spool.bodies import BodyWriter
 from danelaw.spool.commit import GroupCommit, commit_durably
@@ -56,6 +57,7 @@ class Spool:
         self._late_cursor = 0
         self._space_checked = float("-inf")
         self._space_left = True
+        self._ballast = Ballast(directory, settings.reserve)
         writer = self._open_database()
         self._commits = GroupCommit(writer, self._reopen, self._bodies, commit)
         self.reader = database.open_reader(directory / database.DATABASE_NAME)
@@ -119,6 +121,9 @@ class Spool:
         """
         with contextlib.suppress(sqlite3.Error):
             self._commits.writer.connection.close()
+        if isinstance(self._commits.broken, SpoolFull):
+            self._ballast.give_up()
+            self._space_checked = float("-inf")
         writer = self._open_database()
         try:
             if writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
@@ -152,7 +157,8 @@ class Spool:
                 space = os.statvfs(self.directory)
             except OSError as error:
                 return CommitFailed(f"the spool's disk does not answer: {error.strerror}")
-            self._space_left = space.f_bavail * space.f_frsize > self.settings.reserve and space.f_favail != 0
+            enough = space.f_bavail * space.f_frsize > self.settings.reserve and space.f_favail != 0
+            self._space_left = enough and self._ballast.keep()
         if self._space_left:
             return None
         megabytes = self.settings.reserve >> 20
@@ -235,8 +241,11 @@ class Spool:
         self._commits.later(lambda writer: writer.save_queue(key, suspended_until, failures, reason))
 
     def queues(self) -> list[QueueRow]:
-        """Every queue with something waiting or suspended: for `Scheduler.restore` at start."""
-        return queue_rows(self.reader)
+        """Every queue with something waiting or suspended: for `Scheduler.restore` at start. Raises `SpoolError`."""
+        try:
+            return queue_rows(self.reader)
+        except sqlite3.Error as error:
+            raise unreadable(error) from error
 
     # Bodies.
 

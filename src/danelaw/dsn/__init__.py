@@ -16,12 +16,13 @@ an empty `to`. Text that came from a remote server can neither break out of its 
 7-bit part. When the way back lacks SMTPUTF8, addresses and headers in UTF-8 are encoded, not dropped.
 
 Public names: `DSN`, `DSNRecipient`, `Action`, `build`, `NoticeEnvelope`, `envelope_of`; `told`, `Told`,
-`relayed_notice`; `encode_xtext`, `decode_xtext`, `encode_unitext`, `decode_unitext`; `DSNError`.
+`relayed_notice`; `redacted`; `encode_xtext`, `decode_xtext`, `encode_unitext`, `decode_unitext`; `DSNError`.
 """
 
 from danelaw.dsn.build import build
 from danelaw.dsn.errors import DSNError
 from danelaw.dsn.notify import Told, relayed_notice, told
+from danelaw.dsn.redact import redacted
 from danelaw.dsn.values import DSN, Action, DSNRecipient, NoticeEnvelope, envelope_of
 from danelaw.dsn.xtext import decode_unitext, decode_xtext, encode_unitext, encode_xtext
 
@@ -38,6 +39,7 @@ __all__ = [
     "encode_unitext",
     "encode_xtext",
     "envelope_of",
+    "redacted",
     "relayed_notice",
     "told",
 ]

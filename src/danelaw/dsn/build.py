@@ -36,7 +36,7 @@ def build(dsn: DSN, *, date: float, message_id: str, boundary: str) -> bytes:
 
 def _header(dsn: DSN, date: float, message_id: str, boundary: str, original_id: str | None) -> bytes:
     lines = [
-        f"From: {dsn.sender_name} <{dsn.sender_localpart}@{dsn.reporting_mta}>",
+        f"From: {dsn.sender_name} <{dsn.sender_address or f'MAILER-DAEMON@{dsn.reporting_mta}'}>",
         f"To: <{dsn.to}>",
         f"Subject: {subject(dsn)}",
         f"Date: {format_date(date)}",

@@ -137,7 +137,14 @@ def _engine(config: Config, spool: Spool, surveyor: Surveyor, roots: Roots, log:
         own_names=frozenset({str(config.hostname)}),
     )
     notices = Notices(
-        str(config.hostname), spool, schedule, RelayPolicy(config).next_hop, scheduler.reason, log, metrics
+        str(config.hostname),
+        spool,
+        schedule,
+        RelayPolicy(config).next_hop,
+        scheduler.reason,
+        log,
+        metrics,
+        sender_address=config.bounce_from,
     )
     return Engine(spool, scheduler, courier, notices, schedule, log, metrics)
 

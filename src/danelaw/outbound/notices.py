@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danelaw.address import Mailbox
-from danelaw.dsn import DSN, Action, DSNRecipient, Told, build, envelope_of, told
+from danelaw.dsn import DSN, Action, DSNError, DSNRecipient, Told, build, envelope_of, redacted, told
 from danelaw.outbound.outcome import RecipientOutcome
-from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientResult, RecipientState, RoutingKey, Settlement
+from danelaw.queue import (
+    QueuedMessage,
+    QueuedRecipient,
+    RecipientResult,
+    RecipientState,
+    RoutingKey,
+    Settlement,
+    id_to_text,
+)
+from danelaw.requiretls import ENCRYPTION_NEEDED, SUPPORT_REQUIRED
+from danelaw.smtp import EnhancedStatusCode
 from danelaw.spool import SpoolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from danelaw.address import AddressLiteral, Domain
     from danelaw.outbound.outcome import Outcome
@@ -28,6 +39,7 @@ _ACTIONS = {
     RecipientState.QUEUED: Action.DELAYED,
 }
 _MOST_ORIGINAL = 65_536
+_REQUIRETLS_UNMET = frozenset(EnhancedStatusCode(*status).to_text() for status in (SUPPORT_REQUIRED, ENCRYPTION_NEEDED))
 
 
 class Notices:
@@ -43,6 +55,7 @@ class Notices:
         log: Log,
         metrics: Metrics,
         *,
+        sender_address: str = "",
         token: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         self._hostname = hostname
@@ -53,12 +66,17 @@ class Notices:
         self._log = log
         self._metrics = metrics
         self._token = token
+        self._sender_address = sender_address
 
     def for_outcome(
         self, message: QueuedMessage, outcome: Outcome, now: float
     ) -> tuple[tuple[QueuedMessage, bytes], ...]:
         """The notice one delivery calls for: failures, and relays to hosts without DSN; none for the rest."""
         ends = outcome.recipients
+        if message.requiretls and not message.reverse_path:
+            again = self._without_requiretls(message, ends, now)
+            if again is not None:
+                return (again,)
         about = [
             (queued, ends[queued.number])
             for queued in message.recipients
@@ -66,13 +84,39 @@ class Notices:
         ]
         return self._notice(message, [self._recipient(queued, end, now) for queued, end in about], about, now)
 
+    def _without_requiretls(
+        self, message: QueuedMessage, ends: Mapping[int, RecipientOutcome], now: float
+    ) -> tuple[QueuedMessage, bytes] | None:
+        """A notice must not be lost because its way back lacks REQUIRETLS: redacted, it goes without (RFC 8689 §5)."""
+        concerned = tuple(
+            replace(queued, key=queued.key._replace(demand=""), due=now, tries=0, reply="", reason="", changed_at=0.0)
+            for queued in message.recipients
+            if queued.number in ends and ends[queued.number].status in _REQUIRETLS_UNMET
+        )
+        if not concerned:
+            return None
+        try:
+            content = redacted(b"".join(self._spool.body_chunks(message)))
+        except (DSNError, SpoolError) as error:
+            self._log.warning("notice-not-redacted", id=message.id_text, reason=error.reason)
+            return None
+        number = self._spool.new_id()
+        self._log.event("notice-redacted", id=message.id_text, again=id_to_text(number))
+        return (
+            replace(
+                message, id=number, received_at=now, expires=self._schedule.expires(now), recipients=concerned,
+                size=len(content), recipient_count=len(concerned), requiretls=False, body_file=None, notified=False,
+                body_kind=message.body_kind if not content.isascii() else "7BIT",
+            ),
+            content,
+        )  # fmt: skip
+
     def expiry(self, message: QueuedMessage, now: float) -> Settlement:
         """The lifetime is over: every open recipient fails, and the sender hears why."""
-        days = self._schedule.lifetime / 86400
         told_now, results = [], []
         for queued in message.recipients:
             why = queued.reason or self._queue_reason(queued.key) or "the destination could not be reached"
-            reason = f"it could not be delivered for {days:.3g} days; last: {why}"
+            reason = f"it could not be delivered for {_span(now - message.received_at)}; last: {why}"
             results.append(
                 RecipientResult(queued.number, RecipientState.EXPIRED, 0.0, queued.tries, queued.reply, reason)
             )
@@ -140,6 +184,7 @@ class Notices:
     ) -> tuple[QueuedMessage, bytes]:
         notice = DSN(
             reporting_mta=self._hostname,
+            sender_address=self._sender_address,
             to=message.reverse_path,
             recipients=recipients,
             original=self._original(message),
@@ -184,6 +229,14 @@ class Notices:
         except SpoolError:
             return b"\r\n"
         return octets
+
+
+def _span(seconds: float) -> str:
+    """A time in the unit people would use."""
+    for unit, words in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.3g} {words}"
+    return f"{max(seconds, 1.0):.0f} seconds"
 
 
 def _expired(queued: QueuedRecipient, reason: str) -> RecipientOutcome:

@@ -56,7 +56,7 @@ class Transmission:
     """What came of it: the reply for each recipient by number; `lost` in words when the conversation broke off.
 
     `body_sent` tells that the whole message was sent before that, so that the next hop may have it all the same.
-    `lacking` tells that nothing was sent since the next hop does not offer what the message needs: the replies are ours.
+    `lacking`: nothing was sent, since the next hop does not offer what the message needs; the replies are ours.
     `relayed` are the recipients owed a "relayed" notice since the next hop lacks DSN (RFC 3461 §5.2.2).
     """
 

@@ -334,3 +334,14 @@ class TestAliases:
         answer = ask(net, q("a.test.", "A"), {q("a.test.", "A"): lambda m: m.answer.pop(1)})
         assert answer.status is BOGUS
         assert answer.records == ()
+
+
+@pytest.mark.parametrize("rdtype", ["DS", "DNSKEY"])
+def test_a_chain_record_in_an_answer_that_denies_its_name_is_bogus(rdtype: str) -> None:
+    """Response codes are not signed, but such an answer contradicts itself; unbound and BIND refuse it too."""
+
+    def deny(message: dns.message.Message) -> bool:
+        message.set_rcode(dns.rcode.NXDOMAIN)
+        return True
+
+    assert ask(internet(), q("www.test.", "A"), {q("test.", rdtype): deny}).status is BOGUS

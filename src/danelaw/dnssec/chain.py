@@ -8,6 +8,7 @@ asked in batches, since a recursive resolver answers them concurrently.
 from __future__ import annotations
 
 import dns.name
+import dns.rcode
 import dns.rdatatype
 from dns.edns import EDECode
 from dns.rdtypes.ANY.DNSKEY import DNSKEY
@@ -17,7 +18,7 @@ from danelaw.dnsdata import DNSSECStatus, Question
 from danelaw.dnssec.anchors import TrustAnchor
 from danelaw.dnssec.delegation import admit_keys, usable_ds
 from danelaw.dnssec.denial import CutState
-from danelaw.dnssec.resolution import Gathered, Resolution, Steps
+from danelaw.dnssec.resolution import Gathered, Reading, Resolution, Steps
 from danelaw.dnssec.response import SignedRRset
 from danelaw.dnssec.trust import Broken, NoCut, SecureZone, Trust, UnsignedFrom
 from danelaw.dnssec.verify import Flaw, Verified, most_telling
@@ -109,6 +110,9 @@ def _step(run: Resolution, zone: SecureZone, name: dns.name.Name) -> Steps[Trust
     signed = reading.answer.get(name, dns.rdatatype.DS)
     if signed is None:
         return _no_ds(run, zone, name)
+    if (flaw := _contradiction(reading, name)) is not None:
+        run.rests_on(zone)
+        return Broken(name, DNSSECStatus.BOGUS, flaw)
     outcome = run.verify(signed, zone)
     if isinstance(outcome, Verified) and outcome.closest_encloser is not None:
         outcome = Flaw(f"the DS of {name} comes from a wildcard", EDECode.DNSSEC_BOGUS)
@@ -150,7 +154,7 @@ def _enter(
         _rest(run, parent)
         flaw = Flaw(f"{name} publishes no DNSKEY although its parent vouches for one", EDECode.DNSKEY_MISSING)
         return Broken(name, DNSSECStatus.BOGUS, flaw)
-    outcome = admit_keys(signed, usable, trusted, run.now, run.budget)
+    outcome = _contradiction(reading, name) or admit_keys(signed, usable, trusted, run.now, run.budget)
     if isinstance(outcome, Flaw):
         _rest(run, parent)
         return Broken(name, DNSSECStatus.BOGUS, outcome)
@@ -160,6 +164,13 @@ def _enter(
     zone = SecureZone(name, zone_keys, run.until(until, key_expires), text, parent, (*above, *run.wire(question)))
     run.learn(name, zone)
     return zone
+
+
+def _contradiction(reading: Reading, name: dns.name.Name) -> Flaw | None:
+    """Data at a name whose response code says that the name does not exist: nobody honest answers so."""
+    if reading.response.rcode != dns.rcode.NXDOMAIN:
+        return None
+    return Flaw(f"the response holds data for {name} and denies that it exists", EDECode.DNSSEC_BOGUS)
 
 
 def _rest(run: Resolution, parent: SecureZone | None) -> None:

@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import contextlib
 import hashlib
-import os
 import random
 import re
 import signal
@@ -29,27 +28,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from recording_sink import Record, RecordingSink
+from victim import Victim
 
-CONFIG = """\
-hostname = "danelaw.crash.test"
-listen = [{{ address = "127.0.0.1:{port}" }}]
-relay.networks = ["127.0.0.0/8"]
-delivery.next_hop = "[127.0.0.1]:{first}"
-delivery.connect_timeout = "2s"
-resolver.servers = ["127.0.0.1:1"]
-spool.directory = "{directory}/spool"
-spool.min_free = "1M"
-log = {{ to = "file", file = "{directory}/danelaw.log" }}
-doctor.at_start = false
-mta_sts.enabled = false
-limits.connections_per_client = 2000
-queue.retry_first = "200ms"
-queue.retry_longest = "1s"
-queue.warn_after = "0s"
-[[route]]
-domain = "b.test"
-next_hop = "[127.0.0.1]:{second}"
-"""
 LARGE = (200_000, 1_500_000)
 
 
@@ -71,51 +51,6 @@ class Tally:
     kills: int = 0
     kills_while_starting: int = 0
     bounds: list[int] = field(default_factory=list)
-
-
-class Victim:
-    """The gateway, started and killed again and again on one spool."""
-
-    def __init__(self, directory: Path, port: int, sinks: tuple[int, int]) -> None:
-        self.directory, self.port = directory, port
-        self.config = directory / "danelaw.toml"
-        self.config.write_text(CONFIG.format(port=port, first=sinks[0], second=sinks[1], directory=directory))
-        self.process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        """Start it; does not wait."""
-        source = str(Path(__file__).resolve().parents[1] / "src")
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "danelaw", "serve", "--config", str(self.config),
-            stderr=asyncio.subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": source},
-        )  # fmt: skip
-
-    async def ready(self, seconds: float = 30.0) -> None:
-        """Wait for its greeting."""
-        async with asyncio.timeout(seconds):
-            while True:
-                with contextlib.suppress(OSError):
-                    reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                    line = await reader.readline()
-                    writer.close()
-                    if line.startswith(b"220"):
-                        return
-                assert self.process is not None
-                if self.process.returncode is not None:
-                    raise SystemExit(f"the gateway ended by itself; see {self.directory}/danelaw.log")
-                await asyncio.sleep(0.02)
-
-    async def end(self, number: signal.Signals) -> None:
-        """Send it a signal and wait for its end."""
-        assert self.process is not None
-        if self.process.returncode is None:
-            self.process.send_signal(number)
-        await self.process.wait()
-
-    def log(self) -> str:
-        """Everything it has logged."""
-        path = self.directory / "danelaw.log"
-        return path.read_text() if path.exists() else ""
 
 
 def compose(number: int, chance: random.Random) -> tuple[str, tuple[str, ...], bytes, bool]:
@@ -202,9 +137,9 @@ async def _reply(reader: asyncio.StreamReader) -> int:
             return int(line[:3])
 
 
-async def kill_often(victim: Victim, tally: Tally, chance: random.Random, done: asyncio.Event) -> None:
-    """Kill and restart until the clients are done: mostly under load, now and then while it is starting."""
-    while not done.is_set():
+async def kill_often(victim: Victim, tally: Tally, chance: random.Random, done: asyncio.Event, kills: int) -> None:
+    """Kill and restart until the clients are done, or so many times: mostly under load, now and then while starting."""
+    while not done.is_set() and tally.kills < kills:
         await victim.start()
         if chance.random() < 0.15:
             await asyncio.sleep(chance.random() * 1.2)
@@ -215,6 +150,8 @@ async def kill_often(victim: Victim, tally: Tally, chance: random.Random, done: 
                 await asyncio.wait_for(done.wait(), 0.03 + chance.random() ** 2 * 1.5)
         tally.kills += 1
         await victim.end(signal.SIGKILL)
+    await victim.start()
+    await done.wait()
 
 
 def outstanding(tally: Tally, record: Record) -> list[tuple[str, str]]:
@@ -235,7 +172,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def play(directory: Path, messages: int, seed: int, clients: int = 12) -> tuple[Tally, Record, list[str]]:
+async def play(
+    directory: Path, messages: int, seed: int, clients: int = 12, kills: int = 1_000_000
+) -> tuple[Tally, Record, list[str]]:
     """The whole story; gives what was sent, what arrived, and every broken promise in words."""
     chance, tally, record = random.Random(seed), Tally(), Record()
     loop = asyncio.get_running_loop()
@@ -243,11 +182,10 @@ async def play(directory: Path, messages: int, seed: int, clients: int = 12) -> 
     ports = [server.sockets[0].getsockname()[1] for server in servers]
     victim = Victim(directory, _free_port(), (ports[0], ports[1]))
     done = asyncio.Event()
-    killer = asyncio.create_task(kill_often(victim, tally, random.Random(seed + 1), done))
+    killer = asyncio.create_task(kill_often(victim, tally, random.Random(seed + 1), done, kills))
     await Clients(tally, victim.port, messages, chance).run(clients)
     done.set()
     await killer
-    await victim.start()
     await victim.ready()
     last, still = time.monotonic(), outstanding(tally, record)
     while still and time.monotonic() - last < 30:

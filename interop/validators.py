@@ -1,0 +1,103 @@
+"""The same question to danelaw, libunbound and delv, and where they part."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dns.message
+import dns.name
+import dns.rdatatype
+from tests.dnssec import signing, world
+from tests.dnssec.damage import Zones
+from tests.dnssec.driving import drive
+
+from danelaw.dnsdata import Answer, Question
+from danelaw.dnssec import TrustAnchors, Validator
+from danelaw.lab import SCENARIOS
+from danelaw.lab.recursion import response
+from danelaw.lab.world import World
+from interop.recursive import Serve
+
+_TYPES = ("A", "AAAA", "MX", "TLSA", "TXT", "CNAME", "DS", "DNSKEY")
+_REASONS = tomllib.loads((Path(__file__).parent / "differences.toml").read_text())
+
+
+def lab_zones(now: float) -> Zones:
+    """The lab's zones without its faults: every name that exists, one that does not in each zone, and every type."""
+    lab = World(SCENARIOS, now)
+    names: dict[dns.name.Name, None] = {}
+    for zone in lab.zones.values():
+        names |= dict.fromkeys(zone.names())
+        names[dns.name.from_text("does-not-exist", zone.origin)] = None
+    questions = [Question(owner, dns.rdatatype.from_text(rdtype)) for owner in names for rdtype in _TYPES]
+    made: dict[Question, bytes] = {}
+
+    def wire(question: Question) -> bytes:
+        if question not in made:
+            query = dns.message.make_query(question.name, question.rdtype, want_dnssec=True)
+            found = lab.recursion.resolve(question.name, question.rdtype)
+            made[question] = response(query, found, edns=True, payload=1232).to_wire(max_size=65535)
+        return made[question]
+
+    return Zones(questions, wire, lab.anchor_ds)
+
+
+def world_zones(now: float) -> Zones:
+    """The zones of the validator's own tests: every kind of denial, wildcards, aliases, empty non-terminals."""
+    signing.NOW = int(now)
+    return Zones(list(world.questions()), world.world().wire, world.world().anchor)
+
+
+def ours(zones: Zones, question: Question, serve: Serve, now: float, validator: Validator | None = None) -> Answer:
+    """Our answer; with a validator of its own when none is given."""
+    validator = validator or Validator(TrustAnchors.from_text(zones.anchor))
+    return drive(validator.resolve(question, now), serve)
+
+
+@dataclass
+class Tally:
+    """Counts verdicts of one peer against ours. `serious`: we say secure where the peer says bogus."""
+
+    peer: str
+    cases: int = 0
+    same: int = 0
+    pairs: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    serious: list[str] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
+
+    def add(self, answer: Answer, theirs: str, what: str) -> None:
+        """One case; `what` is said about it where it matters."""
+        mine = answer.status.value
+        self.cases += 1
+        if mine == theirs or (mine, theirs) == ("indeterminate", "failure"):
+            self.same += 1
+            return
+        words = f"{what}: {self.peer} {theirs}, danelaw {mine}: {answer.reason}"
+        if mine == "secure" and theirs in ("bogus", "failure"):
+            self.serious.append(words)
+            return
+        why = explained(self.peer, mine, theirs, answer.reason or "")
+        if why is None:
+            self.unexplained.append(words)
+        self.pairs[mine, theirs, why or "?"] += 1
+
+    def rows(self) -> list[tuple[object, ...]]:
+        """For a table: peer, our verdict, theirs, how often, why."""
+        return [(self.peer, *pair[:2], count, pair[2]) for pair, count in sorted(self.pairs.items())]
+
+
+def explained(peer: str, mine: str, theirs: str, reason: str) -> str | None:
+    """The reason on file for such a difference, None when there is none."""
+    for entry in _REASONS["validator"]:
+        if (
+            peer in entry["peers"]
+            and mine in entry["ours"]
+            and theirs in entry["theirs"]
+            and re.search(entry["reason"], reason)
+        ):
+            return f"{entry['why']} ({entry['rfc']})"
+    return None

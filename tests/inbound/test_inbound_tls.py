@@ -8,7 +8,9 @@ import ipaddress
 import ssl
 import struct
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.ends import Client, Running, certificate, certificate_section, gateway, lenient, peer_names, run, until
@@ -56,6 +58,45 @@ def test_commands_sent_with_starttls_are_never_carried_out(tmp_path: Path) -> No
             await client.closed()
 
     run(play())
+
+
+@pytest.mark.parametrize("loop", [run, asyncio.run], ids=["uvloop", "asyncio"])
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_ehlo_together_with_the_end_of_the_handshake_is_answered(
+    tmp_path: Path, tls: str, loop: Callable[[Coroutine[Any, Any, None]], None]
+) -> None:
+    """One segment with Finished and EHLO: asyncio hands EHLO on before the session knows that the handshake is over."""
+
+    async def play() -> None:
+        certificate(tmp_path, "gw.test")
+        section = certificate_section(tmp_path)
+        async with (
+            gateway(tmp_path, section, listen=f'tls = "{tls}"') as running,
+            await Client.connect(running.address) as client,
+        ):
+            if tls == "starttls":
+                await client.greeted()
+                await client.expect(220, "STARTTLS")
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            inside = lenient().wrap_bio(incoming, outgoing, server_hostname="gw.test")
+            while True:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    inside.do_handshake()
+                    break
+                client.send(outgoing.read())
+                incoming.write(await client.reader.read(65536))
+            inside.write(b"EHLO client.test\r\n")
+            client.send(outgoing.read())
+            said = b""
+            while b"\r\n250 " not in said:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    said += inside.read(65536)
+                    continue
+                octets = await client.reader.read(65536)
+                assert octets, f"the session ended after {said!r}"
+                incoming.write(octets)
+
+    loop(play())
 
 
 def test_implicit_tls_speaks_only_inside_tls(tmp_path: Path) -> None:

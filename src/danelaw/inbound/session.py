@@ -31,6 +31,7 @@ class Session(Conversation, asyncio.Protocol):
     """
 
     __slots__ = (
+        "_early",
         "_full",
         "_listener",
         "_loop",
@@ -49,6 +50,7 @@ class Session(Conversation, asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._proxy = listener.proxy_reader()
         self._paused = self._full = False
+        self._early: list[bytes] | None = None
         self.entered = False
         self.deadline = self.ends = float("inf")
 
@@ -77,6 +79,9 @@ class Session(Conversation, asyncio.Protocol):
         """Octets from the client."""
         if self._proxy is not None:
             self._read_proxy_header(data)
+            return
+        if self._early is not None:
+            self._early.append(data)
             return
         if self._listener.implicit_tls and self.tls is None:
             self._begin_tls(data)
@@ -246,6 +251,9 @@ class Session(Conversation, asyncio.Protocol):
             return
         # Reading stops before 220 goes out: the ClientHello must not reach this protocol in the clear.
         transport.pause_reading()
+        # A client may send its EHLO together with the last octets of the handshake: TLS then hands that on before
+        # the task that waits for the handshake runs again.
+        self._early = []
         out = self.connection.data_to_send()
         if out:
             transport.write(out)
@@ -275,6 +283,10 @@ class Session(Conversation, asyncio.Protocol):
             self.helo = ""
             self.connection.tls_established()
         self._advance()
+        early, self._early = self._early or (), None
+        for data in early:
+            if self._transport is not None:
+                self.data_received(data)
 
 
 def _tls_facts(transport: asyncio.Transport) -> tuple[str, str] | None:

@@ -194,6 +194,12 @@ def test_an_expired_message_with_a_new_policy_lives_on_once() -> None:
         assert late.expires == NOW + GRACE
         assert not look.spares(late, NOW + GRACE)
         assert looks.asked == [KEY, OTHER]
+        assert len(look) == 1
+        later = message(OTHER)
+        later.id = 8
+        assert look.spares(later, NOW + GRACE + 3600)
+        assert len(look) == 1  # what was settled long ago is forgotten
+        await settled(look)
 
     tell(story())
 

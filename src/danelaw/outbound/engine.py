@@ -330,5 +330,8 @@ class Engine:
             for key in message.keys:
                 self.requeued(key)
 
+        if self.scheduler.on_the_wire({message.id}):
+            return  # a try is under way already, and ends as any other does
         self._log.event("once-more", id=message.id_text, reason="the MTA-STS policy changed; tried again before return")
+        self.scheduler.forget([message.id])  # else a page could hold it while the disk calls it free
         self._spool.release((message,), released)

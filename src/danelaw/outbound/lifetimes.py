@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 JUMP = 60.0
 """Seconds by which the clock may drift from the monotonic one within a look before that is a jump."""
 GRACE = 3600.0
+_AT_ONCE = 64
 _SWEEP_SECONDS = 5.0
 
 
@@ -109,7 +110,7 @@ class Lifetimes:
         if monotonic < self._patient_until:
             return
         self._abort(self._scheduler.overdue(now))
-        found = self._spool.expired(now)
+        found = self._spool.expired(now, _AT_ONCE + len(self._second_look))
         # On the wire: its try ends first. Unsettled: perhaps delivered, which is not on disk yet. Then this look again.
         busy = self._scheduler.on_the_wire({message.id for message in found}).union(self._unsettled)
         ending = [one for one in found if one.id not in busy and not self._second_look.spares(one, now)]

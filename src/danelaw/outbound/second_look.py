@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 GRACE = 1800.0
 """Seconds a message lives on when a policy changed: enough for a try at every host."""
-_REMEMBERED = 3600.0
+_REMEMBERED = 60.0
 _LOOKING = float("inf")
 
 
@@ -43,6 +43,10 @@ class SecondLook:
             task.add_done_callback(self._tasks.discard)
             return True
         return now < until
+
+    def __len__(self) -> int:
+        """How many expired messages are spared, or were a moment ago: the queue still lists them first."""
+        return len(self._until)
 
     def extend(self, message: QueuedMessage) -> None:
         """Give a message taken from disk the longer life it was granted."""

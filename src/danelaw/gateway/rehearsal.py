@@ -43,7 +43,7 @@ fetch_timeout = "3s"
 at_start = false
 """
 # The lab's name server drops some questions on purpose: shorter waits find that out sooner.
-_RESOLVER = 'timeout = "400ms"\ndeadline = "4s"\n'
+_RESOLVER = 'timeout = "1s"\ndeadline = "10s"\n'
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,13 @@ def _outlook(out: Output, found: dict[str, Any], about: dict[str, Any]) -> None:
     )
     _said(out, "Told?", told)
     host = about["host"]
+    last = _last_try(message, about)
+    if last is not None and not last["host"]:
+        _said(
+            out, "Wait", "usual when the domain's DNS is broken; when every domain fails, it is this machine's resolver"
+        )
+        out.next(f"danelaw dns {host.strip('[]').partition(']')[0]} MX   or  danelaw doctor")
+        return
     if host.startswith("["):
         out.next(f"danelaw queue retry id:{message['id']}")
         return

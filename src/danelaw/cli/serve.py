@@ -37,7 +37,7 @@ def command(config_file: Path | None) -> None:
 
 def _started(gateway: Gateway) -> None:
     """Say where it listens, and examine the surroundings without holding mail up."""
-    where = ", ".join(f"{host}:{port}" for host, port in gateway.listening)
+    where = ", ".join(gateway.addresses)
     out = Output.detect(stream=sys.stderr)
     out.line(f"danelaw accepts mail on {where}; spool {gateway.config.spool.directory}.")
     out.next("danelaw send --help   or, from another terminal:  danelaw queue list")
@@ -50,6 +50,8 @@ async def _examine(gateway: Gateway) -> None:
 
     config: Config = gateway.config
     for finding in await examine(config, gateway.parts.resolver, time.time()):
+        if finding.check.startswith("resolver"):
+            continue  # the resolver's own probe, which goes on while the gateway runs, says these
         if finding.severity in (Severity.ERROR, Severity.WARNING):
             tell = gateway.log.error if finding.severity is Severity.ERROR else gateway.log.warning
             tell("doctor", check=finding.check, reason=finding.what, advice=finding.fix)

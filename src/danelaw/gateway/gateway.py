@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING
 
 from danelaw.config import load
+from danelaw.config.values import SocketAddress
 from danelaw.errors import DanelawError
 from danelaw.gateway import numbers
 from danelaw.gateway import parts as assembly
@@ -57,6 +58,11 @@ class Gateway:
         self._stop = asyncio.Event()
 
     @property
+    def addresses(self) -> list[str]:
+        """Where it accepts mail, as `address:port`."""
+        return [SocketAddress(host, port).to_text() for host, port in self.listening]
+
+    @property
     def parts(self) -> Parts:
         """The parts of a started gateway."""
         assert self._parts is not None
@@ -88,7 +94,7 @@ class Gateway:
         ]
         self.log.event(
             "started",
-            listen=" ".join(f"{host}:{port}" for host, port in self.listening),
+            listen=" ".join(self.addresses),
             spool=str(self.config.spool.directory),
             waiting=sum(row.waiting for row in parts.spool.queues()),
             possible_duplicates=parts.spool.recovered or None,
@@ -253,6 +259,4 @@ def run(config: Config, started: Callable[[Gateway], None] | None = None) -> Non
 def _syslog_target(text: str) -> str | tuple[str, int]:
     if not text.startswith("udp://"):
         return text
-    from danelaw.config.values import SocketAddress
-
     return SocketAddress.from_text(text.removeprefix("udp://"), 514).pair

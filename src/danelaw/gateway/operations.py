@@ -50,7 +50,7 @@ def _status(gateway: Gateway) -> dict[str, Any]:
     return {
         "version": __version__,
         "pid": os.getpid(),
-        "listening": [f"{host}:{port}" for host, port in gateway.listening],
+        "listening": gateway.addresses,
         "sessions": len(gateway.parts.intake.sessions),
         "deliveries": gateway.parts.engine.busy,
         "not_ready": gateway.not_ready(),

@@ -92,7 +92,7 @@ def _text_fields(fields: Mapping[str, object]) -> str:
     texts = [value if type(value) is str else _scalar(value) for value in fields.values()]
     # One check of all values together: nearly every line is harmless throughout.
     if not _plain("".join(texts)):
-        texts = [text_value(text) for text in texts]
+        texts = [text if _plain(text) else text_value(text) for text in texts]
     return " ".join([f"{key}={text}" for key, text in zip(fields, texts)])  # noqa: B905 (strict costs 10 %)
 
 

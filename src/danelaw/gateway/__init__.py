@@ -1,7 +1,8 @@
 """The one place that assembles the parts into a running gateway.
 
-`settings` turns the configuration into the settings of each part, `parts` makes the parts, `gateway` starts,
-watches, reloads and stops them, `control` and `operations` answer the command line.
+`settings` turns the configuration into the settings of each part, `parts` makes the parts in the order they need
+each other, `gateway` starts, watches, reloads and stops them, `control` and `operations` answer the command line over a
+Unix socket, `rehearsal` puts a gateway into the lab for the demo and the scenario tests.
 
 Public names: `Gateway`, `run`.
 """

@@ -286,8 +286,10 @@ class Sink:
             offers = [*self.offers, *(["STARTTLS"] if self.context is not None and not talk.tls else [])]
             usual = "\r\n".join(f"250-{text}" for text in ("sink.test", *offers[:-1])) + f"\r\n250 {offers[-1]}"
         elif verb == "STARTTLS":
-            if not await self._say(talk, verb, line, "220 go"):
-                return False
+            before = self.answer(verb, line, talk.number)
+            if before is not None:
+                return await self._say(talk, verb, line, "")
+            await self._say(talk, verb, line, "220 go")
             assert self.context is not None
             await talk.writer.start_tls(self.context)
             talk.tls = True

@@ -86,8 +86,8 @@ class Tour:
             self._fail_all(EnhancedStatusCode(*conclusion.status).to_text(), conclusion.reason)
             return
         outcome.verdict = _HOST_VERDICT_DOWN
-        if self._throttled:
-            outcome.reason = outcome.attempts[-1].reason if outcome.attempts else outcome.reason
+        if outcome.attempts and (self._throttled or not self._judgements):
+            outcome.reason = f"{conclusion.reason}; last: {outcome.attempts[-1].reason}"
 
     async def _another_policy(self) -> bool:
         """The look that must come before mail is returned under a policy (RFC 8461 §5.1 step 3)."""

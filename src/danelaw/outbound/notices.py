@@ -192,7 +192,8 @@ class Notices:
             envid=message.envid or None,
             ret_full={"FULL": True, "HDRS": False}.get(message.ret),
             requiretls=message.requiretls,
-            smtputf8=message.smtputf8 or not message.reverse_path.isascii(),
+            # To an ASCII address the way back need not know SMTPUTF8: addresses are encoded then (RFC 6533 §3).
+            smtputf8=not message.reverse_path.isascii(),
         )
         number = self._spool.new_id()
         token = self._token()

@@ -168,7 +168,9 @@ async def _secure(door: Door, connection: Connection, requirement: Requirement, 
         return handshake(StartTLSOutcome.FAILED, error.reason)
     if not isinstance(answer, HandshakeDue):
         reply = _reply_of(answer)
-        return handshake(StartTLSOutcome.REFUSED, str(reply) if reply else "connection closed")
+        # After a refusal the conversation goes on; one that is over has failed like a handshake.
+        outcome = StartTLSOutcome.FAILED if connection.protocol.closed else StartTLSOutcome.REFUSED
+        return handshake(outcome, str(reply) if reply else "the server closed the connection at STARTTLS")
     connection.phase = "TLS handshake"
     name = requirement.sni.ascii if requirement.sni is not None else None
     try:

@@ -20,7 +20,6 @@ delivery.next_hop = "{next_hop}"
 spool.directory = "{directory}/spool"
 log = {{ to = "file", file = "{directory}/danelaw.log" }}
 doctor.at_start = false
-mta_sts.enabled = false
 limits.connections_per_client = 2000
 """
 DANE = """\

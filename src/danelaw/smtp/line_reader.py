@@ -12,9 +12,12 @@ _SKIPPED_OCTETS = 64 * 1024
 
 
 class LineReader:
-    """Unread octets of one connection; `len()` tells how many."""
+    """Unread octets of one connection; `len()` tells how many.
 
-    __slots__ = ("_buffer", "_incoming", "_incoming_octets", "_longest", "_position", "_skipped", "_skipping")
+    `fresh` is false while another look would find nothing that the last one did not.
+    """
+
+    __slots__ = ("_buffer", "_incoming", "_incoming_octets", "_longest", "_position", "_skipped", "_skipping", "fresh")
 
     def __init__(self, command_line: int) -> None:
         """`command_line`: octets of a line before any extension's increment."""
@@ -25,12 +28,17 @@ class LineReader:
         self._longest = command_line + MAX_LINE_INCREMENT
         self._skipping = False
         self._skipped = 0
+        self.fresh = False
 
     def __len__(self) -> int:
         return len(self._buffer) - self._position + self._incoming_octets
 
     def feed(self, data: bytes) -> None:
         """Take octets from the network."""
+        self.fresh = True
+        if self._position >= len(self._buffer) and not self._incoming:
+            self._buffer, self._position = data, 0
+            return
         self._incoming.append(data)
         self._incoming_octets += len(data)
 
@@ -44,8 +52,10 @@ class LineReader:
         if self._incoming:
             self._merge()
         elif self._position >= len(self._buffer):
+            self.fresh = False
             return None
         if self._skipping and not self._skip():
+            self.fresh = False
             return None
         buffer, start = self._buffer, self._position
         if start < len(buffer) and buffer[start] == _TLS_HANDSHAKE:
@@ -55,8 +65,10 @@ class LineReader:
             self._skipping = True
             raise CommandError(replies.LINE_TOO_LONG)
         if end < 0:
+            self.fresh = False
             return None
         self._position = end + 1
+        self.fresh = end + 1 < len(buffer)
         if end == start or buffer[end - 1] != _CR:
             self._skipping = True
             raise CommandError(replies.BARE_NEWLINE)
@@ -81,11 +93,13 @@ class LineReader:
         self._merge()
         taken = self._buffer[self._position :] if self._position else self._buffer
         self._buffer, self._position = b"", 0
+        self.fresh = False
         return taken
 
     def put_back(self, data: bytes) -> None:
         """Return the end of what `take_all` gave."""
         self._buffer, self._position = data, 0
+        self.fresh = bool(data)
 
     def clear(self) -> None:
         """Forget everything unread."""

@@ -139,7 +139,8 @@ class ServerConnection(ServerDialogue):
         if not events:
             if self._pending is not None:
                 return NEED_REPLY
-            while self._step() and not events:
+            # A chunk of no octets (BDAT 0) is work although nothing new came.
+            while (self._lines.fresh or self._chunk_left is not None) and self._step() and not events:
                 pass
             if not events and self._eof and self._state is not _STATE_CLOSED:
                 self._break("the client closed the connection", None)

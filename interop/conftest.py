@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from interop.daemons import ROOT
 from interop.exported import Exported
+from interop.gateway import Gateway
+from interop.mail import Receiver
 from interop.report import Report
 
 _PAGE = ROOT / "docs" / "interop.md"
@@ -76,18 +77,50 @@ def report(request: pytest.FixtureRequest) -> Report:
 def workplace() -> Iterator[Path]:
     """A directory other accounts may enter (Postfix drops its rights)."""
     parent = Path(os.environ.get("DANELAW_INTEROP", tempfile.gettempdir()))
-    directory = Path(tempfile.mkdtemp(prefix="danelaw-interop-", dir=parent))
+    # Short, since Postfix makes sockets far below, whose paths may have 107 octets.
+    directory = Path(tempfile.mkdtemp(prefix="w", dir=parent))
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def exported(workplace: Path) -> Iterator[Exported]:
-    """The exported lab behind nsd and unbound."""
-    exported = Exported(workplace / "export")
+@pytest.fixture(scope="module")
+def place(request: pytest.FixtureRequest, workplace: Path) -> Path:
+    """A directory for the daemons of one test file."""
+    directory = workplace / request.module.__name__.rpartition("_")[2]
+    directory.mkdir()
+    directory.chmod(0o755)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def exported(place: Path) -> Iterator[Exported]:
+    """The exported lab behind nsd and unbound; one at a time, since port 53 is wanted by others too."""
+    exported = Exported(place / "export")
     try:
         exported.start()
         yield exported
     finally:
         exported.stop()
+
+
+@pytest.fixture(scope="module")
+def gateway(place: Path, exported: Exported) -> Iterator[Gateway]:
+    """danelaw as the mail host of provider.lab."""
+    gateway = Gateway(place / "gateway", exported, exported.host("provider.lab"))
+    try:
+        gateway.start()
+        yield gateway
+    finally:
+        gateway.stop()
+
+
+@pytest.fixture(scope="module")
+def receiver(place: Path, exported: Exported) -> Iterator[Receiver]:
+    """A Postfix as the mail host of dane.lab."""
+    receiver = Receiver(place / "receiver", exported, exported.host("dane.lab"), {"message_size_limit": "0"})
+    try:
+        receiver.start()
+        yield receiver
+    finally:
+        receiver.stop()

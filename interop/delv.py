@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import dns.rdatatype
+from interop.daemons import run
 
 from danelaw.dnsdata import Question
-from interop.daemons import run
 
 # What delv prints when it got no usable answer at all, as opposed to one that does not validate.
 _NO_ANSWER = ("timed out", "connection refused", "unexpected error", "FORMERR", "SERVFAIL", "quota", "failure")
@@ -20,9 +20,7 @@ class Delv:
         tag, algorithm, digest_type, digest = anchor.split(" DS ")[1].split(None, 3)
         digest = digest.replace(" ", "").strip()
         self._anchors = directory / "delv.conf"
-        self._anchors.write_text(
-            f'trust-anchors {{ "." static-ds {tag} {algorithm} {digest_type} "{digest}"; }};\n'
-        )
+        self._anchors.write_text(f'trust-anchors {{ "." static-ds {tag} {algorithm} {digest_type} "{digest}"; }};\n')
         self._port = port
         self.said = ""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
-from interop.daemons import DANELAW, Daemon, danelaw_json
+from interop.daemons import DANELAW, Daemon, run, until
 from interop.exported import UNBOUND, Exported, ExportedHost
 
 SETTINGS = """\
@@ -66,7 +67,18 @@ class Gateway:
         """Its log."""
         return self._daemon.log
 
-    def explain(self, what: str) -> dict[str, Any]:
-        """`danelaw explain WHAT --json`."""
-        found: dict[str, Any] = danelaw_json("explain", what, "--config", str(self.config))
-        return found
+    def attempts(self, identity: str) -> list[dict[str, Any]]:
+        """What `danelaw explain` says was tried for a message; empty while it is unknown."""
+        done = run(*DANELAW, "explain", f"<{identity}@sender.example>", "--json", "--config", str(self.config))
+        return list(json.loads(done.stdout)["message"]["attempts"]) if done.returncode == 0 else []
+
+    def first_attempt(self, identity: str) -> dict[str, Any]:
+        """What was tried first, once it was; raises `AssertionError` with the log."""
+        found: list[dict[str, Any]] = []
+
+        def tried() -> bool:
+            found[:] = self.attempts(identity)
+            return bool(found)
+
+        assert until(tried, 60, every=0.5), f"no attempt for {identity}\n{self.log}"
+        return found[0]

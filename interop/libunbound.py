@@ -16,7 +16,7 @@ from danelaw.dnsdata import Question
 class _Result(ctypes.Structure):
     """`struct ub_result` of unbound.h."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("qname", ctypes.c_char_p),
         ("qtype", ctypes.c_int),
         ("qclass", ctypes.c_int),

@@ -6,10 +6,10 @@ import smtplib
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.postfix import Postfix
-
 from interop.daemons import until
 from interop.exported import Exported, ExportedHost
+
+from bench.postfix import Postfix
 
 # RFC 5321 §4.4: what relays and the final delivery put on top; Postfix adds the other two for its own use.
 _TRACE = (b"received:", b"return-path:", b"delivered-to:", b"x-original-to:")
@@ -42,8 +42,10 @@ BODY = b"\r\n".join(
 
 def message(identity: str, *, more: bytes = b"") -> bytes:
     """A message with a Message-ID of its own."""
-    return HEAD + f"Message-ID: <{identity}@sender.example>\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\n".encode() + (
-        BODY + more
+    return (
+        HEAD
+        + f"Message-ID: <{identity}@sender.example>\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\n".encode()
+        + (BODY + more)
     )
 
 

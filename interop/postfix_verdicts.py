@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from danelaw.lab import Scenario
 from interop.daemons import ENVIRONMENT, run
+
+from danelaw.lab import Scenario
 
 _CONNECTED = re.compile(r"Connected to ([^\[\s]+)\[([^\]]+)\]")
 _ESTABLISHED = re.compile(r"(\w+) TLS connection established to ")

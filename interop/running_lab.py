@@ -9,6 +9,9 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from interop.daemons import Daemon
+from interop.exported import SYSTEM_RESOLVER
+
 from danelaw.cli.check import Wanted, examine
 from danelaw.config import load
 from danelaw.gateway.rehearsal import Rehearsal, Result
@@ -17,8 +20,6 @@ from danelaw.lab import SCENARIOS, Lab, Scenario
 from danelaw.outbound.checkup import Checkup
 from danelaw.pkix import Roots
 from danelaw.routing import NextHop
-from interop.daemons import Daemon
-from interop.exported import SYSTEM_RESOLVER
 
 T = TypeVar("T")
 _TOGETHER = 8

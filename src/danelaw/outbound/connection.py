@@ -53,10 +53,11 @@ class Connection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Network errors become words for the attempt record."""
-        self._lost = f"connection lost: {exc}" if exc else "connection closed"
-        if exc is None:
-            self.protocol.receive_eof()
+        """Network errors become words for the attempt record; what we ended ourselves keeps its own reason."""
+        if self._lost is None:
+            self._lost = f"connection lost: {exc}" if exc else "connection closed"
+            if exc is None:
+                self.protocol.receive_eof()
         self._wake()
         if self._can_write is not None and not self._can_write.done():
             self._can_write.set_result(None)

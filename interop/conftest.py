@@ -64,6 +64,8 @@ def report(request: pytest.FixtureRequest) -> Report:
     """Where figures go."""
     capture = request.config.pluginmanager.get_plugin("capturemanager")
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    assert capture is not None
+    assert reporter is not None
 
     def show(line: str) -> None:
         with capture.global_and_fixture_disabled():
@@ -87,7 +89,7 @@ def workplace() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def place(request: pytest.FixtureRequest, workplace: Path) -> Path:
     """A directory for the daemons of one test file."""
-    directory = workplace / request.module.__name__.rpartition("_")[2]
+    directory: Path = workplace / request.module.__name__.rpartition("_")[2]
     directory.mkdir()
     directory.chmod(0o755)
     return directory

@@ -6,8 +6,8 @@ import hashlib
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from danelaw.queue import Attempt, Settlement
 
@@ -39,11 +39,15 @@ class HostRecord:
 
 
 class AttemptWriter:
-    """Adds attempts and evidence inside the caller's transaction. Remembers which evidence is stored already."""
+    """Adds attempts and evidence inside the caller's transaction. Remembers which evidence is stored already.
 
-    __slots__ = ("_seen", "_seen_day", "_table")
+    `words` is applied to what servers said before it is kept, None where it is kept as it was said.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_seen", "_seen_day", "_table", "_words")
+
+    def __init__(self, words: Callable[[str], str] | None = None) -> None:
+        self._words = words
         self._table = ""
         self._seen: set[bytes] = set()
         self._seen_day = -1
@@ -61,8 +65,9 @@ class AttemptWriter:
         for settlement in settlements:
             if settlement.evidence:
                 self._evidence(connection, settlement.evidence, int(settlement.at // DAY))
-            for number, attempt in enumerate(settlement.attempts):
+            for number, said in enumerate(settlement.attempts):
                 at = settlement.at
+                attempt = said if self._words is None else _redacted(said, self._words)
                 rows.append(
                     (settlement.message.id, attempt.time, number, attempt.destination, attempt.host, attempt.encode())
                 )
@@ -121,6 +126,11 @@ def _host_row(name: str, tries: list[tuple[Attempt, bool]]) -> tuple[object, ...
         "" if recovered else last.reason,
         recovered,
     )
+
+
+def _redacted(attempt: Attempt, words: Callable[[str], str]) -> Attempt:
+    """What servers say often repeats the recipient's address."""
+    return replace(attempt, reply=words(attempt.reply), reason=words(attempt.reason), detail=words(attempt.detail))
 
 
 def attempts_of(connection: sqlite3.Connection, message_id: int) -> list[Attempt]:

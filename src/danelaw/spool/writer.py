@@ -40,7 +40,7 @@ class BatchWriter:
     def __init__(self, connection: sqlite3.Connection, redaction: rows.Redaction) -> None:
         self.connection = connection
         self.numbers = QueueNumbers(connection)
-        self.attempts = AttemptWriter()
+        self.attempts = AttemptWriter(redaction.words if redaction.redact else None)
         self.redaction = redaction
         self.doomed: list[str] = []
 

@@ -11,7 +11,8 @@ source routes (dropped), and `<Postmaster>` without a domain. Refused though the
 quoted local-part, IPv4 literals with leading zeros, and address literals with unregistered tags.
 
 Names: `Domain`, `AddressLiteral`, `Localpart`, `Mailbox`, `ReversePath`, `ForwardPath`, each with `from_text` and
-`to_text`; `DomainError`, `AddressLiteralError`, `LocalpartError`, `MailboxError`, `PathError`.
+`to_text`; `SocketAddress`, an IP address with a port; `DomainError`, `AddressLiteralError`, `LocalpartError`,
+`MailboxError`, `PathError`.
 """
 
 from danelaw.address.domain import Domain, DomainError
@@ -19,6 +20,7 @@ from danelaw.address.literal import AddressLiteral, AddressLiteralError
 from danelaw.address.localpart import Localpart, LocalpartError
 from danelaw.address.mailbox import Mailbox, MailboxError
 from danelaw.address.path import ForwardPath, PathError, ReversePath
+from danelaw.address.socket_address import SocketAddress
 
 __all__ = [
     "AddressLiteral",
@@ -32,4 +34,5 @@ __all__ = [
     "MailboxError",
     "PathError",
     "ReversePath",
+    "SocketAddress",
 ]

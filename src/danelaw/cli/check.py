@@ -219,7 +219,7 @@ def _roots(roots_file: Path | None, config: Config | None) -> Roots | None:
 
 
 def _routes(texts: tuple[str, ...], config: Config | None) -> Routes:
-    from danelaw.config import SocketAddress
+    from danelaw.address import SocketAddress
 
     routes = dict(config.lab.dial) if config is not None else {}
     for text in texts:

@@ -69,7 +69,7 @@ def network(servers: tuple[str, ...], anchor_file: Path | None, at: str | None) 
 
 def parse_server(text: str) -> tuple[str, int]:
     """`127.0.0.1`, `127.0.0.1:5353`, `::1` or `[::1]:5353` as address and port. Raises `click.UsageError`."""
-    from danelaw.config.values import SocketAddress
+    from danelaw.address import SocketAddress
 
     try:
         address = SocketAddress.from_text(text, 53)

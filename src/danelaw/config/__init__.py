@@ -12,13 +12,14 @@ than the configuration itself. Secrets do not belong into it: certificates are n
 `json_schema()` and `reference()` give the published schema and docs/configuration.md.
 """
 
+from danelaw.address import SocketAddress
 from danelaw.config.load import find, load, loads
 from danelaw.config.model import Config
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Spool
 from danelaw.config.problems import ConfigError, Problem
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
 from danelaw.config.sending import MTASTS, TLS, Delivery, NegativeAnchor, Override, Queue, Resolver, Route
-from danelaw.config.values import SocketAddress, format_duration, format_size, parse_duration, parse_size
+from danelaw.config.values import format_duration, format_size, parse_duration, parse_size
 
 __all__ = [
     "HTTP",

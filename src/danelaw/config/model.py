@@ -7,11 +7,12 @@ from typing import Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from danelaw.address import SocketAddress
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
-from danelaw.config.values import HostName, SocketAddress
+from danelaw.config.values import HostName
 
 
 class Config(Section):

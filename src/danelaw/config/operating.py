@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from danelaw.address import Domain
+from danelaw.address import Domain, SocketAddress
 from danelaw.config.section import Section
 from danelaw.config.values import (
     Duration,
@@ -16,7 +16,6 @@ from danelaw.config.values import (
     HostName,
     ListenAddress,
     Size,
-    SocketAddress,
     Switch,
     Text,
     explained,

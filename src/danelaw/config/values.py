@@ -10,7 +10,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -18,7 +17,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BeforeValidator, PlainSerializer, Strict, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from danelaw.address import Domain, DomainError
+from danelaw.address import Domain, DomainError, SocketAddress
 from danelaw.routing import NextHop, NextHopError
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -28,10 +27,6 @@ _DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,3})?(?:ms|s|m|h|d|w))+", re.ASCII)
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", re.ASCII)
 _SIZE = re.compile(r"(\d{1,18})([KMGT]?)i?B?", re.ASCII | re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_SOCKET_ADDRESS = re.compile(
-    r"\[(?P<v6>[^\[\]]+)\](?::(?P<port6>\d{1,6}))?|(?P<v4>[^:\[\]]+)(?::(?P<port4>\d{1,6}))?|(?P<bare>[^\[\]]+)",
-    re.ASCII,
-)
 _HUNDRED_YEARS = timedelta(days=36525)
 
 
@@ -72,47 +67,6 @@ def format_size(count: int) -> str:
         if count and count % _SIZE_UNITS[unit] == 0:
             return f"{count // _SIZE_UNITS[unit]}{unit}"
     return str(count)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class SocketAddress:
-    """An IP address and a TCP or UDP port; `host` has no brackets."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def from_text(cls, text: str, default_port: int | None = None) -> SocketAddress:
-        """Read "192.0.2.1:25", "[2001:db8::1]:25", or without a port when there is a default.
-
-        Raises `ValueError` when the address is no IP address or the port is missing or above 65535.
-        """
-        match = _SOCKET_ADDRESS.fullmatch(text)
-        host = match["v6"] or match["v4"] or match["bare"] if match else ""
-        try:
-            address = str(ipaddress.ip_address(host))
-        except ValueError:
-            right = '; write "192.0.2.1:25" or "[2001:db8::1]:25"'
-            raise ValueError(f"{text!r} is not an IP address with a port{right}") from None
-        port = match["port6"] or match["port4"] if match else None
-        if port is None and default_port is None:
-            raise ValueError(f'{text!r} lacks a port; write for instance "{cls(address, 25)}"')
-        number = int(port) if port is not None else int(default_port or 0)
-        if number > 65535:
-            raise ValueError(f"{text!r} has no valid port; a port is a number up to 65535")
-        return cls(address, number)
-
-    def to_text(self) -> str:
-        """The form `from_text` reads, brackets around IPv6."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def pair(self) -> tuple[str, int]:
-        """The form sockets take."""
-        return (self.host, self.port)
-
-    def __str__(self) -> str:
-        return self.to_text()
 
 
 def parse_network(text: str) -> Network:

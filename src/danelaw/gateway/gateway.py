@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING
 
+from danelaw.address import SocketAddress
 from danelaw.config import load
-from danelaw.config.values import SocketAddress
 from danelaw.errors import DanelawError
 from danelaw.gateway import numbers
 from danelaw.gateway import parts as assembly

@@ -38,7 +38,9 @@ class Tour:
         self._work = work
         self._survey = survey
         self._started = started
-        self._open: dict[int, QueuedRecipient] = {item.number: item for item in work.message.recipients}
+        self._recipients: dict[int, QueuedRecipient] = {item.number: item for item in work.message.recipients}
+        self._open = self._recipients.copy()
+        self._last_reply: tuple[Reply | None, str] = (None, "")
         self._judgements: list[Judgement] = []
         self._unreached = 0
         self._heard = False
@@ -230,7 +232,7 @@ class Tour:
             judgement,
             opened=opened,
             outcome="delivered" if delivered else "waiting" if waiting else "returned",
-            reply=str(best or ""),
+            reply="" if best is None else self._told(best),
             reason=_lost_words(sent) if sent.lost else judgement.reason,
             recipients=concerned,
         )
@@ -251,8 +253,9 @@ class Tour:
             self._end(end) if sent.body_sent else self._keep(end)
         elif reply.is_positive:
             state = _RECIPIENT_STATE_RELAYED if number in sent.relayed else _RECIPIENT_STATE_DELIVERED
-            self._end(RecipientOutcome(number, state, "2.0.0", str(reply), judgement.reason, host))
-            self._count_delivery(plan, number, reply, judgement, opened)
+            end = RecipientOutcome(number, state, "2.0.0", self._told(reply), judgement.reason, host)
+            self._end(end)
+            self._count_delivery(end, judgement, opened)
         elif reply.is_permanent:
             words = f"{host} cannot take it: {reply.text}" if sent.lacking else f"{host} refused it: {reply}"
             said = "" if sent.lacking else str(reply)
@@ -273,31 +276,40 @@ class Tour:
         self._outcome.recipients[end.number] = end
         self._outcome.reason = end.reason
 
-    def _count_delivery(
-        self, plan: HostPlan, number: int, reply: Reply, judgement: Judgement, opened: OpenConnection
-    ) -> None:
+    def _told(self, reply: Reply) -> str:
+        """A reply as one line; a server mostly says the same to all recipients of a message."""
+        if self._last_reply[0] is not reply:
+            self._last_reply = reply, reply.to_text()
+        return self._last_reply[1]
+
+    def _count_delivery(self, end: RecipientOutcome, judgement: Judgement, opened: OpenConnection) -> None:
         courier, message = self._courier, self._work.message
         now = courier.clock()
-        courier.metrics.outbound_recipients.add("delivered", judgement.protection.value)
+        protection = judgement.protection.value
+        courier.metrics.outbound_recipients.add("delivered", protection)
         courier.metrics.outbound_bytes.add(by=message.size)
         courier.metrics.delivery_seconds.observe(now - message.received_at)
         courier.log.event(
             "delivered",
             id=message.id_text,
-            to=message.recipients[0].forward_path if len(message.recipients) == 1 else _path(self._work, number),
-            host=plan.host.ascii,
+            to=self._recipients[end.number].forward_path,
+            host=end.host,
             address=opened.handshake.address,
-            protection=judgement.protection.value,
+            protection=protection,
             tls=opened.handshake.version,
             delay=round(now - message.received_at, 3),
-            reply=str(reply),
+            reply=end.reply,
         )
 
     def _log_end(self, name: str, number: int, host: str, reason: str, judgement: Judgement | None) -> None:
         protection = judgement.protection.value if judgement is not None else "nothing sent"
         self._courier.metrics.outbound_recipients.add(name, protection)
         self._courier.log.event(
-            name, id=self._work.message.id_text, to=_path(self._work, number), host=host or None, reason=reason
+            name,
+            id=self._work.message.id_text,
+            to=self._recipients[number].forward_path,
+            host=host or None,
+            reason=reason,
         )
 
     def _note(
@@ -355,10 +367,6 @@ class Tour:
                 reason=reason or reply,
             )
         self._started = now
-
-
-def _path(work: Work, number: int) -> str:
-    return next(item.forward_path for item in work.message.recipients if item.number == number)
 
 
 def _status(reply: Reply, otherwise: str) -> str:

@@ -104,7 +104,7 @@ class ControlServer:
                 if not line:
                     break
                 answer = await self._answer(line, caller)
-                writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+                writer.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
                 await writer.drain()
         except (TimeoutError, ValueError, ConnectionError):
             pass  # an idle, over-long or vanished caller: nothing is owed to it

@@ -6,7 +6,6 @@ One gateway, one lab, real sockets, real signatures; all messages are sent once,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,9 +23,9 @@ pytestmark = pytest.mark.timeout(240)
 @pytest.fixture(scope="module")
 def outcomes(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[dict[str, Result], dict[str, tuple[str, ...]]]]:
+) -> tuple[dict[str, Result], dict[str, tuple[str, ...]]]:
     """What became of one message to every destination, and what anybody on the way saw of it."""
-    yield asyncio.run(_play_all(tmp_path_factory.mktemp("rehearsal")))
+    return asyncio.run(_play_all(tmp_path_factory.mktemp("rehearsal")))
 
 
 async def _play_all(directory: Path) -> tuple[dict[str, Result], dict[str, tuple[str, ...]]]:

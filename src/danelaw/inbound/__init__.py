@@ -2,9 +2,9 @@
 
 `intake.Intake` binds the listeners and holds what all clients share: limits, certificates, the sweep of slow ones.
 `session.Session` is the asyncio protocol of one client and does the network; `conversation.Conversation`, its pure
-half, turns events of `smtp.ServerConnection` into answers. `reception.Reception` receives one message: a small one whole,
-a large one written to its file while it arrives. `relay.RelayPolicy` says who may send where and what the next hop of a
-recipient is; `head.Head` finds what must be known of a header without parsing it.
+half, turns events of `smtp.ServerConnection` into answers. `reception.Reception` receives one message: a small one
+whole, a large one written to its file while it arrives. `relay.RelayPolicy` says who may send where and what the next
+hop of a recipient is; `head.Head` finds what must be known of a header without parsing it.
 
 No task exists for a connection before a message's end, and no reply is sent twice when one write will do: this is
 the path every message takes.

@@ -18,7 +18,8 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "danelaw.toml"
     path.write_text(
         SMALLEST
-        + '[[override]]\ndestination = "partner.example"\ntls = "verify"\nbecause = "T-1"\n[spool]\ndirectory = "spool"\n'
+        + '[[override]]\ndestination = "partner.example"\ntls = "verify"\nbecause = "T-1"\n'
+        + '[spool]\ndirectory = "spool"\n'
     )
     return path
 
@@ -71,7 +72,22 @@ def test_schema_is_json() -> None:
         ('http.listen = "0.0.0.0:80"', "no access control"),
         ('tls.minimum_version = "1.0"', "RFC 8996"),
         ("", "no [[certificate]]"),
+        ("", "postmaster"),
+        ('[[domain]]\nname = "ours.example"\nnext_hop = "[192.0.2.1]"', "postmaster"),
     ],
 )
 def test_what_is_probably_not_meant_is_remarked(text: str, words: str) -> None:
     assert any(words in remark for remark in remarks_on(loads(f'hostname = "m.example"\n{text}\n')))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[[domain]]\nname = "m.example"\nnext_hop = "[192.0.2.1]"',
+        '[[route]]\ndomain = ".example"\nnext_hop = "[192.0.2.1]"',
+        '[delivery]\nnext_hop = "[192.0.2.1]"',
+    ],
+)
+def test_where_postmasters_mail_goes_somewhere_nothing_is_remarked(text: str) -> None:
+    remarks = remarks_on(loads(f'hostname = "m.example"\n{text}\n'))
+    assert not any("postmaster" in remark for remark in remarks)

@@ -65,6 +65,8 @@ def _summary(config: Config) -> str:
 
 def remarks_on(config: Config) -> list[str]:
     """What is allowed but probably not meant."""
+    from danelaw.inbound.relay import RelayPolicy
+
     remarks = []
     if not config.domain and not config.relay.networks:
         remarks.append("nobody can send anything: there is neither a [[domain]] nor [relay] networks")
@@ -73,6 +75,12 @@ def remarks_on(config: Config) -> list[str]:
             remarks.append(f"[relay] networks has {network}: anybody can send to anywhere (an open relay)")
     if not config.certificate and any(listen.tls == "starttls" for listen in config.listen):
         remarks.append("there is no [[certificate]], so listeners do not offer STARTTLS")
+    own = config.hostname
+    if RelayPolicy(config).next_hop(own) == own.ascii:
+        remarks.append(
+            f"mail to this gateway's postmaster (RFC 5321 §4.5.1) is for {own} and has nowhere to go; "
+            f'add [[domain]] name = "{own}" with a next_hop'
+        )
     if config.http.listen is not None and config.http.listen.host in ("0.0.0.0", "::"):
         remarks.append(f"[http] listens on {config.http.listen}, and has no access control")
     if config.tls.minimum_version in ("1.0", "1.1"):

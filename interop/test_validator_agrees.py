@@ -41,7 +41,12 @@ def zones(request: pytest.FixtureRequest) -> Zones:
 def _tell(report: Report, title: str, tallies: tuple[Tally, ...]) -> None:
     counts = "; ".join(f"{tally.peer}: {tally.cases} cases, {tally.same} the same" for tally in tallies)
     serious = sum(len(tally.serious) for tally in tallies)
-    report.text(SECTION, f"{title}. {counts}; they say bogus, we secure: {serious}.")
+    backed = sum(tally.backed for tally in tallies)
+    report.text(
+        SECTION,
+        f"{title}. {counts}. A peer says bogus where we say secure: {backed + serious}; of these the other peer, asked "
+        f"the same, sides with us in {backed}, and nobody in {serious}.",
+    )
     rows = [row for tally in tallies for row in tally.rows()]
     if rows:
         report.table(SECTION, HEADS, rows)

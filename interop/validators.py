@@ -23,6 +23,7 @@ from danelaw.lab import SCENARIOS
 from danelaw.lab.recursion import response
 from danelaw.lab.world import World
 
+_GRAVE = {("secure", "bogus"), ("secure", "failure")}
 _TYPES = ("A", "AAAA", "MX", "TLSA", "TXT", "CNAME", "DS", "DNSKEY")
 _REASONS = tomllib.loads((Path(__file__).parent / "differences.toml").read_text())
 
@@ -82,13 +83,18 @@ class Tally:
             self.same += 1
             return
         words = f"{what}: {self.peer} {theirs}, danelaw {mine}: {answer.reason}"
-        if mine == "secure" and theirs in ("bogus", "failure") and (appeal is None or appeal() != "secure"):
+        if (mine, theirs) in _GRAVE and (appeal is None or appeal() != "secure"):
             self.serious.append(words)
             return
         why = explained(self.peer, mine, theirs, answer.reason or "", genuine=self.genuine)
         if why is None:
             self.unexplained.append(words)
         self.pairs[mine, theirs, why or "?"] += 1
+
+    @property
+    def backed(self) -> int:
+        """How often the peer says bogus or fails, and the other one says secure as we do."""
+        return sum(count for (mine, theirs, _), count in self.pairs.items() if (mine, theirs) in _GRAVE)
 
     def rows(self) -> list[tuple[object, ...]]:
         """For a table: peer, our verdict, theirs, how often, why."""

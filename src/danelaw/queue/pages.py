@@ -72,8 +72,8 @@ class Work:
     """One message for one routing key, holding one outbound slot until `Scheduler.finished`.
 
     `message` has only the recipients of `key`; `body` None means: read it from the spool. `deadline` is the end of the
-    message's lifetime. `probe` is true for the single try after a failure of the host. `serial` orders the beginnings of
-    works: clocks step back, serials do not.
+    message's lifetime. `probe` is true for the single try after a failure of the host. `serial` orders the
+    beginnings of works: clocks step back, serials do not.
     """
 
     key: RoutingKey

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from functools import lru_cache
 
 from danelaw.message.ciphers import registered_name
 from danelaw.message.date import format_date

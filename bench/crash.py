@@ -137,9 +137,11 @@ async def _reply(reader: asyncio.StreamReader) -> int:
             return int(line[:3])
 
 
-async def kill_often(victim: Victim, tally: Tally, chance: random.Random, done: asyncio.Event, kills: int) -> None:
-    """Kill and restart until the clients are done, or so many times: mostly under load, now and then while starting."""
-    while not done.is_set() and tally.kills < kills:
+async def kill_often(
+    victim: Victim, tally: Tally, chance: random.Random, done: asyncio.Event, kills: int | None
+) -> None:
+    """Kill and restart until the clients are done, or just so many times: mostly under load, now and then at the start."""
+    while not done.is_set() if kills is None else tally.kills < kills:
         await victim.start()
         if chance.random() < 0.15:
             await asyncio.sleep(chance.random() * 1.2)
@@ -173,7 +175,7 @@ def _free_port() -> int:
 
 
 async def play(
-    directory: Path, messages: int, seed: int, clients: int = 12, kills: int = 1_000_000
+    directory: Path, messages: int, seed: int, clients: int = 12, kills: int | None = None
 ) -> tuple[Tally, Record, list[str]]:
     """The whole story; gives what was sent, what arrived, and every broken promise in words."""
     chance, tally, record = random.Random(seed), Tally(), Record()

@@ -159,6 +159,8 @@ class ScriptedServer(asyncio.DatagramProtocol):
         self.ports: list[int] = []
         self._listen_tcp = listen_tcp
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._closed = False
 
     async def __aenter__(self) -> ScriptedServer:
         loop = asyncio.get_running_loop()
@@ -176,6 +178,7 @@ class ScriptedServer(asyncio.DatagramProtocol):
             return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._closed = True
         self.transport.close()
         if self._server is not None:
             self._server.close()
@@ -183,6 +186,9 @@ class ScriptedServer(asyncio.DatagramProtocol):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # A task cancelled before its first step closes nothing.
+        for writer in self._writers:
+            writer.transport.abort()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         asked = Asked(data, False, self.zone, addr[1])
@@ -194,6 +200,10 @@ class ScriptedServer(asyncio.DatagramProtocol):
             self.transport.sendto(wire, addr)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:
+            writer.transport.abort()
+            return
+        self._writers.add(writer)
         self._spawn(self._serve_tcp(reader, writer))
 
     async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -207,6 +217,7 @@ class ScriptedServer(asyncio.DatagramProtocol):
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
+            self._writers.discard(writer)
             writer.close()
 
     async def _replies(self, asked: Asked) -> list[bytes]:

@@ -85,7 +85,8 @@ def test_ids_and_ports_differ_between_queries_in_flight() -> None:
         await asyncio.gather(*(resolver.ask(question) for question in questions))
         asked = [asked for asked in server.asked if asked.rdtype == dns.rdatatype.A]
         assert len({asked.message.id for asked in asked}) == len(asked) >= 100
-        assert len({asked.port for asked in asked}) == len(asked)
+        # UDP and TCP number their ports apart; on a slow machine many of these questions end on TCP.
+        assert len({(asked.tcp, asked.port) for asked in asked}) == len(asked)
 
     with_server(None, use)
 

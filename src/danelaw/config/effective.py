@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from danelaw.address import Domain
 from danelaw.config.model import Config
-from danelaw.config.values import matches_pattern
+from danelaw.config.ways import Ways
 from danelaw.routing import NextHop
 from danelaw.state import configured_overrides
 from danelaw.tlspolicy import Override
 from danelaw.tlspolicy import effective as effective_override
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +23,9 @@ class Applied:
     why: str
 
 
-def most_specific(domain: Domain, entries: Iterable[tuple[str, T]]) -> T | None:
-    """Of (pattern, value) pairs the value whose pattern covers the domain most closely; exact beats `.parent`."""
-    fitting = [
-        (not pattern.startswith("."), len(pattern), value)
-        for pattern, value in entries
-        if matches_pattern(pattern, domain)
-    ]
-    return max(fitting, key=lambda item: item[:2])[2] if fitting else None
-
-
 def next_hop_for(config: Config, domain: Domain) -> str | None:
-    """The next hop the configuration sets for a recipient domain, None when its own MX decides.
-
-    The `[[domain]]` entry comes first, then a `[[route]]`, then the smarthost of `[delivery]`.
-    """
-    return _next_hop(config, domain)[0]
-
-
-def _next_hop(config: Config, domain: Domain) -> tuple[str | None, str]:
-    own = most_specific(domain, ((item.name, item) for item in config.domain))
-    if own is not None and own.next_hop is not None:
-        return own.next_hop, f'[[domain]] name = "{own.name}"'
-    route = most_specific(domain, ((item.domain, item) for item in config.route))
-    if route is not None:
-        return route.next_hop, f'[[route]] domain = "{route.domain}"'
-    if config.delivery.next_hop is not None:
-        return config.delivery.next_hop, "[delivery] next_hop (smarthost)"
-    return None, "nothing configured"
+    """The next hop the configuration sets for a recipient domain, None when its own MX decides."""
+    return Ways(config).to(domain.ascii).next_hop
 
 
 def policy_domain(next_hop: str | None, domain: Domain) -> Domain | None:
@@ -63,7 +35,7 @@ def policy_domain(next_hop: str | None, domain: Domain) -> Domain | None:
 
 def accepted(config: Config, domain: Domain) -> bool:
     """Whether mail for this domain is accepted from anybody."""
-    return any(matches_pattern(item.name, domain) for item in config.domain)
+    return Ways(config).own(domain.ascii) is not None
 
 
 def effective(
@@ -79,7 +51,7 @@ def effective(
 
 
 def _acceptance(config: Config, domain: Domain) -> Applied:
-    own = most_specific(domain, ((item.name, item) for item in config.domain))
+    own = Ways(config).own(domain.ascii)
     if own is not None:
         return Applied("accepted", "from anybody", f'[[domain]] name = "{own.name}"')
     if config.relay.networks:
@@ -89,7 +61,7 @@ def _acceptance(config: Config, domain: Domain) -> Applied:
 
 
 def _way(config: Config, domain: Domain) -> Applied:
-    next_hop, why = _next_hop(config, domain)
+    next_hop, why = Ways(config).to(domain.ascii)
     return Applied("next hop", next_hop or f"MX of {domain}", why)
 
 

@@ -103,11 +103,6 @@ def parse_domain_pattern(text: str) -> str:
     return "." + name.ascii if text.startswith(".") else name.ascii
 
 
-def matches_pattern(pattern: str, domain: Domain) -> bool:
-    """Whether a pattern of `parse_domain_pattern` covers a domain."""
-    return domain.ascii.endswith(pattern) if pattern.startswith(".") else domain.ascii == pattern
-
-
 def parse_instant(value: object) -> datetime:
     """A TOML date or date-time; a date alone means its end, a time without zone is UTC. Raises `ValueError`."""
     if isinstance(value, str):

@@ -3,38 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
 
 from danelaw.address import AddressLiteral, Domain
 from danelaw.config import Config
+from danelaw.config.ways import Ways
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class DomainTable:
-    """Values by domain, where `.example.org` stands for every name below example.org and the most specific wins."""
-
-    def __init__(self, entries: Iterable[tuple[str, str | None]]) -> None:
-        self._entries = {pattern.lower(): value for pattern, value in entries}
-
-    def __contains__(self, domain: str) -> bool:
-        return self._match(domain) is not None
-
-    def get(self, domain: str) -> str | None:
-        """The value of the most specific entry that covers `domain`, None when there is none or it has no value."""
-        pattern = self._match(domain)
-        return None if pattern is None else self._entries[pattern]
-
-    def _match(self, domain: str) -> str | None:
-        if domain in self._entries:
-            return domain
-        at = domain.find(".")
-        while at >= 0:
-            suffix = domain[at:]
-            if suffix in self._entries:
-                return suffix
-            at = domain.find(".", at + 1)
-        return None
 
 
 class RelayPolicy:
@@ -42,12 +16,7 @@ class RelayPolicy:
 
     def __init__(self, config: Config) -> None:
         self._networks: tuple[_Network, ...] = tuple(config.relay.networks)
-        self._domains = DomainTable(
-            (str(item.name), None if item.next_hop is None else str(item.next_hop)) for item in config.domain
-        )
-        self._routes = DomainTable((str(item.domain), str(item.next_hop)) for item in config.route)
-        self._default = None if config.delivery.next_hop is None else str(config.delivery.next_hop)
-        self._hostname = str(config.hostname)
+        self._ways = Ways(config)
 
     def trusts(self, client_address: str) -> bool:
         """True when this client may relay to any destination. The address is an IP address in text form."""
@@ -59,7 +28,7 @@ class RelayPolicy:
 
     def accepts(self, domain: Domain | AddressLiteral) -> bool:
         """True when mail for this domain is taken from anybody. Address literals never are."""
-        return isinstance(domain, Domain) and domain.ascii in self._domains
+        return isinstance(domain, Domain) and self._ways.own(domain.ascii) is not None
 
     def next_hop(self, domain: Domain | AddressLiteral) -> str:
         """The next hop of a recipient domain in `routing.NextHop` text form: the domain's own entry, a route,
@@ -67,5 +36,4 @@ class RelayPolicy:
         """
         if isinstance(domain, AddressLiteral):
             return domain.to_text()
-        name = domain.ascii
-        return self._domains.get(name) or self._routes.get(name) or self._default or name
+        return self._ways.to(domain.ascii).next_hop or domain.ascii

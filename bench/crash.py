@@ -140,7 +140,7 @@ async def _reply(reader: asyncio.StreamReader) -> int:
 async def kill_often(
     victim: Victim, tally: Tally, chance: random.Random, done: asyncio.Event, kills: int | None
 ) -> None:
-    """Kill and restart until the clients are done, or just so many times: mostly under load, now and then at the start."""
+    """Kill and restart until the clients are done, or just so many times; now and then while it starts."""
     while not done.is_set() if kills is None else tally.kills < kills:
         await victim.start()
         if chance.random() < 0.15:

@@ -22,10 +22,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from gateway import Gateway
 from postfix import Postfix
 from processes import usage
 from zone import DANEZone
+
+from gateway import Gateway
 
 SINK_PORT, POSTFIX_PORT, DANELAW_PORT = 2626, 2525, 2527
 

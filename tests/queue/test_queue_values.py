@@ -85,7 +85,11 @@ def test_the_next_try_is_never_after_the_lifetime() -> None:
 
 
 def test_doubling_reaches_and_keeps_the_longest_wait() -> None:
-    assert RetrySchedule.doubling(60, 300).waits == (60, 120, 240, 300)
+    assert RetrySchedule.growing(60, 300, 2).waits == (60, 120, 240, 300)
+
+
+def test_a_factor_of_one_repeats_the_first_wait() -> None:
+    assert RetrySchedule.growing(60, 300, 1).waits == (60,)
 
 
 @pytest.mark.parametrize("waits", [(), (0.0,), (60.0, -1.0)])

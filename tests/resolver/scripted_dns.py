@@ -167,11 +167,11 @@ class ScriptedServer(asyncio.DatagramProtocol):
         while True:
             self.transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
             self.address: tuple[str, int] = self.transport.get_extra_info("sockname")
-            if not self._listen_tcp:
-                self._server = None
-                return self
             try:
-                self._server = await asyncio.start_server(self._accept, *self.address)
+                # Without TCP the port is held all the same, so that nobody else answers there.
+                self._server = await asyncio.start_server(
+                    self._accept, *self.address, start_serving=self._listen_tcp, reuse_address=self._listen_tcp
+                )
             except OSError:  # the port is free for UDP only: take another
                 self.transport.close()
                 continue
@@ -180,8 +180,7 @@ class ScriptedServer(asyncio.DatagramProtocol):
     async def __aexit__(self, *_: object) -> None:
         self._closed = True
         self.transport.close()
-        if self._server is not None:
-            self._server.close()
+        self._server.close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

@@ -8,17 +8,14 @@ from typing import Any
 
 import click
 
-from danelaw.cli.control import NoServer, call
 from danelaw.cli.explain_page import show, show_proofs
-from danelaw.cli.options import config_option, load_config, output, output_options
+from danelaw.cli.options import ask_gateway, load_config, output, output_options, spool_option
 
 
 @click.command()
 @click.argument("what", metavar="ID | MESSAGE-ID | ADDRESS | DOMAIN")
 @click.option("--dns", "with_proofs", is_flag=True, help="Show the recorded DNS answers, and derive the verdict again.")
-@click.option("--spool", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", envvar="DANELAW_SPOOL",
-              help="The spool directory; otherwise the configuration's.")  # fmt: skip
-@config_option
+@spool_option
 @output_options
 def command(
     what: str, with_proofs: bool, spool: Path | None, config_file: Path | None, as_json: bool, ascii_only: bool
@@ -28,7 +25,10 @@ def command(
     Takes a queue id, a Message-ID, an address or a domain; of several messages that fit it explains the newest
     that waits. The JSON form is described in docs/schemas/explain.md.
     """
-    found = _ask(spool, config_file, what, with_proofs)
+    arguments = {"what": what, "proofs": with_proofs}
+    found = ask_gateway(
+        spool, config_file, "explain", arguments, lambda directory: _directly(directory, what, with_proofs)
+    )
     out = output(ascii_only)
     if as_json:
         out.json(found)
@@ -36,20 +36,6 @@ def command(
     show(out, found)
     if with_proofs:
         show_proofs(out, found, _anchors(spool, config_file))
-
-
-def _ask(spool: Path | None, config_file: Path | None, what: str, with_proofs: bool) -> dict[str, Any]:
-    """Through the control socket, or else from the spool itself."""
-    if spool is not None:
-        socket = spool / "control.sock"
-    else:
-        config = load_config(config_file)
-        spool, socket = config.spool.directory, config.control_socket
-    try:
-        answer: dict[str, Any] = call(socket, "explain", {"what": what, "proofs": with_proofs})
-        return answer
-    except NoServer:
-        return _directly(spool, what, with_proofs)
 
 
 def _directly(directory: Path, what: str, with_proofs: bool) -> dict[str, Any]:

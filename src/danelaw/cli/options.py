@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +27,18 @@ def config_option(command: F) -> F:
     )(command)
 
 
+def spool_option(command: F) -> F:
+    """`--spool DIR`, given to the command as `spool`, with `--config` beside it."""
+    option = click.option(
+        "--spool",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        envvar="DANELAW_SPOOL",
+        help="The spool directory; otherwise the configuration's.",
+    )
+    return option(config_option(command))
+
+
 def json_option(command: F) -> F:
     """`--json`, given to the command as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
@@ -47,6 +59,30 @@ def load_config(file: Path | None) -> Config:
     from danelaw.config import load
 
     return load(file)
+
+
+def ask_gateway(
+    spool: Path | None,
+    config_file: Path | None,
+    operation: str,
+    arguments: Mapping[str, Any],
+    directly: Callable[[Path], Any],
+) -> Any:
+    """Ask the running gateway of a spool over its control socket, or without one let `directly` read the directory.
+
+    Raises `ConfigError`, `ControlError`, and what `directly` raises.
+    """
+    from danelaw.cli.control import NoServer, call
+
+    if spool is not None:
+        socket = spool / "control.sock"
+    else:
+        config = load_config(config_file)
+        spool, socket = config.spool.directory, config.control_socket
+    try:
+        return call(socket, operation, arguments)
+    except NoServer:
+        return directly(spool)
 
 
 def output(ascii_only: bool = False) -> Output:

@@ -14,8 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from danelaw.cli.control import NoServer, call
-from danelaw.cli.options import config_option, load_config, output, output_options
+from danelaw.cli.options import ask_gateway, output, output_options, spool_option
 from danelaw.cli.output import Output, Symbol, duration, moment, relative, size
 from danelaw.errors import DanelawError
 
@@ -48,28 +47,18 @@ def command() -> None:
 
 
 def _place_options(command: F) -> F:
-    spool = click.option(
-        "--spool",
-        "spool",
-        type=click.Path(file_okay=False, path_type=Path),
-        metavar="DIR",
-        envvar="DANELAW_SPOOL",
-        help="The spool directory; otherwise the configuration's.",
-    )
-    return spool(config_option(output_options(command)))
+    return spool_option(output_options(command))
 
 
 def _ask(spool: Path | None, config_file: Path | None, operation: str, arguments: dict[str, Any]) -> Any:
     """Through the control socket, or else from the spool itself."""
-    if spool is not None:
-        socket = spool / "control.sock"
-    else:
-        config = load_config(config_file)
-        spool, socket = config.spool.directory, config.control_socket
-    try:
-        return call(socket, f"queue.{operation}", arguments)
-    except NoServer:
-        return _directly(spool, operation, arguments)
+    return ask_gateway(
+        spool,
+        config_file,
+        f"queue.{operation}",
+        arguments,
+        lambda directory: _directly(directory, operation, arguments),
+    )
 
 
 def _directly(directory: Path, operation: str, arguments: dict[str, Any]) -> Any:

@@ -29,6 +29,7 @@ from danelaw.state import FILE_NAME, OverrideStore, StateDatabase, configured_ov
 
 if TYPE_CHECKING:
     from danelaw.config import Config
+    from danelaw.queue import RetrySchedule
     from danelaw.state import STSStore
     from danelaw.telemetry import Log, Metrics
 
@@ -66,11 +67,13 @@ def assemble(config: Config, log: Log, metrics: Metrics) -> Parts:
     sts = _sts_store(config, state, resolver, roots, log, metrics)
     overrides = OverrideStore(state, configured_overrides(config.override))
     surveyor = Surveyor(resolver, sts, overrides)
-    engine = _engine(config, spool, surveyor, roots, log, metrics)
+    relay, schedule = RelayPolicy(config), settings.retry_schedule(config)
+    engine = _engine(config, spool, surveyor, roots, relay, schedule, log, metrics)
     intake = Intake(
         config,
+        relay=relay,
         spool=spool,
-        schedule=settings.retry_schedule(config),
+        schedule=schedule,
         log=log,
         metrics=metrics,
         certificates=certificates,
@@ -105,8 +108,16 @@ def _sts_store(
     )
 
 
-def _engine(config: Config, spool: Spool, surveyor: Surveyor, roots: Roots, log: Log, metrics: Metrics) -> Engine:
-    schedule = settings.retry_schedule(config)
+def _engine(
+    config: Config,
+    spool: Spool,
+    surveyor: Surveyor,
+    roots: Roots,
+    relay: RelayPolicy,
+    schedule: RetrySchedule,
+    log: Log,
+    metrics: Metrics,
+) -> Engine:
     delivery = config.delivery
     scheduler = Scheduler(
         SchedulerSettings(
@@ -140,7 +151,7 @@ def _engine(config: Config, spool: Spool, surveyor: Surveyor, roots: Roots, log:
         str(config.hostname),
         spool,
         schedule,
-        RelayPolicy(config).next_hop,
+        relay.next_hop,
         scheduler.reason,
         log,
         metrics,

@@ -54,12 +54,13 @@ def resolver_settings(config: Config) -> ResolverSettings:
 def retry_schedule(config: Config) -> RetrySchedule:
     """`[queue]` as a schedule of waits."""
     section = config.queue
-    first, longest = section.retry_first.total_seconds(), section.retry_longest.total_seconds()
-    waits = [first]
-    while waits[-1] < longest and section.retry_factor > 1:
-        waits.append(min(longest, waits[-1] * section.retry_factor))
-    warn = section.warn_after.total_seconds() if section.warn_after else 0.0
-    return RetrySchedule(tuple(waits), lifetime=section.lifetime.total_seconds(), delay_notice=warn)
+    return RetrySchedule.growing(
+        section.retry_first.total_seconds(),
+        section.retry_longest.total_seconds(),
+        section.retry_factor,
+        lifetime=section.lifetime.total_seconds(),
+        delay_notice=section.warn_after.total_seconds() if section.warn_after else 0.0,
+    )
 
 
 def spool_settings(config: Config) -> SpoolSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, assert_never
 
 from danelaw.inbound.reception import Reception, refusal_of_recipient
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from danelaw.smtp import ServerSettings
 
 
-class Conversation:
+class Conversation(ABC):
     """One client's facts and the message under way. `Session` adds the network.
 
     `task` is what still runs for this client (a handshake, a large body on its way to the disk).
@@ -98,9 +99,9 @@ class Conversation:
             case _:
                 assert_never(event)
 
+    @abstractmethod
     def stored(self, reply: Reply) -> None:
         """The message's fate is on stable storage, or it was refused: tell the client and read on."""
-        raise NotImplementedError
 
     def drop_reception(self) -> None:
         """Forget the message under way, unless it is complete: then it is ours."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from danelaw.errors import DanelawError
-from danelaw.inbound.relay import RelayPolicy
 from danelaw.inbound.session import Session
 from danelaw.net import proxy, tls
 from danelaw.net.certificates import ServerCertificates
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from danelaw.config import Config
     from danelaw.config.receiving import Listen
+    from danelaw.inbound.relay import RelayPolicy
     from danelaw.queue import QueuedMessage, RetrySchedule
     from danelaw.smtp import MailFrom
     from danelaw.spool import Spool, SpoolError
@@ -84,6 +84,7 @@ class Intake:
         self,
         config: Config,
         *,
+        relay: RelayPolicy,
         spool: Spool,
         schedule: RetrySchedule,
         log: Log,
@@ -99,7 +100,7 @@ class Intake:
         self.command_seconds = config.limits.command_timeout.total_seconds()
         self.data_seconds = config.limits.data_timeout.total_seconds()
         self.session_seconds = config.limits.session_time.total_seconds()
-        self.relay = RelayPolicy(config)
+        self.relay = relay
         self.spool = spool
         self.schedule = schedule
         self.log = log

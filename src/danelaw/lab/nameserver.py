@@ -53,10 +53,12 @@ class NameServer:
         for attempt in range(20):
             udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=(host, port))
             bound = udp.get_extra_info("sockname")[1]
-            if self._manners.no_tcp:
-                break
+            serving = not self._manners.no_tcp
             try:
-                self._tcp = await asyncio.start_server(self._serve_tcp, host, bound)
+                # Without TCP the port is held all the same, so that nobody else answers there.
+                self._tcp = await asyncio.start_server(
+                    self._serve_tcp, host, bound, start_serving=serving, reuse_address=serving
+                )
                 break
             except OSError:
                 # The free UDP port was taken for TCP: try another pair.

@@ -243,11 +243,6 @@ class Scenario:
         quoted = re.escape(self.why)
         return quoted.replace(r"\{shown\}", fingerprint).replace(r"\{published\}", fingerprint)
 
-    @property
-    def receives(self) -> bool:
-        """True when the message arrives at the destination's own server."""
-        return self.outcome == "delivered"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideZone:

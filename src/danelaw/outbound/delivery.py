@@ -51,7 +51,7 @@ class Tour:
 
     async def run(self) -> Outcome:
         """Visit hosts in MX order while recipients are open (FIELD rule 2: never reordered to prefer DANE)."""
-        plans = self._courier_hosts()
+        plans = self._hosts_to_try()
         for plan in plans:
             if not self._open:
                 break
@@ -67,7 +67,7 @@ class Tour:
             await self._nobody_took_it(bool(plans))
         return outcome
 
-    def _courier_hosts(self) -> tuple[HostPlan, ...]:
+    def _hosts_to_try(self) -> tuple[HostPlan, ...]:
         """The hosts to try; those at or after ourselves would loop (RFC 5321 §5.1)."""
         plans = self._survey.ordered(self._courier.shuffle)  # type: ignore[arg-type]
         own = [plan.preference for plan in plans if plan.host.ascii in self._courier.own_names]

@@ -118,10 +118,6 @@ class Engine:
         """The notice for recipients an operator returns; None where nobody may be told."""
         return self._notices.operator(message, self._clock())
 
-    def withdraw(self, message_ids: Collection[int]) -> set[int]:
-        """An operator takes messages out of the pages; returns those on the wire at this moment."""
-        return self.scheduler.forget(message_ids)
-
     @property
     def open_connections(self) -> int:
         """Connections to next hops, idle ones included."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ from danelaw.outbound.transmission import Patience
 from danelaw.smtp import (
     USUAL_CLIENT_LIMITS,
     ClientEvent,
-    ConnectionClosed,
     GreetingReceived,
     HandshakeDue,
     HelloReceived,
@@ -188,13 +187,8 @@ async def _secure(door: Door, connection: Connection, requirement: Requirement, 
     cipher = facts.cipher()
     chain = tls.presented_chain(facts)
     await _hello(door, connection)
-    made = handshake(StartTLSOutcome.ESTABLISHED, "")
-    return Handshake(
-        made.host,
-        made.address,
-        made.port,
-        made.connection_id,
-        made.starttls,
+    return replace(
+        handshake(StartTLSOutcome.ESTABLISHED, ""),
         version=facts.version(),
         cipher=cipher[0] if cipher else None,
         chain=chain,
@@ -212,7 +206,5 @@ def _reply_of(event: ClientEvent) -> Reply | None:
     match event:
         case GreetingReceived() | HelloReceived() | ReplyReceived() | ServiceClosing() | HandshakeDue():
             return event.reply
-        case ConnectionClosed():
-            return None
         case _:
             return None

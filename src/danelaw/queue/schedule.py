@@ -39,13 +39,16 @@ class RetrySchedule:
             raise InvalidSchedule("the lifetime of a message must be above zero seconds")
 
     @classmethod
-    def doubling(cls, first: float, longest: float, **others: float) -> RetrySchedule:
-        """A schedule by formula: waits double from `first` seconds up to `longest`."""
+    def growing(cls, first: float, longest: float, factor: float, **others: float) -> RetrySchedule:
+        """A schedule by formula: from `first` seconds each wait is `factor` times the one before, up to `longest`.
+
+        With a factor of 1 every wait is the first. Raises `InvalidSchedule`.
+        """
         if first <= 0 or longest < first:
             raise InvalidSchedule("the first wait must be above zero and not above the longest")
         waits = [first]
-        while waits[-1] < longest:
-            waits.append(min(longest, waits[-1] * 2))
+        while waits[-1] < longest and factor > 1:
+            waits.append(min(longest, waits[-1] * factor))
         return cls(tuple(waits), **others)
 
     def expires(self, received_at: float) -> float:

@@ -147,6 +147,10 @@ class Resolution:
         """The answer to a question asked before."""
         return self._readings[question]
 
+    def read(self) -> tuple[tuple[Question, Reading], ...]:
+        """Every question asked so far, with what came back."""
+        return tuple(self._readings.items())
+
     def known(self, name: dns.name.Name) -> Fact | None:
         """A remembered fact; using it makes the verdict rest on its evidence."""
         fact = self._cache.get(name, self.now)

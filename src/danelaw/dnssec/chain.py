@@ -175,6 +175,8 @@ def _no_ds(
         expires = min(gathered.expires, outcome.expires)
     else:
         cut, expires = gathered.cut(name), gathered.expires
+        if cut.state is not CutState.NOT and (blemish := gathered.blemish()) is not None:
+            return _broken(run, zone, name, blemish)
     if cut.state is CutState.UNSIGNED:
         return _unsigned(run, zone, name, cut, expires, (*passed, *evidence))
     if cut.state is CutState.NOT:

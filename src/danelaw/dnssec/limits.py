@@ -43,9 +43,9 @@ class ValidatorLimits:
     colliding_keys: int = 2
     failed_checks: int = 16
     checks: int = 64
-    nsec3_iterations: int = 100
+    nsec3_iterations: int = 150
     nsec3_cut_iterations: int = 500
-    nsec3_hash_rounds: int = 8192
+    nsec3_hash_rounds: int = 12288
     denial_records: int = 16
     aliases: int = 8
     questions: int = 64

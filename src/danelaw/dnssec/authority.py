@@ -1,7 +1,7 @@
-"""What stands beside secure data: a response counts only when all of it that claims to be signed is genuine.
+"""What stands beside secure data: a response counts only when the denials in its authority section are genuine too.
 
-Nobody honest signs an answer well and its authority section badly, so that a response with such records has been
-tampered with somewhere, and no other part of it deserves belief either (RFC 4035 §3.2.3 and §4.9.3 ask the same of AD).
+Nobody honest sends a well signed answer beside a badly signed SOA, NSEC or NSEC3 record: such a response has been
+tampered with, and no part of it deserves belief (RFC 4035 §3.2.3 asks the same of the AD bit).
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from danelaw.dnssec.verify import Flaw, Verified, most_telling
 def spoiled(run: Resolution, readings: Iterable[Reading]) -> Flaw | None:
     """The first record beside the secure answers in `readings` that spoils them; None when there is none.
 
-    Unsigned records there are nobody's proof and ignored, such as the NS of a referral (RFC 4035 §2.2), unless they
-    are of a type that an honest server sends only as part of a signed denial.
+    An NS RRset is ignored: it helps to find servers and proves nothing (RFC 4035 §2.2). So are other unsigned
+    records, unless they are of a type that an honest server sends only as part of a signed denial.
     """
     for reading in readings:
         for signed in reading.authority:
-            claims = signed.signatures or signed.rrset.rdtype in DENIAL_TYPES
-            if claims and (flaw := _not_genuine(run, signed)) is not None:
+            if signed.rrset.rdtype == dns.rdatatype.NS:
+                continue
+            matters = signed.signatures or signed.rrset.rdtype in DENIAL_TYPES
+            if matters and (flaw := _not_genuine(run, signed)) is not None:
                 return flaw
         for owner, rdtype in reading.authority.orphans:
             if rdtype in DENIAL_TYPES:

@@ -79,7 +79,10 @@ def judge_rrset(run: Resolution, signed: SignedRRset, reading: Reading) -> Steps
         flaws.append(Flaw(verdict.text, verdict.ede or EDECode.DNSSEC_BOGUS))
     words = f"{owner} {dns.rdatatype.to_text(rdtype)}"
     flaw = most_telling(flaws, Flaw(f"{words} is not signed", EDECode.RRSIGS_MISSING))
-    return (yield from _unproved(run, anchor, belongs_to(owner, rdtype), flaw, signed.rrset.ttl))
+    verdict = yield from _unproved(run, anchor, belongs_to(owner, rdtype), flaw, signed.rrset.ttl)
+    if flaws and verdict.status is DNSSECStatus.INDETERMINATE:
+        return failure(run, DNSSECStatus.BOGUS, flaw)
+    return verdict
 
 
 def judge_absence(run: Resolution, name: dns.name.Name, rdtype: int, reading: Reading) -> Steps[Verdict]:

@@ -195,6 +195,8 @@ class Resolution:
 
     def rests_on(self, trust: SecureZone | UnsignedFrom) -> None:
         """The verdict uses this zone: its chain and evidence become part of the answer."""
+        if isinstance(trust, SecureZone):
+            self.zones[trust.name] = trust
         lineage: list[SecureZone | UnsignedFrom] = []
         step: SecureZone | UnsignedFrom | None = trust
         while step is not None:
@@ -202,8 +204,6 @@ class Resolution:
             step = step.parent
         for item in reversed(lineage):
             self._links.setdefault(item.name, item.link)
-            if isinstance(item, SecureZone):
-                self.zones[item.name] = item
             self._evidence.update(dict.fromkeys(item.evidence))
 
     @property

@@ -118,6 +118,20 @@ class TestSignatures:
 
         assert ask(net, q("www.test.", "A"), {q("www.test.", "A"): change}).status is SECURE
 
+    @pytest.mark.parametrize(("wrong", "status"), [(1, SECURE), (2, BOGUS), (3, BOGUS)])
+    def test_one_wrong_signature_before_the_right_one_is_enough(self, wrong: int, status: object) -> None:
+        """As BIND does since KeyTrap; more wrong ones are nobody's change of keys."""
+
+        def change(message: dns.message.Message) -> bool:
+            (rdata,) = message.answer[1]
+            message.answer[1].clear()
+            for number in range(wrong):
+                message.answer[1].add(rdata.replace(signature=bytes([number]) * 64))
+            message.answer[1].add(rdata)
+            return True
+
+        assert ask(internet(), q("www.test.", "A"), {q("www.test.", "A"): change}).status is status
+
 
 class TestCanonicalForm:
     """RFC 4034 §6.2, RFC 6840 §5.1."""
@@ -200,6 +214,18 @@ class TestBesideTheAnswer:
         answer = ask(net, q("www.test.", "A"), {q("www.test.", "A"): change})
         assert answer.status is SECURE
         assert [rdata.to_text() for rdata in answer.records] == ["192.0.2.1"]
+
+    def test_a_denial_that_answers_something_else_is_bogus(self) -> None:
+        """delv takes such a message for malformed."""
+        net = internet()
+
+        def change(message: dns.message.Message) -> bool:
+            message.answer = net.answer(q("ns.test.", "A")).answer or net.answer(q("www.test.", "A")).answer
+            return True
+
+        for owner in ("nx.test.", "www.test."):
+            assert ask(net, q(owner, "MX")).status is SECURE
+            assert ask(net, q(owner, "MX"), {q(owner, "MX"): change}).status is BOGUS
 
     def test_a_signature_in_another_section_is_not_looked_for(self) -> None:
         """RFC 4035 §3.1.1: it belongs to its RRset. unbound finds it, delv does not."""

@@ -89,6 +89,7 @@ def _follow(run: Resolution, state: _Expansion) -> Steps[None]:
 
 def _read(run: Resolution, state: _Expansion, reading: Reading) -> Steps[bool]:
     """Take what this response says about the current name; True when the expansion has ended."""
+    steps = len(state.verdicts)
     while True:
         found = _data(state, reading)
         if found:
@@ -110,6 +111,9 @@ def _read(run: Resolution, state: _Expansion, reading: Reading) -> Steps[bool]:
     if not _speaks_of_absence(state, reading):
         return False
     verdict = yield from judge_absence(run, state.name, state.question.rdtype, reading)
+    if len(state.verdicts) == steps and any(reading.answer) and not verdict.failed:
+        flaw = Flaw(f"the response denies {state.name} and answers something else", EDECode.DNSSEC_BOGUS)
+        verdict = failure(run, DNSSECStatus.BOGUS, flaw)
     state.verdicts.append(verdict)
     state.rcode = reading.response.rcode
     return True

@@ -69,7 +69,7 @@ def verify(signed: SignedRRset, zone: dns.name.Name, keys: ZoneKeys, now: float,
     """
     words = f"{signed.rrset.name} {dns.rdatatype.to_text(signed.rrset.rdtype)}"
     flaws: list[Flaw] = []
-    tried = 0
+    tried = wrong = 0
     for signature in signed.signatures:
         if signature.signer != zone:
             continue
@@ -81,7 +81,10 @@ def verify(signed: SignedRRset, zone: dns.name.Name, keys: ZoneKeys, now: float,
             if _matches(signed.rrset, signature, keys, budget):
                 return _verified(signed.rrset, signature, now)
             flaw = Flaw(f"the signature over {words} by key {signature.key_tag} is wrong", EDECode.DNSSEC_BOGUS)
+            wrong += 1
         flaws.append(flaw)
+        if wrong > budget.limits.wrong_signatures_per_rrset:
+            break
     return most_telling(flaws, Flaw(f"{words} carries no signature of {zone}", EDECode.RRSIGS_MISSING))
 
 

@@ -70,6 +70,8 @@ def command(
     far as the end of the TLS handshake, and judges as a delivery would. Needs no configuration; one is used
     when --config names it or, without --server, when it is found in its usual place.
 
+    The JSON form is described in docs/schemas/check.md.
+
     Exit status: 0 verified on all servers, 10 verified on some, 20 encrypted only, 30 clear text, 40 mail waits,
     50 no mail here, 60 cannot tell.
     """
@@ -113,10 +115,14 @@ class Wanted:
 
 async def examine(domain: str, wanted: Wanted) -> Checkup:
     """Survey a destination and probe its hosts. Never raises for what DNS, HTTPS or servers do."""
+    from danelaw.cli.check_network import blocked
+    from danelaw.config import Doctor
     from danelaw.outbound.checkup import Checkup
     from danelaw.outbound.destination import survey
+    from danelaw.outbound.nameservers import examine_name_servers
     from danelaw.outbound.probe import probe
     from danelaw.resolver import Resolver
+    from danelaw.routing import SMTP_PORT
 
     resolver = Resolver(wanted.resolver, clock=wanted.clock)
     database, overrides = _state(wanted)
@@ -125,36 +131,20 @@ async def examine(domain: str, wanted: Wanted) -> Checkup:
         found = await survey(
             wanted.next_hop, resolver, store, overrides, now=wanted.clock(), sts_always=store is not None
         )
-        probes = await probe(found, _door(wanted), wanted.roots, wanted.clock)
-        checkup = Checkup(domain, found, probes)
-        return Checkup(domain, found, probes, await _blocked(checkup, wanted, resolver))
+        probes, name_servers = await asyncio.gather(
+            probe(found, _door(wanted), wanted.roots, wanted.clock),
+            examine_name_servers(found, resolver, wanted.routes),
+        )
+        ours = None
+        if wanted.next_hop.port == SMTP_PORT:
+            doctor = wanted.config.doctor if wanted.config is not None else Doctor()
+            ours = await blocked(probes, doctor.port25_hosts, resolver, wanted.routes)
+        return Checkup(domain, found, probes, ours, name_servers)
     finally:
         if store is not None:
             await store.close()
         database.close()
         await resolver.close()
-
-
-async def _blocked(checkup: Checkup, wanted: Wanted, resolver: Resolver) -> str | None:
-    """Whether silence is our own network's fault: nobody answers on port 25, unrelated hosts neither."""
-    import ipaddress
-
-    from danelaw.dnsdata import Question
-    from danelaw.doctor.network import greeting
-    from danelaw.outbound.checkup import silent
-
-    addresses = silent(checkup.probes)
-    abroad = [address for address in addresses if ipaddress.ip_address(address).is_global]
-    if wanted.next_hop.port != 25 or wanted.routes or not abroad:
-        return None
-    from danelaw.config import Doctor
-
-    hosts = (wanted.config.doctor if wanted.config is not None else Doctor()).port25_hosts
-    answers = [await resolver.ask(Question.from_text(host.ascii, "A")) for host in hosts]
-    elsewhere = [record.to_text() for answer in answers for record in answer.records[:1]]
-    if not elsewhere or any(await asyncio.gather(*(greeting(address, 25) for address in elsewhere))):
-        return None
-    return "not tested: this network blocks port 25 (unrelated mail servers do not answer either)"
 
 
 def _configuration(config_file: Path | None, *, usual_place: bool) -> Config | None:
@@ -179,13 +169,23 @@ def _next_hop(domain: str, port: int | None, config: Config | None) -> NextHop:
 
     from danelaw.routing import NextHop
 
-    hop = NextHop.from_text(domain)
+    hop = NextHop.from_text(_bracketed(domain))
     if config is not None and hop.domain is not None and hop.mx:
         from danelaw.config.effective import next_hop_for
 
         routed = next_hop_for(config, hop.domain)
         hop = NextHop.from_text(routed) if routed else hop
     return hop if port is None else replace(hop, port=port)
+
+
+def _bracketed(text: str) -> str:
+    """A bare IP address can only mean the server itself: put it into the brackets of RFC 5321 §4.1.3."""
+    import ipaddress
+
+    try:
+        return f"[{ipaddress.ip_address(text)}]" if "%" not in text else text
+    except ValueError:
+        return text
 
 
 def _resolver_settings(
@@ -256,7 +256,9 @@ def _sts_store(wanted: Wanted, database: StateDatabase, resolver: Resolver) -> S
 
     fetch: FetchPolicy = _without_roots
     if wanted.roots is not None:
-        fetch = partial(fetch_policy, resolver=resolver, roots=wanted.roots, routes=wanted.routes)
+        fetch = partial(
+            fetch_policy, resolver=resolver, roots=wanted.roots, routes=wanted.routes, timeout=_REPLY_SECONDS
+        )
     wait = wanted.config is not None and wanted.config.mta_sts.on_txt_error == "wait"
     return STSStore(database, resolver, fetch, wait_on_txt_error=wait)
 

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from danelaw.cli.output import Output, Symbol, absolute, duration, fingerprint
 from danelaw.outbound.checkup import Checkup, verdicts, was_shown
+from danelaw.outbound.nameservers import TLSAAnswers, ZoneReport
 from danelaw.outbound.probe import Probed, Unreached
 from danelaw.tlspolicy import Protection, StartTLSOutcome
 
@@ -125,7 +126,13 @@ def _servers(out: Output, checkup: Checkup) -> None:
         rows.append(
             (
                 _SYMBOLS[checkup.level_of(probed)],
-                (label, probed.address or "", _protection(checkup, probed), _version(probed), probed.reason),
+                (
+                    label,
+                    probed.address or "",
+                    _protection(checkup, probed),
+                    _version(probed),
+                    checkup.reason_of(probed),
+                ),
             )
         )
     out.table(rows)
@@ -190,8 +197,43 @@ def _consequences(out: Output, checkup: Checkup) -> None:
         )
     if level == "unknown" and any(probed.unreached is Unreached.NO_ROUTE for probed in checkup.probes):
         out.paragraph("This machine has no way to the servers' addresses; what DNS publishes is judged above.")
+    for zone in checkup.name_servers:
+        out.paragraph(name_server_words(zone))
     if any(_stripped(probed) for probed in checkup.probes):
         out.paragraph("A server without STARTTLS and an attacker who removes it look the same from here.")
+
+
+def name_server_words(zone: ZoneReport) -> str:
+    """One sentence about the name servers of a zone; only those that were heard are judged."""
+    if zone.error is not None or not zone.servers:
+        return f"Name servers of {zone.zone}: not asked ({zone.error or 'none has a name'})."
+    by_answer: dict[TLSAAnswers, list[str]] = {}
+    for server in zone.servers:
+        by_answer.setdefault(server.tlsa, []).append(server.name.removesuffix(f".{zone.zone}"))
+    fine, silent = by_answer.get(TLSAAnswers.ANSWERS, []), by_answer.get(TLSAAnswers.SILENT, [])
+    refusing, unheard = by_answer.get(TLSAAnswers.REFUSES, []), by_answer.get(TLSAAnswers.NOT_ASKED, [])
+    if len(unheard) == len(zone.servers):
+        return f"Name servers: not asked ({', '.join(unheard)} cannot be reached from here)."
+    parts = [f"{', '.join(fine)} {_verb(fine, 'answer')} TLSA"] if fine else []
+    if silent:
+        tries = max(server.tries for server in zone.servers if server.tlsa is TLSAAnswers.SILENT)
+        parts.append(f"{', '.join(silent)} {_verb(silent, 'do', 'does')} not answer TLSA queries ({tries} tries)")
+    parts += [f"{name} {_reason(zone, name)}" for name in refusing]
+    if unheard:
+        parts.append(f"{', '.join(unheard)} not asked (not reached from here)")
+    delays = ": expect occasional delays" if silent or refusing else ""
+    if not fine and delays:
+        delays = ": mail that needs these records waits, unless something between here and there drops such queries"
+    return f"Name servers: {'; '.join(parts)}{delays}."
+
+
+def _verb(subjects: list[str], plural: str, singular: str = "") -> str:
+    return plural if len(subjects) > 1 else singular or f"{plural}s"
+
+
+def _reason(zone: ZoneReport, short: str) -> str:
+    names = (short, f"{short}.{zone.zone}")
+    return next(server.reason for server in zone.servers if server.name in names)
 
 
 def _stripped(probed: Probed) -> bool:

@@ -29,6 +29,9 @@ WANTED = {
     "forged-dns.lab": ("waits", 40),
     "no-such-domain.lab": ("no-mail", 50),
     "tlsa-dropped-by-one.lab": ("dane", 0),
+    "weakest.lab": ("encrypted", 20),
+    "ta-wrong-name.lab": ("waits", 40),
+    "stale.lab": ("waits", 40),
 }
 
 
@@ -248,3 +251,22 @@ def test_an_address_needs_no_brackets(world: World) -> None:
 def test_case_and_a_final_dot_make_no_difference(world: World) -> None:
     for text in ("DANE.Lab", "dane.lab."):
         assert as_json(world, text)[0]["level"] == "dane"
+
+
+def test_the_weakest_server_is_named_where_servers_differ(world: World) -> None:
+    page = run(world, "weakest.lab").output
+    first = " ".join(page.split("DNS")[0].split())
+    assert "as strong as its weakest server: at mx2.weakest.lab mail is encrypted only" in first
+    assert "an attacker can block the others" in first
+
+
+def test_a_wrong_name_is_not_called_a_renewed_certificate(world: World) -> None:
+    assert as_json(world, "ta-wrong-name.lab") != as_json(world, "stale.lab")
+    assert "renewed" not in run(world, "ta-wrong-name.lab").output
+    assert "the certificate was renewed and the record was not" in run(world, "stale.lab").output
+
+
+def test_every_line_but_the_command_fits_the_terminal(world: World) -> None:
+    for domain in WANTED:
+        lines = run(world, domain).output.splitlines()
+        assert [line for line in lines if len(line) > 116 and not line.startswith("next")] == []

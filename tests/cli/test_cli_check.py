@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from danelaw.cli.check import command
+from danelaw.errors import DanelawError
 from danelaw.lab import SCENARIOS, Lab
 
 WANTED = {
@@ -270,3 +271,9 @@ def test_every_line_but_the_command_fits_the_terminal(world: World) -> None:
     for domain in WANTED:
         lines = run(world, domain).output.splitlines()
         assert [line for line in lines if len(line) > 116 and not line.startswith("next")] == []
+
+
+def test_a_mail_address_is_answered_with_the_command_for_its_domain(world: World) -> None:
+    with pytest.raises(DanelawError) as caught:
+        run(world, "anna@dane.lab")
+    assert caught.value.advice == "danelaw check dane.lab"

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from danelaw.cli import check_options
+from danelaw.cli.check_options import Routes
 from danelaw.cli.network import network, network_options
 from danelaw.cli.options import config_option, output, output_options
 from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
     from danelaw.address import Domain
-    from danelaw.cli.network import Network
     from danelaw.config import Config
     from danelaw.outbound.checkup import Checkup
     from danelaw.outbound.opening import Door
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from danelaw.routing import NextHop
     from danelaw.state import FetchPolicy, StateDatabase, STSStore
     from danelaw.tlspolicy import Override
-
-Routes = Mapping[tuple[str, int], tuple[str, int]]
 
 # A person waits for the answer, so a silent server gets less time than in a delivery.
 _CONNECT_SECONDS = 10.0
@@ -75,14 +74,14 @@ def command(
     Exit status: 0 verified on all servers, 10 verified on some, 20 encrypted only, 30 clear text, 40 mail waits,
     50 no mail here, 60 cannot tell.
     """
-    config = _configuration(config_file, usual_place=not servers)
+    config = check_options.configuration(config_file, usual_place=not servers)
     asked = network(servers, anchor_file, at)
     wanted = Wanted(
-        next_hop=_next_hop(domain, port, config),
-        resolver=_resolver_settings(asked, servers, anchor_file, config),
-        roots=_roots(roots_file, config),
+        next_hop=check_options.next_hop(domain, port, config),
+        resolver=check_options.resolver_settings(asked, servers, anchor_file, config),
+        roots=check_options.roots(roots_file, config),
         clock=asked.clock,
-        routes=_routes(routes, config),
+        routes=check_options.routes(routes, config),
         sts=not no_sts and (config is None or config.mta_sts.enabled),
         config=config,
         connect_seconds=timeout,
@@ -145,91 +144,6 @@ async def examine(domain: str, wanted: Wanted) -> Checkup:
             await store.close()
         database.close()
         await resolver.close()
-
-
-def _configuration(config_file: Path | None, *, usual_place: bool) -> Config | None:
-    """The configuration to go by, None without one. Raises `ConfigError` for one that is broken."""
-    from danelaw.cli.options import load_config
-    from danelaw.config import ConfigError, find
-
-    if config_file is not None:
-        return load_config(config_file)
-    if not usual_place:
-        return None
-    try:
-        found = find()
-    except ConfigError:
-        return None
-    return load_config(found)
-
-
-def _next_hop(domain: str, port: int | None, config: Config | None) -> NextHop:
-    """The next hop of a domain: by the configured route, else itself."""
-    from dataclasses import replace
-
-    from danelaw.routing import NextHop
-
-    hop = NextHop.from_text(_bracketed(domain))
-    if config is not None and hop.domain is not None and hop.mx:
-        from danelaw.config.effective import next_hop_for
-
-        routed = next_hop_for(config, hop.domain)
-        hop = NextHop.from_text(routed) if routed else hop
-    return hop if port is None else replace(hop, port=port)
-
-
-def _bracketed(text: str) -> str:
-    """A bare IP address can only mean the server itself: put it into the brackets of RFC 5321 §4.1.3."""
-    import ipaddress
-
-    try:
-        return f"[{ipaddress.ip_address(text)}]" if "%" not in text else text
-    except ValueError:
-        return text
-
-
-def _resolver_settings(
-    asked: Network, servers: tuple[str, ...], anchor_file: Path | None, config: Config | None
-) -> ResolverSettings:
-    """The configured resolver, with what the command line says instead."""
-    if config is None:
-        return asked.settings
-    from dataclasses import replace
-
-    from danelaw.gateway.settings import resolver_settings
-
-    settings = resolver_settings(config)
-    if servers:
-        settings = replace(settings, servers=asked.settings.servers)
-    return replace(settings, anchors=asked.settings.anchors) if anchor_file is not None else settings
-
-
-def _roots(roots_file: Path | None, config: Config | None) -> Roots | None:
-    """The public CAs; None when this machine has none, which then is a reason in words."""
-    from danelaw.pkix import Roots, RootsError
-
-    if roots_file is not None:
-        return Roots.from_file(roots_file)
-    if config is not None and config.tls.roots_file is not None:
-        return Roots.from_file(config.tls.roots_file)
-    try:
-        return Roots.system()
-    except RootsError:
-        return None
-
-
-def _routes(texts: tuple[str, ...], config: Config | None) -> Routes:
-    from danelaw.address import SocketAddress
-
-    routes = dict(config.lab.dial) if config is not None else {}
-    for text in texts:
-        try:
-            source, target = (SocketAddress.from_text(part).pair for part in text.split("="))
-        except ValueError as error:
-            words = str(error) if text.count("=") == 1 else f"{text!r} is not ADDR:PORT=ADDR:PORT"
-            raise click.UsageError(f"--route: {words}") from None
-        routes[source] = target
-    return routes
 
 
 def _state(wanted: Wanted) -> tuple[StateDatabase, tuple[Override, ...]]:

@@ -79,7 +79,7 @@ class Spool:
         """
         home = database.shard_directory(Path(directory), shard)
         try:
-            (home / "bodies").mkdir(mode=0o700, parents=True, exist_ok=True)
+            database.make_directory(home / "bodies")
             lock = database.lock_shard(home)
         except OSError as error:
             raise SpoolError(
@@ -100,8 +100,10 @@ class Spool:
         connection = database.open_writer(self.directory / database.DATABASE_NAME)
         connection.execute("INSERT OR IGNORE INTO setting VALUES ('salt', ?)", (secrets.token_bytes(16),))
         salt = connection.execute("SELECT value FROM setting WHERE name = 'salt'").fetchone()[0]
-        for directory in (self.directory, self.directory.parent):
-            database.sync_directory(directory)
+        # Names too: of the database, the shard and the spool, which a start that was killed may have made.
+        for directory in (self.directory, *self.directory.parents[:2]):
+            with contextlib.suppress(PermissionError):  # what lies above the spool may be closed to us
+                database.sync_directory(directory)
         return BatchWriter(connection, Redaction(self.settings.redact_addresses, salt))
 
     def _recover(self) -> None:

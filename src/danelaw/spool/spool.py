@@ -242,6 +242,13 @@ class Spool:
         """Remember a queue's back-off or suspension across restarts; rides with the next batch."""
         self._commits.later(lambda writer: writer.save_queue(key, suspended_until, failures, reason))
 
+    def bring_forward(self, latest: float, now: float) -> int:
+        """Make due `now` whatever is due after `latest`, claimed or not: a clock that ran ahead wrote that. Returns how
+        many recipients. Raises `SpoolError`.
+        """
+        with self._commits.exclusive() as writer:
+            return claims.bring_forward(writer.connection, latest, now)
+
     def queues(self) -> list[QueueRow]:
         """Every queue with something waiting or suspended: for `Scheduler.restore` at start. Raises `SpoolError`."""
         try:

@@ -42,9 +42,13 @@ class Victim:
         *,
         spool: Path | None = None,
         environment: dict[str, str] | None = None,
+        before: str = "",
     ) -> None:
-        """`spool` is below `directory` unless said; `environment` is added to this process's."""
+        """`spool` is below `directory` unless said; `environment` is added to this process's; `before` are Python
+        statements that the gateway's process begins with.
+        """
         self.directory, self.port, self.environment = directory, port, environment or {}
+        self.program = ["-c", f"{before}; from danelaw.cli import main; main()"] if before else ["-m", "danelaw"]
         self.config = directory / "danelaw.toml"
         self.config.write_text(
             CONFIG.format(
@@ -57,7 +61,7 @@ class Victim:
         """Start it; does not wait."""
         source = str(Path(__file__).resolve().parents[1] / "src")
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "danelaw", "serve", "--config", str(self.config),
+            sys.executable, *self.program, "serve", "--config", str(self.config),
             stderr=asyncio.subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": source, **self.environment},
         )  # fmt: skip
 

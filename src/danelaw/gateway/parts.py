@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,8 +72,15 @@ def assemble(config: Config, log: Log, metrics: Metrics, clock: Callable[[], flo
     surveyor = Surveyor(resolver, sts, overrides)
     relay, schedule = RelayPolicy(config), settings.retry_schedule(config)
     engine = _engine(config, spool, surveyor, roots, relay, schedule, log, metrics, clock)
+    admitted = settings.within_descriptors(config, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    if admitted is not config:
+        log.warning(
+            "connections",
+            reason=f"open files allow only {admitted.limits.connections} clients at once",
+            advice="raise LimitNOFILE in the service unit, or lower [limits] connections",
+        )
     intake = Intake(
-        config,
+        admitted,
         relay=relay,
         spool=spool,
         schedule=schedule,

@@ -17,6 +17,10 @@ from danelaw.spool import SpoolSettings
 if TYPE_CHECKING:
     from danelaw.config import Config
 
+RESERVED_DESCRIPTORS = 256
+"""For databases, bodies, name servers, policies, logs and operators."""
+_FEWEST_CLIENTS = 8
+
 
 def trust_anchors(path: Path | None) -> TrustAnchors:
     """The anchors in a zone-form file, or the root's shipped keys. Raises `DanelawError` naming the file."""
@@ -75,6 +79,18 @@ def spool_settings(config: Config) -> SpoolSettings:
         redact_addresses=config.history.redact,
         shortest_lifetime=shortest,
     )
+
+
+def within_descriptors(config: Config, allowed: int) -> Config:
+    """The configuration with no more clients at once than leave descriptors for the spool, deliveries and look-ups:
+    `allowed` is how many this process may have. A client above that is told 421 instead of meeting a closed door.
+    """
+    if allowed < 0:  # RLIM_INFINITY
+        return config
+    most = max(_FEWEST_CLIENTS, allowed - config.delivery.connections - RESERVED_DESCRIPTORS)
+    if config.limits.connections <= most:
+        return config
+    return config.model_copy(update={"limits": config.limits.model_copy(update={"connections": most})})
 
 
 def patience(config: Config) -> Patience:

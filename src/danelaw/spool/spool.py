@@ -79,7 +79,7 @@ class Spool:
         """
         home = database.shard_directory(Path(directory), shard)
         try:
-            (home / "bodies").mkdir(mode=0o700, parents=True, exist_ok=True)
+            database.make_directory(home / "bodies")
             lock = database.lock_shard(home)
         except OSError as error:
             raise SpoolError(
@@ -100,8 +100,10 @@ class Spool:
         connection = database.open_writer(self.directory / database.DATABASE_NAME)
         connection.execute("INSERT OR IGNORE INTO setting VALUES ('salt', ?)", (secrets.token_bytes(16),))
         salt = connection.execute("SELECT value FROM setting WHERE name = 'salt'").fetchone()[0]
-        for directory in (self.directory, self.directory.parent):
-            database.sync_directory(directory)
+        # Names too: of the database, the shard and the spool, which a start that was killed may have made.
+        for directory in (self.directory, *self.directory.parents[:2]):
+            with contextlib.suppress(PermissionError):  # what lies above the spool may be closed to us
+                database.sync_directory(directory)
         logsize.prime(self.directory / f"{database.DATABASE_NAME}-wal", self.settings.reserve // 8)
         return BatchWriter(connection, Redaction(self.settings.redact_addresses, salt))
 
@@ -240,6 +242,13 @@ class Spool:
     def save_queue(self, key: RoutingKey, suspended_until: float, failures: int, reason: str) -> None:
         """Remember a queue's back-off or suspension across restarts; rides with the next batch."""
         self._commits.later(lambda writer: writer.save_queue(key, suspended_until, failures, reason))
+
+    def bring_forward(self, latest: float, now: float) -> int:
+        """Make due `now` whatever is due after `latest`, claimed or not: a clock that ran ahead wrote that. Returns how
+        many recipients. Raises `SpoolError`.
+        """
+        with self._commits.exclusive() as writer:
+            return claims.bring_forward(writer.connection, latest, now)
 
     def queues(self) -> list[QueueRow]:
         """Every queue with something waiting or suspended: for `Scheduler.restore` at start. Raises `SpoolError`."""

@@ -129,4 +129,17 @@ def _facts(lab: Lab, config: Path) -> dict[str, object]:
             }
             for s in lab.scenarios
         ],
+        "senders": [
+            {
+                "domain": s.domain,
+                "publishes": s.publishes,
+                "client": s.client,
+                "helo": s.helo,
+                "mail_from": s.mail_from if s.identity == "mailfrom" else None,
+                "spf": s.spf,
+                "dnssec": s.dnssec,
+                "attack": s.attack,
+            }
+            for s in lab.senders
+        ],
     }

@@ -170,8 +170,9 @@ def failure(answer: Answer) -> str:
     """Why an answer cannot be used, in words."""
     why = answer.reason or (dns.rcode.to_text(answer.rcode) if answer.rcode else answer.status.value)
     if answer.status is DNSSECStatus.BOGUS:
-        return f"{answer.question}: the answer does not verify: {why}"
-    return f"{answer.question}: {why}"
+        why = f"the answer does not verify: {why}"
+    question = str(answer.question)
+    return why if question in why else f"{question}: {why}"
 
 
 def _name_for_macro(names: Sequence[dns.name.Name], domain: dns.name.Name | None) -> str:

@@ -256,6 +256,22 @@ def test_an_explanation_is_no_longer_than_allowed() -> None:
     assert found.explanation == "x" * 500
 
 
+def test_a_published_explanation_has_a_size() -> None:
+    long = '"' + '" "'.join(["%{S}" * 60] * 9) + '"'
+    found = _said("v=spf1 -all exp=why.example", f"why.example. TXT {long}")
+    assert found.explanation == ""
+    assert found.trace[-1].note == "it has 2160 octets; 2048 are read at most"
+
+
+def test_words_stay_short_enough_for_a_header() -> None:
+    record = "v=spf1 a:" + "%{d1}." * 58 + "x.example -all"
+    strings = '" "'.join(record[start : start + 200] for start in range(0, len(record), 200))
+    found = _run(_dns(f'example.org. TXT "{strings}"', "*.x.example. A 192.0.2.7"))
+    assert found.result is SPFResult.PASS
+    assert len(found.mechanism) == 200
+    assert len(found.reason) <= 600
+
+
 # The trace
 
 

@@ -181,10 +181,10 @@ def test_redirect_is_ignored_beside_all_and_nothing_is_evaluated_behind_it() -> 
 
 
 def test_a_long_run_of_macros_is_read_in_one_pass() -> None:
-    """No input makes the parser slow: 16 KiB of near misses."""
+    """No input makes the parser slow: 8 KiB of near misses."""
     for piece in ("%{d}", "/", "//", "a.", "-", "%%", "1"):
-        parse("v=spf1 a:" + piece * (16_000 // len(piece)))
-    assert isinstance(parse("v=spf1 a:%{d" + "9" * 16_000 + "}"), Record)
+        parse("v=spf1 a:" + piece * (8_000 // len(piece)))
+    assert isinstance(parse("v=spf1 a:%{d" + "9" * 8_000 + "}"), Record)
 
 
 # Macros
@@ -249,6 +249,7 @@ def test_a_long_name_loses_labels_on_its_left() -> None:
     name = ".".join(["a" * 30] * 9) + ".example.org"
     assert fit(name) == ".".join(["a" * 30] * 7) + ".example.org"
     assert fit("a" * 300) == "a" * 300
+    assert len(fit("a." * 2_000_000)) <= 253
 
 
 _TERMS = st.sampled_from(

@@ -154,6 +154,8 @@ def _print(shown: Output, request: Request, evaluation: Evaluation) -> None:
 
 
 def _step_symbol(step: Step) -> Symbol:
+    if step.outcome == "match" and step.term[:1] == "-":
+        return Symbol.STOPPED
     if step.outcome in ("match", "record"):
         return Symbol.VERIFIED if all(answer.secure for answer in step.answers) else Symbol.CLEAR
     return Symbol.STOPPED if step.outcome in (SPFResult.TEMPERROR.value, SPFResult.PERMERROR.value) else Symbol.NONE

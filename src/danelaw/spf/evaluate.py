@@ -29,6 +29,10 @@ class _Outcome(NamedTuple):
     domain: str = ""
 
 
+_SHOWN = 200
+"""Characters of a directive in a reason."""
+_MOST_WORDS = 600
+"""Characters of a reason: it has to fit into a line of a header."""
 _PENDING = Step(0, "", "", (), "", "")
 
 
@@ -57,7 +61,7 @@ def evaluate(
         identity=request.identity,
         domain=request.domain,
         sender=request.sender,
-        reason=outcome.reason,
+        reason=outcome.reason[:_MOST_WORDS],
         mechanism=outcome.mechanism,
         explanation=explanation,
         dnssec=dnssec,
@@ -82,7 +86,7 @@ def _check_host(inquiry: Inquiry, domain: str, depth: int) -> Lookup[_Outcome]:
             else:
                 directive, note = yield from _directive(inquiry, step, domain, depth)
             if directive is not None:
-                text = directive.to_text()
+                text = directive.to_text()[:_SHOWN]
                 reason = f"{text} in the record of {domain} matches: {note}"
                 return _Outcome(directive.qualifier.result, reason, text, record, domain)
         target = yield from _redirect(inquiry, record, domain, depth)
@@ -133,7 +137,7 @@ def _network(inquiry: Inquiry, run: Networks, domain: str, depth: int) -> tuple[
     """The first network of a run that holds the client (RFC 7208 §5.6), and a note."""
     directive = run.find(inquiry.address, inquiry.version)
     if directive is None:
-        text, outcome, note = run.text, "no match", f"{inquiry.client} is in none of them"
+        text, outcome, note = run.text, "no match", f"{inquiry.client} is in no such network"
     else:
         text, outcome, note = directive.to_text(), "match", f"{inquiry.client} is in it"
     inquiry.trace.append(Step(depth, domain, text, (), outcome, note))

@@ -8,6 +8,7 @@ from dns.rdtypes.ANY.TXT import TXT
 from danelaw.dnsdata import Answer, Lookup, Question
 from danelaw.spf.errors import RecordError
 from danelaw.spf.inquiry import Inquiry, failure
+from danelaw.spf.limits import MAX_EXPLANATION_SIZE
 from danelaw.spf.macro import MacroString, fit
 from danelaw.spf.request import absolute_name
 from danelaw.spf.result import Step
@@ -41,8 +42,11 @@ def _explanation(inquiry: Inquiry, modifier: Explanation, domain: str, heard: li
     texts = [rdata for rdata in answer.records if isinstance(rdata, TXT)]
     if len(texts) != 1:
         return "", f"{target} has {len(texts)} TXT records; one is needed"
+    octets = b"".join(texts[0].strings)
+    if len(octets) > MAX_EXPLANATION_SIZE:
+        return "", f"it has {len(octets)} octets; {MAX_EXPLANATION_SIZE} are read at most"
     try:
-        words = MacroString.explanation(b"".join(texts[0].strings).decode("latin-1"))
+        words = MacroString.explanation(octets.decode("latin-1"))
     except RecordError as error:
         return "", error.reason
     text = yield from inquiry.expand(words, domain, heard)

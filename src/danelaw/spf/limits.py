@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MAX_RECORD_SIZE = 16_384
+MAX_RECORD_SIZE = 8_192
 """Octets of one record that are read; RFC 7208 §3.4 asks publishers to stay below 512."""
+MAX_EXPLANATION_SIZE = 2_048
+"""Octets of a published explanation that are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,9 @@ class MacroString:
 
     def expand(self, values: Mapping[str, str]) -> str:
         """The expansion; `values` has a value for each of `letters`."""
-        return "".join(part if isinstance(part, str) else part.transform(values[part.letter]) for part in self.parts)
+        # A record may repeat one macro thousands of times: it is worked out once.
+        known = {part: part.transform(values[part.letter]) for part in self.parts if isinstance(part, Macro)}
+        return "".join(part if isinstance(part, str) else known[part] for part in self.parts)
 
     def to_text(self) -> str:
         """As it was published."""
@@ -93,12 +95,9 @@ class MacroString:
 
 def fit(name: str) -> str:
     """An expanded name without as many labels on its left as make it longer than 253 characters (RFC 7208 §7.3)."""
-    while len(name) > 253:
-        _, dot, rest = name.partition(".")
-        if not dot:
-            return name
-        name = rest
-    return name
+    if len(name) <= 253:
+        return name
+    return name[name.find(".", len(name) - 254) + 1 :]
 
 
 def _split(value: str, delimiters: str) -> list[str]:

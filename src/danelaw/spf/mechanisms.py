@@ -31,7 +31,7 @@ def match_a(inquiry: Inquiry, mechanism: A, domain: str, heard: list[Answer]) ->
     heard.append(answer)
     found = len(need(answer).records)
     if inquiry.holds(answer, mechanism.ipv4_prefix, mechanism.ipv6_prefix):
-        return True, f"{inquiry.client} is among the addresses of {text}"
+        return True, f"{inquiry.client} {_belongs(inquiry, mechanism)} an address of {text}"
     return False, f"{text} has {_counted(found, 'other address', 'other addresses')}"
 
 
@@ -53,7 +53,8 @@ def match_mx(inquiry: Inquiry, mechanism: MX, domain: str, heard: list[Answer]) 
     heard.extend(answers)
     for host, found in zip(hosts, answers, strict=True):
         if inquiry.holds(found, mechanism.ipv4_prefix, mechanism.ipv6_prefix):
-            return True, f"{inquiry.client} is among the addresses of {_shown(host)}, an MX host of {text}"
+            belongs = _belongs(inquiry, mechanism)
+            return True, f"{inquiry.client} {belongs} an address of {_shown(host)}, an MX host of {text}"
     for found in answers:
         need(found)
     return False, f"{text} has {_counted(len(hosts), 'other MX host', 'other MX hosts')}"
@@ -97,6 +98,11 @@ MATCHES: Mapping[type, Callable[[Inquiry, Any, str, list[Answer]], Lookup[Verdic
 def _no_name(text: str) -> Verdict:
     """RFC 7208 §4.8 leaves it open; a name that cannot exist is treated like one that does not."""
     return False, f"{text[:80]!r} cannot be a name in DNS"
+
+
+def _belongs(inquiry: Inquiry, mechanism: A | MX) -> str:
+    prefix, width = (mechanism.ipv4_prefix, 32) if inquiry.version == 4 else (mechanism.ipv6_prefix, 128)
+    return "is" if prefix == width else f"shares /{prefix} with"
 
 
 def _shown(name: dns.name.Name) -> str:

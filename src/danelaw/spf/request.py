@@ -13,6 +13,8 @@ from danelaw.address import Domain
 from danelaw.address.domain import DomainError
 from danelaw.spf.result import Identity
 
+_MOST_CHARACTERS = 254  # 253 and a final dot
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -64,12 +66,16 @@ def ascii_domain(domain: str) -> str:
         return domain
 
 
-@lru_cache(maxsize=4_096)
 def absolute_name(text: str) -> dns.name.Name | None:
     """A name to ask DNS about; None for empty or too long labels, and for octets no question of ours should carry.
 
     There is no escaping in expanded names (RFC 7208 §4.8): a backslash is a character like any other.
     """
+    return _absolute_name(text) if len(text) <= _MOST_CHARACTERS else None
+
+
+@lru_cache(maxsize=4_096)
+def _absolute_name(text: str) -> dns.name.Name | None:
     bare = text.removesuffix(".")
     if not bare.isascii() or not bare.isprintable():
         return None

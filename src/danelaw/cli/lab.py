@@ -95,6 +95,7 @@ def _show(out: Output, lab: Lab, config: Path, seconds: float) -> None:
     out.line(f"  resolver      {host}:{port}   UDP and TCP; does not validate, that is the gateway's work")
     out.line(f"  trust anchor  {lab.anchors_text.strip()}")
     out.line(f"  gateway       {config}   resolver, trust anchor, public CA and {len(lab.routes)} routes")
+    out.line(f"  senders       {len(lab.senders)} domains to try danelaw spf with; --json lists them")
     out.line()
     out.line(f"  danelaw dns _25._tcp.mx.dane.lab TLSA --server {host}:{port} --anchor {config.parent / 'root.key'}")
     out.line("  Ends with Ctrl-C.")
@@ -128,5 +129,18 @@ def _facts(lab: Lab, config: Path) -> dict[str, object]:
                 "rules": [*s.rules, *s.defects],
             }
             for s in lab.scenarios
+        ],
+        "senders": [
+            {
+                "domain": s.domain,
+                "publishes": s.publishes,
+                "client": s.client,
+                "helo": s.helo,
+                "mail_from": s.mail_from if s.identity == "mailfrom" else None,
+                "spf": s.spf,
+                "dnssec": s.dnssec,
+                "attack": s.attack,
+            }
+            for s in lab.senders
         ],
     }

@@ -14,15 +14,27 @@ address asked for. Nothing here uses danelaw's own SMTP, DNSSEC, DANE or MTA-STS
         lab.received("dane.lab")        # what arrived, with the TLS it came by
         lab.exposed("stripped.lab")     # what anybody got to see; () when nothing was transmitted
 
-A `Scenario` declares a destination and what a correct gateway makes of it; its default is the happy path.
+A `Scenario` declares a destination and what a correct gateway makes of it; its default is the happy path. A `Sender`
+declares a domain mail may claim to come from, and what SPF says about it.
 """
 
-from danelaw.lab.catalogue import SCENARIOS
+from danelaw.lab.catalogue import SCENARIOS, SENDERS
 from danelaw.lab.channel import TLSFacts
 from danelaw.lab.lab import Lab
 from danelaw.lab.nameserver import Manners
 from danelaw.lab.received import ReceivedMessage
 from danelaw.lab.scenario import Scenario
+from danelaw.lab.sender import Sender
 from danelaw.lab.world import RememberedPolicy
 
-__all__ = ["SCENARIOS", "Lab", "Manners", "ReceivedMessage", "RememberedPolicy", "Scenario", "TLSFacts"]
+__all__ = [
+    "SCENARIOS",
+    "SENDERS",
+    "Lab",
+    "Manners",
+    "ReceivedMessage",
+    "RememberedPolicy",
+    "Scenario",
+    "Sender",
+    "TLSFacts",
+]

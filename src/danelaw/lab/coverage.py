@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from danelaw.lab.catalogue import SCENARIOS
+from danelaw.lab.catalogue import SCENARIOS, SENDERS
 from danelaw.lab.rules import DEFECTS, RESULTS, RULES, Defect, Result, Rule
 from danelaw.lab.scenario import Scenario
 
@@ -68,7 +68,7 @@ def strays(scenarios: Sequence[Scenario]) -> list[tuple[str, Result]]:
 
 def reference() -> str:
     """docs/lab.md for the whole catalogue."""
-    return page(SCENARIOS)
+    return page(SCENARIOS) + "\n" + _senders()
 
 
 def page(scenarios: Sequence[Scenario]) -> str:
@@ -95,6 +95,21 @@ def _destinations(scenarios: Sequence[Scenario]) -> str:
         )
         row = (name, scenario.publishes, scenario.outcome, scenario.protection, scenario.level, why)
         lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _senders() -> str:
+    lines = [
+        f"## {len(SENDERS)} senders\n",
+        "Domains that mail may claim to come from, and what `danelaw spf --ip CLIENT --helo NAME --mail-from ADDRESS`",
+        "with the lab's resolver and trust anchor says: the result, and the weakest DNSSEC status it rests on.\n",
+        "| from | publishes | client | result | DNSSEC |",
+        "|---|---|---|---|---|",
+    ]
+    for sender in SENDERS:
+        name = sender.helo + " (HELO)" if sender.identity == "helo" else sender.mail_from
+        name += " (attack)" if sender.attack else ""
+        lines.append(f"| {name} | `{sender.publishes}` | {sender.client} | {sender.spf} | {sender.dnssec} |")
     return "\n".join(lines) + "\n"
 
 

@@ -15,7 +15,7 @@ import dns.name
 
 from danelaw.dnssec import TrustAnchors
 from danelaw.lab.attackers import ImpersonatingProxy, StrippingProxy
-from danelaw.lab.catalogue import SCENARIOS
+from danelaw.lab.catalogue import SCENARIOS, SENDERS
 from danelaw.lab.certificates import Credential
 from danelaw.lab.channel import Conversation, Listener
 from danelaw.lab.mailhost import MailHost
@@ -23,6 +23,7 @@ from danelaw.lab.nameserver import Manners, NameServer
 from danelaw.lab.policyhost import PolicyServer
 from danelaw.lab.received import Journal, ReceivedMessage
 from danelaw.lab.scenario import Attack, Scenario
+from danelaw.lab.sender import Sender
 from danelaw.lab.world import PlacedHost, PlacedPolicy, RememberedPolicy, World
 from danelaw.resolver import ResolverSettings
 
@@ -33,15 +34,20 @@ _LISTEN = "127.0.0.1"
 class Lab:
     """An internet in a box.
 
-    `scenarios` default to all of the catalogue; `now` (POSIX seconds) fixes the dates of certificates and
+    `scenarios` and `senders` default to all of the catalogue; `now` (POSIX seconds) fixes the dates of certificates and
     signatures; with `port25` mail hosts listen on port 25 of their own addresses (needs root), else on free high
     ports to which `routes` lead. Use as an asynchronous context, or `start()` and `close()`.
     """
 
     def __init__(
-        self, scenarios: Sequence[Scenario] = SCENARIOS, *, now: float | None = None, port25: bool = False
+        self,
+        scenarios: Sequence[Scenario] = SCENARIOS,
+        *,
+        senders: Sequence[Sender] = SENDERS,
+        now: float | None = None,
+        port25: bool = False,
     ) -> None:
-        self.world = World(scenarios, time.time() if now is None else now)
+        self.world = World(scenarios, time.time() if now is None else now, senders)
         self.journal = Journal()
         self.routes: dict[tuple[str, int], tuple[str, int]] = {}
         self.policy_servers: dict[str, PolicyServer] = {}
@@ -54,6 +60,11 @@ class Lab:
     def scenarios(self) -> tuple[Scenario, ...]:
         """The destinations, in the order of the catalogue."""
         return self.world.scenarios
+
+    @property
+    def senders(self) -> tuple[Sender, ...]:
+        """The domains mail may claim to come from, in the order of the catalogue."""
+        return self.world.senders
 
     @property
     def roots_pem(self) -> bytes:

@@ -26,7 +26,9 @@ from danelaw.lab.scenario import (
     Issuer,
     PolicyHost,
     Scenario,
+    SideZone,
 )
+from danelaw.lab.sender import Sender
 from danelaw.lab.tlsa import tlsa_rdata
 from danelaw.lab.zone import Zone
 
@@ -85,8 +87,9 @@ class RememberedPolicy:
 class World:
     """Everything about the lab that needs no event loop; `now` in POSIX seconds fixes all dates."""
 
-    def __init__(self, scenarios: Sequence[Scenario], now: float) -> None:
+    def __init__(self, scenarios: Sequence[Scenario], now: float, senders: Sequence[Sender] = ()) -> None:
         self.scenarios = tuple(scenarios)
+        self.senders = tuple(senders)
         self.now = now
         self.authorities = Authorities(now)
         self.window = Window(int(now) - 2 * _DAY, int(now) + 14 * _DAY)
@@ -100,6 +103,8 @@ class World:
         self._top_level()
         for scenario in self.scenarios:
             self._zones(scenario)
+        for sender in self.senders:
+            self._sender(sender)
         for scenario in self.scenarios:
             self._populate(scenario)
         self._delegate()
@@ -151,6 +156,12 @@ class World:
             self._zone(origin, scenario.signed, scenario.denial, scenario.algorithm, scenario.spare_keys, named)
             self.zones[origin].add_text(scenario.records)
         for side in scenario.also_zones:
+            origin = dns.name.from_text(side.origin)
+            self._zone(origin, side.signed, side.denial)
+            self.zones[origin].add_text(side.records)
+
+    def _sender(self, sender: Sender) -> None:
+        for side in (SideZone(origin=sender.domain, signed=sender.signed, records=sender.records), *sender.also_zones):
             origin = dns.name.from_text(side.origin)
             self._zone(origin, side.signed, side.denial)
             self.zones[origin].add_text(side.records)
@@ -239,9 +250,10 @@ class World:
             self.policies.append(PlacedPolicy(scenario, address, policy, shown))
 
     def _placed_faults(self) -> Iterable[PlacedFault]:
-        for scenario in self.scenarios:
-            for fault in scenario.faults:
-                yield PlacedFault.place(fault, dns.name.from_text(scenario.domain))
+        everybody: tuple[Scenario | Sender, ...] = (*self.scenarios, *self.senders)
+        for declared in everybody:
+            for fault in declared.faults:
+                yield PlacedFault.place(fault, dns.name.from_text(declared.domain))
 
 
 def host_name(host: Host, domain: str) -> str:

@@ -10,9 +10,26 @@ import asyncio
 import selectors
 import time
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from danelaw.gateway.rehearsal import Rehearsal
 
 T = TypeVar("T")
+# Where a minute is a second the usual patience of a connection is over before a busy machine has turned round.
+PATIENT = "".join(
+    f'{step}_timeout = "30m"\n' for step in ("connect", "handshake", "greeting", "command", "data", "accept")
+)
+
+
+async def patiently(rehearsal: Rehearsal) -> None:
+    """Start the rehearsal's gateway again with time-outs that fit a fast loop."""
+    text = rehearsal.config_file.read_text()
+    for old, new in (('"3s"', '"120s"'), ('"5s"', '"180s"'), ('"1s"', '"15s"'), ('"10s"', '"120s"')):
+        assert old in text
+        text = text.replace(old, new)
+    rehearsal.config_file.write_text(text)
+    await rehearsal.restart()
 
 
 class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reliability_time import DayClock, run_fast
+from reliability_time import PATIENT, DayClock, patiently, run_fast
 from tests.ends import Running, Sink, gateway, until
 
 from danelaw.doctor import Severity
@@ -24,7 +24,7 @@ from danelaw.lab.scenario import Scenario
 DAY = 86_400.0
 BOTH = pytest.mark.parametrize("jump", [DAY, -DAY], ids=["ahead", "back"])
 # An hour of life: to a clock a day ahead it is over, and so is everything else that is measured in hours.
-SHORT = '[queue]\nlifetime = "1h"\nwarn_after = "30m"\n'
+SHORT = PATIENT + '[queue]\nlifetime = "1h"\nwarn_after = "30m"\n'
 LATER = "451 4.3.2 later"
 
 
@@ -212,6 +212,27 @@ def test_a_restart_after_the_clock_was_ahead_does_not_wait_for_that_day(tmp_path
     play(told())
 
 
+def test_a_machine_that_comes_up_with_its_clock_ahead_returns_nothing_before_a_try(tmp_path: Path) -> None:
+    """Or after a day of being off: lifetimes are over, and the mail is delivered all the same."""
+
+    async def told() -> None:
+        door = Door()
+        clock = DayClock(asyncio.get_running_loop())
+        async with Sink(door) as sink:
+            async with gateway(tmp_path, sink.smarthost + SHORT, clock=clock) as running:
+                number = await running.send("r@x.test")
+                await running.tried(number)
+            clock.jump(DAY)
+            async with gateway(tmp_path, sink.smarthost + SHORT, clock=clock) as running:
+                assert running.lines("patient")
+                await running.tried(number, 3)
+                door.open = True
+                await running.reaches(number, "delivered")
+            assert [taken.mail for taken in sink.taken if "FROM:<>" in taken.mail] == []
+
+    play(told())
+
+
 def test_a_clock_that_stays_ahead_is_believed_after_an_hour(tmp_path: Path) -> None:
     """Time to repair it; then it is right, and mail that cannot be delivered is returned as it should be."""
 
@@ -257,6 +278,7 @@ def test_signatures_out_of_date_by_a_wrong_clock_make_mail_wait_loudly_and_go_wh
         # Signed so that they are good for twelve hours more.
         made = clock() - 13.5 * DAY
         async with Rehearsal((SIGNED,), tmp_path, clock=clock, made=made) as rehearsal:
+            await patiently(rehearsal)
             gateway = rehearsal.gateway
             await until(lambda: gateway.resolver_report is not None, "the first probe")
             assert gateway.resolver_report is not None

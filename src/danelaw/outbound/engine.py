@@ -81,7 +81,7 @@ class Engine:
     def start(self) -> None:
         """Restore the queues from disk and begin."""
         now = self._clock()
-        self._lifetimes.trusts_clock(now, self._loop.time())  # from now on a jump is seen
+        self._lifetimes.begin(now, self._loop.time())
         # A clock that ran ahead in an earlier run must not make mail wait now; an operator's suspension stays.
         latest = now + self._lifetimes.longest_wait
         self._spool.bring_forward(latest, now)

@@ -88,6 +88,18 @@ class Lifetimes:
         schedules = (self._schedule, self._scheduler.settings.backoff)
         return max(max(schedule.waits) * (1 + schedule.jitter) for schedule in schedules)
 
+    def begin(self, now: float, monotonic: float) -> None:
+        """At start. Whether the gateway was down for long or the machine came up with a wrong clock cannot be told, and
+        either way mail deserves a try before it is returned: nothing is given up for an hour then.
+        """
+        alive = self._spool.last_alive
+        if alive is not None and now - alive > GRACE:
+            self._patient_until = monotonic + GRACE
+            self._log.event(
+                "patient", reason=f"the last run ended {now - alive:.0f} s ago: no mail is returned for an hour"
+            )
+        self._examine_clock(now, monotonic)
+
     def trusts_clock(self, now: float, monotonic: float) -> bool:
         """False while the clock must not end anything, since it jumped ahead a while ago or just now."""
         self._examine_clock(now, monotonic)

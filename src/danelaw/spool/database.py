@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -60,6 +61,20 @@ def lock_shard(directory: Path) -> int:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
     return descriptor
+
+
+def last_alive(directory: Path) -> float | None:
+    """When a process last worked on this shard, by its clock (POSIX seconds); None for a new one."""
+    try:
+        return (directory / LOCK_NAME).stat().st_mtime
+    except OSError:
+        return None
+
+
+def still_alive(directory: Path, now: float) -> None:
+    """Remember that a process works on this shard; what cannot be remembered is no fault."""
+    with contextlib.suppress(OSError):
+        os.utime(directory / LOCK_NAME, (now, now))
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

@@ -30,7 +30,8 @@ SPACE_CHECK_SECONDS = 1.0
 
 
 class Spool:
-    """One shard. `recovered` counts the deliveries a crash may repeat, `orphans` the body files removed at start.
+    """One shard. `recovered` counts the deliveries a crash may repeat, `orphans` the body files removed at start;
+    `last_alive` is when an earlier process last worked on it (POSIX seconds), None when there was none.
 
     Everything but `BodyWriter.close` is called on one thread: the loop's, or a command's when no server runs.
     """
@@ -49,6 +50,7 @@ class Spool:
         self.shard = shard
         self.settings = settings
         self.recovered = 0
+        self.last_alive: float | None = None
         self.orphans = 0
         self._lock = lock
         self._clock = clock
@@ -80,6 +82,7 @@ class Spool:
         home = database.shard_directory(Path(directory), shard)
         try:
             database.make_directory(home / "bodies")
+            alive = database.last_alive(home)
             lock = database.lock_shard(home)
         except OSError as error:
             raise SpoolError(
@@ -87,6 +90,7 @@ class Spool:
             ) from error
         try:
             spool = cls(home, shard, lock, settings, clock, commit)
+            spool.last_alive = alive
             spool._recover()
         except (sqlite3.Error, OSError) as error:
             os.close(lock)
@@ -304,6 +308,7 @@ class Spool:
 
     def sweep(self, now: float) -> int:
         """A short step of forgetting; call every few seconds. Returns what went. Raises `SpoolError`."""
+        database.still_alive(self.directory, now)
         with self._commits.exclusive() as writer:
             removed = retention.forget(writer, self.settings, now)
             retention.give_back_pages(writer.connection)

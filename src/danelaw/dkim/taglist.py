@@ -1,0 +1,138 @@
+"""Lists of tag=value, which signatures and key records share (RFC 6376 §3.2, erratum 5070; RFC 8616 §5 for UTF-8)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from danelaw.dkim.errors import TagListError
+
+MAX_TAGS = 64
+
+_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_]*\Z")
+# VALCHAR and white space between; octets above 127 are UTF-8 (RFC 8616 §5), a semicolon cannot get here.
+_VALUE = re.compile(rb"[!-~\x80-\xff \t]*\Z")
+_FOLD = re.compile(rb"\r?\n(?=[ \t])")
+_WSP = " \t"
+_FWS = b" \t\r\n"
+_SPACE = re.compile(r"[ \t]+")
+_WORD = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?\Z")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class TagList(Mapping[str, str]):
+    """Names and values in the order of the text; a value holds no folding and no white space at its ends."""
+
+    tags: dict[str, str]
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, *, max_octets: int) -> TagList:
+        """Read a list, folded or not. Raises `TagListError` saying which part is wrong."""
+        if len(raw) > max_octets:
+            raise TagListError(f"the tag list has {len(raw)} octets, more than the {max_octets} read here")
+        specs = raw.split(b";")
+        if not specs[-1].strip(_FWS):
+            specs.pop()
+        if not specs:
+            raise TagListError("the tag list is empty")
+        if len(specs) > MAX_TAGS:
+            raise TagListError(f"the tag list has more than {MAX_TAGS} tags")
+        tags: dict[str, str] = {}
+        for spec in specs:
+            name, value = _spec(spec)
+            if name in tags:
+                raise TagListError(f"the tag {name}= stands twice")
+            tags[name] = value
+        return cls(tags)
+
+    def words(self, name: str, *, star: bool = False) -> tuple[str, ...]:
+        """The colon-separated hyphenated words of a tag; with `star`, "*" is one. Raises `TagListError`."""
+        found = tuple(part.strip(_WSP) for part in self.tags[name].split(":"))
+        for word in found:
+            if not _WORD.match(word) and not (star and word == "*"):
+                raise TagListError(f"{name}= has {word[:40]!r} where a word is expected")
+        return found
+
+    def octets(self, name: str) -> bytes:
+        """The base64 of a tag decoded, white space ignored. Raises `TagListError`."""
+        text = _SPACE.sub("", self.tags[name])
+        if not text:
+            raise TagListError(f"{name}= is empty")
+        # The grammar lets the padding be left out (RFC 6376 §2.10).
+        padded = text if text.endswith("=") else text + "=" * (-len(text) % 4)
+        if not _BASE64.match(padded) or len(padded) % 4:
+            raise TagListError(f"{name}= is not base64")
+        try:
+            return base64.b64decode(padded, validate=True)
+        except binascii.Error:
+            raise TagListError(f"{name}= is not base64") from None
+
+    def number(self, name: str, digits: int) -> int:
+        """An unsigned decimal number of at most `digits` digits. Raises `TagListError`."""
+        text = self.tags[name]
+        if not (text.isascii() and text.isdigit() and len(text) <= digits):
+            raise TagListError(f"{name}= is {text[:20]!r}, not a number of 1 to {digits} digits")
+        return int(text)
+
+    def __getitem__(self, name: str) -> str:
+        return self.tags[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tags)
+
+    def __len__(self) -> int:
+        return len(self.tags)
+
+
+def _spec(spec: bytes) -> tuple[str, str]:
+    before, equals, after = spec.partition(b"=")
+    name, value = before.strip(_FWS), after.strip(_FWS)
+    if not equals:
+        shown = name[:40].decode("ascii", "replace")
+        raise TagListError(f"{shown!r} is no tag=value" if name else "two semicolons have nothing between them")
+    if not _NAME.match(name):
+        raise TagListError(f"{name[:40].decode('ascii', 'replace')!r} is no name of a tag")
+    if b"\n" in value:
+        value = _FOLD.sub(b"", value)
+    shown = name[:20].decode("ascii")
+    if not _VALUE.match(value):
+        raise TagListError(f"{shown}= holds a control character")
+    try:
+        return name.decode("ascii"), value.decode("utf-8")
+    except UnicodeDecodeError:
+        raise TagListError(f"{shown}= holds octets that are no UTF-8") from None
+
+
+def without_value(raw: bytes, tag: bytes) -> bytes:
+    """The list with the value of one tag, and all white space around the value, deleted (RFC 6376 §3.7).
+
+    Every other octet stays as it is: the rest is what was signed.
+    """
+    start = 0
+    for spec in raw.split(b";"):
+        name, equals, after = spec.partition(b"=")
+        if equals and name.strip(_FWS) == tag:
+            value = start + len(name) + 1
+            return raw[:value] + raw[value + len(after) :]
+        start += len(spec) + 1
+    return raw
+
+
+def fold(parts: list[str], *, first: int, width: int = 76) -> str:
+    """Join parts that may be broken between into lines of at most `width` (a longer part stays whole).
+
+    `first` is what already stands on the first line. Continuation lines begin with a space.
+    """
+    lines, column = [""], first
+    for part in parts:
+        if column + len(part) > width and lines[-1]:
+            lines.append("")
+            column = 1
+            part = part.lstrip(_WSP)
+        lines[-1] += part
+        column += len(part)
+    return "\r\n ".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -32,6 +33,8 @@ from danelaw.dkim import (
 from danelaw.dkim.canonical import Octets
 from danelaw.dkim.sign import covered
 
+_BARE_LINE_END = re.compile(r"[\r\n](?![\n \t])")
+
 # RFC 8617 §4.1.2: signatures of others too, no Authentication-Results, no ARC fields.
 DEFAULT_SEAL_SETTINGS = SignSettings(headers=(*DEFAULT_HEADERS, "DKIM-Signature"), oversigned=())
 
@@ -57,6 +60,8 @@ class ARCSealing:
         self._key = key
         self._settings = settings
         self._status = status
+        if _BARE_LINE_END.search(results):
+            raise ARCError("the results have a line end that folds nothing")
         self.needless = False
         self._before = self._earlier_fields()
         self._instance = self._next_instance()

@@ -38,9 +38,10 @@ class PrivateKey:
                 "the key is encrypted", advice="openssl pkey -in KEY.pem -out PLAIN.pem; chmod 600 PLAIN.pem"
             )
         try:
-            return cls.from_key(load_pem_private_key(data, None))
+            key = load_pem_private_key(data, None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             raise KeyRefused("there is no private key in PEM form", advice="danelaw dkim key --help") from None
+        return cls.from_key(key)
 
     @classmethod
     def from_key(cls, key: object) -> PrivateKey:

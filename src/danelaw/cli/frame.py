@@ -24,6 +24,7 @@ COMMANDS: dict[str, Verb] = {
     "queue": Verb("look", "List, show, hold, release, retry, return or drop waiting messages."),
     "check": Verb("look", "Say how a domain's mail would be protected. Sends nothing."),
     "dns": Verb("look", "Look up a name and say what its signatures prove."),
+    "dkim": Verb("look", "Verify the signatures of a message, sign one, make keys."),
     "override": Verb("change", "Set, list or remove your own rule for a destination."),
     "tlsa": Verb("change", "Print the TLSA records that match a certificate or key."),
     "send": Verb("test", "Hand a message to a server, for trying."),

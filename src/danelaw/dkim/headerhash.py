@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from danelaw.dkim.canonical import Canonicalization, canonical_field
@@ -31,19 +31,23 @@ class HeaderFields:
         """Where fields of a name stand, top first; the name in lower case."""
         return self._by_name.get(name, [])
 
-    def selected(self, names: Iterable[str], without: int | None = None) -> Iterator[int]:
+    def selected(self, names: Iterable[str], without: int | None = None) -> list[int]:
         """The fields h= names: of a name that stands several times the lowest first, each once (RFC 6376 §5.4.2).
 
         `without` is the signature itself, which its h= never means (§3.7).
         """
         left: dict[bytes, list[int]] = {}
-        for text in names:
-            name = text.lower().encode("utf-8")
+        found = []
+        for name in ":".join(names).lower().encode("utf-8").split(b":"):
             stack = left.get(name)
             if stack is None:
-                stack = left[name] = [index for index in self.indices(name) if index != without]
+                stack = self._by_name.get(name)
+                if stack is None:
+                    continue
+                stack = left[name] = [index for index in stack if index != without]
             if stack:
-                yield stack.pop()
+                found.append(stack.pop())
+        return found
 
     def canonical(self, index: int, how: Canonicalization) -> bytes:
         """A field in canonical form."""

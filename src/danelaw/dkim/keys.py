@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import dns.name
 import dns.rcode
@@ -46,6 +47,11 @@ def key_question(domain: Domain, selector: str) -> Question:
 
     Raises `SignatureError` when that is too long for a name.
     """
+    return _question(domain, selector)
+
+
+@lru_cache(maxsize=4096)
+def _question(domain: Domain, selector: str) -> Question:
     try:
         name = dns.name.from_text(f"{selector}._domainkey.{domain.ascii}.", None)
     except dns.name.NameTooLong:
@@ -98,6 +104,7 @@ class _Fault:
     result: DKIMResult = DKIMResult.PERMERROR
 
 
+@lru_cache(maxsize=1024)  # the same few hundred domains sign most mail
 def _examine(text: bytes, key_type: str, smallest_rsa: int) -> FittingKey | _Fault:
     """The checks of RFC 6376 §6.1.2 on one record, in their order."""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -40,7 +39,21 @@ class PublicKey:
 
         Raises `KeyRefused`.
         """
-        return _parsed(key_type, octets)
+        if key_type == "ed25519":
+            if len(octets) != ED25519_OCTETS:
+                raise KeyRefused(f"p= holds {len(octets)} octets, and an Ed25519 key has {ED25519_OCTETS}")
+            return cls("ed25519", 256, Ed25519PublicKey.from_public_bytes(octets))
+        if key_type != "rsa":
+            raise KeyRefused(f"the key is of the kind {key_type[:20]!r}, which is not implemented")
+        try:
+            key = load_der_public_key(octets)
+        except (ValueError, UnsupportedAlgorithm):
+            raise KeyRefused("p= holds no RSA key") from None
+        if not isinstance(key, RSAPublicKey):
+            raise KeyRefused("p= holds a key that is no RSA key, and k= says rsa")
+        if key.key_size > LARGEST_RSA:
+            raise KeyRefused(f"the RSA key has {key.key_size} bits, more than the {LARGEST_RSA} used here")
+        return cls("rsa", key.key_size, key)
 
     def verifies(self, signature: bytes, digest: bytes) -> bool:
         """True when `signature` is one over a SHA-256 `digest` by this key."""
@@ -52,22 +65,3 @@ class PublicKey:
         except InvalidSignature:
             return False
         return True
-
-
-@lru_cache(maxsize=1024)  # the same few hundred domains sign most mail
-def _parsed(key_type: str, octets: bytes) -> PublicKey:
-    if key_type == "ed25519":
-        if len(octets) != ED25519_OCTETS:
-            raise KeyRefused(f"p= holds {len(octets)} octets, and an Ed25519 key has {ED25519_OCTETS}")
-        return PublicKey("ed25519", 256, Ed25519PublicKey.from_public_bytes(octets))
-    if key_type != "rsa":
-        raise KeyRefused(f"the key is of the kind {key_type[:20]!r}, which is not implemented")
-    try:
-        key = load_der_public_key(octets)
-    except (ValueError, UnsupportedAlgorithm):
-        raise KeyRefused("p= holds no RSA key") from None
-    if not isinstance(key, RSAPublicKey):
-        raise KeyRefused("p= holds a key that is no RSA key, and k= says rsa")
-    if key.key_size > LARGEST_RSA:
-        raise KeyRefused(f"the RSA key has {key.key_size} bits, more than the {LARGEST_RSA} used here")
-    return PublicKey("rsa", key.key_size, key)

@@ -20,7 +20,9 @@ FIELD_NAME = b"DKIM-Signature"
 REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
 
 _ALGORITHM = re.compile(r"[A-Za-z][A-Za-z0-9]*-[A-Za-z][A-Za-z0-9]*\Z")
-_HEADER_NAME = re.compile(r"[!-9<-~]+\Z")  # ftext without the semicolon, which would have to be quoted
+# ftext without the semicolon, which would have to be quoted.
+_HEADER_NAMES = re.compile(r"[!-9<-~]+(?::[!-9<-~]+)*\Z")
+_AROUND_COLON = re.compile(r"[ \t]*:[ \t]*")
 _QUOTED = re.compile(r"=([0-9A-F]{2})")
 _SAFE = re.compile(r"[^!-:<>-~\x80-\U0010ffff]")
 _WSP = re.compile(r"[ \t]+")
@@ -196,12 +198,15 @@ def _canonicalizations(tags: TagList) -> tuple[Canonicalization, Canonicalizatio
 
 
 def _headers(tags: TagList) -> tuple[str, ...]:
-    names = tuple(name.strip(" \t") for name in tags["h"].split(":"))
+    text = tags["h"]
+    if " " in text or "\t" in text:
+        text = _AROUND_COLON.sub(":", text)
+    names = tuple(text.split(":"))
     if len(names) > MAX_HEADERS:
         raise SignatureError(f"h= names more than {MAX_HEADERS} fields")
-    for name in names:
-        if not _HEADER_NAME.match(name):
-            raise SignatureError(f"h= has {name[:40]!r} where the name of a field is expected")
+    if not _HEADER_NAMES.match(text):
+        wrong = next(name for name in names if not _HEADER_NAMES.match(name))
+        raise SignatureError(f"h= has {wrong[:40]!r} where the name of a field is expected")
     return names
 
 

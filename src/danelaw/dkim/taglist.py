@@ -12,9 +12,9 @@ from danelaw.dkim.errors import TagListError
 
 MAX_TAGS = 64
 
-_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_]*\Z")
-# VALCHAR and white space between; octets above 127 are UTF-8 (RFC 8616 §5), a semicolon cannot get here.
-_VALUE = re.compile(rb"[!-~\x80-\xff \t]*\Z")
+# VALCHAR, semicolons and white space between; octets above 127 are UTF-8 (RFC 8616 §5).
+_LIST_START = re.compile(rb"[!-~\x80-\xff \t]*")
+_LIST = re.compile(_LIST_START.pattern + rb"\Z")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _WSP = " \t"
 _FWS = b" \t\r\n"
@@ -34,8 +34,8 @@ class TagList(Mapping[str, str]):
         """Read a list, folded or not. Raises `TagListError` saying which part is wrong."""
         if len(raw) > max_octets:
             raise TagListError(f"the tag list has {len(raw)} octets, more than the {max_octets} read here")
-        specs = raw.split(b";")
-        if not specs[-1].strip(_FWS):
+        specs = _text(raw).split(";")
+        if not specs[-1].strip(_WSP):
             specs.pop()
         if not specs:
             raise TagListError("the tag list is empty")
@@ -43,10 +43,14 @@ class TagList(Mapping[str, str]):
             raise TagListError(f"the tag list has more than {MAX_TAGS} tags")
         tags: dict[str, str] = {}
         for spec in specs:
-            name, value = _spec(spec)
+            name, equals, value = spec.partition("=")
+            name = name.strip(_WSP)
+            # tag-name is ALPHA *(ALPHA / DIGIT / "_"): an identifier that does not begin with an underscore.
+            if not equals or not name.isascii() or not name.isidentifier() or name[0] == "_":
+                raise _no_tag(name, equals)
             if name in tags:
                 raise TagListError(f"the tag {name}= stands twice")
-            tags[name] = value
+            tags[name] = value.strip(_WSP)
         return cls(tags)
 
     def words(self, name: str, *, star: bool = False) -> tuple[str, ...]:
@@ -88,23 +92,26 @@ class TagList(Mapping[str, str]):
         return len(self.tags)
 
 
-def _spec(spec: bytes) -> tuple[str, str]:
-    before, equals, after = spec.partition(b"=")
-    name, value = before.strip(_FWS), after.strip(_FWS)
-    if not equals:
-        shown = name[:40].decode("ascii", "replace")
-        raise TagListError(f"{shown!r} is no tag=value" if name else "two semicolons have nothing between them")
-    if not _NAME.match(name):
-        raise TagListError(f"{name[:40].decode('ascii', 'replace')!r} is no name of a tag")
-    if b"\n" in value:
-        value = _FOLD.sub(b"", value)
-    shown = name[:20].decode("ascii")
-    if not _VALUE.match(value):
-        raise TagListError(f"{shown}= holds a control character")
+def _text(raw: bytes) -> str:
+    """The list unfolded, every octet of it one that may stand there."""
+    folded = raw.strip(_FWS)
+    if b"\n" in folded:
+        folded = _FOLD.sub(b"", folded)
+    if not _LIST.match(folded):
+        at = _LIST_START.match(folded)
+        tag = folded[: at.end() if at else 0].rpartition(b";")[2].partition(b"=")[0].strip(_FWS)
+        raise TagListError(f"{tag[:20].decode('ascii', 'replace')}= holds a control character")
     try:
-        return name.decode("ascii"), value.decode("utf-8")
-    except UnicodeDecodeError:
-        raise TagListError(f"{shown}= holds octets that are no UTF-8") from None
+        return folded.decode("utf-8")
+    except UnicodeDecodeError as error:
+        tag = folded[: error.start].rpartition(b";")[2].partition(b"=")[0].strip(_FWS)
+        raise TagListError(f"{tag[:20].decode('ascii', 'replace')}= holds octets that are no UTF-8") from None
+
+
+def _no_tag(name: str, equals: str) -> TagListError:
+    if equals:
+        return TagListError(f"{name[:40]!r} is no name of a tag")
+    return TagListError(f"{name[:40]!r} is no tag=value" if name else "two semicolons have nothing between them")
 
 
 def without_value(raw: bytes, tag: bytes) -> bytes:

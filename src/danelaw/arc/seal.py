@@ -36,7 +36,7 @@ from danelaw.dkim.sign import covered
 _BARE_LINE_END = re.compile(r"[\r\n](?![\n \t])")
 
 # RFC 8617 §4.1.2: signatures of others too, no Authentication-Results, no ARC fields.
-DEFAULT_SEAL_SETTINGS = SignSettings(headers=(*DEFAULT_HEADERS, "DKIM-Signature"), oversigned=())
+DEFAULT_SETTINGS = SignSettings(headers=(*DEFAULT_HEADERS, "DKIM-Signature"), oversigned=())
 
 
 class ARCSealing:
@@ -54,7 +54,7 @@ class ARCSealing:
         results: str,
         status: ChainStatus,
         *,
-        settings: SignSettings = DEFAULT_SEAL_SETTINGS,
+        settings: SignSettings = DEFAULT_SETTINGS,
     ) -> None:
         self._header = fields if isinstance(fields, HeaderFields) else HeaderFields(fields)
         self._key = key
@@ -143,7 +143,7 @@ def seal(
     status: ChainStatus,
     *,
     now: float,
-    settings: SignSettings = DEFAULT_SEAL_SETTINGS,
+    settings: SignSettings = DEFAULT_SETTINGS,
 ) -> tuple[bytes, ...]:
     """Seal a message at hand: the three fields to put on top, none when its chain is marked as failed already.
 

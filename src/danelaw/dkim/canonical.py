@@ -28,8 +28,10 @@ def canonical_field(name: bytes, raw: bytes, how: Canonicalization) -> bytes:
     """One header field, final CRLF included (RFC 6376 §3.4.1, §3.4.2). `raw` is the field as it stands."""
     if how is Canonicalization.SIMPLE:
         return raw if raw.endswith(b"\r\n") else raw + b"\r\n"
-    value = raw[raw.index(b":") + 1 :].replace(b"\r\n", b"")
-    return name.rstrip(b" \t").lower() + b":" + _single_spaces(value).strip(b" ") + b"\r\n"
+    value = raw[raw.index(b":") + 1 :].replace(b"\r\n", b"").replace(b"\t", b" ").strip(b" ")
+    while b"  " in value:
+        value = value.replace(b"  ", b" ")
+    return b"%s:%s\r\n" % (name.rstrip(b" \t").lower(), value)
 
 
 def _single_spaces(octets: bytes) -> bytes:

@@ -73,14 +73,13 @@ def find_keys(answer: Answer, algorithm: str, *, smallest_rsa: int, most: int) -
     With several records each is tried, since which of them is meant is undefined (RFC 6376 §3.6.2.2, §6.1.2). The
     reason given for finding none is that of the record that came nearest.
     """
-    where = answer.question.name.to_text(omit_final_dot=True)
     if answer.failed:
         why = answer.reason or (dns.rcode.to_text(answer.rcode) if answer.rcode else answer.status.value)
-        reason = f"the key at {where} cannot be looked up now: {why}"
+        reason = f"the key at {_where(answer)} cannot be looked up now: {why}"
         return KeySearch((), DKIMResult.TEMPERROR, reason, answer.status)
     texts = [b"".join(rdata.strings) for rdata in answer.records if isinstance(rdata, TXT)]
     if not texts:
-        return KeySearch((), DKIMResult.PERMERROR, f"there is no key at {where}", answer.status)
+        return KeySearch((), DKIMResult.PERMERROR, f"there is no key at {_where(answer)}", answer.status)
     found: list[FittingKey] = []
     faults: list[_Fault] = []
     for text in texts[:most]:
@@ -92,7 +91,11 @@ def find_keys(answer: Answer, algorithm: str, *, smallest_rsa: int, most: int) -
     if found:
         return KeySearch(tuple(found), DKIMResult.PASS, "", answer.status)
     worst = max(faults, key=lambda fault: fault.progress)
-    return KeySearch((), worst.result, f"the key at {where} cannot be used: {worst.reason}", answer.status)
+    return KeySearch((), worst.result, f"the key at {_where(answer)} cannot be used: {worst.reason}", answer.status)
+
+
+def _where(answer: Answer) -> str:
+    return answer.question.name.to_text(omit_final_dot=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
 _ALGORITHM = re.compile(r"[A-Za-z][A-Za-z0-9]*-[A-Za-z][A-Za-z0-9]*\Z")
 # ftext without the semicolon, which would have to be quoted.
 _HEADER_NAMES = re.compile(r"[!-9<-~]+(?::[!-9<-~]+)*\Z")
-_AROUND_COLON = re.compile(r"[ \t]*:[ \t]*")
 _QUOTED = re.compile(r"=([0-9A-F]{2})")
 _SAFE = re.compile(r"[^!-:<>-~\x80-\U0010ffff]")
 _WSP = re.compile(r"[ \t]+")
@@ -200,7 +199,7 @@ def _canonicalizations(tags: TagList) -> tuple[Canonicalization, Canonicalizatio
 def _headers(tags: TagList) -> tuple[str, ...]:
     text = tags["h"]
     if " " in text or "\t" in text:
-        text = _AROUND_COLON.sub(":", text)
+        text = ":".join([name.strip(" \t") for name in text.split(":")])
     names = tuple(text.split(":"))
     if len(names) > MAX_HEADERS:
         raise SignatureError(f"h= names more than {MAX_HEADERS} fields")

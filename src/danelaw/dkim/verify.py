@@ -47,9 +47,9 @@ class DKIMVerification:
         self._now = now
         self._settings = settings
         self._found: list[_Candidate | DKIMVerdict] = []
+        self._candidates: list[_Candidate] = []
         for index in self._header.indices(FIELD_NAME.lower()):
-            tried = sum(isinstance(found, _Candidate) for found in self._found)
-            self._found.append(self._candidate(index, tried))
+            self._found.append(self._candidate(index))
         self._body = BodyHashes(candidate.body_part for candidate in self._candidates)
 
     @property
@@ -79,12 +79,9 @@ class DKIMVerification:
             )
         )
 
-    @property
-    def _candidates(self) -> list[_Candidate]:
-        return [found for found in self._found if isinstance(found, _Candidate)]
-
-    def _candidate(self, index: int, tried: int) -> _Candidate | DKIMVerdict:
+    def _candidate(self, index: int) -> _Candidate | DKIMVerdict:
         raw = self._header.fields[index][1]
+        tried = len(self._candidates)
         if tried >= self._settings.most_signatures:
             reason = f"it was not tried: only {tried} signatures of a message are"
             return DKIMVerdict(DKIMResult.NEUTRAL, reason)
@@ -93,18 +90,20 @@ class DKIMVerification:
             signature = DKIMSignature.from_bytes(raw[raw.index(b":") + 1 :])
             check_algorithm(signature.algorithm)
             self._check_from(signature)
-            return _Candidate(index, signature, key_question(signature.domain, signature.selector))
+            found = _Candidate(index, signature, key_question(signature.domain, signature.selector))
         except SignatureError as error:
             domain = signature.domain.ascii if signature is not None else error.domain
             selector = signature.selector if signature is not None else error.selector
             return DKIMVerdict(error.result, error.reason, domain, selector, signature)
+        self._candidates.append(found)
+        return found
 
     def _check_from(self, signature: DKIMSignature) -> None:
         """The author shown to a reader must be the one that was signed (RFC 6376 §5.4, §8.15)."""
         present = len(self._header.indices(b"from"))
         if not present:
             raise SignatureError("the message has no From field")
-        covered = sum(name.lower() == "from" for name in signature.headers)
+        covered = ":".join(signature.headers).lower().split(":").count("from")
         if covered < present:
             reason = f"the message has {present} From fields, and the signature covers {covered}"
             raise SignatureError(reason, DKIMResult.POLICY)

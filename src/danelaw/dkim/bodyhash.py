@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from danelaw.dkim.canonical import BodyCanonicalizer, Canonicalization, Octets
 
 BodyPart: TypeAlias = "tuple[Canonicalization, int | None]"
 
 
-@dataclass(frozen=True, slots=True)
-class BodyDigest:
+class BodyDigest(NamedTuple):
     """`digest` over the part asked for, None when the body is shorter than l=; `octets` of the whole canonical body."""
 
     digest: bytes | None
@@ -67,8 +65,8 @@ class BodyHashes:
     def __init__(self, wanted: Iterable[BodyPart]) -> None:
         self._wanted = tuple(dict.fromkeys(wanted))
         self._ways: dict[Canonicalization, tuple[BodyCanonicalizer, _RunningHash]] = {}
-        for how in {how for how, _ in self._wanted}:
-            running = _RunningHash(length for way, length in self._wanted if way is how and length is not None)
+        for how in dict.fromkeys([how for how, _ in self._wanted]):
+            running = _RunningHash([length for way, length in self._wanted if way is how and length is not None])
             self._ways[how] = BodyCanonicalizer(how, running.update), running
 
     def update(self, data: Octets) -> None:
@@ -81,7 +79,9 @@ class BodyHashes:
         for canonicalizer, running in self._ways.values():
             canonicalizer.finish()
             running.finish()
-        return {
-            (how, length): BodyDigest(self._ways[how][1].states.get(length), self._ways[how][1].octets)
-            for how, length in self._wanted
-        }
+        digests = {}
+        for part in self._wanted:
+            how, length = part
+            running = self._ways[how][1]
+            digests[part] = BodyDigest(running.states.get(length), running.octets)
+        return digests

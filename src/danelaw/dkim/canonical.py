@@ -23,6 +23,9 @@ class Canonicalization(Enum):
     SIMPLE = "simple"
     RELAXED = "relaxed"
 
+    # Members are compared by identity; Enum's own hash is a Python call, and these are keys on the hot path.
+    __hash__ = object.__hash__
+
 
 def canonical_field(name: bytes, raw: bytes, how: Canonicalization) -> bytes:
     """One header field, final CRLF included (RFC 6376 §3.4.1, §3.4.2). `raw` is the field as it stands."""

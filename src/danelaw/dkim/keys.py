@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import dns.name
 import dns.rcode
@@ -32,8 +33,7 @@ class FittingKey:
     key: PublicKey
 
 
-@dataclass(frozen=True, slots=True)
-class KeySearch:
+class KeySearch(NamedTuple):
     """The keys found, or why there are none. `dnssec` is the status of the answer."""
 
     keys: tuple[FittingKey, ...]

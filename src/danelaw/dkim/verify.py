@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from danelaw.dkim.bodyhash import BodyDigest, BodyHashes, BodyPart
 from danelaw.dkim.canonical import Octets
@@ -16,11 +16,10 @@ from danelaw.dkim.verdict import DKIMOutcome, DKIMVerdict
 from danelaw.dnsdata import Answer, Lookup, Question
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     """A signature worth the work: where its field stands, what it says, the question for its key."""
 
-    index: int
+    place: int
     signature: DKIMSignature
     question: Question
 
@@ -110,8 +109,8 @@ class DKIMVerification:
 
     def _judge(self, candidate: _Candidate, digests: Mapping[BodyPart, BodyDigest], answer: Answer) -> DKIMVerdict:
         signature = candidate.signature
-        own = self._header.fields[candidate.index]
-        digest = self._header.digest(signature.headers, signature.header_canonicalization, own, candidate.index)
+        own = self._header.fields[candidate.place]
+        digest = self._header.digest(signature.headers, signature.header_canonicalization, own, candidate.place)
         return judge(signature, digest, digests[candidate.body_part], answer, self._now, self._settings)
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from danelaw.outbound.lifetimes import Lifetimes
 from danelaw.outbound.notices import Notices
@@ -70,6 +70,7 @@ class Engine:
         self._wakeup_at = float("inf")
         self._watch: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
+        self.in_hand: Callable[[Coroutine[Any, Any, None], int], Coroutine[Any, Any, None]] = lambda work, message: work
         self._second_look = SecondLook(courier.policy_changed, self._try_once_more)
         self._lifetimes = Lifetimes(
             spool, scheduler, notices, schedule, self._second_look, log,
@@ -154,7 +155,7 @@ class Engine:
                 self._remember(scheduler.finished(work, HostVerdict.UNKNOWN, now))
                 continue
             outcome = Outcome()
-            task = self._loop.create_task(self._deliver(work, outcome))
+            task = self._loop.create_task(self.in_hand(self._deliver(work, outcome), work.message.id))
             self._running[task] = (work, outcome)
             task.add_done_callback(self._ended)
         if works:

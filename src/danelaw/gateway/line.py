@@ -44,6 +44,10 @@ class Line(asyncio.Protocol):
         _, line = await asyncio.get_running_loop().create_connection(lambda: cls(handlers, lost), sock=end)
         return line
 
+    def handle(self, op: str, handler: Handler) -> None:
+        """Answer one more operation."""
+        self._handlers[op] = handler
+
     def tell(self, to: str, op: str, **args: Any) -> None:
         """Say something nobody answers."""
         self._send({"to": to, "op": op, "args": args})

@@ -7,11 +7,10 @@ and closing one resets the connections that wait in it; one queue that outlives 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import socket
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from danelaw.config import Config
 
 BACKLOG = 1024
-HANDED_ON = "DANELAW_SOCKETS"
-"""The variable in which a supervisor names its sockets to the one it becomes: a JSON object, name to descriptor."""
 _FIRST_OF_SYSTEMD = 3
 _RETRY_SECONDS = 0.05
 
@@ -71,26 +68,24 @@ class Listeners:
             if kept.sockets.get(name) is not one:
                 one.close()
 
-    def hand_on(self) -> str:
-        """Let the descriptors survive an exec; the value for `HANDED_ON`."""
+    def hand_on(self) -> dict[str, int]:
+        """Let the descriptors survive an exec; gives them by name."""
         for one in self.sockets.values():
             os.set_inheritable(one.fileno(), True)
-        return json.dumps({name: one.fileno() for name, one in self.sockets.items()})
+        return {name: one.fileno() for name, one in self.sockets.items()}
 
 
-def handed(config: Config, environment: MutableMapping[str, str]) -> Listeners:
-    """The sockets this process was started with, by the supervisor it was before or by systemd (LISTEN_FDS); the
-    variables that name them are removed from `environment`. Sockets that serve nothing here are closed.
+def handed(config: Config, inherited: Mapping[str, int], environment: MutableMapping[str, str]) -> Listeners:
+    """The sockets this process was started with: by the supervisor it was before (`inherited`), or by systemd
+    (LISTEN_FDS; these variables are removed from `environment`). A socket that serves nothing here is closed.
     """
-    found = Listeners()
-    for name, descriptor in json.loads(environment.pop(HANDED_ON, "{}")).items():
-        found.sockets[name] = _taken(int(descriptor))
+    found = Listeners({name: taken(descriptor) for name, descriptor in inherited.items()})
     pid, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "0")
     environment.pop("LISTEN_FDNAMES", None)
     if pid == str(os.getpid()) and count.isdecimal():
         names = {_place(name): name for name in _names(config)}
         for descriptor in range(_FIRST_OF_SYSTEMD, _FIRST_OF_SYSTEMD + int(count)):
-            given = _taken(descriptor)
+            given = taken(descriptor)
             known = names.get(_place_of(given))
             if known is None:
                 given.close()
@@ -99,7 +94,8 @@ def handed(config: Config, environment: MutableMapping[str, str]) -> Listeners:
     return found
 
 
-def _taken(descriptor: int) -> socket.socket:
+def taken(descriptor: int) -> socket.socket:
+    """A socket that came by its descriptor."""
     given = socket.socket(fileno=descriptor)
     os.set_inheritable(descriptor, False)
     given.setblocking(False)

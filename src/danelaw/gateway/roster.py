@@ -121,6 +121,16 @@ class Roster:
         self.generation += 1
         self._failures, self._next_start = 0, 0.0
 
+    def inherit(self, serial: int, home: int, shards: Collection[int], now: float, *, retiring: bool) -> Worker:
+        """A worker of the supervisor this process was before it began to run other code: to be replaced. It has no
+        seat in our memory, so only its retirement is watched.
+        """
+        state = State.RETIRING if retiring else State.READY
+        worker = Worker(serial, -1, -1, now, home, state, set(shards), changed=now)
+        self.workers[serial] = worker
+        self._serial = max(self._serial, serial)
+        return worker
+
     def give_up_reload(self) -> None:
         """The new generation does not come up: the workers of the old one stay."""
         for worker in self.workers.values():
@@ -132,6 +142,11 @@ class Roster:
         worker = self.workers[serial]
         if worker.state is State.STARTING:
             worker.state, worker.changed = State.READY, now
+
+    def cut_off(self, serial: int, now: float) -> None:
+        """Its line broke: it ends by itself, and another one takes its place."""
+        worker = self.workers[serial]
+        worker.state, worker.changed = State.RETIRING, now
 
     def released(self, serial: int, shard: int) -> None:
         """It let go of a shard, or could not take it."""
@@ -173,8 +188,8 @@ class Roster:
         if self.stopping:
             return [self._retired(worker, now) for worker in self._active()]
         self._known |= set(on_disk)
-        actions: list[Action] = [*self._start(now, is_free)]
-        actions += self._retire_surplus(now)
+        actions: list[Action] = [*self._retire_surplus(now)]
+        actions += self._start(now, is_free)
         actions += self._adopt(now, is_free)
         return actions
 
@@ -188,7 +203,7 @@ class Roster:
             elif worker.state is State.RETIRING and now - worker.changed > _RETIRE_SECONDS:
                 late, reason = True, "it did not end"
             else:
-                late = now - beats(worker.seat) > self.stall_limit
+                late = worker.seat >= 0 and now - beats(worker.seat) > self.stall_limit
                 reason = f"no sign of life for {self.stall_limit:g} s"
             if late:
                 kills.append(Kill(worker, reason))

@@ -21,7 +21,7 @@ _READ = 1 << 18
 class Peer:
     """One process's line, seen from the supervisor. `broken` once nothing can be said over it any more."""
 
-    __slots__ = ("broken", "name", "out", "reader", "socket")
+    __slots__ = ("broken", "name", "out", "reader", "received", "socket")
 
     def __init__(self, name: str, end: socket.socket) -> None:
         end.setblocking(False)
@@ -29,6 +29,7 @@ class Peer:
         self.socket = end
         self.reader = FrameReader()
         self.out = bytearray()
+        self.received = 0
         self.broken = False
 
     def send(self, message: Message) -> None:
@@ -61,6 +62,7 @@ class Peer:
         if not data:
             self.broken = True
             return []
+        self.received += len(data)
         try:
             return self.reader.receive(data)
         except FrameError:
@@ -70,12 +72,13 @@ class Peer:
 
 class Switchboard:
     """All lines. `services` answer what is addressed to the supervisor itself: name of the asker and arguments in, the
-    result out (ignored for what was only told).
+    result out (ignored for what was only told). `alias` are further names.
     """
 
     def __init__(self, services: dict[str, Callable[[str, dict[str, Any]], Any]]) -> None:
         self.peers: dict[str, Peer] = {}
         self.services = services
+        self.alias: dict[str, str] = {}
         self._open: dict[str, set[tuple[str, int]]] = {}
 
     def connect(self, name: str, end: socket.socket) -> Peer:
@@ -107,6 +110,7 @@ class Switchboard:
 
     def _pass_on(self, sender: str, message: Message) -> None:
         to, number = str(message.get("to")), message.get("id")
+        to = self.alias.get(to, to)
         if to == SUPERVISOR:
             self._serve(sender, message)
             return
@@ -132,6 +136,10 @@ class Switchboard:
         except DanelawError as error:
             if number is not None:
                 self._refuse(sender, number, error.reason, error.advice)
+            return
+        except Exception as error:  # what one process says must not end the one that watches over all
+            if number is not None:
+                self._refuse(sender, number, f"internal error: {type(error).__name__}: {error}")
             return
         if number is not None and (peer := self.peers.get(sender)) is not None:
             peer.send({"from": SUPERVISOR, "re": number, "result": result})

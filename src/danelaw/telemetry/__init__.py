@@ -8,6 +8,8 @@ characters, quotes and line separators are escaped, so nobody can forge a line.
 Numbers: one `Metrics` value holds every metric there is, declared in one place with its meaning
 (docs/metrics.md is made from it). Counting is an addition; the text form (OpenMetrics) is made when asked.
 
+Several processes: each gives a `snapshot`, and `Sums` makes one `Metrics` of them.
+
 HTTP: `HTTPServer` answers /metrics, /healthy and /ready.
 """
 
@@ -16,6 +18,7 @@ from danelaw.telemetry.instruments import Counter, Gauge, Histogram
 from danelaw.telemetry.log import Log, open_log
 from danelaw.telemetry.metrics import Metrics
 from danelaw.telemetry.sinks import DescriptorSink, FileSink, MemorySink, Sink, SyslogSink
+from danelaw.telemetry.sums import Snapshot, Sums, snapshot
 
 __all__ = [
     "Counter",
@@ -29,6 +32,9 @@ __all__ = [
     "Metrics",
     "Probe",
     "Sink",
+    "Snapshot",
+    "Sums",
     "SyslogSink",
     "open_log",
+    "snapshot",
 ]

@@ -25,6 +25,7 @@ from danelaw.gateway.switchboard import Peer, Switchboard
 
 HANDED_ON = "DANELAW_HANDED_ON"
 """The variable in which a supervisor tells the one it becomes about its descriptors and children (JSON)."""
+_DYING_SECONDS = 2.0
 _EXIT_BROKEN = 70  # EX_SOFTWARE of sysexits.h
 _IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 _HANDLED = (signal.SIGTERM, signal.SIGCHLD, *_IGNORED)
@@ -38,6 +39,7 @@ class Child:
     pid: int
     serial: int = 0
     killed: bool = False
+    silent_since: float | None = None
 
 
 class Nursery:
@@ -94,13 +96,18 @@ class Nursery:
             if mask & selectors.EVENT_READ:
                 self._switchboard.receive(peer)
 
-    def broken(self) -> list[Child]:
-        """Children whose line just broke; it is closed, and they end by themselves when they notice."""
+    def cut_off(self, now: float) -> list[Child]:
+        """Children that live on although their line broke a moment ago; they end by themselves when they notice. Each
+        is told once. A line that breaks is mostly that of a process that is just dying, and `reap` will tell.
+        """
         found = []
         for child in self.children.values():
             peer = self._switchboard.peers.get(child.name)
             if peer is not None and peer.broken:
                 self._hang_up(peer)
+                child.silent_since = now
+            elif child.silent_since is not None and now - child.silent_since > _DYING_SECONDS:
+                child.silent_since = None
                 found.append(child)
         return found
 

@@ -54,6 +54,7 @@ class ControlServer:
         self._operations = dict(operations)
         self._group = group
         self._own = True
+        self._answering = 0
         self._server: asyncio.Server | None = None
 
     async def start(self, listening: socket.socket | None = None) -> None:
@@ -70,11 +71,17 @@ class ControlServer:
             **keep,
         )
 
-    async def close(self) -> None:
-        """Stop listening, hang up, and remove the socket if it is ours."""
+    async def close(self, patience: float = 0.0) -> None:
+        """Stop listening, let requests be answered for `patience` seconds, hang up, and remove the socket if it is
+        ours.
+        """
         if self._server is not None:
             self._server.close()
             self._server = None
+            loop = asyncio.get_running_loop()
+            end = loop.time() + patience
+            while self._answering and loop.time() < end:
+                await asyncio.sleep(0.01)
             for writer in tuple(self._clients):
                 writer.close()
             if self._own:
@@ -89,9 +96,13 @@ class ControlServer:
                     line = await reader.readline()
                 if not line:
                     break
-                answer = await self._answer(line, caller)
-                writer.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
-                await writer.drain()
+                self._answering += 1
+                try:
+                    answer = await self._answer(line, caller)
+                    writer.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
+                    await writer.drain()
+                finally:
+                    self._answering -= 1
         except (TimeoutError, ValueError, ConnectionError):
             pass  # an idle, over-long or vanished caller: nothing is owed to it
         finally:

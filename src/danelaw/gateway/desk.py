@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from danelaw.telemetry import Log
 
 _GATHER_SECONDS = 5.0
+_FAREWELL_SECONDS = 5.0
 _ANSWER_SECONDS = 2.0
 _OWNERLESS_SECONDS = 10.0
 _LOOK_AGAIN_SECONDS = 0.2
@@ -78,7 +79,7 @@ class Desk:
         keeping = loop.create_task(self._keep_gathering())
         await self._stop.wait()
         keeping.cancel()
-        await control.close()
+        await control.close(_FAREWELL_SECONDS)
         if http is not None:
             await http.close()
         self._line.close()

@@ -124,6 +124,8 @@ class Gateway:
             await self._control.close()
         if self._http is not None:
             await self._http.close()
+        self.metrics.refresh()
+        self.metrics.refresh = lambda: None  # what it reads is closed now; the numbers stay
         await assembly.close(parts)
         self._parts = None
         if self.place is not None:

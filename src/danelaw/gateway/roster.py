@@ -23,7 +23,7 @@ from danelaw.queue import MAX_SHARD
 ADOPTION_SECONDS = 4.0
 """How long an orphan waits for the worker that is about to start, before another one adopts it."""
 _BACKOFF = (0.0, 0.5, 1.0, 2.0, 4.0)
-_STEADY_SECONDS = 30.0
+_STEADY_SECONDS = 5.0
 _YIELD_SECONDS = 35.0
 _LOCKED_SECONDS = 3.0
 _START_SECONDS = 120.0

@@ -123,7 +123,7 @@ class Supervisor:
         now = time.monotonic()
         for child, status in self._nursery.reap():
             self._buried(child, status, now)
-        for child in self._nursery.broken():
+        for child in self._nursery.cut_off(now):
             if child.serial in self._roster.workers:
                 self._roster.cut_off(child.serial, now)
         self._heed()

@@ -283,6 +283,10 @@ class Roster:
         old = [worker for worker in self._active() if worker.generation != self.generation]
         while old and ready + len(old) > self.wanted:
             yield self._retired(old.pop(0), now)
+        current = sorted(self._current(), key=lambda one: one.serial)
+        for worker in current[self.wanted :]:
+            if worker.state is State.READY:
+                yield self._retired(worker, now)
 
     def _retired(self, worker: Worker, now: float) -> Retire:
         worker.state, worker.changed = State.RETIRING, now

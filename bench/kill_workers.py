@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -81,6 +82,27 @@ async def play(
     return tally, record, broken_promises(tally, record, victim, still), killed
 
 
+_MOMENT = r"^(\S+)Z "
+_DEATH = re.compile(_MOMENT + r'error: worker-died .*?shards=(?:"([\d ]*)"|(\d*))', re.MULTILINE)
+_OPENED = re.compile(_MOMENT + r"(?:started .*?shards|adopted shard)=(\d+)", re.MULTILINE)
+_BEGUN = re.compile(_MOMENT + r"supervising ", re.MULTILINE)
+
+
+def longest_orphaned(log: str) -> float:
+    """The longest time in seconds that a shard of a dead worker had nobody, from the log."""
+    opened = [(datetime.fromisoformat(found[1]), found[2]) for found in _OPENED.finditer(log)]
+    begun = [datetime.fromisoformat(found[1]) for found in _BEGUN.finditer(log)]
+    longest = 0.0
+    for found in _DEATH.finditer(log):
+        died = datetime.fromisoformat(found[1])
+        for shard in (found[2] or found[3] or "").split():
+            after = [moment for moment, number in opened if number == shard and moment >= died]
+            # A supervisor that was itself killed meanwhile gives a shard to nobody.
+            if after and not any(died <= moment <= min(after) for moment in begun):
+                longest = max(longest, (min(after) - died).total_seconds())
+    return longest
+
+
 def main() -> None:
     """Play, print, judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -97,9 +119,11 @@ def main() -> None:
         tally, record, broken, killed = asyncio.run(
             play(directory, options.messages, options.kills, options.seed, options.workers)
         )
+        orphaned = longest_orphaned((directory / "danelaw.log").read_text())
     print(f"kill_workers: {options.messages} messages, {options.workers} workers, seed {options.seed}")
     for what, count in killed.items():
         print(f"  {'killed: ' + what:34}{count}")
+    print(f"  {'shard of a dead worker orphaned for':36}{orphaned:.2f} s at most")
     print(table(tally, record, time.monotonic() - started))
     for words in broken[:20]:
         print(f"  BROKEN  {words}")

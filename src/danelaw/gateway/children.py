@@ -78,8 +78,11 @@ class Nursery:
         child = Child(str(inherited["name"]), int(inherited["pid"]), int(inherited["serial"]))
         return self._raise(child, taken(int(inherited["line"])))
 
-    def wait(self, seconds: float) -> None:
-        """Pass messages on until there is nothing to read, or for at most so long where nothing comes."""
+    def wait(self, seconds: float) -> bool:
+        """Pass on what arrives within so many seconds, at once when there is something. True when a signal came or a
+        line broke.
+        """
+        news = False
         for peer in self._switchboard.peers.values():
             mask = selectors.EVENT_READ | (selectors.EVENT_WRITE if peer.out else 0)
             if self._selector.get_key(peer.socket).events != mask:
@@ -87,6 +90,7 @@ class Nursery:
         for key, mask in self._selector.select(seconds):
             peer = key.data
             if peer is None:
+                news = True
                 with contextlib.suppress(BlockingIOError):
                     while self._wake_out.recv(4096):
                         pass
@@ -95,6 +99,8 @@ class Nursery:
                 peer.flush()
             if mask & selectors.EVENT_READ:
                 self._switchboard.receive(peer)
+            news = news or peer.broken
+        return news
 
     def cut_off(self, now: float) -> list[Child]:
         """Children that live on although their line broke a moment ago; they end by themselves when they notice. Each

@@ -25,7 +25,7 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
     """All operations of one gateway that is alone in its process."""
 
     def status(_: Mapping[str, Any], __: str) -> dict[str, Any]:
-        return status_of(gateway)
+        return status_of(gateway) | {"workers": []}
 
     def reload(_: Mapping[str, Any], __: str) -> dict[str, Any]:
         gateway.reload()

@@ -20,7 +20,7 @@ from typing import TypeAlias
 from danelaw.gateway.strikes import Strikes
 from danelaw.queue import MAX_SHARD
 
-ADOPTION_SECONDS = 4.0
+ADOPTION_SECONDS = 3.0
 """How long an orphan waits for the worker that is about to start, before another one adopts it."""
 _BACKOFF = (0.0, 0.5, 1.0, 2.0, 4.0)
 _STEADY_SECONDS = 5.0

@@ -40,6 +40,7 @@ from danelaw.spool.shards import is_free, lock_spool
 
 if TYPE_CHECKING:
     from danelaw.config import Config
+    from danelaw.gateway.permit_line import PermitService
 
 PROBE_OPTION = "--only-load"
 """The option of `danelaw serve` that only loads program and configuration."""
@@ -58,7 +59,11 @@ class Supervisor:
     """One gateway's supervisor; `run` it. `first` is called in the first worker when that is ready."""
 
     def __init__(
-        self, config: Config, said: Said | None = None, first: Callable[[Gateway], None] | None = None
+        self,
+        config: Config,
+        said: Said | None = None,
+        first: Callable[[Gateway], None] | None = None,
+        permits: PermitService | None = None,
     ) -> None:
         """Lock the spool and bind the sockets. Raises `DanelawError`."""
         inherited = predecessor(os.environ)  # type: ignore[arg-type]
@@ -82,7 +87,7 @@ class Supervisor:
                 "adopted": self._adopted,
                 "released": self._released,
                 "status": self._status,
-                "reload": lambda sender, args: self._wants.add(signal.SIGHUP),
+                "reload": self._reload_asked,
             }
         )
         self._nursery = Nursery(self._switchboard)
@@ -96,6 +101,10 @@ class Supervisor:
         self._front = Front(self._nursery, self._switchboard, self._log, self._lock, number)
         self._rehearsed: Rehearsed | None = None
         self._last_turn = time.monotonic()
+        self._news = True
+        self._permits = permits
+        if permits is not None:
+            permits.attach(self._switchboard)
         self._take_over(inherited)
 
     def run(self) -> None:
@@ -106,9 +115,13 @@ class Supervisor:
         )  # fmt: skip
         gc.collect()
         gc.freeze()
+        due = 0.0
         while not self._ended():
-            self._turn()
-            self._nursery.wait(_TICK_SECONDS)
+            if self._news or time.monotonic() >= due:
+                self._news, due = False, time.monotonic() + _TICK_SECONDS
+                self._turn()
+            # What workers say to each other passes without a look at everything.
+            self._news |= self._nursery.wait(max(0.0, due - time.monotonic()))
         self._front.end()
         if self._config.control_socket.is_socket():
             self._config.control_socket.unlink()
@@ -218,6 +231,8 @@ class Supervisor:
         if not child.serial:
             self._front.ended(child, status, now)
             return
+        if self._permits is not None:
+            self._permits.reaped(child.name)
         worker = self._roster.workers[child.serial]
         message = self._board.message(worker.seat) if worker.seat >= 0 else 0
         unready, retiring = worker.state is State.STARTING, worker.state is State.RETIRING
@@ -230,7 +245,8 @@ class Supervisor:
         self._deaths["stalled" if child.killed else "signal" if status < 0 else "exit"] += 1
         reason = words.reason if words else f"signal {-status}" if status < 0 else f"exit status {status}"
         self._log.error(
-            "worker-died", worker=child.name, pid=child.pid, reason=reason, advice=words.advice if words else None,
+            "worker-died", worker=child.name, pid=child.pid, reason=reason,
+            shards=" ".join(map(str, sorted(worker.shards))) or None, advice=words.advice if words else None,
             message=id_to_text(message) if message else None, held=poison or None,
         )  # fmt: skip
         if unready:
@@ -250,7 +266,7 @@ class Supervisor:
     # what workers say
 
     def _ready(self, sender: str, args: dict[str, Any]) -> None:
-        serial = self._serial(sender)
+        serial, self._news = self._serial(sender), True
         if serial:
             self._ever_ready = True
             self._roster.ready(serial, time.monotonic())
@@ -263,7 +279,12 @@ class Supervisor:
         self._roster.strikes.held([int(one) for one in args.get("held", ())])
 
     def _released(self, sender: str, args: dict[str, Any]) -> None:
+        self._news = True
         self._roster.released(self._serial(sender), int(args["shard"]))
+
+    def _reload_asked(self, sender: str, args: dict[str, Any]) -> None:
+        self._news = True
+        self._wants.add(signal.SIGHUP)
 
     def _serial(self, name: str) -> int:
         number = name.removeprefix("worker-")

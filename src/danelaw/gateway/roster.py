@@ -12,10 +12,10 @@ of shards stays near the number of workers, whatever is killed and reloaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from danelaw.gateway.strikes import Strikes
 from danelaw.queue import MAX_SHARD
@@ -208,6 +208,26 @@ class Roster:
             if late:
                 kills.append(Kill(worker, reason))
         return kills
+
+    def described(self, pids: Mapping[int, int], load: Callable[[int], int]) -> dict[str, Any]:
+        """For `gateway.status` and the metrics: the names of those that can be asked, how many are in each state, and
+        every worker; `pids` by serial, `load` by seat.
+        """
+        workers = self.workers.values()
+        return {
+            "workers": [f"worker-{one.serial}" for one in workers if one.state is not State.STARTING],
+            "states": {state.value: sum(one.state is state for one in workers) for state in State},
+            "roster": [
+                {
+                    "name": f"worker-{one.serial}",
+                    "pid": pids.get(one.serial),
+                    "state": one.state.value,
+                    "shards": sorted(one.shards),
+                    "clients": load(one.seat) if one.seat >= 0 else None,
+                }
+                for one in workers
+            ],
+        }
 
     # Inside.
 

@@ -291,22 +291,13 @@ class Supervisor:
         return int(number) if number.isdecimal() and int(number) in self._roster.workers else 0
 
     def _status(self, sender: str, args: dict[str, Any]) -> dict[str, Any]:
-        workers = self._roster.workers.values()
         pids = {child.serial: child.pid for child in self._nursery.children.values()}
         return {
             "pid": os.getpid(),
             "started": self._started,
-            "workers": [f"worker-{one.serial}" for one in workers if one.state is not State.STARTING],
-            "states": {state.value: sum(one.state is state for one in workers) for state in State},
             "deaths": dict(self._deaths),
-            "roster": [
-                {
-                    "name": f"worker-{one.serial}", "pid": pids.get(one.serial), "state": one.state.value,
-                    "shards": sorted(one.shards), "clients": self._board.load(one.seat) if one.seat >= 0 else None,
-                }
-                for one in workers
-            ],
-        }  # fmt: skip
+            **self._roster.described(pids, self._board.load),
+        }
 
     # reload
 

@@ -32,7 +32,7 @@ class Front:
     def __init__(self, nursery: Nursery, switchboard: Switchboard, log: Log, lock: int, number: int) -> None:
         self._nursery = nursery
         self._switchboard = switchboard
-        self._log = log
+        self.log = log
         self._lock = lock
         self.number = number
         self._current: Child | None = None
@@ -52,7 +52,7 @@ class Front:
         addresses = listeners.addresses(config)
 
         def work(end: socket.socket) -> int:
-            self._log.close()
+            self.log.close()
             for socket_name, one in listeners.sockets.items():
                 if socket_name.startswith("smtp "):
                     one.close()
@@ -71,7 +71,7 @@ class Front:
         """A control process is gone."""
         if child is self._current:
             self._current, self._due = None, now + _AGAIN_SECONDS
-            self._log.error("control-died", pid=child.pid, reason=f"exit status {status}")
+            self.log.error("control-died", pid=child.pid, reason=f"exit status {status}")
 
     def end(self) -> None:
         """The workers are gone, and so nothing is left to look at."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw.gateway.acceptor import SLACK, Acceptor
 from danelaw.gateway.board import Board, InHand, Seat
+from danelaw.gateway.listeners import BACKLOG, Listeners
 
 if TYPE_CHECKING:
     from danelaw.config.receiving import Listen
-    from danelaw.gateway.listeners import Listeners
     from danelaw.inbound.intake import Closeable
     from danelaw.inbound.session import Session
 
@@ -54,7 +54,7 @@ class Place:
         addresses = [listening.getsockname()[:2]]
         if self.workers == 1:
             loop = asyncio.get_running_loop()
-            return await loop.create_server(factory, sock=listening.dup()), addresses
+            return await loop.create_server(factory, sock=listening.dup(), backlog=BACKLOG), addresses
         acceptor = Acceptor(listening, factory, self._may_accept)
         self._acceptors.append(acceptor)
         return acceptor, addresses

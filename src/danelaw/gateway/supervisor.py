@@ -309,7 +309,10 @@ class Supervisor:
             fresh = load(self._config.source) if self._config.source is not None else self._config
             self._refuse_what_needs_restart(fresh)
             listeners = self._listeners.fit(fresh)
-            self._log.reopen()
+            if fresh.log == self._config.log:
+                self._log.reopen()
+            else:
+                self._log_to(fresh)
         except DanelawError as error:
             self._log.error("reload-failed", reason=error.reason, advice=error.advice)
             return
@@ -321,6 +324,11 @@ class Supervisor:
         self._roster.stall_limit = fresh.server.worker_stall_limit.total_seconds()
         self._roster.reload()
         self._front.replace(self._config, self._listeners)
+
+    def _log_to(self, fresh: Config) -> None:
+        log = log_of(fresh)
+        self._log.close()
+        self._log = self._front.log = log
 
     def _give_up_reload(self) -> None:
         assert self._before is not None

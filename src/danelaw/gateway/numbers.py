@@ -69,6 +69,7 @@ def show_queue(metrics: Metrics, size: QueueSize, now: float) -> None:
 def connect(metrics: Metrics, parts: Parts, log: Log) -> None:
     """Let the parts tell their numbers: the spool each commit, the resolver each look-up, the rest when asked."""
     metrics.outbound_open.read_from(lambda: float(len(parts.door.sweep)))
+    metrics.spool_log.read_from(lambda: sum(_log_size(shard.spool.directory) for shard in parts.shards.open.values()))
     metrics.spool_free.read_from(lambda: _free_space(parts.spool.directory))
     counts = parts.resolver.counts
     counts.observe = metrics.resolver_seconds.observe
@@ -129,3 +130,10 @@ def counted_fetch(
 def _free_space(directory: Path) -> float:
     space = os.statvfs(directory)
     return float(space.f_bavail * space.f_frsize)
+
+
+def _log_size(shard: Path) -> float:
+    try:
+        return float(os.stat(shard / f"{database.DATABASE_NAME}-wal").st_size)
+    except OSError:
+        return 0.0

@@ -88,8 +88,7 @@ def assemble(config: Config, log: Log, metrics: Metrics, place: Place | None = N
             schedule=settings.retry_schedule(config),
             log=log,
             metrics=metrics,
-            workers=1 if place is None else place.workers,
-            in_hand=None if place is None else place.in_hand,
+            place=place,
             observe=commit_observer(metrics),
         )
         shards = _shards(workshop, directory, place)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from danelaw.gateway import settings
 from danelaw.outbound.courier import Courier
@@ -21,6 +21,7 @@ from danelaw.spool.acts import Act, perform
 
 if TYPE_CHECKING:
     from danelaw.config import Config
+    from danelaw.gateway.place import Place
     from danelaw.inbound.relay import RelayPolicy
     from danelaw.outbound.destination import Surveyor
     from danelaw.outbound.opening import Door
@@ -46,7 +47,7 @@ class Shard:
 class Workshop:
     """What the deliveries of all shards of a process share, and how a shard is opened with it.
 
-    `workers` processes share the limits of the configuration equally; within this one the shards with mail do.
+    The workers of the `place` share the limits of the configuration equally; within one the shards with mail do.
     """
 
     config: Config
@@ -57,8 +58,7 @@ class Workshop:
     schedule: RetrySchedule
     log: Log
     metrics: Metrics
-    workers: int = 1
-    in_hand: Callable[[Coroutine[Any, Any, None], int], Coroutine[Any, Any, None]] | None = None
+    place: Place | None = None
     observe: Callable[[int, float | None], None] = lambda messages, seconds: None
 
     def spool(self, number: int) -> Spool:
@@ -100,13 +100,13 @@ class Workshop:
             sender_address=self.config.bounce_from,
         )
         engine = Engine(spool, scheduler, courier, notices, self.schedule, self.log, self.metrics)
-        if self.in_hand is not None:
-            engine.in_hand = self.in_hand
+        if self.place is not None:
+            engine.watch(self.place.in_hand, self.place.seat.hold)
         return Shard(number, spool, engine, held)
 
     def share(self, shards: int) -> tuple[int, int]:
         """Slots, and deliveries to one destination, of each of so many busy shards in this process."""
-        parts = self.workers * max(1, shards)
+        parts = (1 if self.place is None else self.place.workers) * max(1, shards)
         delivery = self.config.delivery
         return max(1, delivery.connections // parts), max(1, delivery.connections_per_destination // parts)
 

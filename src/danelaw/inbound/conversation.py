@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
 from danelaw.inbound.reception import Reception, refusal_of_recipient
+from danelaw.message import Received, with_protocol
 from danelaw.smtp import (
     BodyChunk,
     CommandRefused,
@@ -29,6 +31,21 @@ if TYPE_CHECKING:
 
     from danelaw.inbound.intake import Intake
     from danelaw.smtp import ServerSettings
+
+
+@lru_cache(maxsize=2048)  # clients come again, and most send many messages
+def _trace(
+    helo: str, client_address: str, by: str, extended: bool, tls: tuple[str, str] | None, smtputf8: bool
+) -> Received:
+    version, cipher = tls or (None, None)
+    return Received(
+        helo=helo,
+        client_address=client_address,
+        by=by,
+        protocol=with_protocol(extended=extended, tls=tls is not None, smtputf8=smtputf8),
+        cipher=cipher,
+        tls_version=version,
+    )
 
 
 class Conversation(ABC):
@@ -66,6 +83,10 @@ class Conversation(ABC):
     def waiting_for_disk(self) -> bool:
         """A message came to its end and is not on stable storage yet."""
         return self.reception is not None and self.reception.complete
+
+    def trace(self, *, smtputf8: bool) -> Received:
+        """What all Received fields of this client have in common since its last EHLO."""
+        return _trace(self.helo, self.client_address, self.intake.hostname, self.extended, self.tls, smtputf8)
 
     def handle(self, event: ServerEvent) -> None:
         """Decide about one event and answer it, now or, for a complete message, once the disk has it."""

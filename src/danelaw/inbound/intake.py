@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from danelaw.errors import DanelawError
+from danelaw.inbound.admission import Admission
 from danelaw.inbound.session import Session
 from danelaw.net import proxy, tls
 from danelaw.net.certificates import ServerCertificates
 from danelaw.smtp import BareNewlines, EnhancedStatusCode, Reply, ServerLimits, ServerSettings
+from danelaw.telemetry import Columns, Kind, Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,8 +32,20 @@ if TYPE_CHECKING:
 
 _BUSY = Reply.of(421, "4.3.2", "too many connections to this gateway; try again later")
 _CLIENT_BUSY = Reply.of(421, "4.7.0", "too many connections from your address; try again later")
+_OVERLOADED = Reply.of(451, "4.3.2", "this gateway is overloaded at the moment; try again soon")
 _QUEUED = EnhancedStatusCode(2, 0, 0)
 _BACKLOG = 1024
+_RECEIVED_COLUMNS = Columns(
+    id=Kind.OWN,
+    client=Kind.OWN,
+    helo=Kind.FREE,
+    tls=Kind.FREE,
+    sender=Kind.FREE,
+    to=Kind.FREE,
+    recipients=Kind.NUMBER,
+    size=Kind.NUMBER,
+    message_id=Kind.FREE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +124,7 @@ class Intake:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.config = config
+        self.hostname = str(config.hostname)
         self.limits = config.limits
         self.command_seconds = config.limits.command_timeout.total_seconds()
         self.data_seconds = config.limits.data_timeout.total_seconds()
@@ -125,6 +140,10 @@ class Intake:
         self.clock = clock
         self.sessions: set[Session] = set()
         self.accepting = True
+        self.now = asyncio.get_running_loop().time()
+        """Loop time as of the last sweep: exact enough for time-outs of minutes, and it costs nothing."""
+        self.admission = Admission()
+        self.pulse = Pulse(metrics)
         self._certificates = certificates
         self._per_client: Counter[str] = Counter()
         self._servers: list[Closeable] = []
@@ -134,6 +153,7 @@ class Intake:
         self._messages = metrics.inbound_messages.cell()
         self._octets = metrics.inbound_bytes.cell()
         metrics.inbound_open.read_from(lambda: float(len(self.sessions)))
+        metrics.inbound_window.read_from(lambda: self.admission.window)
 
     async def start(self) -> list[tuple[str, int]]:
         """Bind every listener; gives the addresses bound. Raises `DanelawError` naming the address that is taken."""
@@ -148,6 +168,7 @@ class Intake:
             self._servers.append(server)
             bound.extend(addresses)
         self._sweep = loop.call_later(1.0, self._look)
+        self.pulse.start()
         return bound
 
     def stop_accepting(self) -> None:
@@ -174,6 +195,7 @@ class Intake:
                 session.abort()
         if self._sweep is not None:
             self._sweep.cancel()
+        self.pulse.stop()
 
     # for sessions
 
@@ -203,6 +225,8 @@ class Intake:
 
     def refusal_of_transaction(self, event: MailFrom) -> Reply | None:
         """Whether a message may be begun at all."""
+        if self.admission.full:
+            return _OVERLOADED
         refusal = self.spool.refusal()
         if refusal is None:
             return None
@@ -217,19 +241,21 @@ class Intake:
         """A message is on stable storage: say so in the log, the numbers, and to the client."""
         self._messages.value += 1
         self._octets.value += message.size
-        self.log.event(
+        ident = message.id_text
+        self.log.row(
             "received",
-            id=message.id_text,
-            client=message.client_address,
-            helo=message.client_helo,
-            tls=message.client_tls or None,
-            sender=message.reverse_path,
-            to=message.recipients[0].forward_path,
-            recipients=message.recipient_count if message.recipient_count > 1 else None,
-            size=message.size,
-            message_id=message.message_id or None,
+            _RECEIVED_COLUMNS,
+            ident,
+            message.client_address,
+            message.client_helo,
+            message.client_tls or None,
+            message.reverse_path,
+            message.recipients[0].forward_path,
+            message.recipient_count if message.recipient_count > 1 else None,
+            message.size,
+            message.message_id or None,
         )
-        return Reply(250, _QUEUED, f"queued as {message.id_text}")
+        return Reply(250, _QUEUED, f"queued as {ident}")
 
     def not_stored(self, message: QueuedMessage, error: SpoolError) -> Reply:
         """A message could not be stored: the client keeps it."""
@@ -263,7 +289,7 @@ class Intake:
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = self.now = loop.time()
         for session in [item for item in self.sessions if item.deadline < now]:
             session.expire(now)
         self._sweep = loop.call_later(1.0, self._look)

@@ -10,20 +10,22 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from danelaw.outbound.lifetimes import Lifetimes
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.outcome import Outcome, settlement_of
 from danelaw.outbound.second_look import SecondLook
+from danelaw.outbound.under_way import InHand, UnderWay
 from danelaw.queue.pages import HostVerdict, Sleep, Work
 from danelaw.queue.scheduler import Scheduler
 from danelaw.spool import SpoolError
 
 if TYPE_CHECKING:
     from danelaw.outbound.courier import Courier
+    from danelaw.outbound.express import Express
     from danelaw.queue import QueuedMessage, RetrySchedule, RoutingKey, Settlement
     from danelaw.spool import Spool
     from danelaw.telemetry import Log, Metrics
@@ -59,7 +61,7 @@ class Engine:
         self._metrics = metrics
         self._clock = clock
         self._spread = spread
-        self._running: dict[asyncio.Task[None], tuple[Work, Outcome]] = {}
+        self._under_way = UnderWay(log, ended=self._aborted, over=self.pump)
         self._unsettled: dict[int, int] = {}
         self._unmarked: dict[tuple[int, RoutingKey], asyncio.Future[None]] = {}
         self._unreadable_until = float("-inf")
@@ -70,12 +72,19 @@ class Engine:
         self._wakeup_at = float("inf")
         self._watch: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self.in_hand: Callable[[Coroutine[Any, Any, None], int], Coroutine[Any, Any, None]] = lambda work, message: work
+        self._show: Callable[[int], None] | None = None
         self._second_look = SecondLook(courier.policy_changed, self._try_once_more)
         self._lifetimes = Lifetimes(
             spool, scheduler, notices, schedule, self._second_look, log,
-            abort=self._abort, settle=self._settle, unsettled=self._unsettled.keys(), wake=self.requeued,
+            abort=self._under_way.abort, settle=self._settle, unsettled=self._unsettled.keys(), wake=self.requeued,
         )  # fmt: skip
+
+    def watch(self, in_hand: InHand, show: Callable[[int], None]) -> None:
+        """Let it be seen which message each step is for: `in_hand` wraps the coroutine of a delivery, `show` is given
+        the id while a step without one runs, and 0 after it.
+        """
+        self._under_way.in_hand = in_hand
+        self._show = show
 
     def start(self) -> None:
         """Restore the queues from disk and begin."""
@@ -93,12 +102,7 @@ class Engine:
         if self._wakeup is not None:
             self._wakeup.cancel()
         self._second_look.close()
-        if self._running:
-            await asyncio.wait(tuple(self._running), timeout=seconds)
-        for task in tuple(self._running):
-            task.cancel()
-        if self._running:
-            await asyncio.wait(tuple(self._running), timeout=5)
+        await self._under_way.finish(seconds)
         self._courier.close()
 
     # what others tell
@@ -127,7 +131,11 @@ class Engine:
     @property
     def busy(self) -> int:
         """Deliveries under way."""
-        return len(self._running)
+        return len(self._under_way)
+
+    def abort(self, works: Collection[Work]) -> None:
+        """End these deliveries; whom they had reached by then stays reached."""
+        self._under_way.abort(works)
 
     # the loop
 
@@ -154,16 +162,36 @@ class Engine:
                 # Its lifetime is over: the watch over lifetimes returns it, and nobody may claim it before.
                 self._remember(scheduler.finished(work, HostVerdict.UNKNOWN, now))
                 continue
-            outcome = Outcome()
-            task = self._loop.create_task(self.in_hand(self._deliver(work, outcome), work.message.id))
-            self._running[task] = (work, outcome)
-            task.add_done_callback(self._ended)
+            self._begin(work)
         if works:
             self.pump()
         wakeup = scheduler.next_wakeup()
         if not readable:
             wakeup = max(wakeup or 0.0, now + _UNREADABLE_SECONDS)
         self._set_wakeup(wakeup, now)
+
+    def _begin(self, work: Work) -> None:
+        outcome = Outcome()
+        if not self._unmarked:  # a claim that is not stored yet must be waited for
+            express = self._courier.express(work, outcome, self._express_ended)
+            if express is not None:
+                express.show = self._show
+                self._under_way.add(express, outcome)
+                return
+        self._under_way.run(work, self._deliver(work, outcome), outcome)
+
+    def _express_ended(self, express: Express, error: Exception | None) -> None:
+        work, outcome = express.work, self._under_way.remove(express)
+        if error is not None:
+            self._broke(work, outcome, error)
+            self._conclude(work, outcome)
+        elif express.unheard:
+            self._under_way.run(work, self._deliver(work, outcome), outcome)
+        elif express.tour.complete:
+            self._conclude(work, express.tour.ended())
+        else:
+            self._under_way.run(work, self._finish_tour(express, outcome), outcome)
+        self.pump()
 
     def _refill(self, now: float) -> bool:
         """Take claims for queues that want more. False while the disk cannot be read."""
@@ -193,14 +221,6 @@ class Engine:
             self._unmarked[message.id, key] = marked
         self.scheduler.refilled(key, messages, next_due, now)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        work, outcome = self._running.pop(task)
-        if task.cancelled():
-            self._aborted(work, outcome)
-        elif (error := task.exception()) is not None:
-            self._log.error("delivery-broken", id=work.message.id_text, reason=repr(error))
-        self.pump()
-
     def _set_wakeup(self, when: float | None, now: float) -> None:
         if when is None or (self._wakeup is not None and self._wakeup_at <= when):
             return
@@ -220,10 +240,22 @@ class Engine:
             if work.forgotten:  # held before anything was sent
                 raise asyncio.CancelledError
             outcome = await self._courier.deliver(work, outcome)
-        except Exception as error:  # a defect of ours must not strand the message
-            self._log.error("delivery-broken", id=work.message.id_text, reason=f"{type(error).__name__}: {error}")
-            outcome.broke_off(work, f"internal error: {error}", self._clock())
+        except Exception as error:
+            self._broke(work, outcome, error)
         self._conclude(work, outcome)
+
+    async def _finish_tour(self, express: Express, outcome: Outcome) -> None:
+        """The first host did not take it for everybody: on to the others."""
+        try:
+            await express.tour.run()
+        except Exception as error:
+            self._broke(express.work, outcome, error)
+        self._conclude(express.work, outcome)
+
+    def _broke(self, work: Work, outcome: Outcome, error: Exception) -> None:
+        """A defect of ours must not strand the message."""
+        self._log.error("delivery-broken", id=work.message.id_text, reason=f"{type(error).__name__}: {error}")
+        outcome.broke_off(work, f"internal error: {error}", self._clock())
 
     def _conclude(self, work: Work, outcome: Outcome) -> None:
         now = self._clock()
@@ -267,13 +299,6 @@ class Engine:
                 self.pump()
 
         self._spool.settle_soon(settlement, stored)
-
-    def _abort(self, works: Collection[Work]) -> None:
-        """End these deliveries."""
-        late = set(works)
-        for task, (work, _) in tuple(self._running.items()):
-            if work in late:
-                task.cancel()
 
     def _aborted(self, work: Work, outcome: Outcome) -> None:
         """A delivery was ended by us. Whom it had reached is a fact all the same; the others wait on."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from danelaw.queue import QueuedMessage, QueueIds, RoutingKey, Settlement, floor_id
-from danelaw.spool import bodies, claims, database, retention
+from danelaw.spool import bodies, claims, database, logsize, retention
 from danelaw.spool.ballast import Ballast
 from danelaw.spool.batch import Observer, Stored
 from danelaw.spool.bodies import BodyWriter
@@ -102,6 +102,7 @@ class Spool:
         salt = connection.execute("SELECT value FROM setting WHERE name = 'salt'").fetchone()[0]
         for directory in (self.directory, self.directory.parent):
             database.sync_directory(directory)
+        logsize.prime(self.directory / f"{database.DATABASE_NAME}-wal", self.settings.reserve // 8)
         return BatchWriter(connection, Redaction(self.settings.redact_addresses, salt))
 
     def _recover(self) -> None:

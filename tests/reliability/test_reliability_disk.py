@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.ends import Running, Sink, configured, gateway, run, until
 
-from danelaw.gateway import parts as assembly
+from danelaw.gateway import shards as assembly
 from danelaw.queue import QueuedMessage, QueuedRecipient, RoutingKey
 from danelaw.spool import Spool, SpoolError, SpoolFull, SpoolSettings
 from danelaw.spool import commit as commits

@@ -28,12 +28,20 @@ import os, signal, time
 from danelaw.outbound.courier import Courier
 real = Courier.deliver
 async def deliver(self, work, outcome=None):
-    if work.message.reverse_path.startswith("poison@"):
+    if work.message.reverse_path.startswith(("poison@", "express@")):
         os.kill(os.getpid(), signal.SIGKILL)
     if work.message.reverse_path.startswith("stuck@"):
         time.sleep(1000)
     return await real(self, work, outcome)
 Courier.deliver = deliver
+from danelaw.outbound.express import Express
+advance = Express._advance
+def poisoned(self):
+    if self.work.message.reverse_path.startswith("express@"):
+        os.write(2, b"killed on the short way\\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return advance(self)
+Express._advance = poisoned
 """
 
 
@@ -55,15 +63,19 @@ def test_reloads_turn_nobody_away_and_kills_refuse_nobody(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("sender", "limit", "cause"), [("poison", "30s", "signal 9"), ("stuck", "1s", "no sign of life")]
+    ("sender", "limit", "cause"),
+    [("poison", "30s", "signal 9"), ("stuck", "1s", "no sign of life"), ("express", "30s", "signal 9")],
 )
 def test_a_message_that_ends_its_worker_twice_is_held_and_the_rest_goes_on(
     tmp_path: Path, sender: str, limit: str, cause: str
 ) -> None:
     async def play() -> None:
         async with Sink() as sink:
-            config = settings(tmp_path, sink.smarthost, server=f'worker_stall_limit = "{limit}"')
+            config = settings(tmp_path, sink.smarthost, workers=1, server=f'worker_stall_limit = "{limit}"')
             async with served(config, POISONED + ORDINARY) as gateway:
+                if sender == "express":
+                    await gateway.send("first@x.test")
+                    await sink.messages(1)  # leaves an open connection behind
                 number = await gateway.send("b@x.test", f"{sender}@sender.test")
                 await until(lambda: gateway.counted("poison") == 1, "the message held", 30)
                 assert cause in gateway.log
@@ -73,9 +85,10 @@ def test_a_message_that_ends_its_worker_twice_is_held_and_the_rest_goes_on(
                 assert gateway.counted("worker-died") == 2
                 for place in range(4):
                     await gateway.send(f"c{place}@x.test")
-                await sink.messages(4)
+                await sink.messages(4 + (sender == "express"))
                 await gateway.stop()
             assert gateway.counted("worker-died") == 2
+            assert ("on the short way" in gateway.words) == (sender == "express")
 
     run(play())
 

@@ -182,6 +182,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+async def arrived(tally: Tally, record: Record) -> list[tuple[str, str]]:
+    """Wait until everything has arrived, or nothing more does; gives what is missing."""
+    last, still = time.monotonic(), outstanding(tally, record)
+    while still and time.monotonic() - last < 30:
+        await asyncio.sleep(0.05)
+        now = outstanding(tally, record)
+        if len(now) < len(still):
+            last = time.monotonic()
+        still = now
+    await asyncio.sleep(1.0)  # whatever may come twice comes now
+    return still
+
+
 async def play(
     directory: Path, messages: int, seed: int, clients: int = 12, kills: int | None = None
 ) -> tuple[Tally, Record, list[str]]:
@@ -197,19 +210,12 @@ async def play(
     done.set()
     await killer
     await victim.ready()
-    last, still = time.monotonic(), outstanding(tally, record)
-    while still and time.monotonic() - last < 30:
-        await asyncio.sleep(0.05)
-        now = outstanding(tally, record)
-        if len(now) < len(still):
-            last = time.monotonic()
-        still = now
-    await asyncio.sleep(1.0)  # whatever may come twice comes now
+    still = await arrived(tally, record)
     await victim.end(signal.SIGTERM)
     for server in servers:
         server.close()
     tally.bounds = [int(number) for number in re.findall(r"possible_duplicates=(\d+)", victim.log())]
-    return tally, record, _broken_promises(tally, record, victim, still)
+    return tally, record, broken_promises(tally, record, victim, still)
 
 
 def duplicates(record: Record) -> int:
@@ -218,7 +224,7 @@ def duplicates(record: Record) -> int:
     return again + sum(count - 1 for copies in record.notices.values() for count in copies.values())
 
 
-def _broken_promises(tally: Tally, record: Record, victim: Victim, still: list[tuple[str, str]]) -> list[str]:
+def broken_promises(tally: Tally, record: Record, victim: Victim, still: list[tuple[str, str]]) -> list[str]:
     broken = [f"lost: {recipient}" for _, recipient in still]
     for name, digests in record.digests.items():
         if digests != {tally.tried[name].digest}:
@@ -227,14 +233,14 @@ def _broken_promises(tally: Tally, record: Record, victim: Victim, still: list[t
     broken += [f"unasked for: {key[1]}" for key in record.notices if not key[1].startswith("never-")]
     if duplicates(record) > sum(tally.bounds):
         broken.append(f"{duplicates(record)} duplicates, but only {sum(tally.bounds)} were announced")
-    spool = sqlite3.connect(f"file:{victim.directory}/spool/shard-00/queue.db?mode=ro", uri=True)
-    with contextlib.closing(spool):
-        left = spool.execute("SELECT count(*) FROM message").fetchone()[0]
-        check = spool.execute("PRAGMA integrity_check").fetchone()[0]
-    if left:
-        broken.append(f"{left} messages left in the queue")
-    if check != "ok":
-        broken.append(f"database: {check}")
+    for database in sorted(victim.directory.glob("spool/shard-*/queue.db")):
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as spool:
+            left = spool.execute("SELECT count(*) FROM message").fetchone()[0]
+            check = spool.execute("PRAGMA integrity_check").fetchone()[0]
+        if left:
+            broken.append(f"{left} messages left in the queue of {database.parent.name}")
+        if check != "ok":
+            broken.append(f"database of {database.parent.name}: {check}")
     for word in ("Traceback", "delivery-broken", "watch-broken", "notice-broken", "not-recorded"):
         if word in victim.log():
             broken.append(f"the log speaks of {word}")

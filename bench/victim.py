@@ -25,6 +25,7 @@ limits.connections_per_client = 2000
 queue.retry_first = "200ms"
 queue.retry_longest = "1s"
 queue.warn_after = "0s"
+server.workers = {workers}
 [[route]]
 domain = "b.test"
 next_hop = "[127.0.0.1]:{second}"
@@ -39,6 +40,7 @@ class Victim:
         directory: Path,
         port: int,
         sinks: tuple[int, int],
+        workers: int = 0,
         *,
         spool: Path | None = None,
         environment: dict[str, str] | None = None,
@@ -50,12 +52,29 @@ class Victim:
         self.directory, self.port, self.environment = directory, port, environment or {}
         self.program = ["-c", f"{before}; from danelaw.cli import main; main()"] if before else ["-m", "danelaw"]
         self.config = directory / "danelaw.toml"
-        self.config.write_text(
-            CONFIG.format(
-                port=port, first=sinks[0], second=sinks[1], directory=directory, spool=spool or directory / "spool"
-            )
-        )
+        self.spool = spool or directory / "spool"
+        self.sinks = sinks
+        self.configure(workers)
         self.process: asyncio.subprocess.Process | None = None
+
+    def configure(self, workers: int) -> None:
+        """Write the configuration."""
+        first, second = self.sinks
+        text = CONFIG.format(
+            port=self.port, first=first, second=second, directory=self.directory, spool=self.spool, workers=workers
+        )
+        self.config.write_text(text)
+
+    def children(self) -> list[int]:
+        """The processes it has forked, by id: workers and the control process."""
+        assert self.process is not None
+        try:
+            return [
+                int(pid)
+                for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            ]
+        except OSError:
+            return []
 
     async def start(self) -> None:
         """Start it; does not wait."""

@@ -16,7 +16,7 @@ from tests.ends import Running, Sink, configured, gateway, run, until
 
 from danelaw.config import load
 from danelaw.doctor import Finding, Severity, machine, storage
-from danelaw.gateway import parts as assembly
+from danelaw.gateway import shards as assembly
 from danelaw.gateway.health import findings
 from danelaw.queue import QueuedMessage, QueuedRecipient, RoutingKey
 from danelaw.spool import Spool, SpoolError, SpoolFull, SpoolSettings

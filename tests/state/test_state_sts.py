@@ -109,6 +109,31 @@ def test_twins_share_one_fetch(tmp_path: Path) -> None:
     tell(story)
 
 
+def test_processes_share_policies_and_a_late_failure_undoes_nothing(tmp_path: Path) -> None:
+    quick, slow = Web(), Web()
+
+    async def story() -> None:
+        first, second = open_store(tmp_path, dns(), quick), open_store(tmp_path, dns(), slow)
+        old = await first.state_for(DOMAIN, NOW)
+        assert (await second.state_for(DOMAIN, NOW + 1)).policy == old.policy
+        assert slow.asked == []
+        # A new policy: the second process is still fetching it, in vain, when the first has it.
+        slow.hold, slow.error, quick.body = asyncio.Event(), Unfetchable("no"), document(mx="new.example.org")
+        changed = dns(TXT.replace("20261101", "2"))
+        first, second = open_store(tmp_path, changed, quick), open_store(tmp_path, changed, slow)
+        late = asyncio.ensure_future(second.state_for(DOMAIN, NOW + 2))
+        while not slow.asked:
+            await asyncio.sleep(0)
+        new = await first.state_for(DOMAIN, NOW + 3)
+        assert new.policy != old.policy
+        slow.hold.set()
+        await late
+        assert (await second.state_for(DOMAIN, NOW + 4)).policy == new.policy
+        assert (await first.state_for(DOMAIN, NOW + 4)).policy == new.policy
+
+    tell(story)
+
+
 def test_a_failed_fetch_rests_for_five_minutes(tmp_path: Path) -> None:
     web = Web()
     web.error = Unfetchable("certificate for another name")

@@ -39,20 +39,9 @@ def command(
 
 
 def _directly(directory: Path, what: str, with_proofs: bool) -> dict[str, Any]:
-    from danelaw.outbound.explanation import explanation, proofs
-    from danelaw.spool import NoSuchMessage, database
+    from danelaw.outbound.explanation import explained
 
-    missing: NoSuchMessage | None = None
-    for number in database.shards(directory):
-        connection = database.open_reader(database.shard_directory(directory, number) / database.DATABASE_NAME)
-        try:
-            found = explanation(connection, what, time.time())
-            return found | {"proofs": proofs(connection, found)} if with_proofs else found
-        except NoSuchMessage as error:
-            missing = error
-        finally:
-            connection.close()
-    raise missing or NoSuchMessage(f"there is no spool in {directory}", advice="give its directory with --spool")
+    return explained(directory, what, time.time(), with_proofs=with_proofs)
 
 
 def _anchors(spool: Path | None, config_file: Path | None) -> Any:

@@ -62,44 +62,22 @@ def _ask(spool: Path | None, config_file: Path | None, operation: str, arguments
 
 
 def _directly(directory: Path, operation: str, arguments: dict[str, Any]) -> Any:
-    from danelaw.spool import NoSuchMessage, Spool, SpoolError, database, operations
+    from danelaw.spool import Spool, SpoolError, database, operations, shards
 
     now = time.time()
+    if operation in operations.READING:
+        return shards.look(directory, operation, arguments, now)
     numbers = database.shards(directory)
     if not numbers:
         raise SpoolError(f"there is no spool in {directory}", advice="give its directory with --spool, or --config")
     results = []
     for number in numbers:
-        if operation in operations.READING:
-            path = database.shard_directory(directory, number) / database.DATABASE_NAME
-            connection = database.open_reader(path)
-            try:
-                results.append(operations.look(connection, operation, arguments, now))
-            except NoSuchMessage:
-                if number == numbers[-1] and not results:
-                    raise
-            finally:
-                connection.close()
-        else:
-            spool = Spool.open(directory, number)
-            try:
-                results.append(operations.operate(spool, operation, arguments, now))
-            finally:
-                spool.close_now()
-    return _merged(results, arguments)
-
-
-def _merged(results: list[dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
-    """The shards' results as one: pages by id, counts added."""
-    first = results[0]
-    if len(results) == 1 or "id" in first:
-        return first
-    if "messages" in first and isinstance(first["messages"], list):
-        rows = sorted((row for result in results for row in result["messages"]), key=lambda row: str(row["id"]))
-        limit = arguments["limit"]
-        cut = len(rows) > limit or any(result["after"] for result in results)
-        return first | {"messages": rows[:limit], "after": rows[:limit][-1]["id"] if cut and rows else None}
-    return {key: sum(result[key] for result in results) for key in first}
+        spool = Spool.open(directory, number)
+        try:
+            results.append(operations.operate(spool, operation, arguments, now))
+        finally:
+            spool.close_now()
+    return shards.together(results, arguments)
 
 
 @command.command("list")

@@ -20,27 +20,55 @@ if TYPE_CHECKING:
 
 @click.command()
 @config_option
-def command(config_file: Path | None) -> None:
-    """Run the gateway until SIGTERM. SIGHUP re-reads certificates, overrides and the log file.
+@click.option("--only-load", is_flag=True, hidden=True, help="Load program and configuration, and end.")
+def command(config_file: Path | None, only_load: bool) -> None:
+    """Run the gateway until SIGTERM.
+
+    SIGHUP re-reads certificates, overrides and the log file. With [server] workers it re-reads everything: each worker
+    is replaced by a new one, and no client is turned away. SIGUSR2 then replaces the program itself in the same way,
+    after an upgrade.
 
     At start the checks of `danelaw doctor` run beside it and their findings are logged, each with its fix.
     """
     from danelaw.cli.config import remarks_on
-    from danelaw.gateway import run
 
     config = load_config(config_file)
-    out = Output.detect(stream=sys.stderr)
-    for remark in remarks_on(config):
-        out.paragraph(f"note: {remark}")
+    if config.server.worker_count:
+        from danelaw.gateway.supervisor import supervise
+
+        if only_load:
+            return
+        _remark(remarks_on(config))
+        supervise(config, lambda where: _say(where, config), _examined)
+        return
+    from danelaw.gateway import run
+
+    if only_load:
+        return
+    _remark(remarks_on(config))
     run(config, _started)
 
 
-def _started(gateway: Gateway) -> None:
-    """Say where it listens, and examine the surroundings without holding mail up."""
-    where = ", ".join(gateway.addresses)
+def _remark(remarks: list[str]) -> None:
     out = Output.detect(stream=sys.stderr)
-    out.line(f"danelaw accepts mail on {where}; spool {gateway.config.spool.directory}.")
+    for remark in remarks:
+        out.paragraph(f"note: {remark}")
+
+
+def _say(where: list[str], config: Config) -> None:
+    """Say where it listens."""
+    out = Output.detect(stream=sys.stderr)
+    out.line(f"danelaw accepts mail on {', '.join(where)}; spool {config.spool.directory}.")
     out.next("danelaw send --help   or, from another terminal:  danelaw queue list")
+
+
+def _started(gateway: Gateway) -> None:
+    _say(gateway.addresses, gateway.config)
+    _examined(gateway)
+
+
+def _examined(gateway: Gateway) -> None:
+    """Examine the surroundings without holding mail up."""
     if gateway.config.doctor.at_start:
         gateway.background(_examine(gateway))
 

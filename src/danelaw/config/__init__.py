@@ -15,7 +15,7 @@ than the configuration itself. Secrets do not belong into it: certificates are n
 from danelaw.address import SocketAddress
 from danelaw.config.load import find, load, loads
 from danelaw.config.model import Config
-from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Spool
+from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.problems import ConfigError, Problem
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
 from danelaw.config.sending import MTASTS, TLS, Delivery, NegativeAnchor, Override, Queue, Resolver, Route
@@ -44,6 +44,7 @@ __all__ = [
     "Relay",
     "Resolver",
     "Route",
+    "Server",
     "SocketAddress",
     "Spool",
     "find",

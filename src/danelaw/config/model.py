@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from danelaw.address import SocketAddress
-from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Spool
+from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
@@ -60,6 +60,7 @@ class Config(Section):
     mta_sts: MTASTS = Field(default=MTASTS(), description="MTA-STS.")
     resolver: Resolver = Field(default=Resolver(), description="DNS.")
     limits: Limits = Field(default=Limits(), description="What one client may cost.")
+    server: Server = Field(default=Server(), description="Processes.")
     spool: Spool = Field(default=Spool(), description="Storage of mail.")
     history: History = Field(default=History(), description="Memory of finished mail.")
     log: Log = Field(default=Log(), description="Events.")

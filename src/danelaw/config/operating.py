@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, Strict, field_validator, model_validator
 
 from danelaw.address import Domain, SocketAddress
 from danelaw.config.section import Section
@@ -20,6 +21,30 @@ from danelaw.config.values import (
     Text,
     explained,
 )
+
+
+class Server(Section):
+    """The processes of the running gateway."""
+
+    workers: Literal["auto"] | Annotated[int, Strict(), Field(ge=0, le=32)] = Field(
+        default=0,
+        description="Processes that carry mail. 0: one process does everything. With more a supervisor keeps the "
+        'listening sockets and replaces workers that die or hang; `"auto"` is one for each processor but the first.',
+        examples=["auto", 4],
+    )
+    worker_stall_limit: Duration = Field(
+        default=timedelta(seconds=30),
+        description="A worker that gives no sign of life for so long is killed and replaced. Accepted mail stays on "
+        "disk; a message that was in hand twice when that happened is held.",
+        examples=["1m"],
+    )
+
+    @property
+    def worker_count(self) -> int:
+        """`workers` as a number on this machine."""
+        if self.workers == "auto":
+            return max(1, len(os.sched_getaffinity(0)) - 1)
+        return self.workers
 
 
 class Spool(Section):

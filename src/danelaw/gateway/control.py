@@ -18,6 +18,7 @@ import shutil
 import socket
 import stat
 import struct
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ Operation = Callable[[Mapping[str, Any], str], Any | Awaitable[Any]]
 
 _LINE_LIMIT = 1 << 20
 _IDLE_SECONDS = 300.0
+_BACKLOG = 100
 
 
 class ControlSocketTaken(DanelawError):
@@ -51,48 +53,39 @@ class ControlServer:
         self._clients: set[asyncio.StreamWriter] = set()
         self._operations = dict(operations)
         self._group = group
+        self._own = True
+        self._answering = 0
         self._server: asyncio.Server | None = None
 
-    async def start(self) -> None:
-        """Bind the socket. Raises `ControlSocketTaken`, or `DanelawError` for a path or group that cannot be used."""
-        try:
-            await self._bind()
-        except OSError as error:
-            raise DanelawError(
-                f"the control socket {self._path} cannot be made: {error.strerror or error}",
-                advice="set socket in [control] to a short path in a directory of this user",
-            ) from None
-        if self._group is not None:
-            try:
-                shutil.chown(self._path, group=grp.getgrnam(self._group).gr_gid)
-            except KeyError:
-                raise DanelawError(
-                    f"there is no group {self._group!r} on this machine", advice="correct [control] group"
-                ) from None
+    async def start(self, listening: socket.socket | None = None) -> None:
+        """Serve on `listening`, or else bind the socket. Raises `ControlSocketTaken`, or `DanelawError` for a path or
+        group that cannot be used.
+        """
+        self._own = listening is None
+        # The path of a socket that others serve after us must stay (Python 3.13 would remove it).
+        keep: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+        self._server = await asyncio.start_unix_server(
+            self._serve,
+            sock=bind_control(self._path, self._group) if listening is None else listening,
+            limit=_LINE_LIMIT,
+            **keep,
+        )
 
-    async def _bind(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            if not stat.S_ISSOCK(os.lstat(self._path).st_mode):
-                raise DanelawError(
-                    f"{self._path} is no socket and is not overwritten", advice="correct [control] socket"
-                )
-            if _answers(self._path):
-                raise ControlSocketTaken(f"another gateway answers on {self._path}", advice="stop it first")
-            self._path.unlink()
-        previous = os.umask(0o117)
-        try:
-            self._server = await asyncio.start_unix_server(self._serve, str(self._path), limit=_LINE_LIMIT)
-        finally:
-            os.umask(previous)
-
-    async def close(self) -> None:
-        """Stop listening, hang up, and remove the socket."""
+    async def close(self, patience: float = 0.0) -> None:
+        """Stop listening, let requests be answered for `patience` seconds, hang up, and remove the socket if it is
+        ours.
+        """
         if self._server is not None:
             self._server.close()
             self._server = None
+            loop = asyncio.get_running_loop()
+            end = loop.time() + patience
+            while self._answering and loop.time() < end:
+                await asyncio.sleep(0.01)
             for writer in tuple(self._clients):
                 writer.close()
-            self._path.unlink(missing_ok=True)
+            if self._own:
+                self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         caller = _caller(writer.get_extra_info("socket"))
@@ -103,9 +96,13 @@ class ControlServer:
                     line = await reader.readline()
                 if not line:
                     break
-                answer = await self._answer(line, caller)
-                writer.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
-                await writer.drain()
+                self._answering += 1
+                try:
+                    answer = await self._answer(line, caller)
+                    writer.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
+                    await writer.drain()
+                finally:
+                    self._answering -= 1
         except (TimeoutError, ValueError, ConnectionError):
             pass  # an idle, over-long or vanished caller: nothing is owed to it
         finally:
@@ -139,6 +136,44 @@ class ControlServer:
                 self._broken(str(request["op"]), error)
             return _refusal(DanelawError(f"internal error: {type(error).__name__}: {error}", advice="see the log"))
         return {"ok": True, "result": result}
+
+
+def bind_control(path: Path, group: str | None) -> socket.socket:
+    """The listening control socket, for its owner and one group. Raises `ControlSocketTaken`, `DanelawError`."""
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _make_room(path)
+        previous = os.umask(0o117)
+        try:
+            one.bind(str(path))
+        finally:
+            os.umask(previous)
+        one.listen(_BACKLOG)
+        one.setblocking(False)
+        if group is not None:
+            shutil.chown(path, group=grp.getgrnam(group).gr_gid)
+    except OSError as error:
+        one.close()
+        raise DanelawError(
+            f"the control socket {path} cannot be made: {error.strerror or error}",
+            advice="set socket in [control] to a short path in a directory of this user",
+        ) from None
+    except KeyError:
+        one.close()
+        raise DanelawError(f"there is no group {group!r} on this machine", advice="correct [control] group") from None
+    except BaseException:
+        one.close()
+        raise
+    return one
+
+
+def _make_room(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise DanelawError(f"{path} is no socket and is not overwritten", advice="correct [control] socket")
+        if _answers(path):
+            raise ControlSocketTaken(f"another gateway answers on {path}", advice="stop it first")
+        path.unlink()
 
 
 def _refusal(error: DanelawError) -> dict[str, Any]:

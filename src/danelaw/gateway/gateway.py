@@ -1,4 +1,4 @@
-"""The running gateway: start, watch, reload, stop. `workers = 0`: everything in one process."""
+"""The running gateway: start, watch, reload, stop. With `workers = 0` it is all there is, else each worker runs one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING
 
 from danelaw.address import SocketAddress
@@ -26,10 +26,12 @@ from danelaw.telemetry import HTTPServer, Log, Metrics, open_log
 if TYPE_CHECKING:
     from danelaw.config import Config
     from danelaw.gateway.parts import Parts
+    from danelaw.gateway.place import Place
 
 _PROBE_SECONDS = 900.0
 _UNFIT_PROBE_SECONDS = 30.0
 _DRAIN_SECONDS = 30.0
+_MUTE_SECONDS = 10.0
 _WATCH_SECONDS = 5.0
 # A commit must not wait for the loop's turn of the interpreter: see docs/architecture.md, group commit.
 _SWITCH_INTERVAL = 0.0001
@@ -38,20 +40,21 @@ _GC_THRESHOLD = (20_000, 20, 50)
 
 
 class Gateway:
-    """One gateway on one spool."""
+    """One gateway on one spool; with a `place` one worker of it, whose control socket and HTTP server are elsewhere."""
 
-    def __init__(self, config: Config, *, log: Log | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        log: Log | None = None,
+        place: Place | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """`clock` gives POSIX seconds."""
         self.config = config
+        self.place = place
         self.clock = clock
-        self.log = log or open_log(
-            to=config.log.to,
-            form=config.log.format,
-            level=config.log.level,
-            file=config.log.file,
-            syslog=_syslog_target(config.log.syslog),
-            hostname=str(config.hostname),
-        )
+        self.log = log or log_of(config)
         self.metrics = Metrics()
         self.listening: list[tuple[str, int]] = []
         self.resolver_report: ProbeReport | None = None
@@ -79,19 +82,15 @@ class Gateway:
         """Bring everything up. Raises `DanelawError`; what was opened by then is closed again."""
         loop = asyncio.get_running_loop()
         self.log.attach(loop)
-        self._parts = parts = assembly.assemble(self.config, self.log, self.metrics, self.clock)
+        self._parts = parts = assembly.assemble(self.config, self.log, self.metrics, self.place, self.clock)
         try:
-            self._control = ControlServer(
-                self.config.control_socket,
-                operations(self),
-                group=self.config.control.group,
-                broken=lambda name, error: self.log.error("operation-broken", operation=name, reason=repr(error)),
-            )
-            await self._control.start()
+            if self.place is None:
+                await self._start_control()
             parts.engine.lifetimes.jumped = self._clock_jumped
-            parts.engine.start()
+            parts.shards.start()
             self.listening = await parts.intake.start()
-            await self._start_http()
+            if self.place is None:
+                await self._start_http()
         except BaseException:
             await self.stop()
             raise
@@ -104,12 +103,14 @@ class Gateway:
             ),
             loop.create_task(self._watch()),
         ]
+        shards = parts.shards.open.values()
         self.log.event(
             "started",
             listen=" ".join(self.addresses),
             spool=str(self.config.spool.directory),
-            waiting=sum(row.waiting for row in parts.spool.queues()),
-            possible_duplicates=parts.spool.recovered or None,
+            shards=" ".join(str(shard.number) for shard in shards) if self.place or len(shards) > 1 else None,
+            waiting=sum(row.waiting for shard in shards for row in shard.spool.queues()),
+            possible_duplicates=sum(shard.spool.recovered for shard in shards) or None,
         )
 
     async def run(self, started: Callable[[Gateway], None] | None = None) -> None:
@@ -133,14 +134,21 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         parts.intake.stop_accepting()
-        await parts.intake.drain(_DRAIN_SECONDS)
-        await parts.engine.stop(_DRAIN_SECONDS)
+        if self.place is not None:
+            self.place.seat.accepting(False)
+            await self.place.settled()
+        await parts.intake.drain(_DRAIN_SECONDS, _MUTE_SECONDS if self.place is not None else 0.0)
+        await parts.shards.stop(_DRAIN_SECONDS)
         if self._control is not None:
             await self._control.close()
         if self._http is not None:
             await self._http.close()
+        self.metrics.refresh()
+        self.metrics.refresh = lambda: None  # what it reads is closed now; the numbers stay
         await assembly.close(parts)
         self._parts = None
+        if self.place is not None:
+            self.place.leave()
         self.log.event("stopped")
         self.log.close()
 
@@ -182,7 +190,36 @@ class Gateway:
         refusal = self._parts.spool.refusal()
         return refusal.reason if refusal is not None else None
 
+    async def adopt(self, number: int, hold: Sequence[int]) -> tuple[int, ...]:
+        """Work on one more shard; gives the poison messages now held in it. Raises `SpoolError`."""
+        shard = await self.parts.shards.adopt(number, hold)
+        self.log.event(
+            "adopted",
+            shard=number,
+            waiting=sum(row.waiting for row in shard.spool.queues()),
+            possible_duplicates=shard.spool.recovered or None,
+        )
+        return shard.held
+
+    async def let_go(self, number: int) -> None:
+        """Work on a shard no more."""
+        await self.parts.shards.let_go(number, _DRAIN_SECONDS)
+
+    @property
+    def deliveries(self) -> int:
+        """Deliveries under way."""
+        return sum(shard.engine.busy for shard in self.parts.shards.open.values())
+
     # inside
+
+    async def _start_control(self) -> None:
+        self._control = ControlServer(
+            self.config.control_socket,
+            operations(self),
+            group=self.config.control.group,
+            broken=lambda name, error: self.log.error("operation-broken", operation=name, reason=repr(error)),
+        )
+        await self._control.start()
 
     async def _start_http(self) -> None:
         listen = self.config.http.listen
@@ -233,8 +270,9 @@ class Gateway:
         while True:
             try:
                 self._look_at_certificates()
-                shard = self.parts.spool.directory
-                numbers.show_queue(self.metrics, await asyncio.to_thread(numbers.queue_size, shard), self.clock())
+                self.parts.shards.divide()
+                shards = [shard.spool.directory for shard in self.parts.shards.open.values()]
+                numbers.show_queue(self.metrics, await asyncio.to_thread(numbers.queue_size, shards), self.clock())
             except Exception as error:  # what is only watched must not end the watch
                 self.log.warning("watch", reason=f"{type(error).__name__}: {error}")
             await asyncio.sleep(_WATCH_SECONDS)
@@ -279,6 +317,18 @@ def run(config: Config, started: Callable[[Gateway], None] | None = None) -> Non
         await Gateway(config).run(started)
 
     uvloop.run(main())
+
+
+def log_of(config: Config) -> Log:
+    """The log as `[log]` asks for it. Raises `DanelawError`."""
+    return open_log(
+        to=config.log.to,
+        form=config.log.format,
+        level=config.log.level,
+        file=config.log.file,
+        syslog=_syslog_target(config.log.syslog),
+        hostname=str(config.hostname),
+    )
 
 
 def _syslog_target(text: str) -> str | tuple[str, int]:

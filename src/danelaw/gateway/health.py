@@ -78,20 +78,21 @@ async def findings(gateway: Gateway) -> list[Finding]:
         *_hosts(gateway),
     ]
     if not any(one.severity in (Severity.ERROR, Severity.WARNING) for one in found):
-        busy = f"{len(gateway.parts.intake.sessions)} clients, {gateway.parts.engine.busy} deliveries under way"
+        busy = f"{len(gateway.parts.intake.sessions)} clients, {gateway.deliveries} deliveries under way"
         found.append(Finding("gateway", Severity.OK, f"it runs and takes mail; {busy}"))
     return sorted(found, key=lambda one: list(Severity).index(one.severity), reverse=True)
 
 
 def _spool(gateway: Gateway) -> list[Finding]:
     found = []
-    refusal = gateway.parts.spool.refusal()
+    shards = gateway.parts.shards.open.values()
+    refusal = next((why for shard in shards if (why := shard.spool.refusal()) is not None), None)
     if refusal is not None:
         reply = "452" if isinstance(refusal, SpoolFull) else "451"
         what = f"no mail is taken (clients get {reply}): {refusal.reason}"
         fix = refusal.advice or "look at the disk and the system's log; the gateway resumes by itself"
         found.append(Finding("gateway-spool", Severity.ERROR, what, fix))
-    waiting = gateway.parts.engine.unsettled
+    waiting = sum(shard.engine.unsettled for shard in shards)
     if waiting >= _UNSETTLED or (waiting and refusal is not None):
         what = f"the outcome of {waiting} messages is not on disk yet; a crash now would repeat them"
         found.append(
@@ -133,8 +134,10 @@ def _files(gateway: Gateway) -> list[Finding]:
 
 def _hosts(gateway: Gateway) -> list[Finding]:
     """Next hops that fail: no fault of this machine, but what a postmaster looks for first."""
+    hosts = []
     try:
-        hosts = failing_hosts(gateway.parts.spool.reader, _FAILURES, _MOST_HOSTS)
+        for shard in gateway.parts.shards.open.values():
+            hosts += failing_hosts(shard.spool.reader, _FAILURES, _MOST_HOSTS)
     except sqlite3.Error as error:
         fix = "look at the disk and the system's log"
         return [Finding("gateway-spool", Severity.ERROR, f"the spool cannot be read: {error}", fix)]
@@ -146,7 +149,7 @@ def _hosts(gateway: Gateway) -> list[Finding]:
             f"{time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(host.failing_since or 0.0))}: {host.reason}",
             f"danelaw explain {host.name}",
         )
-        for host in hosts
+        for host in {one.name: one for one in hosts}.values()
     ]
 
 

@@ -12,7 +12,7 @@ from danelaw.spool import database
 from danelaw.spool.view import slices
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from danelaw.address import Domain
     from danelaw.gateway.parts import Parts
@@ -29,8 +29,16 @@ class QueueSize(NamedTuple):
     oldest: float | None
 
 
-def queue_size(shard: Path) -> QueueSize:
-    """Count the messages of a shard. For a thread: reads through a connection of its own, in short transactions."""
+def queue_size(shards: Iterable[Path]) -> QueueSize:
+    """Count the messages of some shards, by directory. For a thread: reads through connections of its own, in short
+    transactions.
+    """
+    sizes = [_shard_size(shard) for shard in shards]
+    oldest = min((size.oldest for size in sizes if size.oldest is not None), default=None)
+    return QueueSize(sum(size.waiting for size in sizes), sum(size.held for size in sizes), oldest)
+
+
+def _shard_size(shard: Path) -> QueueSize:
     connection = database.open_reader(shard / database.DATABASE_NAME)
     waiting = held = 0
     oldest: float | None = None
@@ -60,10 +68,9 @@ def show_queue(metrics: Metrics, size: QueueSize, now: float) -> None:
 
 def connect(metrics: Metrics, parts: Parts, log: Log) -> None:
     """Let the parts tell their numbers: the spool each commit, the resolver each look-up, the rest when asked."""
-    metrics.outbound_open.read_from(lambda: float(parts.engine.open_connections))
-    metrics.spool_log.read_from(lambda: _log_size(parts.spool.directory))
+    metrics.outbound_open.read_from(lambda: float(len(parts.door.sweep)))
+    metrics.spool_log.read_from(lambda: sum(_log_size(shard.spool.directory) for shard in parts.shards.open.values()))
     metrics.spool_free.read_from(lambda: _free_space(parts.spool.directory))
-    parts.spool.observe(_commit_observer(metrics))
     counts = parts.resolver.counts
     counts.observe = metrics.resolver_seconds.observe
 
@@ -81,7 +88,7 @@ def connect(metrics: Metrics, parts: Parts, log: Log) -> None:
     metrics.refresh = read
 
 
-def _commit_observer(metrics: Metrics) -> Callable[[int, float | None], None]:
+def commit_observer(metrics: Metrics) -> Callable[[int, float | None], None]:
     """Told the messages of each batch and the seconds it took, None for a commit that failed."""
     failures = metrics.spool_failures.cell()
 

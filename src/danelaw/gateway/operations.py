@@ -4,111 +4,106 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
 from danelaw.gateway.health import findings
-from danelaw.outbound.explanation import explanation, proofs
-from danelaw.spool import database
+from danelaw.outbound.explanation import explained
 from danelaw.spool import operations as queue_operations
+from danelaw.spool import shards
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from danelaw.gateway.control import Operation
     from danelaw.gateway.gateway import Gateway
 
 
 def operations(gateway: Gateway) -> dict[str, Operation]:
-    """All operations of one gateway."""
+    """All operations of one gateway that is alone in its process."""
 
     def status(_: Mapping[str, Any], __: str) -> dict[str, Any]:
-        return _status(gateway)
+        return status_of(gateway) | {"workers": []}
 
     def reload(_: Mapping[str, Any], __: str) -> dict[str, Any]:
         gateway.reload()
         return {}
 
-    async def explain(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
-        what, with_proofs = str(arguments.get("what", "")), bool(arguments.get("proofs"))
-
-        def look(reader: sqlite3.Connection) -> dict[str, Any]:
-            found = explanation(reader, what, gateway.clock())
-            return found | {"proofs": proofs(reader, found)} if with_proofs else found
-
-        return await _reading(gateway, look)
-
     async def health(_: Mapping[str, Any], __: str) -> list[dict[str, str]]:
         return [finding.to_json() for finding in await findings(gateway)]
 
-    found: dict[str, Operation] = {
-        "gateway.status": status,
-        "gateway.health": health,
-        "gateway.reload": reload,
-        "explain": explain,
-    }
-    for name in (*queue_operations.READING, *queue_operations.CHANGING):
-        found[f"queue.{name}"] = _queue_operation(gateway, name)
-    return found
+    def acting(name: str) -> Operation:
+        async def act(arguments: Mapping[str, Any], caller: str) -> dict[str, Any]:
+            return shards.together(list((await perform(gateway, name, arguments, caller)).values()), arguments)
+
+        return act
+
+    found: dict[str, Operation] = {"gateway.status": status, "gateway.health": health, "gateway.reload": reload}
+    found |= reading_operations(gateway.config.spool.directory, gateway.clock)
+    return found | {f"queue.{name}": acting(name) for name in queue_operations.CHANGING}
 
 
-def _status(gateway: Gateway) -> dict[str, Any]:
+def reading_operations(directory: Path, clock: Callable[[], float] = time.time) -> dict[str, Operation]:
+    """What only reads the spool, all shards of it. In a thread, through connections of its own: searching a long
+    history must not hold mail up. `clock` gives POSIX seconds.
+    """
+
+    def looking(name: str) -> Operation:
+        async def look(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
+            return await asyncio.to_thread(shards.look, directory, name, arguments, clock())
+
+        return look
+
+    async def explain(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
+        what, with_proofs = str(arguments.get("what", "")), bool(arguments.get("proofs"))
+        return await asyncio.to_thread(explained, directory, what, clock(), with_proofs=with_proofs)
+
+    return {"explain": explain} | {f"queue.{name}": looking(name) for name in queue_operations.READING}
+
+
+def status_of(gateway: Gateway) -> dict[str, Any]:
+    """How a gateway, or one worker of it, is."""
     report = gateway.resolver_report
     return {
         "version": __version__,
         "pid": os.getpid(),
         "listening": gateway.addresses,
         "sessions": len(gateway.parts.intake.sessions),
-        "deliveries": gateway.parts.engine.busy,
+        "deliveries": gateway.deliveries,
         "not_ready": gateway.not_ready(),
         "resolver": None if report is None else [finding.what for finding in report.findings],
         "time": gateway.clock(),
     }
 
 
-async def _reading(gateway: Gateway, look: Callable[[sqlite3.Connection], dict[str, Any]]) -> dict[str, Any]:
-    """Look in a thread, through a connection of its own: searching a long history must not hold mail up."""
-    path = gateway.parts.spool.directory / database.DATABASE_NAME
-
-    def work() -> dict[str, Any]:
-        connection = database.open_reader(path)
-        try:
-            return look(connection)
-        finally:
-            connection.close()
-
-    return await asyncio.to_thread(work)
-
-
-def _queue_operation(gateway: Gateway, name: str) -> Operation:
-    if name in queue_operations.READING:
-
-        async def look(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
-            return await _reading(
-                gateway, lambda reader: queue_operations.look(reader, name, arguments, gateway.clock())
-            )
-
-        return look
-
-    async def change(arguments: Mapping[str, Any], caller: str) -> dict[str, Any]:
-        """An act in steps, with a turn of the loop between them, so that mail goes on meanwhile."""
-        engine, spool = gateway.parts.engine, gateway.parts.spool
-        # Who did it is what the kernel says; a claim in the arguments would be worth nothing in the log.
-        checked = {**arguments, "who": caller}
-        result: dict[str, Any] = {}
-        try:
+async def perform(
+    gateway: Gateway, name: str, arguments: Mapping[str, Any], caller: str, only: Collection[int] | None = None
+) -> dict[int, dict[str, Any]]:
+    """An act on the mail of every shard of this process, or `only` some, in steps, with a turn of the loop between
+    them, so that mail goes on meanwhile. Gives the result by shard. Raises `DanelawError`.
+    """
+    # Who did it is what the kernel says; a claim in the arguments would be worth nothing in the log.
+    checked = {**arguments, "who": caller}
+    results: dict[int, dict[str, Any]] = {}
+    try:
+        for shard in tuple(gateway.parts.shards.open.values()):
+            if only is not None and shard.number not in only:
+                continue
+            engine = shard.engine
             for total in queue_operations.change(
-                spool, name, checked, gateway.clock(), engine.scheduler, engine.bounce_by_operator
+                shard.spool, name, checked, gateway.clock(), engine.scheduler, engine.bounce_by_operator
             ):
-                result = total
+                results[shard.number] = total
                 engine.pump()
                 await asyncio.sleep(0)
-        except DanelawError as error:
-            gateway.log.warning("act-refused", operation=name, who=caller, reason=error.reason)
-            raise
+    except DanelawError as error:
+        gateway.log.warning("act-refused", operation=name, who=caller, reason=error.reason)
+        raise
+    if results:
         fields = {key: arguments.get(key) or None for key in ("filter", "why", "address", "next_hop")}
-        gateway.log.event("act", operation=name, who=caller, **fields, **result)
-        return result
-
-    return change
+        total = shards.together(list(results.values()), arguments)
+        gateway.log.event("act", operation=name, who=caller, **fields, **total)
+    return results

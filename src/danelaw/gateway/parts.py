@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import resource
 import time
 from collections.abc import Callable
@@ -11,88 +12,144 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from danelaw.gateway import settings
-from danelaw.gateway.numbers import counted_fetch
+from danelaw.gateway.numbers import commit_observer, counted_fetch
+from danelaw.gateway.shards import Shards, Workshop
 from danelaw.inbound.intake import Intake
 from danelaw.inbound.relay import RelayPolicy
 from danelaw.net import tls
 from danelaw.net.certificates import ServerCertificates
 from danelaw.outbound.connection import Sweep
-from danelaw.outbound.courier import Courier
 from danelaw.outbound.destination import Surveyor
-from danelaw.outbound.engine import Engine
-from danelaw.outbound.notices import Notices
 from danelaw.outbound.opening import Door
-from danelaw.outbound.pool import Pool
 from danelaw.pkix import Roots
-from danelaw.queue.pages import SchedulerSettings
-from danelaw.queue.scheduler import Scheduler
 from danelaw.resolver import Resolver
-from danelaw.spool import Spool
+from danelaw.spool import database
+from danelaw.spool.shards import lock_spool
 from danelaw.state import FILE_NAME, OverrideStore, StateDatabase, configured_overrides
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from danelaw.config import Config
-    from danelaw.queue import RetrySchedule
+    from danelaw.gateway.place import Place
+    from danelaw.outbound.engine import Engine
+    from danelaw.spool import Spool
     from danelaw.state import STSStore
     from danelaw.telemetry import Log, Metrics
 
 
 @dataclass(slots=True)
 class Parts:
-    """Everything that runs, for `Gateway` to start, show and stop."""
+    """Everything that runs, for `Gateway` to start, show and stop. `lock` holds the spool where no supervisor does."""
 
-    spool: Spool
+    shards: Shards
     state: StateDatabase
     resolver: Resolver
     sts: STSStore | None
     overrides: OverrideStore
     surveyor: Surveyor
     certificates: ServerCertificates | None
-    engine: Engine
+    door: Door
+    workshop: Workshop
     intake: Intake
+    lock: int = -1
+
+    @property
+    def spool(self) -> Spool:
+        """Where new mail goes."""
+        return self.shards.home.spool
+
+    @property
+    def engine(self) -> Engine:
+        """What delivers new mail."""
+        return self.shards.home.engine
 
 
-def assemble(config: Config, log: Log, metrics: Metrics, clock: Callable[[], float] = time.time) -> Parts:
+def assemble(
+    config: Config,
+    log: Log,
+    metrics: Metrics,
+    place: Place | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Parts:
     """Make all parts; nothing listens or delivers yet. Raises `DanelawError` for whatever cannot be made.
 
-    `clock` gives POSIX seconds to all of them. To be called on the running event loop.
+    To be called on the running event loop. `clock` gives POSIX seconds to all of them. Without a `place` among workers
+    the gateway has the spool for itself and works on every shard in it.
     """
     # What can be wrong with the configuration comes before the spool is locked.
     certificates = ServerCertificates(config.certificate) if config.certificate else None
     resolver = Resolver(settings.resolver_settings(config), clock=clock)
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
-    spool = Spool.open(config.spool.directory, settings=settings.spool_settings(config), clock=clock)
+    door = _door(config)
+    directory = config.spool.directory
+    lock = lock_spool(directory) if place is None else -1
     try:
-        state = StateDatabase(config.spool.directory / FILE_NAME)
+        state = StateDatabase(directory / FILE_NAME)
+        sts = _sts_store(config, state, resolver, roots, log, metrics)
+        overrides = OverrideStore(state, configured_overrides(config.override))
+        workshop = Workshop(
+            config=config,
+            surveyor=Surveyor(resolver, sts, overrides),
+            door=door,
+            roots=roots,
+            relay=RelayPolicy(config),
+            schedule=settings.retry_schedule(config),
+            log=log,
+            metrics=metrics,
+            place=place,
+            clock=clock,
+            observe=commit_observer(metrics),
+        )
+        shards = _shards(workshop, directory, place)
     except BaseException:
-        spool.close_now()
+        if lock >= 0:
+            os.close(lock)
         raise
-    sts = _sts_store(config, state, resolver, roots, log, metrics)
-    overrides = OverrideStore(state, configured_overrides(config.override))
-    surveyor = Surveyor(resolver, sts, overrides)
-    relay, schedule = RelayPolicy(config), settings.retry_schedule(config)
-    engine = _engine(config, spool, surveyor, roots, relay, schedule, log, metrics, clock)
-    admitted = settings.within_descriptors(config, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    if admitted is not config:
-        log.warning(
+    intake = _intake(workshop, shards, certificates, place)
+    return Parts(shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, lock)
+
+
+def _shards(workshop: Workshop, directory: Path, place: Place | None) -> Shards:
+    if place is not None:
+        return Shards(workshop, place.home, place.hold)
+    home, *others = database.shards(directory) or (0,)
+    found = Shards(workshop, home)
+    try:
+        for number in others:
+            found.take(number)
+    except BaseException:
+        found.close_now()
+        raise
+    return found
+
+
+def _intake(workshop: Workshop, shards: Shards, certificates: ServerCertificates | None, place: Place | None) -> Intake:
+    engine = shards.home.engine
+    admitted = settings.within_descriptors(workshop.config, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    if admitted is not workshop.config:
+        workshop.log.warning(
             "connections",
             reason=f"open files allow only {admitted.limits.connections} clients at once",
             advice="raise LimitNOFILE in the service unit, or lower [limits] connections",
         )
     intake = Intake(
         admitted,
-        relay=relay,
-        spool=spool,
-        schedule=schedule,
-        log=log,
-        metrics=metrics,
+        relay=workshop.relay,
+        spool=shards.home.spool,
+        schedule=workshop.schedule,
+        log=workshop.log,
+        metrics=workshop.metrics,
         certificates=certificates,
         admit=engine.scheduler.admit,
         abandoned=engine.scheduler.abandoned,
         arrived=engine.arrived,
-        clock=clock,
+        clock=workshop.clock,
+        open_listener=None if place is None else place.open_listener,
     )
-    return Parts(spool, state, resolver, sts, overrides, surveyor, certificates, engine, intake)
+    if place is not None:
+        intake.crowd = place.crowd
+    return intake
 
 
 def _sts_store(
@@ -119,26 +176,9 @@ def _sts_store(
     )
 
 
-def _engine(
-    config: Config,
-    spool: Spool,
-    surveyor: Surveyor,
-    roots: Roots,
-    relay: RelayPolicy,
-    schedule: RetrySchedule,
-    log: Log,
-    metrics: Metrics,
-    clock: Callable[[], float],
-) -> Engine:
+def _door(config: Config) -> Door:
     delivery = config.delivery
-    scheduler = Scheduler(
-        SchedulerSettings(
-            slots=delivery.connections,
-            destination_concurrency=delivery.connections_per_destination,
-            backoff=schedule,
-        )
-    )
-    door = Door(
+    return Door(
         helo=str(delivery.helo or config.hostname),
         opportunistic=tls.client_context(minimum=config.tls.minimum_version),
         verified=tls.client_context(minimum="1.2"),
@@ -148,29 +188,6 @@ def _engine(
         source_ipv6=delivery.source_ipv6,
         routes=config.lab.dial,
     )
-    courier = Courier(
-        surveyor=surveyor,
-        door=door,
-        pool=Pool(delivery.idle.total_seconds(), delivery.messages_per_connection),
-        roots=roots,
-        spool=spool,
-        log=log,
-        metrics=metrics,
-        families=delivery.families,
-        own_names=frozenset({str(config.hostname)}),
-        clock=clock,
-    )
-    notices = Notices(
-        str(config.hostname),
-        spool,
-        schedule,
-        relay.next_hop,
-        scheduler.reason,
-        log,
-        metrics,
-        sender_address=config.bounce_from,
-    )
-    return Engine(spool, scheduler, courier, notices, schedule, log, metrics, clock=clock)
 
 
 async def close(parts: Parts) -> None:
@@ -178,6 +195,8 @@ async def close(parts: Parts) -> None:
     await parts.resolver.close()
     if parts.sts is not None:
         await parts.sts.close()
-    await parts.spool.close()
+    await parts.shards.close()
     parts.state.close()
+    if parts.lock >= 0:
+        os.close(parts.lock)
     await asyncio.sleep(0)

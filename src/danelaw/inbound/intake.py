@@ -9,7 +9,7 @@ import ssl
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from danelaw.errors import DanelawError
 from danelaw.inbound.admission import Admission
@@ -20,7 +20,7 @@ from danelaw.smtp import BareNewlines, EnhancedStatusCode, Reply, ServerLimits, 
 from danelaw.telemetry import Columns, Kind, Pulse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from danelaw.config import Config
     from danelaw.config.receiving import Listen
@@ -91,6 +91,19 @@ def listener_of(config: Config, listen: Listen) -> Listener:
     return Listener(listen.address.host, listen.address.port, settings, listen.tls == "implicit", tuple(listen.proxy))
 
 
+class Closeable(Protocol):
+    """What accepts connections until it is closed."""
+
+    def close(self) -> None:
+        """Accept nothing more."""
+
+
+OpenListener: TypeAlias = (
+    "Callable[[Listen, Callable[[], Session]], Awaitable[tuple[Closeable, list[tuple[str, int]]]]]"
+)
+"""Serves one `[[listen]]` entry with protocols from the factory; gives the server and the addresses bound."""
+
+
 class Intake:
     """Accepts mail. `arrived(message, body, claimed)` is called once a message is on stable storage."""
 
@@ -107,6 +120,7 @@ class Intake:
         admit: Callable[[QueuedMessage, int], bool],
         abandoned: Callable[[QueuedMessage, int], None],
         arrived: Callable[[QueuedMessage, bytes | None, bool], None],
+        open_listener: OpenListener | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.config = config
@@ -132,7 +146,9 @@ class Intake:
         self.pulse = Pulse(metrics)
         self._certificates = certificates
         self._per_client: Counter[str] = Counter()
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[Closeable] = []
+        self._open_listener = open_listener or _bound
+        self.crowd: Callable[[], int] = lambda: len(self.sessions)
         self._sweep: asyncio.TimerHandle | None = None
         self._messages = metrics.inbound_messages.cell()
         self._octets = metrics.inbound_bytes.cell()
@@ -144,23 +160,13 @@ class Intake:
         loop = asyncio.get_running_loop()
         bound: list[tuple[str, int]] = []
         for listen in self.config.listen:
-            listener = listener_of(self.config, listen)
-            try:
-                # Implicit TLS too is begun by the session: a PROXY header may come first, and clients in the
-                # handshake count as connections.
-                server = await loop.create_server(
-                    functools.partial(Session, self, listener),
-                    listener.address,
-                    listener.port,
-                    backlog=_BACKLOG,
-                )
-            except OSError as error:
-                raise DanelawError(
-                    f"cannot listen on {listen.address}: {error.strerror or error}",
-                    advice="another mail server may hold the port; ports below 1024 need root or CAP_NET_BIND_SERVICE",
-                ) from None
+            # Implicit TLS too is begun by the session: a PROXY header may come first, and clients in the handshake
+            # count as connections.
+            server, addresses = await self._open_listener(
+                listen, functools.partial(Session, self, listener_of(self.config, listen))
+            )
             self._servers.append(server)
-            bound.extend(socket.getsockname()[:2] for socket in server.sockets)
+            bound.extend(addresses)
         self._sweep = loop.call_later(1.0, self._look)
         self.pulse.start()
         return bound
@@ -172,13 +178,17 @@ class Intake:
             server.close()
         self._servers.clear()
 
-    async def drain(self, seconds: float) -> None:
-        """Say 421 between transactions, let running ones end, and abort what is left after `seconds`."""
+    async def drain(self, seconds: float, mute_seconds: float = 0.0) -> None:
+        """Say 421 between transactions, let running ones end, and abort what is left after `seconds`. For
+        `mute_seconds` handshakes may end, so that those clients too can be told.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
+        mute_until = loop.time() + mute_seconds
+        await asyncio.sleep(0)  # what was accepted in this turn becomes a session in the next
         while self.sessions and loop.time() < end:
             for session in tuple(self.sessions):
-                session.shut_down()
+                session.shut_down(gently=loop.time() < mute_until)
             await asyncio.sleep(0.05)
         for session in tuple(self.sessions):
             if not session.waiting_for_disk:
@@ -194,7 +204,7 @@ class Intake:
         key = _client_key(session.client_address)
         self._per_client[key] += 1
         refusal = None
-        if len(self.sessions) > self.limits.connections:
+        if self.crowd() > self.limits.connections:
             refusal = _BUSY
         elif self._per_client[key] > self.limits.connections_per_client:
             refusal = _CLIENT_BUSY
@@ -283,6 +293,19 @@ class Intake:
         for session in [item for item in self.sessions if item.deadline < now]:
             session.expire(now)
         self._sweep = loop.call_later(1.0, self._look)
+
+
+async def _bound(listen: Listen, factory: Callable[[], Session]) -> tuple[Closeable, list[tuple[str, int]]]:
+    """A listener of our own."""
+    address = listen.address
+    try:
+        server = await asyncio.get_running_loop().create_server(factory, address.host, address.port, backlog=_BACKLOG)
+    except OSError as error:
+        raise DanelawError(
+            f"cannot listen on {address}: {error.strerror or error}",
+            advice="another mail server may hold the port; ports below 1024 need root or CAP_NET_BIND_SERVICE",
+        ) from None
+    return server, [socket.getsockname()[:2] for socket in server.sockets]
 
 
 def _client_key(address: str) -> str:

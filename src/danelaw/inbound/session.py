@@ -20,6 +20,7 @@ _TOO_SLOW = Reply.of(421, "4.4.2", "too long without a command; closing the conn
 _TOO_LONG = Reply.of(421, "4.7.0", "this connection has lasted too long; open a new one")
 # How long the last words may take to reach a client that does not read.
 _FAREWELL_SECONDS = 10.0
+_LINGER_SECONDS = 2.0
 _DISK_SECONDS = 60.0
 
 
@@ -33,6 +34,7 @@ class Session(Conversation, asyncio.Protocol):
     __slots__ = (
         "_early",
         "_full",
+        "_lingering",
         "_listener",
         "_loop",
         "_paused",
@@ -49,7 +51,7 @@ class Session(Conversation, asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._proxy = listener.proxy_reader()
-        self._paused = self._full = False
+        self._paused = self._full = self._lingering = False
         self._early: list[bytes] | None = None
         self.entered = False
         self.deadline = self.ends = float("inf")
@@ -77,6 +79,8 @@ class Session(Conversation, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Octets from the client."""
+        if self._lingering:
+            return  # the last word is said
         if self._proxy is not None:
             self._read_proxy_header(data)
             return
@@ -95,6 +99,8 @@ class Session(Conversation, asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client closed its side: a message whose end was received is still stored."""
+        if self._lingering:
+            return False
         self.connection.receive_eof()
         self._advance()
         return self.task is not None or self.waiting_for_disk
@@ -128,15 +134,20 @@ class Session(Conversation, asyncio.Protocol):
         self.connection.close(_TOO_LONG if now >= self.ends else _TOO_SLOW)
         self._advance()
 
-    def shut_down(self) -> bool:
-        """Say 421 if no message is under way. Returns whether the session has ended."""
+    def shut_down(self, *, gently: bool = False) -> bool:
+        """Say 421 if no message is under way. Returns whether the session has ended. `gently` lets a client that
+        nothing can be said to yet come so far.
+        """
         if self._transport is None:
             return True
+        if gently and self._mute:
+            return False
         if self.waiting_for_disk or not self.connection.between_transactions:
             return False
         if self._mute:
             self.abort()
         elif not self.connection.closed:
+            self._lingering = True
             self.connection.close(_SHUTTING_DOWN)
             self._advance()
         return True
@@ -233,7 +244,14 @@ class Session(Conversation, asyncio.Protocol):
             self.deadline = min(now, self.ends) + intake.command_seconds
         if connection.closed and not self.waiting_for_disk:
             self.deadline = now + _FAREWELL_SECONDS
-            transport.close()
+            if self._lingering and transport.can_write_eof():
+                self.deadline = now + _LINGER_SECONDS
+                # The client may be speaking at this very moment: closing over unread octets would reset the
+                # connection, and the 421 with it. It reads the end, and closes its side.
+                transport.write_eof()
+                transport.resume_reading()
+            else:
+                transport.close()
 
     def _stop_reading(self) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -18,7 +18,7 @@ from danelaw.outbound.lifetimes import Lifetimes
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.outcome import Outcome, settlement_of
 from danelaw.outbound.second_look import SecondLook
-from danelaw.outbound.under_way import UnderWay
+from danelaw.outbound.under_way import InHand, UnderWay
 from danelaw.queue.pages import HostVerdict, Sleep, Work
 from danelaw.queue.scheduler import Scheduler
 from danelaw.spool import SpoolError
@@ -72,11 +72,19 @@ class Engine:
         self._wakeup_at = float("inf")
         self._watch: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
+        self._show: Callable[[int], None] | None = None
         self._second_look = SecondLook(courier.policy_changed, self._try_once_more)
         self._lifetimes = Lifetimes(
             spool, scheduler, notices, schedule, self._second_look, log,
             abort=self._under_way.abort, settle=self._settle, unsettled=self._unsettled.keys(), wake=self.requeued,
         )  # fmt: skip
+
+    def watch(self, in_hand: InHand, show: Callable[[int], None]) -> None:
+        """Let it be seen which message each step is for: `in_hand` wraps the coroutine of a delivery, `show` is given
+        the id while a step without one runs, and 0 after it.
+        """
+        self._under_way.in_hand = in_hand
+        self._show = show
 
     def start(self) -> None:
         """Restore the queues from disk and begin."""
@@ -182,6 +190,7 @@ class Engine:
         if not self._unmarked:  # a claim that is not stored yet must be waited for
             express = self._courier.express(work, outcome, self._express_ended)
             if express is not None:
+                express.show = self._show
                 self._under_way.add(express, outcome)
                 return
         self._under_way.run(work, self._deliver(work, outcome), outcome)

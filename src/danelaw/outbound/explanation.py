@@ -6,6 +6,7 @@ It reads through any reading connection, beside a running gateway or without one
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import dns.exception
@@ -16,6 +17,7 @@ from danelaw.errors import DanelawError
 from danelaw.queue import Filter, InvalidQueueId, id_from_text
 from danelaw.spool import NoSuchMessage
 from danelaw.spool.attempts import evidence_blob
+from danelaw.spool.shards import in_each
 from danelaw.spool.view import alone, find_message, finished_page, messages_by_message_id, shown, waiting_page
 
 SCHEMA = "danelaw/explain/1"
@@ -46,6 +48,22 @@ def explanation(connection: sqlite3.Connection, what: str, now: float) -> dict[s
         "message": message,
         "alone": _alone(connection, message),
     }
+
+
+def explained(directory: Path, what: str, now: float, *, with_proofs: bool = False) -> dict[str, Any]:
+    """`explanation` over all shards of a spool, with the recorded DNS answers when asked for. Raises `NoSuchMessage`,
+    `SpoolError`.
+    """
+
+    def look(connection: sqlite3.Connection) -> dict[str, Any]:
+        found = explanation(connection, what, now)
+        return found | {"proofs": proofs(connection, found)} if with_proofs else found
+
+    found = in_each(directory, look)
+    # Ids sort by time: the newest that waits, else the newest.
+    chosen = max(found, key=lambda one: (not one["message"]["finished"], one["message"]["id"]))
+    candidates = sorted((line for one in found for line in one["candidates"]), key=lambda line: str(line["id"]))
+    return chosen | {"candidates": candidates[-_CANDIDATES:]}
 
 
 def _candidates(connection: sqlite3.Connection, what: str, now: float) -> tuple[str, list[tuple[int, bool]]]:

@@ -36,7 +36,7 @@ class Express:
     anything, and the message is to be sent as if this had not been tried. `error` is a defect of ours, None otherwise.
     """
 
-    __slots__ = ("_body", "_door", "_ended", "_judgement", "_opened", "_transfer", "tour", "unheard", "work")
+    __slots__ = ("_body", "_door", "_ended", "_judgement", "_opened", "_transfer", "show", "tour", "unheard", "work")
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Express:
         self.work = work
         self.tour = tour
         self.unheard = False
+        self.show: Callable[[int], None] | None = None
         self._body = work.body
         self._opened = opened
         self._judgement = judgement
@@ -81,6 +82,16 @@ class Express:
         close(self._door, self._opened.connection)
 
     def _go_on(self) -> None:
+        if self.show is None:
+            self._step()
+            return
+        self.show(self.work.message.id)
+        try:
+            self._step()
+        finally:
+            self.show(0)
+
+    def _step(self) -> None:
         try:
             over = self._advance()
         except Exception as error:

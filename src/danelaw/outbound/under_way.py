@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from danelaw.outbound.express import Express
     from danelaw.outbound.outcome import Outcome
     from danelaw.queue.pages import Work
     from danelaw.telemetry import Log
+
+
+InHand: TypeAlias = "Callable[[Coroutine[None, None, None], int], Coroutine[None, None, None]]"
+"""Wraps the coroutine of a delivery, given with its message's id, so that each of its steps is seen."""
 
 
 class UnderWay:
@@ -27,13 +31,14 @@ class UnderWay:
         self._tasks: dict[asyncio.Task[None], tuple[Work, Outcome]] = {}
         self._expresses: dict[Express, Outcome] = {}
         self._quiet: asyncio.Future[None] | None = None
+        self.in_hand: InHand = lambda delivery, message: delivery
 
     def __len__(self) -> int:
         return len(self._tasks) + len(self._expresses)
 
     def run(self, work: Work, delivery: Coroutine[None, None, None], outcome: Outcome) -> None:
         """A delivery with a task of its own."""
-        task = asyncio.get_running_loop().create_task(delivery)
+        task = asyncio.get_running_loop().create_task(self.in_hand(delivery, work.message.id))
         self._tasks[task] = (work, outcome)
         task.add_done_callback(self._task_done)
 

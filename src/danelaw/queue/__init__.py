@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from danelaw.queue.attempt import Attempt, RecordReason, UnreadableAttempt
 from danelaw.queue.filter import Filter, FilterError
-from danelaw.queue.ids import InvalidQueueId, QueueIds, floor_id, id_from_text, id_to_text
+from danelaw.queue.ids import MAX_SHARD, InvalidQueueId, QueueIds, floor_id, id_from_text, id_to_text, shard_of
 from danelaw.queue.pages import HostVerdict, SchedulerSettings, Sleep, VirtualQueue, Work
 from danelaw.queue.results import RecipientResult, Settlement
 from danelaw.queue.schedule import InvalidSchedule, RetrySchedule
@@ -40,6 +40,7 @@ from danelaw.queue.scheduler import Scheduler
 from danelaw.queue.values import QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
 
 __all__ = [
+    "MAX_SHARD",
     "Attempt",
     "Filter",
     "FilterError",
@@ -64,4 +65,5 @@ __all__ = [
     "floor_id",
     "id_from_text",
     "id_to_text",
+    "shard_of",
 ]

@@ -52,6 +52,11 @@ class QueueIds:
         return (last >> SEQUENCE_BITS) << _LOW_BITS | self._shard << SEQUENCE_BITS | low
 
 
+def shard_of(value: int) -> int:
+    """The shard that made an id."""
+    return value >> SEQUENCE_BITS & MAX_SHARD
+
+
 def floor_id(when: float) -> int:
     """The lowest id a message received at `when` (POSIX seconds) can have; 0 before 2025."""
     return max(0, int((when - EPOCH) * 1000)) << _LOW_BITS

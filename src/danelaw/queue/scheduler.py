@@ -51,6 +51,11 @@ class Scheduler:
         self._surrendered: list[QueuedMessage] = []
         self._idle: OrderedDict[RoutingKey, VirtualQueue] = OrderedDict()
 
+    def resize(self, slots: int, destination_concurrency: int) -> None:
+        """Have another share of the limits from now on; what is on the wire ends normally."""
+        self.settings = replace(self.settings, slots=slots, destination_concurrency=destination_concurrency)
+        self._cap = self.settings.cap
+
     # Mail arriving.
 
     def admit(self, message: QueuedMessage, body_size: int) -> bool:

@@ -169,8 +169,11 @@ class STSStore:
         """Store both, and sweep what nobody can need any more. Raises `StateError`."""
         execute, name = self._database.execute, domain.ascii
         if cached is not None:
+            # Another process may have fetched a newer one while our fetch failed: it must not be undone.
             execute(
-                "INSERT OR REPLACE INTO sts_policy VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO sts_policy VALUES (?, ?, ?, ?, ?) ON CONFLICT (domain) DO UPDATE SET id = excluded.id,"
+                " policy = excluded.policy, fetched = excluded.fetched, expires = excluded.expires"
+                " WHERE excluded.fetched >= fetched",
                 (name, cached.id, cached.policy.to_text(), cached.fetched, cached.expires),
             )
         if failure is None:

@@ -9,6 +9,8 @@ characters, quotes and line separators are escaped, so nobody can forge a line.
 Numbers: one `Metrics` value holds every metric there is, declared in one place with its meaning
 (docs/metrics.md is made from it). Counting is an addition; the text form (OpenMetrics) is made when asked.
 
+Several processes: each gives a `snapshot`, and `Sums` makes one `Metrics` of them.
+
 HTTP: `HTTPServer` answers /metrics, /healthy and /ready.
 """
 
@@ -19,6 +21,7 @@ from danelaw.telemetry.log import Log, open_log
 from danelaw.telemetry.metrics import Metrics
 from danelaw.telemetry.pulse import Pulse
 from danelaw.telemetry.sinks import DescriptorSink, FileSink, MemorySink, Sink, SyslogSink
+from danelaw.telemetry.sums import Snapshot, Sums, snapshot
 
 __all__ = [
     "Columns",
@@ -35,6 +38,9 @@ __all__ = [
     "Probe",
     "Pulse",
     "Sink",
+    "Snapshot",
+    "Sums",
     "SyslogSink",
     "open_log",
+    "snapshot",
 ]

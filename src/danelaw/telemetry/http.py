@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import TypeAlias
 
@@ -27,9 +28,16 @@ class HTTPServer:
     """
 
     def __init__(
-        self, metrics: Metrics, *, healthy: Mapping[str, Probe] | None = None, ready: Mapping[str, Probe] | None = None
+        self,
+        metrics: Metrics,
+        *,
+        healthy: Mapping[str, Probe] | None = None,
+        ready: Mapping[str, Probe] | None = None,
+        gather: Callable[[], Awaitable[Metrics]] | None = None,
     ) -> None:
+        """`gather` is awaited before each answer, for numbers that other processes keep; its result is shown."""
         self._metrics = metrics
+        self._gather = gather
         self._probes = {"/healthy": dict(healthy or {}), "/ready": {**(healthy or {}), **(ready or {})}}
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
@@ -39,6 +47,10 @@ class HTTPServer:
         self._server = await asyncio.start_server(self._serve, host, port, limit=_MOST_HEAD)
         name = self._server.sockets[0].getsockname()
         return name[0], name[1]
+
+    async def start_on(self, listening: socket.socket) -> None:
+        """Serve on a socket that listens already."""
+        self._server = await asyncio.start_server(self._serve, sock=listening, limit=_MOST_HEAD)
 
     async def close(self) -> None:
         """Stop listening and end open connections."""
@@ -74,6 +86,8 @@ class HTTPServer:
             return response(HTTPStatus.BAD_REQUEST, "the request ended early\n")
         except asyncio.LimitOverrunError:
             return response(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request is too large\n")
+        if self._gather is not None:
+            self._metrics = await self._gather()
         return self.answer(head)
 
     def answer(self, head: bytes) -> bytes:

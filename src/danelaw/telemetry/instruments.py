@@ -76,6 +76,10 @@ class Gauge(_Cells):
         """Make it `value` for these label values."""
         self.cell(*labels).value = value
 
+    def clear(self) -> None:
+        """Forget every number: nothing was measured yet."""
+        self._cells.clear()
+
     def read_from(self, source: Callable[[], float]) -> None:
         """Ask `source` whenever the number is wanted; only for gauges without labels."""
         self._checked(())

@@ -121,6 +121,13 @@ class Metrics:
             "danelaw_gc_pause_seconds", "How long the garbage collector held everything up.", _SECONDS
         )
         self.log_lost = Counter("danelaw_log_lost_lines", "Log lines that could not be written.")
+        self.workers = Gauge("danelaw_workers", "Worker processes by `state`: starting, ready, retiring.", "state")
+        self.worker_deaths = Counter(
+            "danelaw_worker_deaths",
+            "Worker processes that ended unasked; `cause` is stalled (killed by us), signal or exit.",
+            "cause",
+        )
+        self.poison = Counter("danelaw_poison_messages", "Messages held because they ended a worker more than once.")
         self.certificate_expiry = Gauge(
             "danelaw_certificate_expiry_timestamp_seconds",
             "When a listener's certificate ends, by its first `name`.",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 # RFC 5424 §6.1 asks receivers for 480 octets and recommends 2048; local daemons take 8 KiB.
 _LOCAL_SIZE = 8192
 _UDP_SIZE = 2048
+_WHOLE_SIZE = 4096
 
 
 class Sink(Protocol):
@@ -31,10 +33,18 @@ class DescriptorSink:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        # Several processes may write to one pipe; the system keeps only short writes in one piece (POSIX PIPE_BUF).
+        mode = os.fstat(descriptor).st_mode
+        self._shared = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
     def write(self, lines: Sequence[str]) -> int:
-        """One `os.write` for all lines; more only when the system took less."""
-        data = memoryview(("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
+        """One `os.write` for all lines; more for a pipe, or when the system took less."""
+        if self._shared and sum(map(len, lines)) > _WHOLE_SIZE // 4:
+            return sum(self._write(piece) for piece in _pieces(lines))
+        return self._write(("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
+
+    def _write(self, octets: bytes) -> int:
+        data = memoryview(octets)
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
@@ -48,6 +58,18 @@ class DescriptorSink:
 
     def close(self) -> None:
         """The descriptor belongs to somebody else."""
+
+
+def _pieces(lines: Sequence[str]) -> Iterator[bytes]:
+    """Whole lines, together as long as a pipe takes them in one piece."""
+    piece = b""
+    for line in lines:
+        data = (line + "\n").encode("utf-8", "backslashreplace")
+        if piece and len(piece) + len(data) > _WHOLE_SIZE:
+            yield piece
+            piece = b""
+        piece += data
+    yield piece
 
 
 class FileSink(DescriptorSink):

@@ -1,0 +1,197 @@
+"""The shards one process works on: each with its queue, its scheduler and its deliveries."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from danelaw.gateway import settings
+from danelaw.outbound.courier import Courier
+from danelaw.outbound.engine import Engine
+from danelaw.outbound.notices import Notices
+from danelaw.outbound.pool import Pool
+from danelaw.queue import Filter, id_to_text
+from danelaw.queue.pages import SchedulerSettings
+from danelaw.queue.scheduler import Scheduler
+from danelaw.spool import Spool
+from danelaw.spool.acts import Act, perform
+
+if TYPE_CHECKING:
+    from danelaw.config import Config
+    from danelaw.gateway.place import Place
+    from danelaw.inbound.relay import RelayPolicy
+    from danelaw.outbound.destination import Surveyor
+    from danelaw.outbound.opening import Door
+    from danelaw.pkix import Roots
+    from danelaw.queue import RetrySchedule
+    from danelaw.telemetry import Log, Metrics
+
+HOLDER = "danelaw"
+POISON = "it ended the process that had it in hand, more than once"
+
+
+@dataclass(slots=True)
+class Shard:
+    """A shard this process has locked. `held` are the poison messages found in it and held."""
+
+    number: int
+    spool: Spool
+    engine: Engine
+    held: tuple[int, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Workshop:
+    """What the deliveries of all shards of a process share, and how a shard is opened with it.
+
+    The workers of the `place` share the limits of the configuration equally; within one the shards with mail do.
+    """
+
+    config: Config
+    surveyor: Surveyor
+    door: Door
+    roots: Roots | None
+    relay: RelayPolicy
+    schedule: RetrySchedule
+    log: Log
+    metrics: Metrics
+    place: Place | None = None
+    clock: Callable[[], float] = time.time
+    observe: Callable[[int, float | None], None] = lambda messages, seconds: None
+
+    def spool(self, number: int) -> Spool:
+        """Lock and recover a shard. May take long, and may run in a thread. Raises `SpoolError`."""
+        return Spool.open(
+            self.config.spool.directory, number, settings=settings.spool_settings(self.config), clock=self.clock
+        )
+
+    def shard(self, number: int, spool: Spool, hold: Sequence[int] = ()) -> Shard:
+        """A shard on an open spool; nothing is delivered before its engine starts. `hold` is held first."""
+        held = _hold(spool, hold, self.clock())
+        for message in held:
+            self.metrics.poison.add()
+            self.log.error(
+                "poison", id=id_to_text(message), reason=POISON,
+                advice="look at it, then: danelaw queue release or drop id:" + id_to_text(message),
+            )  # fmt: skip
+        spool.observe(self.observe)
+        slots, at_once = self.share(1)
+        scheduler = Scheduler(SchedulerSettings(slots=slots, destination_concurrency=at_once, backoff=self.schedule))
+        delivery = self.config.delivery
+        courier = Courier(
+            surveyor=self.surveyor,
+            door=self.door,
+            pool=Pool(delivery.idle.total_seconds(), delivery.messages_per_connection),
+            roots=self.roots,
+            spool=spool,
+            log=self.log,
+            metrics=self.metrics,
+            families=delivery.families,
+            own_names=frozenset({str(self.config.hostname)}),
+            clock=self.clock,
+        )
+        notices = Notices(
+            str(self.config.hostname),
+            spool,
+            self.schedule,
+            self.relay.next_hop,
+            scheduler.reason,
+            self.log,
+            self.metrics,
+            sender_address=self.config.bounce_from,
+        )
+        engine = Engine(spool, scheduler, courier, notices, self.schedule, self.log, self.metrics, clock=self.clock)
+        if self.place is not None:
+            engine.watch(self.place.in_hand, self.place.seat.hold)
+        return Shard(number, spool, engine, held)
+
+    def share(self, shards: int) -> tuple[int, int]:
+        """Slots, and deliveries to one destination, of each of so many busy shards in this process."""
+        parts = (1 if self.place is None else self.place.workers) * max(1, shards)
+        delivery = self.config.delivery
+        return max(1, delivery.connections // parts), max(1, delivery.connections_per_destination // parts)
+
+
+class Shards:
+    """The shards of this process by number; the first one taken is `home`, where new mail goes."""
+
+    def __init__(self, workshop: Workshop, home: int, hold: Sequence[int] = ()) -> None:
+        """Lock the home shard. Raises `SpoolError`."""
+        self._workshop = workshop
+        self.home = workshop.shard(home, workshop.spool(home), hold)
+        self.open: dict[int, Shard] = {home: self.home}
+        self._busy = 1
+
+    def take(self, number: int) -> Shard:
+        """Open one more at once, before anything runs. Raises `SpoolError`."""
+        shard = self.open[number] = self._workshop.shard(number, self._workshop.spool(number))
+        return shard
+
+    async def adopt(self, number: int, hold: Sequence[int] = ()) -> Shard:
+        """Open one more and deliver what is in it; mail goes on meanwhile. Raises `SpoolError`."""
+        spool = await asyncio.to_thread(self._workshop.spool, number)
+        shard = self.open[number] = self._workshop.shard(number, spool, hold)
+        self.divide()
+        shard.engine.start()
+        return shard
+
+    async def let_go(self, number: int, seconds: float) -> None:
+        """End the deliveries of a shard, for at most `seconds`, and unlock it; the home shard is never let go."""
+        shard = self.open.get(number)
+        if shard is None or shard is self.home:
+            return
+        await shard.engine.stop(seconds)
+        await shard.spool.close()
+        del self.open[number]
+        self.divide()
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self.divide()
+        for shard in self.open.values():
+            shard.engine.start()
+
+    async def stop(self, seconds: float) -> None:
+        """Start nothing new and let running deliveries end."""
+        await asyncio.gather(*(shard.engine.stop(seconds) for shard in self.open.values()))
+
+    async def close(self) -> None:
+        """Store what is pending and unlock."""
+        for shard in self.open.values():
+            await shard.spool.close()
+
+    def close_now(self) -> None:
+        """Unlock, where nothing was started."""
+        for shard in self.open.values():
+            shard.spool.close_now()
+
+    def divide(self) -> None:
+        """Share the limits among the shards that have something to deliver; call it every second or so."""
+        busy = [shard for shard in self.open.values() if shard is self.home or _has_work(shard)]
+        slots, at_once = self._workshop.share(len(busy))
+        for shard in self.open.values():
+            shard.engine.scheduler.resize(slots, at_once)
+        if len(busy) != self._busy:
+            self._busy = len(busy)
+            for shard in busy:
+                shard.engine.pump()
+
+
+def _has_work(shard: Shard) -> bool:
+    """Whether anything is under way or known to wait in a shard, due or not."""
+    return bool(shard.engine.busy) or any(
+        queue.page or queue.disk_due is not None for queue in shard.engine.scheduler.queues()
+    )
+
+
+def _hold(spool: Spool, messages: Sequence[int], now: float) -> tuple[int, ...]:
+    """Hold what of `messages` is in the queue; gives those that are."""
+    held: set[int] = set()
+    for message in messages:
+        act = Act("hold", Filter.from_text(f"id:{id_to_text(message)}"), HOLDER, POISON)
+        for step in perform(spool, act, now):
+            held |= step.messages
+    return tuple(sorted(held))

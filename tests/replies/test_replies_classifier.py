@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from fuzz import replies_bounce
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from danelaw.replies.classes import Phrase
 from danelaw.replies.classifier import shipped_file
 from danelaw.routing import shipped_sites
 from danelaw.smtp import Reply
+from fuzz import replies_bounce
 
 EXAMPLES = [(rule, example) for rule in shipped().file.rules for example in rule.examples]
 

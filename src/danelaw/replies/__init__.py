@@ -17,10 +17,12 @@ from __future__ import annotations
 from danelaw.replies.classes import BounceClass, BounceRule, Treatment
 from danelaw.replies.classifier import Classified, Classifier, shipped
 from danelaw.replies.file import BounceFile, BounceFileError
+from danelaw.replies.responses import Action, Response, ResponseFileError, Responses, shipped_responses
 from danelaw.replies.spoken import MAX_TEXT, NoReply, SpokenReply
 
 __all__ = [
     "MAX_TEXT",
+    "Action",
     "BounceClass",
     "BounceFile",
     "BounceFileError",
@@ -28,7 +30,11 @@ __all__ = [
     "Classified",
     "Classifier",
     "NoReply",
+    "Response",
+    "ResponseFileError",
+    "Responses",
     "SpokenReply",
     "Treatment",
     "shipped",
+    "shipped_responses",
 ]

@@ -21,7 +21,9 @@ from danelaw.errors import DanelawError
 MAX_FILE = 1 << 20
 SHIPPED = "sites.toml"
 # Labels under which countries register organisations: below them a name of its own has three labels.
-_SECOND_LEVEL = frozenset({"ac", "ad", "co", "com", "edu", "go", "gov", "gob", "gouv", "ltd", "me", "mil", "ne", "net", "or", "org", "plc"})  # fmt: skip
+_SECOND_LEVEL = frozenset(
+    ("ac", "ad", "co", "com", "edu", "go", "gov", "gob", "gouv", "ltd", "me", "mil", "ne", "net", "or", "org", "plc")
+)
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,39}", re.ASCII)
 _KEYS = frozenset({"title", "mx", "limits", "because"})
 

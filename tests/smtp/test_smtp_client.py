@@ -96,8 +96,8 @@ def test_a_message_in_two_round_trips() -> None:
     client = ready()
     assert begin(client) == BURST
     events = feed(client, b"250 2.1.0 ok\r\n250 2.1.5 ok\r\n550 5.1.1 no such user\r\n354 go\r\n")
-    assert [type(event) for event in events] == [ReplyReceived] * 4 + [BodyDue]
-    refused = events[2]
+    assert [type(event) for event in events] == [ReplyReceived, BodyDue]
+    refused = events[0]
     assert isinstance(refused, ReplyReceived)
     assert refused.command == Command(Verb.RCPT, ENVELOPE.recipients[1])
     assert refused.reply.enhanced == EnhancedStatusCode(5, 1, 1)
@@ -326,7 +326,7 @@ def test_a_foreign_enhanced_code_is_only_text() -> None:
 def test_events_before_a_broken_reply_are_still_told() -> None:
     client = ready()
     begin(client)
-    client.receive_data(b"250 ok\r\nnonsense\r\n")
+    client.receive_data(b"550 no\r\nnonsense\r\n")
     assert isinstance(client.next_event(), ReplyReceived)
     with pytest.raises(MalformedReply):
         client.next_event()
@@ -419,7 +419,7 @@ def test_chunks() -> None:
     client.finish_message()
     assert client.data_to_send() == b"BDAT 1\r\naBDAT 3\r\n\r\nbBDAT 0 LAST\r\n"
     events = feed(client, b"250 ok\r\n250 ok\r\n250 ok\r\n")
-    assert [type(event) for event in events] == [ReplyReceived, ReplyReceived, MessageAnswered]
+    assert [type(event) for event in events] == [MessageAnswered]
 
 
 @pytest.mark.parametrize("finished", [False, True])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from danelaw.address.domain import Domain, DomainError
 from danelaw.address.literal import AddressLiteral, AddressLiteralError
@@ -30,6 +30,11 @@ class Mailbox:
 
     localpart: Localpart
     domain: Domain | AddressLiteral
+    _text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Written five times for every message that passes.
+        object.__setattr__(self, "_text", f"{self.localpart.to_text()}@{self.domain.to_text()}")
 
     @classmethod
     def from_text(cls, text: str) -> Mailbox:
@@ -59,7 +64,7 @@ class Mailbox:
 
     def to_text(self) -> str:
         """The form for the wire: shortest local-part, A-labels."""
-        return f"{self.localpart.to_text()}@{self.domain.to_text()}"
+        return self._text
 
     @property
     def is_ascii(self) -> bool:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, assert_never
 
 from danelaw.inbound.reception import Reception, refusal_of_recipient
+from danelaw.message import Received, with_protocol
 from danelaw.smtp import (
     BodyChunk,
     CommandRefused,
@@ -47,6 +48,7 @@ class Conversation(ABC):
         "reception",
         "task",
         "tls",
+        "traces",
         "trusted",
     )
 
@@ -61,11 +63,27 @@ class Conversation(ABC):
         self.extended = False
         self.tls: tuple[str, str] | None = None
         self.trusted = False
+        self.traces: dict[bool, Received] = {}
 
     @property
     def waiting_for_disk(self) -> bool:
         """A message came to its end and is not on stable storage yet."""
         return self.reception is not None and self.reception.complete
+
+    def trace(self, *, smtputf8: bool) -> Received:
+        """What all Received fields of this client have in common since its last EHLO."""
+        trace = self.traces.get(smtputf8)
+        if trace is None:
+            version, cipher = self.tls or (None, None)
+            trace = self.traces[smtputf8] = Received(
+                helo=self.helo,
+                client_address=self.client_address,
+                by=self.intake.hostname,
+                protocol=with_protocol(extended=self.extended, tls=self.tls is not None, smtputf8=smtputf8),
+                cipher=cipher,
+                tls_version=version,
+            )
+        return trace
 
     def handle(self, event: ServerEvent) -> None:
         """Decide about one event and answer it, now or, for a complete message, once the disk has it."""
@@ -84,6 +102,7 @@ class Conversation(ABC):
                 self._end_of_message(event)
             case Hello():
                 self.helo, self.extended = event.name, event.extended
+                self.traces.clear()
                 self.connection.accept()
             case StartTLS():
                 self.connection.accept()

@@ -6,8 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from danelaw.inbound.head import Head
-from danelaw.message import Received, with_protocol
-from danelaw.queue import QueuedMessage, QueuedRecipient, RoutingKey, id_to_text
+from danelaw.queue import QueuedMessage, QueuedRecipient, id_to_text
 from danelaw.requiretls import waives_tls
 from danelaw.smtp import Reply
 from danelaw.spool import SpoolError
@@ -104,44 +103,29 @@ class Reception:
             self._writer = None
 
     def _received(self) -> bytes:
-        session, envelope = self._session, self.envelope
-        version, cipher = session.tls or (None, None)
+        envelope = self.envelope
         single = envelope.recipients[0].forward_path.mailbox.to_text() if len(envelope.recipients) == 1 else None
-        return Received(
-            helo=session.helo,
-            client_address=session.client_address,
-            by=str(self._intake.config.hostname),
-            protocol=with_protocol(extended=session.extended, tls=session.tls is not None, smtputf8=envelope.smtputf8),
-            ident=id_to_text(self._id),
-            when=self._received_at,
-            recipient=single,
-            cipher=cipher,
-            tls_version=version,
-        ).to_bytes()
+        trace = self._session.trace(smtputf8=envelope.smtputf8)
+        return trace.to_bytes(id_to_text(self._id), self._received_at, single)
 
     def _message(self, event: EndOfMessage, head: Head) -> QueuedMessage:
         envelope, session = self.envelope, self._session
         waives = waives_tls(head.tls_required, requiretls=envelope.requiretls)
         demand = "requiretls" if envelope.requiretls else "tls-required-no" if waives else ""
         now, relay = self._received_at, self._intake.relay
-        recipients = tuple(
-            QueuedRecipient(
-                number,
-                item.forward_path.mailbox.to_text(),
-                RoutingKey(relay.next_hop(item.forward_path.mailbox.domain), demand),
-                "" if item.notify is None else item.notify.to_text(),
-                "" if item.orcpt is None else item.orcpt.to_text(),
-                now,
-            )
-            for number, item in enumerate(envelope.recipients)
-        )
+        recipients = []
+        for number, item in enumerate(envelope.recipients):
+            to = item.forward_path.mailbox
+            notify = "" if item.notify is None else item.notify.to_text()
+            orcpt = "" if item.orcpt is None else item.orcpt.to_text()
+            recipients.append(QueuedRecipient(number, to.to_text(), relay.key(to.domain, demand), notify, orcpt, now))
         mailbox = envelope.reverse_path.mailbox
         return QueuedMessage(
             self._id,
             now,
             self._intake.schedule.expires(now),
             "" if mailbox is None else mailbox.to_text(),
-            recipients,
+            tuple(recipients),
             event.size + len(self._trace),
             len(recipients),
             "8BITMIME" if event.eight_bit else "7BIT",

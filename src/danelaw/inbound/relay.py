@@ -7,7 +7,9 @@ import ipaddress
 from danelaw.address import AddressLiteral, Domain
 from danelaw.config import Config
 from danelaw.config.ways import Ways
+from danelaw.queue import RoutingKey
 
+_REMEMBERED = 10_000
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -17,9 +19,19 @@ class RelayPolicy:
     def __init__(self, config: Config) -> None:
         self._networks: tuple[_Network, ...] = tuple(config.relay.networks)
         self._ways = Ways(config)
+        self._keys: dict[tuple[Domain | AddressLiteral, str], RoutingKey] = {}
+        self._trusted: dict[str, bool] = {}
 
     def trusts(self, client_address: str) -> bool:
         """True when this client may relay to any destination. The address is an IP address in text form."""
+        known = self._trusted.get(client_address)
+        if known is None:
+            if len(self._trusted) >= _REMEMBERED:
+                self._trusted.clear()
+            known = self._trusted[client_address] = self._is_trusted(client_address)
+        return known
+
+    def _is_trusted(self, client_address: str) -> bool:
         address = ipaddress.ip_address(client_address.partition("%")[0])
         mapped = getattr(address, "ipv4_mapped", None)
         if mapped is not None:
@@ -29,6 +41,15 @@ class RelayPolicy:
     def accepts(self, domain: Domain | AddressLiteral) -> bool:
         """True when mail for this domain is taken from anybody. Address literals never are."""
         return isinstance(domain, Domain) and self._ways.own(domain.ascii) is not None
+
+    def key(self, domain: Domain | AddressLiteral, demand: str) -> RoutingKey:
+        """The routing key of a recipient domain under a sender's demand."""
+        key = self._keys.get((domain, demand))
+        if key is None:
+            if len(self._keys) >= _REMEMBERED:
+                self._keys.clear()
+            key = self._keys[domain, demand] = RoutingKey(self.next_hop(domain), demand)
+        return key
 
     def next_hop(self, domain: Domain | AddressLiteral) -> str:
         """The next hop of a recipient domain in `routing.NextHop` text form: the domain's own entry, a route,

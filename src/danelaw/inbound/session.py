@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from danelaw.errors import DanelawError
 from danelaw.inbound.conversation import Conversation
-from danelaw.smtp import Reply, Signal
+from danelaw.smtp import NEED_DATA, NEED_REPLY, Reply
 
 if TYPE_CHECKING:
     from danelaw.inbound.intake import Intake, Listener
@@ -88,7 +88,8 @@ class Session(Conversation, asyncio.Protocol):
             return
         self.connection.receive_data(data)
         self._advance()
-        if not self.connection.wants_data:
+        # Octets pile up only while an answer is due, and that is while the disk has a message.
+        if self.reception is not None and not self.connection.wants_data:
             self._full = True
             self._stop_reading()
 
@@ -202,16 +203,16 @@ class Session(Conversation, asyncio.Protocol):
     # octets out
 
     def _advance(self) -> None:
-        connection = self.connection
+        next_event, handle = self.connection.next_event, self.handle
         while True:
-            event = connection.next_event()
-            if isinstance(event, Signal):
+            event = next_event()
+            if event is NEED_DATA or event is NEED_REPLY:
                 break
-            self.handle(event)
-            if connection.awaiting_tls:
-                self._begin_tls()
-                return
-        self._write()
+            handle(event)  # type: ignore[arg-type]
+        if self.connection.awaiting_tls:
+            self._begin_tls()
+        else:
+            self._write()
 
     def _write(self) -> None:
         transport = self._transport
@@ -221,8 +222,8 @@ class Session(Conversation, asyncio.Protocol):
         out = connection.data_to_send()
         if out:
             transport.write(out)
-        now = self._loop.time()
         intake = self.intake
+        now = intake.now
         if self.reception is not None:
             # The transaction under way at the end of the session's time may finish.
             self.deadline = min(now, self.ends) + intake.data_seconds

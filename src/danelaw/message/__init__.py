@@ -7,7 +7,8 @@ Where a line is no field, the header ends before it and `defect` says so. Limits
 
     header = Header.from_bytes(message)
     header.received_count, header.message_id, header.first("Subject").value
-    message = prepend(message, [Received(helo=…, client_address=…, by=…, protocol=with_protocol(…), …).to_bytes()])
+    trace = Received(helo=…, client_address=…, by=…, protocol=with_protocol(…), …)
+    message = prepend(message, [trace.to_bytes(ident, when)])
 
 Public names: `Header`, `Field`, `boundary`, `count_received`; `Received`, `with_protocol`, `return_path`, `field`,
 `prepend`, `passed_before`; `format_date`; `keep_fields`, `truncate`, `hide_localparts`, `hide_localparts_in`,

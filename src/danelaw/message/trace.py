@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from danelaw.message.ciphers import registered_name
 from danelaw.message.date import format_date
@@ -33,70 +33,53 @@ def with_protocol(*, extended: bool, tls: bool = False, authenticated: bool = Fa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """What a Received field says.
+    """What the Received fields of one client's messages have in common; `to_bytes` adds what is each message's own.
 
     `helo` as the client gave it, `client_address` an IP address, `client_name` its verified reverse name;
-    `by` our host name; `protocol` from `with_protocol`; `ident` our queue id; `recipient` only for a message with
-    one recipient (a list would betray the others); `cipher` by OpenSSL's or the registered name, `group` the
-    key exchange group, `tls_version` such as "TLSv1.3"; `when` POSIX seconds.
+    `by` our host name; `protocol` from `with_protocol`; `cipher` by OpenSSL's or the registered name, `group` the key
+    exchange group, `tls_version` such as "TLSv1.3". Raises `FieldError` for a `by` or `protocol` that would break the
+    field; what the client chose is never trusted: it is left out or quoted when it does not fit.
     """
 
     helo: str
     client_address: str
     by: str
     protocol: str
-    ident: str
-    when: float
     client_name: str | None = None
-    recipient: str | None = None
     cipher: str | None = None
     group: str | None = None
     tls_version: str | None = None
     offset_minutes: int = 0
+    _begin: str = dataclasses.field(init=False, repr=False, compare=False)
+    _by: str = dataclasses.field(init=False, repr=False, compare=False)
+    _tls: tuple[str, ...] = dataclasses.field(init=False, repr=False, compare=False)
 
-    def to_bytes(self) -> bytes:
+    def __post_init__(self) -> None:
+        # Folded and checked once per client, since a busy one sends many messages.
+        if not _DOMAIN.match(self.by) or not _ATOM.match(self.protocol):
+            raise FieldError(f"{self.by!r} or {self.protocol!r} cannot stand in a Received field")
+        known = self.tls_version is not None and _GROUP.match(self.tls_version)
+        version = f" ({self.tls_version})" if known else ""
+        begin = f"Received: {_from(self.helo, self.client_address, self.client_name)}"
+        object.__setattr__(self, "_begin", begin + "\r\n")
+        object.__setattr__(self, "_by", _fold("", (f"by {self.by}", f"with {self.protocol}{version}")))
+        object.__setattr__(self, "_tls", _tls(self.cipher, self.group))
+
+    def to_bytes(self, ident: str, when: float, recipient: str | None = None) -> bytes:
         """The field with its name, folded, CRLF at its end.
 
-        Raises `FieldError` for a host name, protocol or id that would break the field. What the client chose
-        (`helo`, `client_name`, `recipient`) is never trusted: it is left out or quoted when it does not fit.
+        `ident` is our queue id, `when` POSIX seconds, `recipient` only for a message with one recipient (a list would
+        betray the others). Raises `FieldError` for an id that would break the field.
         """
-        if not _ATOM.match(self.ident):
-            raise FieldError(f"the id {self.ident!r} cannot stand in a Received field")
-        begin, by, tls = _unchanging(
-            self.helo,
-            self.client_address,
-            self.client_name,
-            self.by,
-            self.protocol,
-            self.tls_version,
-            self.cipher,
-            self.group,
-        )
-        clauses = [*by, f"id {self.ident}"]
-        if self.recipient is not None and not _CONTROLS.search(self.recipient) and len(self.recipient) <= 320:
-            clauses.append(f"for <{self.recipient.strip('<>')}>")
-        clauses += tls
+        if not _ATOM.match(ident):
+            raise FieldError(f"the id {ident!r} cannot stand in a Received field")
+        clauses = [f"id {ident}"]
+        if recipient is not None and len(recipient) <= 320 and not _CONTROLS.search(recipient):
+            clauses.append(f"for <{recipient.strip('<>')}>")
+        clauses += self._tls
         clauses[-1] += ";"
-        return f"{_fold(begin, clauses)}\r\n\t{format_date(self.when, self.offset_minutes)}\r\n".encode()
-
-
-@lru_cache(maxsize=2048)
-def _unchanging(
-    helo: str,
-    client_address: str,
-    client_name: str | None,
-    by: str,
-    protocol: str,
-    tls_version: str | None,
-    cipher: str | None,
-    group: str | None,
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """The clauses that are the same for all messages of one connection: from, by and with, TLS."""
-    if not _DOMAIN.match(by) or not _ATOM.match(protocol):
-        raise FieldError(f"{by!r} or {protocol!r} cannot stand in a Received field")
-    version = f" ({tls_version})" if tls_version is not None and _GROUP.match(tls_version) else ""
-    begin = ("Received:", _from(helo, client_address, client_name))
-    return begin, (f"by {by}", f"with {protocol}{version}"), _tls(cipher, group)
+        folded = _fold(self._by, clauses)
+        return f"{self._begin}{folded}\r\n\t{format_date(when, self.offset_minutes)}\r\n".encode()
 
 
 def _from(helo: str, client_address: str, client_name: str | None) -> str:
@@ -166,11 +149,16 @@ def _quoted(text: str) -> str:
     return re.sub(r"([()\\])", r"\\\1", plain)
 
 
-def _fold(first: tuple[str, ...], clauses: list[str]) -> str:
-    lines = [" ".join(first)]
+def _fold(begun: str, clauses: Iterable[str]) -> str:
+    """Clauses on lines of at most 78 characters where they fit, each line begun with a tab; `begun` stands before."""
+    lines = begun
+    room = _LINE - (len(begun) - begun.rfind("\n") - 1) if begun else -1
     for clause in clauses:
-        if len(lines[-1]) + 1 + len(clause) <= _LINE and len(lines) > 1:
-            lines[-1] += " " + clause
+        needed = len(clause) + 1
+        if needed <= room:
+            lines += f" {clause}"
+            room -= needed
         else:
-            lines.append("\t" + clause)
-    return "\r\n".join(lines)
+            lines += f"\r\n\t{clause}" if lines else f"\t{clause}"
+            room = _LINE - needed
+    return lines

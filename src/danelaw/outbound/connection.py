@@ -1,12 +1,13 @@
-"""One connection to a next hop: the sans-IO client, a transport, and one reader that waits at a time."""
+"""One connection to a next hop: the sans-IO client, a transport, and one reader at a time: a task, or a function."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 from danelaw.errors import DanelawError
-from danelaw.smtp import NEED_DATA, ClientConnection, ClientEvent, ClientLimits, Signal
+from danelaw.smtp import NEED_DATA, ClientConnection, ClientEvent, ClientLimits
 
 _NEVER = float("inf")
 
@@ -18,17 +19,19 @@ class ConnectionLost(DanelawError):
 class Connection(asyncio.Protocol):
     """Runs a `ClientConnection` over a transport.
 
-    `event(timeout)` gives the next event; only one task may wait. `deadline` is the loop time at which a waiting
-    reader is failed by `Sweep`, so that no timer is set per read.
+    `event(timeout)` gives the next event; only one task may wait. `listener` is called instead whenever `event_now`
+    may have something to say, for a conversation without a task of its own. `deadline` is the loop time at which a
+    waiting reader is failed by `Sweep`, so that no timer is set per read.
     """
 
-    __slots__ = ("_can_write", "_lost", "_transport", "_waiter", "deadline", "phase", "protocol", "sweep")
+    __slots__ = ("_can_write", "_lost", "_transport", "_waiter", "deadline", "listener", "phase", "protocol", "sweep")
 
     def __init__(self, connection_id: int, limits: ClientLimits) -> None:
         self.protocol = ClientConnection(connection_id, limits)
         self.deadline = float("inf")
         self.phase = "connecting"
         self.sweep: Sweep | None = None
+        self.listener: Callable[[], None] | None = None
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._lost: str | None = None
@@ -44,7 +47,10 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Feed the machine and wake the reader."""
         self.protocol.receive_data(data)
-        self._wake()
+        if self.listener is not None:
+            self.listener()
+        else:
+            self._wake()
 
     def eof_received(self) -> bool:
         """The server closed its side; the reader learns of it in order."""
@@ -106,31 +112,38 @@ class Connection(asyncio.Protocol):
         """Wait until the transport takes more. Raises `ConnectionLost` when it does not within `timeout` seconds."""
         if self._can_write is not None:
             # Not as the reader's waiter: a reply that comes early does not mean that more may be written.
-            self.deadline = self._now() + timeout
+            self.deadline = self.deadline_in(timeout)
             await self._can_write
             self.deadline = _NEVER
             self.transport  # noqa: B018 - raises when the connection was lost meanwhile
 
-    async def event(self, timeout: float) -> ClientEvent:
-        """The next event, waiting at most `timeout` seconds.
+    def event_now(self, timeout: float) -> ClientEvent | None:
+        """The next event, or None: what the machine has to say is sent, and the server has `timeout` seconds.
 
         Raises `ConnectionLost` on time-outs and network errors, `RemoteProtocolError` for a broken conversation.
         """
-        while True:
-            event = self.protocol.next_event()
-            if not isinstance(event, Signal):
-                return event
-            assert event is NEED_DATA
-            if self._lost is not None:
-                raise ConnectionLost(self._lost)
-            self._waiter = asyncio.get_running_loop().create_future()
-            self.deadline = self._now() + timeout
-            await self._waiter
+        event = self.protocol.next_event()
+        if event is not NEED_DATA:
             self.deadline = _NEVER
+            return cast("ClientEvent", event)
+        if self._lost is not None:
+            raise ConnectionLost(self._lost)
+        self.flush()
+        self.deadline = self.deadline_in(timeout)
+        return None
 
-    def _now(self) -> float:
-        """Loop time as of the last sweep, which is exact enough for time-outs and costs nothing."""
-        return self.sweep.now if self.sweep is not None else asyncio.get_running_loop().time()
+    async def event(self, timeout: float) -> ClientEvent:
+        """The next event, waiting at most `timeout` seconds. Raises as `event_now` does."""
+        while True:
+            event = self.event_now(timeout)
+            if event is not None:
+                return event
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+
+    def deadline_in(self, seconds: float) -> float:
+        """The loop time so long from the last sweep, which is exact enough for time-outs and costs nothing."""
+        return seconds + (self.sweep.now if self.sweep is not None else asyncio.get_running_loop().time())
 
     def expire(self) -> None:
         """Fail the waiting reader: its time is over."""
@@ -160,6 +173,9 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _wake(self) -> None:
+        if self.listener is not None:
+            self.listener()
+            return
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from danelaw.outbound.delivery import Tour
+from danelaw.outbound.express import LARGEST_BODY, Express
 from danelaw.outbound.opening import Door
 from danelaw.outbound.outcome import Outcome
 from danelaw.outbound.pool import Pool
@@ -36,8 +37,8 @@ _DEMANDS = {
 
 
 @lru_cache(maxsize=8192)
-def _next_hop(text: str) -> NextHop:
-    return NextHop.from_text(text)
+def _destination(key: RoutingKey) -> tuple[NextHop, SenderDemand]:
+    return NextHop.from_text(key.next_hop), _DEMANDS[key.demand]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Courier:
 
         `outcome` is filled while the tries go on: what it says holds even when this is cancelled.
         """
-        next_hop, demand = _next_hop(work.key.next_hop), _DEMANDS[work.key.demand]
+        next_hop, demand = _destination(work.key)
         started = self.clock()
         survey = self.surveyor.cached(next_hop, demand, started)
         if survey is None:
@@ -79,9 +80,30 @@ class Courier:
             return waits
         return await Tour(self, work, survey, started, Outcome() if outcome is None else outcome).run()
 
+    def express(
+        self, work: Work, outcome: Outcome, ended: Callable[[Express, Exception | None], None]
+    ) -> Express | None:
+        """Begin a delivery that needs no task: the destination is known, a connection is open, the body in memory.
+
+        None when it takes the long way, `deliver`; nothing was sent then and nothing is in `outcome`.
+        """
+        if work.body is None or len(work.body) > LARGEST_BODY:
+            return None
+        next_hop, demand = _destination(work.key)
+        now = self.clock()
+        survey = self.surveyor.cached(next_hop, demand, now)
+        if survey is None or survey.undeliverable is not None or survey.error is not None:
+            return None
+        tour = Tour(self, work, survey, now, outcome)
+        kept = tour.at_once()
+        if kept is None:
+            return None
+        express = Express(work, tour, *kept, self.door, ended)
+        return express if express.start() else None
+
     async def policy_changed(self, key: RoutingKey, now: float) -> bool:
         """Whether a destination's MTA-STS policy is another than the one its mail failed under (RFC 8461 §5.1)."""
-        return await self.surveyor.recheck(_next_hop(key.next_hop), _DEMANDS[key.demand], now)
+        return await self.surveyor.recheck(*_destination(key), now)
 
     def close(self) -> None:
         """Close idle connections."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from danelaw.outbound.account import Account
 from danelaw.outbound.opening import HostUnusable, close, open_connection
-from danelaw.outbound.outcome import Outcome, RecipientOutcome
+from danelaw.outbound.outcome import Outcome
 from danelaw.outbound.pool import OpenConnection
-from danelaw.outbound.record import attempt_of
 from danelaw.outbound.transmission import Transmission, transmit
-from danelaw.queue import QueuedRecipient, RecipientState
+from danelaw.queue import RecipientState
 from danelaw.queue.pages import HostVerdict, Work
-from danelaw.smtp import EnhancedStatusCode, Reply
+from danelaw.smtp import EnhancedStatusCode
 from danelaw.tlspolicy import Handshake, Judgement, conclude, judge, refused
 
 if TYPE_CHECKING:
@@ -23,69 +24,94 @@ if TYPE_CHECKING:
 _HOST_VERDICT_DOWN = HostVerdict.DOWN
 _HOST_VERDICT_GOOD = HostVerdict.GOOD
 _HOST_VERDICT_THROTTLED = HostVerdict.THROTTLED
-_RECIPIENT_STATE_DELIVERED = RecipientState.DELIVERED
-_RECIPIENT_STATE_FAILED = RecipientState.FAILED
-_RECIPIENT_STATE_QUEUED = RecipientState.QUEUED
-_RECIPIENT_STATE_RELAYED = RecipientState.RELAYED
 _MAX_HOSTS_TRIED = 10
 
 
 class Tour:
     """The way of one message along the hosts of its destination."""
 
+    __slots__ = (
+        "_account",
+        "_courier",
+        "_heard",
+        "_judgements",
+        "_lacking",
+        "_next",
+        "_passed_over",
+        "_plans",
+        "_survey",
+        "_throttled",
+        "_unreached",
+        "_work",
+    )
+
     def __init__(self, courier: Courier, work: Work, survey: Survey, started: float, outcome: Outcome) -> None:
         self._courier = courier
         self._work = work
         self._survey = survey
-        self._started = started
-        self._recipients: dict[int, QueuedRecipient] = {item.number: item for item in work.message.recipients}
-        self._open = self._recipients.copy()
-        self._last_reply: tuple[Reply | None, str] = (None, "")
+        self._account = Account(courier, work, survey, started, outcome)
+        self._plans = self._hosts_to_try()
+        self._next = 0
         self._judgements: list[Judgement] = []
         self._unreached = 0
+        self._lacking = 0
         self._heard = False
         self._passed_over: list[tuple[HostPlan, str]] = []
         self._throttled = False
-        self._last_handshake: Handshake | None = None
-        self._outcome = outcome
 
     async def run(self) -> Outcome:
-        """Visit hosts in MX order while recipients are open (FIELD rule 2: never reordered to prefer DANE)."""
-        plans = self._hosts_to_try()
-        for plan in plans:
-            if not self._open:
-                break
+        """Visit hosts in MX order while recipients are open (FIELD rule 2: never reordered to prefer DANE).
+
+        Those that `took_over` has heard of already are not visited again.
+        """
+        still_open = self._account.open
+        while still_open and self._next < len(self._plans):
+            plan = self._plans[self._next]
+            self._next += 1
             await self._visit(plan)
         for plan, address in self._passed_over:
-            if self._heard or not self._open:
+            if self._heard or not still_open:
                 break
             await self._try_address(plan, address)
-        outcome = self._outcome
+        if not self._heard and still_open:
+            await self._nobody_took_it()
+            return self._account.outcome
+        return self.ended()
+
+    def ended(self) -> Outcome:
+        """The outcome of a tour on which a host was heard."""
+        outcome = self._account.outcome
         if self._heard:
             outcome.verdict = _HOST_VERDICT_THROTTLED if self._throttled else _HOST_VERDICT_GOOD
-        elif self._open:
-            await self._nobody_took_it(bool(plans))
+        if self._lacking and self._lacking == len(self._plans):
+            self._all_lack()
         return outcome
+
+    @property
+    def complete(self) -> bool:
+        """Every recipient has an end."""
+        return not self._account.open
 
     def _hosts_to_try(self) -> tuple[HostPlan, ...]:
         """The hosts to try; those at or after ourselves would loop (RFC 5321 §5.1)."""
         plans = self._survey.ordered(self._courier.shuffle)  # type: ignore[arg-type]
-        own = [plan.preference for plan in plans if plan.host.ascii in self._courier.own_names]
-        if own and self._survey.next_hop.mx:
-            plans = tuple(plan for plan in plans if plan.preference < min(own))
+        if self._courier.own_names and self._survey.next_hop.mx:
+            own = [plan.preference for plan in plans if plan.host.ascii in self._courier.own_names]
+            if own:
+                plans = tuple(plan for plan in plans if plan.preference < min(own))
         return plans[:_MAX_HOSTS_TRIED]
 
-    async def _nobody_took_it(self, any_host: bool) -> None:
-        outcome = self._outcome
-        if not any_host and self._survey.hosts:
-            self._fail_all("5.4.6", "the destination's mail servers lead back to this gateway")
+    async def _nobody_took_it(self) -> None:
+        outcome = self._account.outcome
+        if not self._plans and self._survey.hosts:
+            self._account.fail_all("5.4.6", "the destination's mail servers lead back to this gateway")
             return
         conclusion = conclude(self._survey.demand, self._judgements, unreached=self._unreached)
         outcome.reason = conclusion.reason
         if conclusion.bounce and await self._another_policy():
             outcome.reason = "the MTA-STS policy has just changed, so it is tried again with the new one"
         elif conclusion.bounce:
-            self._fail_all(EnhancedStatusCode(*conclusion.status).to_text(), conclusion.reason)
+            self._account.fail_all(EnhancedStatusCode(*conclusion.status).to_text(), conclusion.reason)
             return
         outcome.verdict = _HOST_VERDICT_DOWN
         if outcome.attempts and (self._throttled or not self._judgements):
@@ -95,10 +121,12 @@ class Tour:
         """The look that must come before mail is returned under a policy (RFC 8461 §5.1 step 3)."""
         return await self._courier.surveyor.recheck(self._survey.next_hop, self._survey.demand, self._courier.clock())
 
-    def _fail_all(self, status: str, reason: str) -> None:
-        for number in tuple(self._open):
-            self._end(RecipientOutcome(number, _RECIPIENT_STATE_FAILED, status, "", reason))
-            self._log_end("returned", number, "", reason, None)
+    def _all_lack(self) -> None:
+        """No host of the destination offers what the message needs: whom it was kept for gets it never."""
+        outcome = self._account.outcome
+        for number in tuple(self._account.open):
+            kept = outcome.recipients[number]
+            self._account.returned(replace(kept, state=RecipientState.FAILED))
 
     # one host
 
@@ -107,12 +135,12 @@ class Tour:
         if requirement.refusal is not None:
             judgement = refused(requirement)
             self._judgements.append(judgement)
-            self._note(plan, "", judgement, reason=judgement.reason)
+            self._account.unreached(plan, "", judgement.reason, judgement=judgement)
             return
         addresses = self._addresses(plan)
         if not addresses:
             self._unreached += 1
-            self._note(plan, "", None, reason="the host has no address this gateway may use")
+            self._account.unreached(plan, "", "the host has no address this gateway may use")
         now, port = self._courier.clock(), self._survey.next_hop.port
         for address in addresses:
             if self._courier.reach.silent(address, port, now):
@@ -128,50 +156,65 @@ class Tour:
 
     async def _try_address(self, plan: HostPlan, address: str) -> bool:
         """Whether this host has had its say, so that its other addresses need not be tried."""
-        courier, requirement = self._courier, plan.requirement
-        key = self._work.key.next_hop
-        kept = courier.pool.take(key, requirement)
+        courier = self._courier
+        kept = self._kept(plan)
         while True:
-            reused = kept is not None
-            try:
-                opened, judgement = await self._judged(plan, address, kept)
-            except HostUnusable as error:
-                courier.metrics.outbound_connections.add("unreachable")
-                if error.reply is None:
-                    courier.reach.failed(address, self._survey.next_hop.port, courier.clock())
-                self._unreached += 1
-                self._throttled |= error.throttled
-                self._note(plan, address, None, reply=str(error.reply or ""), reason=error.reason)
-                return False
-            if opened is None:
-                courier.metrics.outbound_connections.add("tls-failed")
-                self._judgements.append(judgement)
-                self._note(plan, address, judgement, reason=judgement.reason)
-                return False
-            courier.metrics.outbound_connections.add("reused" if reused else "opened")
+            if kept is not None:
+                opened, judgement = kept
+            else:
+                fresh = await self._fresh(plan, address)
+                if fresh is None:
+                    return False
+                opened, judgement = fresh
+            courier.metrics.outbound_connections.add("opened" if kept is None else "reused")
             courier.reach.answered(address, self._survey.next_hop.port)
             try:
                 sent = await self._send(opened, judgement)
             except BaseException:  # cancelled, or the body cannot be read: half a message must not be ended politely
                 close(courier.door, opened.connection)
                 raise
-            if reused and not sent.answered and (sent.lost is not None or sent.closing):
+            if kept is not None and not sent.answered and (sent.lost is not None or sent.closing):
                 close(courier.door, opened.connection)
                 kept = None
                 continue  # the server closed the kept connection meanwhile; nothing was said on it
             self._take_over(plan, opened, judgement, sent)
             return True
 
-    async def _judged(
-        self, plan: HostPlan, address: str, kept: OpenConnection | None
-    ) -> tuple[OpenConnection | None, Judgement]:
-        """A connection with its verdict, None in its place when nothing may be sent. A kept one is judged anew."""
+    def _kept(self, plan: HostPlan) -> tuple[OpenConnection, Judgement] | None:
+        """A kept connection to this host, judged anew."""
         courier, requirement = self._courier, plan.requirement
-        if kept is not None:
-            judgement = kept.judged(requirement, courier.roots, courier.clock())
-            if judgement.clearance is not None:
-                return kept, judgement
-            close(courier.door, kept.connection)
+        kept = courier.pool.take(self._work.key.next_hop, requirement)
+        if kept is None:
+            return None
+        judgement = kept.judged(requirement, courier.roots, courier.clock())
+        if judgement.clearance is not None:
+            return kept, judgement
+        close(courier.door, kept.connection)
+        return None
+
+    async def _fresh(self, plan: HostPlan, address: str) -> tuple[OpenConnection, Judgement] | None:
+        """A new connection with its verdict; None, with the reason written down, when nothing may be sent there."""
+        courier = self._courier
+        try:
+            opened, judgement, handshake = await self._judged(plan, address)
+        except HostUnusable as error:
+            courier.metrics.outbound_connections.add("unreachable")
+            if error.reply is None:
+                courier.reach.failed(address, self._survey.next_hop.port, courier.clock())
+            self._unreached += 1
+            self._throttled |= error.throttled
+            self._account.unreached(plan, address, error.reason, reply=str(error.reply or ""))
+            return None
+        if opened is not None:
+            return opened, judgement
+        courier.metrics.outbound_connections.add("tls-failed")
+        self._judgements.append(judgement)
+        self._account.unreached(plan, address, judgement.reason, judgement=judgement, handshake=handshake)
+        return None
+
+    async def _judged(self, plan: HostPlan, address: str) -> tuple[OpenConnection | None, Judgement, Handshake]:
+        """A new connection with its verdict, None in its place when nothing may be sent."""
+        courier, requirement = self._courier, plan.requirement
         without_tls = False
         while True:
             connection, handshake = await open_connection(
@@ -179,11 +222,10 @@ class Tour:
             )
             judgement = judge(requirement, handshake, courier.roots, courier.clock())
             if judgement.clearance is not None:
-                return OpenConnection(connection, handshake), judgement
+                return OpenConnection(connection, handshake), judgement, handshake
             close(courier.door, connection)
             if not judgement.retry_clear or without_tls:
-                self._last_handshake = handshake
-                return None, judgement
+                return None, judgement, handshake
             without_tls = True
 
     async def _send(self, opened: OpenConnection, judgement: Judgement) -> Transmission:
@@ -200,180 +242,36 @@ class Tour:
             opened.connection,
             judgement.clearance,
             work.message,
-            tuple(self._open.values()),
+            tuple(self._account.open.values()),
             body,
             self._courier.door.patience,
         )
 
-    # what came of it
-
     def _take_over(self, plan: HostPlan, opened: OpenConnection, judgement: Judgement, sent: Transmission) -> None:
-        courier = self._courier
-        concerned = tuple(self._open)
-        best: Reply | None = None
+        """Note what a host said, and keep or close the connection."""
         self._heard = True
-        for number in concerned:
-            reply = sent.replies.get(number)
-            best = reply if best is None or (reply is not None and reply.is_positive) else best
-            self._end_of_recipient(plan, number, reply, sent, judgement, opened)
-        self._throttled |= sent.closing or (best is not None and best.code == 421)
+        self._lacking += sent.lacking
+        best = self._account.answered(plan, opened, judgement, sent)
         if sent.lost is None and not sent.closing:
-            courier.pool.give(self._work.key.next_hop, plan.requirement, opened)
+            self._courier.pool.give(self._work.key.next_hop, plan.requirement, opened)
+            self._throttled |= best is not None and best.code == 421
         else:
-            close(courier.door, opened.connection)
-        delivered = best is not None and best.is_positive
-        waiting = any(
-            number in self._open or self._outcome.recipients[number].state is _RECIPIENT_STATE_QUEUED
-            for number in concerned
-        )
-        self._note(
-            plan,
-            opened.handshake.address,
-            judgement,
-            opened=opened,
-            outcome="delivered" if delivered else "waiting" if waiting else "returned",
-            reply="" if best is None else self._told(best),
-            reason=_lost_words(sent) if sent.lost else judgement.reason,
-            recipients=concerned,
-        )
+            close(self._courier.door, opened.connection)
+            self._throttled |= sent.closing or (best is not None and best.code == 421)
 
-    def _end_of_recipient(
-        self,
-        plan: HostPlan,
-        number: int,
-        reply: Reply | None,
-        sent: Transmission,
-        judgement: Judgement,
-        opened: OpenConnection,
-    ) -> None:
-        host = plan.host.ascii
-        if reply is None:
-            lost = _lost_words(sent)
-            end = RecipientOutcome(number, _RECIPIENT_STATE_QUEUED, "4.4.2", "", lost, host)
-            self._end(end) if sent.body_sent else self._keep(end)
-        elif reply.is_positive:
-            state = _RECIPIENT_STATE_RELAYED if number in sent.relayed else _RECIPIENT_STATE_DELIVERED
-            end = RecipientOutcome(number, state, "2.0.0", self._told(reply), judgement.reason, host)
-            self._end(end)
-            self._count_delivery(end, judgement, opened)
-        elif reply.is_permanent:
-            words = f"{host} cannot take it: {reply.text}" if sent.lacking else f"{host} refused it: {reply}"
-            said = "" if sent.lacking else str(reply)
-            self._end(RecipientOutcome(number, _RECIPIENT_STATE_FAILED, _status(reply, "5.0.0"), said, words, host))
-            self._log_end("returned", number, host, words, judgement)
-        else:
-            words = f"{host} asks to try again later: {reply}"
-            self._keep(
-                RecipientOutcome(number, _RECIPIENT_STATE_QUEUED, _status(reply, "4.0.0"), str(reply), words, host)
-            )
+    # without a task: `danelaw.outbound.express`
 
-    def _end(self, end: RecipientOutcome) -> None:
-        self._outcome.recipients[end.number] = end
-        self._open.pop(end.number, None)
+    def at_once(self) -> tuple[OpenConnection, Judgement] | None:
+        """A kept connection, cleared, on which the message can go to its first host without waiting for anything."""
+        plan = self._plans[0] if self._plans else None
+        if plan is None or plan.requirement.refusal is not None:
+            return None
+        return self._kept(plan)
 
-    def _keep(self, end: RecipientOutcome) -> None:
-        """Temporary: remember the reason, and let the next host try."""
-        self._outcome.recipients[end.number] = end
-        self._outcome.reason = end.reason
-
-    def _told(self, reply: Reply) -> str:
-        """A reply as one line; a server mostly says the same to all recipients of a message."""
-        if self._last_reply[0] is not reply:
-            self._last_reply = reply, reply.to_text()
-        return self._last_reply[1]
-
-    def _count_delivery(self, end: RecipientOutcome, judgement: Judgement, opened: OpenConnection) -> None:
-        courier, message = self._courier, self._work.message
-        now = courier.clock()
-        protection = judgement.protection.value
-        courier.metrics.outbound_recipients.add("delivered", protection)
-        courier.metrics.outbound_bytes.add(by=message.size)
-        courier.metrics.delivery_seconds.observe(now - message.received_at)
-        courier.log.event(
-            "delivered",
-            id=message.id_text,
-            to=self._recipients[end.number].forward_path,
-            host=end.host,
-            address=opened.handshake.address,
-            protection=protection,
-            tls=opened.handshake.version,
-            delay=round(now - message.received_at, 3),
-            reply=end.reply,
-        )
-
-    def _log_end(self, name: str, number: int, host: str, reason: str, judgement: Judgement | None) -> None:
-        protection = judgement.protection.value if judgement is not None else "nothing sent"
-        self._courier.metrics.outbound_recipients.add(name, protection)
-        self._courier.log.event(
-            name,
-            id=self._work.message.id_text,
-            to=self._recipients[number].forward_path,
-            host=host or None,
-            reason=reason,
-        )
-
-    def _note(
-        self,
-        plan: HostPlan,
-        address: str,
-        judgement: Judgement | None,
-        *,
-        opened: OpenConnection | None = None,
-        outcome: str = "waiting",
-        reply: str = "",
-        reason: str = "",
-        recipients: tuple[int, ...] | None = None,
-    ) -> None:
-        """Write one try down, with the digests of what proves it."""
+    def took_over(self, opened: OpenConnection, judgement: Judgement, sent: Transmission) -> None:
+        """What the first host said over the connection that `at_once` gave."""
         courier = self._courier
-        now = courier.clock()
-        handshake = opened.handshake if opened is not None else self._last_handshake
-        self._last_handshake = None
-        digests, blobs, facts = courier.ledger.of_survey(self._survey, now)
-        if handshake is not None and handshake.chain:
-            more, new = courier.ledger.of_chain(handshake.chain, now)
-            digests, blobs = digests + more, blobs + new
-        if judgement is not None:
-            for result in judgement.tlsrpt:
-                if result.result_type is not None:
-                    courier.metrics.outbound_tls_failures.add(result.result_type)
-        self._outcome.evidence.extend(blobs)
-        self._outcome.attempts.append(
-            attempt_of(
-                started=self._started,
-                ended=now,
-                survey=self._survey,
-                plan=plan,
-                recipients=tuple(self._open) if recipients is None else recipients,
-                address=address,
-                judgement=judgement,
-                handshake=handshake,
-                outcome=outcome,
-                reply=reply,
-                reason=reason,
-                evidence=digests,
-                facts=facts,
-            )
-        )
-        if outcome == "waiting":
-            courier.metrics.outbound_recipients.add(
-                "waiting", judgement.protection.value if judgement else "nothing sent"
-            )
-            courier.log.event(
-                "waiting",
-                id=self._work.message.id_text,
-                host=plan.host.ascii,
-                address=address or None,
-                reason=reason or reply,
-            )
-        self._started = now
-
-
-def _status(reply: Reply, otherwise: str) -> str:
-    return reply.enhanced.to_text() if reply.enhanced is not None else otherwise
-
-
-def _lost_words(sent: Transmission) -> str:
-    if sent.body_sent:
-        return f"the connection broke off after the whole message was sent ({sent.lost}); it may arrive twice"
-    return f"the connection broke off: {sent.lost}"
+        courier.metrics.outbound_connections.add("reused")
+        courier.reach.answered(opened.handshake.address, self._survey.next_hop.port)
+        self._next = 1
+        self._take_over(self._plans[0], opened, judgement, sent)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from danelaw.spool import SpoolError
 
 if TYPE_CHECKING:
     from danelaw.outbound.courier import Courier
+    from danelaw.outbound.express import Express
     from danelaw.queue import QueuedMessage, RetrySchedule, RoutingKey, Settlement
     from danelaw.spool import Spool
     from danelaw.telemetry import Log, Metrics
@@ -60,6 +61,8 @@ class Engine:
         self._clock = clock
         self._spread = spread
         self._running: dict[asyncio.Task[None], tuple[Work, Outcome]] = {}
+        self._expresses: dict[Express, Outcome] = {}
+        self._quiet: asyncio.Future[None] | None = None
         self._unsettled: dict[int, int] = {}
         self._unmarked: dict[tuple[int, RoutingKey], asyncio.Future[None]] = {}
         self._unreadable_until = float("-inf")
@@ -92,10 +95,10 @@ class Engine:
         if self._wakeup is not None:
             self._wakeup.cancel()
         self._second_look.close()
-        if self._running:
-            await asyncio.wait(tuple(self._running), timeout=seconds)
-        for task in tuple(self._running):
-            task.cancel()
+        if self.busy:
+            self._quiet = self._loop.create_future()
+            await asyncio.wait((self._quiet,), timeout=seconds)
+        self._abort([work for work, _ in self._running.values()] + [express.work for express in self._expresses])
         if self._running:
             await asyncio.wait(tuple(self._running), timeout=5)
         self._courier.close()
@@ -126,7 +129,7 @@ class Engine:
     @property
     def busy(self) -> int:
         """Deliveries under way."""
-        return len(self._running)
+        return len(self._running) + len(self._expresses)
 
     # the loop
 
@@ -153,16 +156,47 @@ class Engine:
                 # Its lifetime is over: the watch over lifetimes returns it, and nobody may claim it before.
                 self._remember(scheduler.finished(work, HostVerdict.UNKNOWN, now))
                 continue
-            outcome = Outcome()
-            task = self._loop.create_task(self._deliver(work, outcome))
-            self._running[task] = (work, outcome)
-            task.add_done_callback(self._ended)
+            self._begin(work)
         if works:
             self.pump()
         wakeup = scheduler.next_wakeup()
         if not readable:
             wakeup = max(wakeup or 0.0, now + _UNREADABLE_SECONDS)
         self._set_wakeup(wakeup, now)
+
+    def _begin(self, work: Work) -> None:
+        outcome = Outcome()
+        if not self._unmarked:  # a claim that is not stored yet must be waited for
+            express = self._courier.express(work, outcome, self._express_ended)
+            if express is not None:
+                self._expresses[express] = outcome
+                return
+        self._begin_task(work, self._deliver(work, outcome), outcome)
+
+    def _begin_task(self, work: Work, delivery: Coroutine[None, None, None], outcome: Outcome) -> None:
+        task = self._loop.create_task(delivery)
+        self._running[task] = (work, outcome)
+        task.add_done_callback(self._ended)
+
+    def _express_ended(self, express: Express, error: Exception | None) -> None:
+        work, outcome = express.work, self._expresses.pop(express)
+        if error is not None:
+            self._broke(work, outcome, error)
+            self._conclude(work, outcome)
+        elif express.unheard:
+            self._begin_task(work, self._deliver(work, outcome), outcome)
+        elif express.tour.complete:
+            self._conclude(work, express.tour.ended())
+        else:
+            self._begin_task(work, self._finish_tour(express, outcome), outcome)
+        self._over()
+
+    def _over(self) -> None:
+        """A delivery is over: look for the next, or tell who waits for the last."""
+        if not self._stopping:
+            self.pump()
+        elif self._quiet is not None and not self.busy and not self._quiet.done():
+            self._quiet.set_result(None)
 
     def _refill(self, now: float) -> bool:
         """Take claims for queues that want more. False while the disk cannot be read."""
@@ -198,7 +232,7 @@ class Engine:
             self._aborted(work, outcome)
         elif (error := task.exception()) is not None:
             self._log.error("delivery-broken", id=work.message.id_text, reason=repr(error))
-        self.pump()
+        self._over()
 
     def _set_wakeup(self, when: float | None, now: float) -> None:
         if when is None or (self._wakeup is not None and self._wakeup_at <= when):
@@ -219,10 +253,22 @@ class Engine:
             if work.forgotten:  # held before anything was sent
                 raise asyncio.CancelledError
             outcome = await self._courier.deliver(work, outcome)
-        except Exception as error:  # a defect of ours must not strand the message
-            self._log.error("delivery-broken", id=work.message.id_text, reason=f"{type(error).__name__}: {error}")
-            outcome.broke_off(work, f"internal error: {error}", self._clock())
+        except Exception as error:
+            self._broke(work, outcome, error)
         self._conclude(work, outcome)
+
+    async def _finish_tour(self, express: Express, outcome: Outcome) -> None:
+        """The first host did not take it for everybody: on to the others."""
+        try:
+            await express.tour.run()
+        except Exception as error:
+            self._broke(express.work, outcome, error)
+        self._conclude(express.work, outcome)
+
+    def _broke(self, work: Work, outcome: Outcome, error: Exception) -> None:
+        """A defect of ours must not strand the message."""
+        self._log.error("delivery-broken", id=work.message.id_text, reason=f"{type(error).__name__}: {error}")
+        outcome.broke_off(work, f"internal error: {error}", self._clock())
 
     def _conclude(self, work: Work, outcome: Outcome) -> None:
         now = self._clock()
@@ -273,6 +319,10 @@ class Engine:
         for task, (work, _) in tuple(self._running.items()):
             if work in late:
                 task.cancel()
+        for express in tuple(self._expresses):
+            if express.work in late:
+                express.cancel()
+                self._aborted(express.work, self._expresses.pop(express))
 
     def _aborted(self, work: Work, outcome: Outcome) -> None:
         """A delivery was ended by us. Whom it had reached is a fact all the same; the others wait on."""

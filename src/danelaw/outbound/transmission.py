@@ -1,4 +1,8 @@
-"""One transaction over a judged connection: MAIL, RCPT, DATA, and what the next hop said about each recipient."""
+"""One transaction over a judged connection: MAIL, RCPT, DATA, and what the next hop said about each recipient.
+
+`Transfer` knows what to do with each event. `transmit` drives it in a task and takes bodies of any size;
+`danelaw.outbound.express` drives it from the connection's own callbacks.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from danelaw.smtp import (
     Body,
     BodyDue,
     Clearance,
+    ClientEvent,
     ConnectionClosed,
     Envelope,
     MessageAnswered,
@@ -107,6 +112,84 @@ def envelope_of(message: QueuedMessage, recipients: Iterable[QueuedRecipient]) -
     )
 
 
+class Transfer:
+    """One message under way over one connection. `result` grows with each event that `take` is given."""
+
+    __slots__ = ("_mail_refused", "_numbers", "_patience", "_phase_seconds", "connection", "result")
+
+    def __init__(self, connection: Connection, patience: Patience) -> None:
+        self.connection = connection
+        self.result = Transmission()
+        self._patience = patience
+        self._phase_seconds = patience.command
+        self._mail_refused = False
+        self._numbers: dict[int, int] = {}
+
+    def begin(self, clearance: Clearance, message: QueuedMessage, recipients: tuple[QueuedRecipient, ...]) -> bool:
+        """Queue the envelope. False: nothing is sent, since the next hop does not offer what the message needs."""
+        result, protocol = self.result, self.connection.protocol
+        envelope = envelope_of(message, recipients)
+        try:
+            protocol.mail(clearance, envelope, size=message.size, eight_bit=message.body_kind == "8BITMIME")
+        except NextHopLacks as lack:
+            result.replies = {item.number: lack.reply for item in recipients}
+            result.answered = result.lacking = True
+            return False
+        for sent, queued in zip(envelope.recipients, recipients):  # noqa: B905 (made one from the other)
+            self._numbers[id(sent)] = queued.number
+        if not protocol.extensions.dsn:
+            result.relayed = frozenset(item.number for item in recipients if "SUCCESS" in item.notify)
+        self.connection.phase = "waiting for the replies to MAIL, RCPT and DATA"
+        return True
+
+    @property
+    def seconds(self) -> float:
+        """How long the server may take for the reply that is due now."""
+        return self._phase_seconds
+
+    def message_sent(self) -> None:
+        """The whole message is on its way: from here on the next hop may have it, whatever happens."""
+        self.result.body_sent = True
+        self.connection.phase = "waiting for the reply to the end of data"
+        self._phase_seconds = self._patience.accept
+
+    def take(self, event: ClientEvent) -> bool:
+        """Note what an event other than `BodyDue` says; True when it was the last of this transaction."""
+        result = self.result
+        match event:
+            case MessageAnswered():
+                result.answered = True
+                for sent in event.recipients:
+                    result.replies[self._numbers[id(sent)]] = event.reply
+                return True
+            case ReplyReceived():
+                result.answered = True
+                verb = event.command.verb
+                self._mail_refused |= verb is _VERB_MAIL and event.reply.code >= 400
+                # After a refused MAIL the replies to RCPT say nothing about recipients, mostly 503.
+                if verb is _VERB_RCPT and not self._mail_refused:
+                    result.replies[self._numbers[id(event.command.recipient)]] = event.reply
+                return False
+            case TransactionRefused():
+                result.answered = True
+                self._rest(event.reply)
+                return True
+            case ServiceClosing():
+                # That the server goes away answers nothing: a kept connection may have ended long before.
+                self._rest(event.reply)
+                result.closing = True
+                return True
+            case ConnectionClosed():
+                result.lost = "the server closed the connection"
+                return True
+            case _:
+                raise AssertionError(f"unexpected {event!r} within a transaction")
+
+    def _rest(self, reply: Reply) -> None:
+        for number in self._numbers.values():
+            self.result.replies.setdefault(number, reply)
+
+
 async def transmit(
     connection: Connection,
     clearance: Clearance,
@@ -116,83 +199,30 @@ async def transmit(
     patience: Patience,
 ) -> Transmission:
     """Send one message to these recipients; network and protocol failures are part of the result."""
-    result = Transmission()
-    envelope = envelope_of(message, recipients)
-    numbers = {id(sent): queued.number for sent, queued in zip(envelope.recipients, recipients, strict=True)}
-    protocol = connection.protocol
+    transfer = Transfer(connection, patience)
+    if not transfer.begin(clearance, message, recipients):
+        return transfer.result
     try:
-        protocol.mail(clearance, envelope, size=message.size, eight_bit=message.body_kind == "8BITMIME")
-    except NextHopLacks as lack:
-        result.replies = {item.number: lack.reply for item in recipients}
-        result.answered = result.lacking = True
-        return result
-    if not protocol.extensions.dsn:
-        result.relayed = frozenset(item.number for item in recipients if "SUCCESS" in item.notify)
-    try:
-        await _converse(connection, result, numbers, body, patience)
+        while True:
+            event = await connection.event(transfer.seconds)
+            if isinstance(event, BodyDue):
+                transfer.result.answered = True
+                await _send_body(transfer, body, patience)
+            elif transfer.take(event):
+                break
     except (ConnectionLost, RemoteProtocolError) as error:
-        result.lost = error.reason
-    return result
+        transfer.result.lost = error.reason
+    return transfer.result
 
 
-async def _converse(
-    connection: Connection,
-    result: Transmission,
-    numbers: dict[int, int],
-    body: bytes | Iterable[bytes],
-    patience: Patience,
-) -> None:
-    replies = result.replies
-    connection.phase = "waiting for the replies to MAIL, RCPT and DATA"
-    timeout = patience.command
-    mail_refused = False
-    while True:
-        connection.flush()  # without PIPELINING each reply releases the next command
-        event = await connection.event(timeout)
-        # That the server goes away answers nothing: a kept connection may have ended long before.
-        result.answered |= not isinstance(event, ServiceClosing | ConnectionClosed)
-        match event:
-            case ReplyReceived():
-                mail_refused |= event.command.verb is _VERB_MAIL and not event.reply.is_positive
-                # After a refused MAIL the replies to RCPT say nothing about recipients, mostly 503.
-                if event.command.verb is _VERB_RCPT and not event.reply.is_positive and not mail_refused:
-                    replies[numbers[id(event.command.recipient)]] = event.reply
-            case BodyDue():
-                await _send_body(connection, result, body, patience)
-                connection.phase = "waiting for the reply to the end of data"
-                timeout = patience.accept
-            case MessageAnswered():
-                for sent in event.recipients:
-                    replies[numbers[id(sent)]] = event.reply
-                return
-            case TransactionRefused():
-                _rest(result, numbers, event.reply)
-                return
-            case ServiceClosing():
-                _rest(result, numbers, event.reply)
-                result.closing = True
-                return
-            case ConnectionClosed():
-                result.lost = "the server closed the connection"
-                return
-            case _:
-                raise AssertionError(f"unexpected {event!r} within a transaction")
-
-
-def _rest(result: Transmission, numbers: dict[int, int], reply: Reply) -> None:
-    for number in numbers.values():
-        result.replies.setdefault(number, reply)
-
-
-async def _send_body(
-    connection: Connection, result: Transmission, body: bytes | Iterable[bytes], patience: Patience
-) -> None:
+async def _send_body(transfer: Transfer, body: bytes | Iterable[bytes], patience: Patience) -> None:
+    connection = transfer.connection
     protocol = connection.protocol
     connection.phase = "sending the message"
     if isinstance(body, bytes):
         protocol.send_message(body)
         connection.flush()
-        result.body_sent = True
+        transfer.message_sent()
         if len(body) > _CHUNK_WAIT_BYTES:
             await connection.drain(patience.data)
         return
@@ -202,4 +232,4 @@ async def _send_body(
         await connection.drain(patience.data)
     protocol.finish_message()
     connection.flush()
-    result.body_sent = True
+    transfer.message_sent()

@@ -20,6 +20,7 @@ MAX_ID = (1 << 55) - 1
 _LOW_BITS = SHARD_BITS + SEQUENCE_BITS
 # Lower case only, in ASCII order, so that texts sort like numbers; i l o u are left out: misread or rude.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
 
 
@@ -61,11 +62,11 @@ def id_to_text(value: int) -> str:
     """The 11 characters people type; texts sort like the numbers."""
     if not 0 <= value <= MAX_ID:
         raise ValueError(f"{value} is not a queue id")
-    characters = []
-    for _ in range(ID_LENGTH):
-        characters.append(_ALPHABET[value & 31])
-        value >>= 5
-    return "".join(reversed(characters))
+    pairs = _PAIRS
+    return (
+        f"{_ALPHABET[value >> 50]}{pairs[value >> 40 & 1023]}{pairs[value >> 30 & 1023]}"
+        f"{pairs[value >> 20 & 1023]}{pairs[value >> 10 & 1023]}{pairs[value & 1023]}"
+    )
 
 
 def id_from_text(text: str) -> int:

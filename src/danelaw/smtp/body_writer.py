@@ -33,15 +33,15 @@ class BodyWriter:
         self._at_line_start = True
         self._carry = b""
 
-    def push(self, data: bytes) -> bytes:
-        """Encode a piece. Raises `BareNewline`."""
+    def push(self, data: bytes, *, screened: bool = False) -> bytes:
+        """Encode a piece; `screened` when every line end in it is known to be CRLF. Raises `BareNewline`."""
         if self._carry:
             data, self._carry = self._carry + data, b""
         if data.endswith(b"\r"):
             data, self._carry = data[:-1], b"\r"
         if not data:
             return b""
-        if not is_canonical(data):
+        if not screened and not is_canonical(data):
             raise BareNewline("the message has a CR or LF that is not part of a CRLF; it was not sent")
         ends_line = data.endswith(b"\r\n")
         if self._stuff:

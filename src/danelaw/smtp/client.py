@@ -190,11 +190,14 @@ class ClientConnection(ClientDialogue):
             self._sending.plan.extend(zip(encoded, commands, strict=True))
             self._send(*self._sending.plan.popleft())
 
-    def send_message(self, body: bytes) -> None:
-        """Send the whole message after `BodyDue`. Raises `BareNewline`, and then nothing is sent."""
+    def send_message(self, body: bytes, *, screened: bool = False) -> None:
+        """Send the whole message after `BodyDue`. Raises `BareNewline`, and then nothing is sent.
+
+        `screened` tells that this process's own server read the body and found only CRLF in it.
+        """
         transaction = self._body_due()
         writer = BodyWriter(stuff=not transaction.chunked)
-        data = writer.push(body)
+        data = writer.push(body, screened=screened)
         end = writer.finish()
         if transaction.chunked:
             self._out.append(b"BDAT %d LAST\r\n" % len(data))

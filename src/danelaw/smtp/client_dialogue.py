@@ -152,7 +152,8 @@ class ClientDialogue:
         if verb is _VERB_MESSAGE:
             self._take_verdict(transaction, reply)
             return
-        self._events.append(ReplyReceived(command, reply))
+        if reply.code >= 400:
+            self._events.append(ReplyReceived(command, reply))
         if verb is _VERB_BDAT:
             if not reply.is_positive and not transaction.failed:
                 self._fail_chunk(transaction, reply)
@@ -160,14 +161,19 @@ class ClientDialogue:
                 self._end_transaction(None)
             return
         transaction.note(command, reply)
-        if verb is _VERB_DATA and reply.is_positive and transaction.refused_by is not None and transaction.accepted:
-            raise UnexpectedReply("the server refused MAIL and asked for the message all the same", _OUT_OF_STEP)
-        if verb is _VERB_DATA and reply.is_positive and not transaction.accepted:
-            # RFC 2920 §3.1: 354 without a recipient; the message is ended at once and comes to nothing.
-            self._send(b".\r\n", MESSAGE)
-            self._state = _CLIENT_STATE_VERDICT
+        if verb is _VERB_DATA and reply.code < 400:
+            self._check_go_ahead(transaction)
+        if transaction.plan or not self._waiting:
+            self._continue_envelope(transaction)
+
+    def _check_go_ahead(self, transaction: Sending) -> None:
+        """354 came. Without a recipient the message is ended at once and comes to nothing (RFC 2920 §3.1)."""
+        if transaction.accepted:
+            if transaction.refused_by is not None:
+                raise UnexpectedReply("the server refused MAIL and asked for the message all the same", _OUT_OF_STEP)
             return
-        self._continue_envelope(transaction)
+        self._send(b".\r\n", MESSAGE)
+        self._state = _CLIENT_STATE_VERDICT
 
     def _continue_envelope(self, transaction: Sending) -> None:
         """Send the next command of the plan, or, when all is answered, say what came of it."""

@@ -28,7 +28,10 @@ class HelloReceived:
 
 @dataclass(slots=True)
 class ReplyReceived:
-    """The reply to `command`; for RCPT, `command.recipient` says whose."""
+    """The reply to `command`; for RCPT, `command.recipient` says whose.
+
+    Within a transaction only refusals are told: `BodyDue` names whom the server accepted.
+    """
 
     command: Command
     reply: Reply

@@ -10,6 +10,8 @@ from danelaw.smtp.commands import Command, Verb
 from danelaw.smtp.envelope import Recipient
 from danelaw.smtp.reply import Reply
 
+_VERB_MAIL = Verb.MAIL
+
 
 class ClientState(Enum):
     """The states of `ClientConnection`; the values are words for messages."""
@@ -49,15 +51,16 @@ class Sending:
 
     def note(self, command: Command, reply: Reply) -> None:
         """Remember the reply to MAIL, RCPT or DATA."""
-        if command.verb is Verb.RCPT and command.recipient is not None:
-            if reply.is_positive:
+        positive = reply.code < 400
+        if command.recipient is not None:
+            if positive:
                 self.accepted.append(command.recipient)
             else:
                 self.last_refusal = reply
-        elif command.verb is Verb.MAIL:
-            self.open = reply.is_positive
-            self.refused_by = None if reply.is_positive else reply
-        elif not reply.is_positive and self.refused_by is None:
+        elif command.verb is _VERB_MAIL:
+            self.open = positive
+            self.refused_by = None if positive else reply
+        elif not positive and self.refused_by is None:
             self.refused_by = reply
 
     def reason(self) -> Reply:

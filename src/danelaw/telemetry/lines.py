@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from enum import Enum
 from json.encoder import encode_basestring_ascii as _json_string
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 DEBUG: Final = 10
 INFO: Final = 20
@@ -23,7 +23,64 @@ LEVEL_NAMES: Final[Mapping[int, str]] = {number: name for name, number in LEVELS
 # Printable ASCII without space, quote, equals sign and backslash needs no quotes.
 _plain: Final = re.compile(r"[!#-<>-\[\]-~]*").fullmatch
 
-Form = Callable[[float, int, str, Mapping[str, object]], str]
+
+class Kind(Enum):
+    """What is known of a column's values before they are written."""
+
+    OWN = "own"
+    """Text of ours without a space or anything that needs quotes: ids, host names, addresses."""
+    FREE = "free"
+    """Any text."""
+    NUMBER = "number"
+    """An int or a float."""
+
+
+class Columns:
+    """The fields of an event that is logged for every message, described once: `Columns(id=Kind.OWN, to=Kind.FREE)`.
+
+    A row written by it looks like any other line and costs a third of one.
+    """
+
+    __slots__ = ("_json", "_text")
+
+    def __init__(self, **columns: Kind) -> None:
+        self._text = tuple((f" {name}=", kind is Kind.FREE, kind is Kind.NUMBER) for name, kind in columns.items())
+        self._json = tuple((f',"{name}":', kind is Kind.NUMBER) for name, kind in columns.items())
+
+    def text(self, values: tuple[Any, ...]) -> str:
+        """The fields for people; those that are None are left out."""
+        parts: list[str] = []
+        for (key, free, number), value in zip(self._text, values):  # noqa: B905 (strict costs 10 %)
+            if value is None:
+                continue
+            parts.append(key)
+            if number:
+                parts.append(str(value))
+            elif free and not _plain(value):
+                parts.append(text_value(value))
+            else:
+                parts.append(value)
+        return "".join(parts)[1:]
+
+    def json(self, values: tuple[Any, ...]) -> str:
+        """The fields as members of a JSON object, each with a comma before it; those that are None are left out."""
+        parts: list[str] = []
+        for (key, number), value in zip(self._json, values):  # noqa: B905 (strict costs 10 %)
+            if value is not None:
+                parts.append(key)
+                parts.append(str(value) if number else _json_string(value))
+        return "".join(parts)
+
+
+class Row(NamedTuple):
+    """The values of one event in the order of its columns."""
+
+    columns: Columns
+    values: tuple[Any, ...]
+
+
+Fields = Mapping[str, object] | Row
+Form = Callable[[float, int, str, Fields], str]
 
 
 _MILLISECONDS: Final = tuple(f".{number:03d}Z" for number in range(1000))
@@ -86,7 +143,10 @@ def _scalar(value: object) -> str:
     return str(value)
 
 
-def _text_fields(fields: Mapping[str, object]) -> str:
+def _text_fields(fields: Fields) -> str:
+    if type(fields) is Row:
+        return fields.columns.text(fields.values)
+    assert not isinstance(fields, Row)
     if None in fields.values():
         fields = {key: value for key, value in fields.items() if value is not None}
     texts = [value if type(value) is str else _scalar(value) for value in fields.values()]
@@ -100,7 +160,7 @@ def text_form() -> Form:
     """Lines for people: `2026-11-28T09:14:03.120Z delivered id=… to=…`; levels other than info are named."""
     stamp = Stamp()
 
-    def line(now: float, level: int, name: str, fields: Mapping[str, object]) -> str:
+    def line(now: float, level: int, name: str, fields: Fields) -> str:
         if level == INFO:
             return f"{stamp(now)} {name} {_text_fields(fields)}" if fields else f"{stamp(now)} {name}"
         return f"{stamp(now)} {LEVEL_NAMES[level]}: {name} {_text_fields(fields)}"
@@ -112,13 +172,15 @@ def json_form() -> Form:
     """One JSON object per line: `{"time":"…","level":"info","event":"delivered",…}`."""
     stamp = Stamp()
 
-    def line(now: float, level: int, name: str, fields: Mapping[str, object]) -> str:
+    def line(now: float, level: int, name: str, fields: Fields) -> str:
+        head = f'{{"time":"{stamp(now)}","level":"{LEVEL_NAMES[level]}","event":{_json_string(name)}'
+        if isinstance(fields, Row):
+            return head + fields.columns.json(fields.values) + "}"
         parts = [
             f',"{key}":{_json_string(value) if type(value) is str else json_value(value)}'
             for key, value in fields.items()
             if value is not None
         ]
-        head = f'{{"time":"{stamp(now)}","level":"{LEVEL_NAMES[level]}","event":{_json_string(name)}'
         return head + "".join(parts) + "}"
 
     return line
@@ -127,7 +189,7 @@ def json_form() -> Form:
 def bare_form() -> Form:
     """Like `text_form` without time and level, for syslog, which carries both itself."""
 
-    def line(now: float, level: int, name: str, fields: Mapping[str, object]) -> str:
+    def line(now: float, level: int, name: str, fields: Fields) -> str:
         return f"{name} {_text_fields(fields)}"
 
     return line

@@ -10,7 +10,20 @@ from pathlib import Path
 from typing import Literal
 
 from danelaw.errors import DanelawError
-from danelaw.telemetry.lines import DEBUG, ERROR, INFO, LEVELS, WARNING, Form, bare_form, json_form, text_form
+from danelaw.telemetry.lines import (
+    DEBUG,
+    ERROR,
+    INFO,
+    LEVELS,
+    WARNING,
+    Columns,
+    Fields,
+    Form,
+    Row,
+    bare_form,
+    json_form,
+    text_form,
+)
 from danelaw.telemetry.sinks import DescriptorSink, FileSink, MemorySink, Sink, SyslogSink
 from danelaw.telemetry.syslog import local_form, network_form
 
@@ -52,6 +65,11 @@ class Log:
         if self._level <= INFO:
             self._add(INFO, name, fields)
 
+    def row(self, name: str, columns: Columns, *values: object) -> None:
+        """Like `event`, for what happens to every message: the values in the order of `columns`."""
+        if self._level <= INFO:
+            self._add(INFO, name, Row(columns, values))
+
     def debug(self, name: str, /, **fields: object) -> None:
         """Something only a developer wants to know."""
         if self._level <= DEBUG:
@@ -67,7 +85,7 @@ class Log:
         if self._level <= ERROR:
             self._add(ERROR, name, fields)
 
-    def _add(self, level: int, name: str, fields: dict[str, object]) -> None:
+    def _add(self, level: int, name: str, fields: Fields) -> None:
         now = self._clock()
         pending = self._pending
         pending.append(self._form(now, level, name, fields))

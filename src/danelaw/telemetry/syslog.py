@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 
-from danelaw.telemetry.lines import DEBUG, ERROR, INFO, WARNING, Form, Stamp
+from danelaw.telemetry.lines import DEBUG, ERROR, INFO, WARNING, Fields, Form, Stamp
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FACILITY_MAIL = 2
@@ -22,7 +21,7 @@ def local_form(body: Form) -> Form:
     """`<22>Nov 28 09:14:03 danelaw[123]: …`, local time."""
     process = os.getpid()
 
-    def line(now: float, level: int, name: str, fields: Mapping[str, object]) -> str:
+    def line(now: float, level: int, name: str, fields: Fields) -> str:
         when = time.localtime(now)
         clock = f"{when.tm_mday:2d} {when.tm_hour:02d}:{when.tm_min:02d}:{when.tm_sec:02d}"
         head = f"<{_PRIORITY[level]}>{_MONTHS[when.tm_mon - 1]} {clock} danelaw[{process}]: "
@@ -35,7 +34,7 @@ def network_form(body: Form, hostname: str) -> Form:
     """`<22>1 2026-11-28T09:14:03.120Z mail.example.org danelaw 123 delivered - …` (RFC 5424 §6)."""
     process, stamp = os.getpid(), Stamp()
 
-    def line(now: float, level: int, name: str, fields: Mapping[str, object]) -> str:
+    def line(now: float, level: int, name: str, fields: Fields) -> str:
         head = f"<{_PRIORITY[level]}>1 {stamp(now)} {hostname} danelaw {process} {name[:32]} - "
         return head + body(now, level, name, fields)
 

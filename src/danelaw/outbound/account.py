@@ -1,0 +1,246 @@
+"""What is written down while one message is delivered: the end of each recipient, each try, log lines, numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from danelaw.outbound.outcome import Outcome, RecipientOutcome
+from danelaw.outbound.record import attempt_of
+from danelaw.queue import QueuedRecipient, RecipientState
+from danelaw.smtp import Reply
+from danelaw.telemetry import Columns, Kind
+
+if TYPE_CHECKING:
+    from danelaw.outbound.courier import Courier
+    from danelaw.outbound.destination import HostPlan, Survey
+    from danelaw.outbound.pool import OpenConnection
+    from danelaw.outbound.transmission import Transmission
+    from danelaw.queue.pages import Work
+    from danelaw.tlspolicy import Handshake, Judgement
+
+# A member looked up on its Enum class costs eight times a global in Python 3.11, and these are on the hot path.
+_DELIVERED = RecipientState.DELIVERED
+_FAILED = RecipientState.FAILED
+_QUEUED = RecipientState.QUEUED
+_RELAYED = RecipientState.RELAYED
+_DELIVERED_COLUMNS = Columns(
+    id=Kind.OWN,
+    to=Kind.FREE,
+    host=Kind.OWN,
+    address=Kind.OWN,
+    protection=Kind.FREE,
+    tls=Kind.OWN,
+    delay=Kind.NUMBER,
+    reply=Kind.FREE,
+)
+
+
+class Account:
+    """The account of one delivery. `open` are the recipients without an end, by number; `outcome` is what it fills."""
+
+    __slots__ = ("_courier", "_last_reply", "_started", "_survey", "_work", "open", "outcome")
+
+    def __init__(self, courier: Courier, work: Work, survey: Survey, started: float, outcome: Outcome) -> None:
+        self._courier = courier
+        self._work = work
+        self._survey = survey
+        self._started = started
+        self._last_reply: tuple[Reply | None, str] = (None, "")
+        self.outcome = outcome
+        self.open: dict[int, QueuedRecipient] = {item.number: item for item in work.message.recipients}
+
+    def unreached(
+        self, plan: HostPlan, address: str, reason: str, *, reply: str = "", judgement: Judgement | None = None,
+        handshake: Handshake | None = None,
+    ) -> None:  # fmt: skip
+        """A try that sent nothing: no connection, or a `judgement` without clearance."""
+        self._attempt(plan, address, judgement, handshake, "waiting", reply, reason, tuple(self.open))
+
+    def returned(self, end: RecipientOutcome) -> None:
+        """One recipient can never get it."""
+        self._log_return(self.open[end.number], end.host, end.reason, None)
+        self._end(end)
+
+    def fail_all(self, status: str, reason: str) -> None:
+        """Nobody who is still open can get it."""
+        for recipient in tuple(self.open.values()):
+            self._end(RecipientOutcome(recipient.number, _FAILED, status, "", reason))
+            self._log_return(recipient, "", reason, None)
+
+    def answered(
+        self, plan: HostPlan, opened: OpenConnection, judgement: Judgement, sent: Transmission
+    ) -> Reply | None:
+        """A host was asked to take the message: note what it said of each recipient; returns the best of it."""
+        recipients = tuple(self.open.values())
+        best: Reply | None = None
+        for recipient in recipients:
+            reply = sent.replies.get(recipient.number)
+            if reply is None:
+                self._unanswered(plan, recipient, sent)
+            elif reply.code < 400:
+                best = reply
+                self._delivered(plan, recipient, reply, sent, judgement, opened)
+            else:
+                best = reply if best is None else best
+                self._refused(plan, recipient, reply, sent, judgement)
+        if best is not None and best.code < 400:
+            word = "delivered"
+        else:
+            ends = self.outcome.recipients
+            word = "waiting" if any(ends[one.number].state is _QUEUED for one in recipients) else "returned"
+        self._attempt(
+            plan,
+            opened.handshake.address,
+            judgement,
+            opened.handshake,
+            word,
+            "" if best is None else self._told(best),
+            _lost_words(sent) if sent.lost else judgement.reason,
+            tuple([one.number for one in recipients]),
+        )
+        return best
+
+    # one recipient
+
+    def _delivered(
+        self,
+        plan: HostPlan,
+        recipient: QueuedRecipient,
+        reply: Reply,
+        sent: Transmission,
+        judgement: Judgement,
+        opened: OpenConnection,
+    ) -> None:
+        courier, message = self._courier, self._work.message
+        state = _RELAYED if recipient.number in sent.relayed else _DELIVERED
+        told = self._told(reply)
+        host = plan.host.ascii
+        self._end(RecipientOutcome(recipient.number, state, "2.0.0", told, judgement.reason, host))
+        delay = courier.clock() - message.received_at
+        protection = judgement.protection.value
+        courier.metrics.outbound_recipients.add("delivered", protection)
+        courier.metrics.outbound_bytes.add(by=message.size)
+        courier.metrics.delivery_seconds.observe(delay)
+        courier.log.row(
+            "delivered",
+            _DELIVERED_COLUMNS,
+            message.id_text,
+            recipient.forward_path,
+            host,
+            opened.handshake.address,
+            protection,
+            opened.handshake.version,
+            round(delay, 3),
+            told,
+        )
+
+    def _refused(
+        self, plan: HostPlan, recipient: QueuedRecipient, reply: Reply, sent: Transmission, judgement: Judgement
+    ) -> None:
+        host, number = plan.host.ascii, recipient.number
+        if sent.lacking:
+            # Another host of the destination may offer what the message needs: `Tour` decides when all were asked.
+            words = f"{host} cannot take it: {reply.text}"
+            self._keep(RecipientOutcome(number, _QUEUED, _status(reply, "4.0.0"), "", words, host))
+        elif reply.is_permanent:
+            words = f"{host} refused it: {reply}"
+            self._end(RecipientOutcome(number, _FAILED, _status(reply, "5.0.0"), str(reply), words, host))
+            self._log_return(recipient, host, words, judgement)
+        else:
+            words = f"{host} asks to try again later: {reply}"
+            self._keep(RecipientOutcome(number, _QUEUED, _status(reply, "4.0.0"), str(reply), words, host))
+
+    def _unanswered(self, plan: HostPlan, recipient: QueuedRecipient, sent: Transmission) -> None:
+        end = RecipientOutcome(recipient.number, _QUEUED, "4.4.2", "", _lost_words(sent), plan.host.ascii)
+        if sent.body_sent:  # the host may have it: nobody else gets it now
+            self._end(end)
+        else:
+            self._keep(end)
+
+    def _end(self, end: RecipientOutcome) -> None:
+        self.outcome.recipients[end.number] = end
+        self.open.pop(end.number, None)
+
+    def _keep(self, end: RecipientOutcome) -> None:
+        """Temporary: remember the reason, and let the next host try."""
+        self.outcome.recipients[end.number] = end
+        self.outcome.reason = end.reason
+
+    def _told(self, reply: Reply) -> str:
+        """A reply as one line; a server mostly says the same to all recipients of a message."""
+        if self._last_reply[0] is not reply:
+            self._last_reply = reply, reply.to_text()
+        return self._last_reply[1]
+
+    def _log_return(self, recipient: QueuedRecipient, host: str, reason: str, judgement: Judgement | None) -> None:
+        protection = judgement.protection.value if judgement is not None else "nothing sent"
+        self._courier.metrics.outbound_recipients.add("returned", protection)
+        self._courier.log.event(
+            "returned", id=self._work.message.id_text, to=recipient.forward_path, host=host or None, reason=reason
+        )
+
+    # one try
+
+    def _attempt(
+        self,
+        plan: HostPlan,
+        address: str,
+        judgement: Judgement | None,
+        handshake: Handshake | None,
+        outcome: str,
+        reply: str,
+        reason: str,
+        recipients: tuple[int, ...],
+    ) -> None:
+        """Write one try down, with the digests of what proves it."""
+        courier = self._courier
+        now = courier.clock()
+        digests, blobs, facts = courier.ledger.of_survey(self._survey, now)
+        if handshake is not None and handshake.chain:
+            more, new = courier.ledger.of_chain(handshake.chain, now)
+            digests, blobs = digests + more, blobs + new
+        if judgement is not None and judgement.tlsrpt:
+            for result in judgement.tlsrpt:
+                if result.result_type is not None:
+                    courier.metrics.outbound_tls_failures.add(result.result_type)
+        if blobs:
+            self.outcome.evidence.extend(blobs)
+        self.outcome.attempts.append(
+            attempt_of(
+                started=self._started,
+                ended=now,
+                survey=self._survey,
+                plan=plan,
+                recipients=recipients,
+                address=address,
+                judgement=judgement,
+                handshake=handshake,
+                outcome=outcome,
+                reply=reply,
+                reason=reason,
+                evidence=digests,
+                facts=facts,
+            )
+        )
+        if outcome == "waiting":
+            courier.metrics.outbound_recipients.add(
+                "waiting", judgement.protection.value if judgement else "nothing sent"
+            )
+            courier.log.event(
+                "waiting",
+                id=self._work.message.id_text,
+                host=plan.host.ascii,
+                address=address or None,
+                reason=reason or reply,
+            )
+        self._started = now
+
+
+def _status(reply: Reply, otherwise: str) -> str:
+    return reply.enhanced.to_text() if reply.enhanced is not None else otherwise
+
+
+def _lost_words(sent: Transmission) -> str:
+    if sent.body_sent:
+        return f"the connection broke off after the whole message was sent ({sent.lost}); it may arrive twice"
+    return f"the connection broke off: {sent.lost}"

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from danelaw.errors import DanelawError
 from danelaw.queue.limits import Allowance, Limits, Subject
 from danelaw.queue.pages import HostVerdict, VirtualQueue
 from danelaw.queue.permits import Ceiling, Granted, PermitBroker, PermitKey, Refused
-from danelaw.queue.suspensions import Suspension
+from danelaw.queue.suspensions import MOST, Suspension
 from danelaw.queue.values import RoutingKey
 
 SUSPENSION = "suspension"
@@ -43,6 +44,7 @@ class GateState:
     subject: Subject
     allowance: Allowance = NOTHING
     version: int = -1
+    cleared: tuple[str, str] | None = None
     parked_on: PermitKey | None = None
     woken_by: PermitKey | None = None
 
@@ -171,10 +173,17 @@ class Gate:
         When refused, nothing may be sent: give the delivery back with `Scheduler.postponed`.
         """
         state = self._states[key]
+        if state.cleared == (mx, remote) and state.version == self._version:
+            return state.allowance
         subject = state.subject._replace(site=self.site_of(mx) if mx else "", mx=mx, remote=remote, local=local)
         if subject != state.subject:
             state.subject, state.version = subject, -1
         allowance = self.limits.of(subject)
+        if not allowance.keys and not allowance.connect:
+            state.cleared, state.version, state.allowance = (mx, remote), -1, allowance
+            self._resolve(state)
+            return allowance
+        state.cleared = None
         held = self._held.setdefault(holder, _Held(state, [], 0))
         wanted = [one for one in allowance.keys if one not in held.keys]
         now = self.ticks()
@@ -211,7 +220,12 @@ class Gate:
     # suspensions
 
     def suspend(self, suspension: Suspension) -> None:
-        """Start nothing for the queues it names until it ends; replaces one with the same filter."""
+        """Start nothing for the queues it names until it ends; replaces one with the same filter.
+
+        Raises `DanelawError` when there are too many.
+        """
+        if suspension.filter.text not in self._suspensions and len(self._suspensions) >= MOST:
+            raise DanelawError(f"{MOST} suspensions are in force", advice="danelaw queue resume FILTER")
         self._suspensions[suspension.filter.text] = suspension
         key = PermitKey(SUSPENSION, "", (suspension.filter.text,))
         until = self.ticks() + max(0.0, suspension.until - self.clock())

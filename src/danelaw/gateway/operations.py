@@ -18,6 +18,7 @@ from danelaw.spool import operations as queue_operations
 if TYPE_CHECKING:
     from danelaw.gateway.control import Operation
     from danelaw.gateway.gateway import Gateway
+    from danelaw.outbound.suspending import Suspending
 
 
 def operations(gateway: Gateway) -> dict[str, Operation]:
@@ -40,6 +41,7 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
         return await _reading(gateway, look)
 
     found: dict[str, Operation] = {"gateway.status": status, "gateway.reload": reload, "explain": explain}
+    found |= _suspending(gateway)
     for name in (*queue_operations.READING, *queue_operations.CHANGING):
         found[f"queue.{name}"] = _queue_operation(gateway, name)
     return found
@@ -73,11 +75,50 @@ async def _reading(gateway: Gateway, look: Callable[[sqlite3.Connection], dict[s
     return await asyncio.to_thread(work)
 
 
+def _suspending(gateway: Gateway) -> dict[str, Operation]:
+    """Suspensions, which live in the running gateway."""
+
+    def suspending() -> Suspending:
+        found = gateway.parts.engine.suspending
+        assert found is not None
+        return found
+
+    def suspend(arguments: Mapping[str, Any], caller: str) -> dict[str, Any]:
+        seconds = arguments.get("seconds")
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+            raise DanelawError("seconds must be a number")
+        text, why = str(arguments.get("filter", "")), str(arguments.get("why", ""))
+        return suspending().suspend(text, float(seconds), why, caller)
+
+    def resume(arguments: Mapping[str, Any], caller: str) -> dict[str, Any]:
+        return {"ended": suspending().resume(str(arguments.get("filter", "")), caller)}
+
+    def suspensions(_: Mapping[str, Any], __: str) -> dict[str, Any]:
+        gate = gateway.parts.engine.scheduler.gate
+        waiting = [{"queue": one.key.to_text(), "reason": one.reason} for one in gate.waiting()] if gate else []
+        return {"schema": "danelaw/suspensions/1", "suspensions": suspending().listed(), "waiting": waiting}
+
+    return {"queue.suspend": suspend, "queue.resume": resume, "queue.suspensions": suspensions}
+
+
+def _with_limits(gateway: Gateway, found: dict[str, Any]) -> dict[str, Any]:
+    """What `list` and `show` read, with the limits and suspensions that keep queues waiting at this moment."""
+    gate = gateway.parts.engine.scheduler.gate
+    reasons = {(one.key.next_hop, one.key.demand, one.key.tenant): one.reason for one in gate.waiting()} if gate else {}
+    for row in found.get("messages", (found,)) if reasons else ():
+        for told in row["recipients"]:
+            reason = reasons.get((told["host"], told["demand"], told["tenant"]))
+            if reason is not None and told["state"] == "waiting":
+                told["limit"] = reason
+    return found
+
+
 def _queue_operation(gateway: Gateway, name: str) -> Operation:
     if name in queue_operations.READING:
 
         async def look(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
-            return await _reading(gateway, lambda reader: queue_operations.look(reader, name, arguments, time.time()))
+            found = await _reading(gateway, lambda reader: queue_operations.look(reader, name, arguments, time.time()))
+            return _with_limits(gateway, found)
 
         return look
 

@@ -119,12 +119,14 @@ def _engine(
     metrics: Metrics,
 ) -> Engine:
     delivery = config.delivery
+    gate, answers = settings.gate(config), settings.answers(config, log, metrics)
     scheduler = Scheduler(
         SchedulerSettings(
             slots=delivery.connections,
             destination_concurrency=delivery.connections_per_destination,
             backoff=schedule,
-        )
+        ),
+        gate,
     )
     door = Door(
         helo=str(delivery.helo or config.hostname),
@@ -146,6 +148,8 @@ def _engine(
         metrics=metrics,
         families=delivery.families,
         own_names=frozenset({str(config.hostname)}),
+        gate=gate,
+        answers=answers,
     )
     notices = Notices(
         str(config.hostname),

@@ -74,6 +74,7 @@ class Gate:
     _timed: dict[PermitKey, float] = field(default_factory=dict)
     _stirred: dict[PermitKey, None] = field(default_factory=dict)
     _suspensions: dict[str, Suspension] = field(default_factory=dict)
+    _learned: dict[RoutingKey, str] = field(default_factory=dict)
     _version: int = 0
 
     def __post_init__(self) -> None:
@@ -177,6 +178,8 @@ class Gate:
             return state.allowance
         subject = state.subject._replace(site=self.site_of(mx) if mx else "", mx=mx, remote=remote, local=local)
         if subject != state.subject:
+            if subject.site != state.subject.site:
+                self._learned[key] = subject.site
             state.subject, state.version = subject, -1
         allowance = self.limits.of(subject)
         if not allowance.keys and not allowance.connect:
@@ -200,12 +203,18 @@ class Gate:
             self.broker.release(holder, allowance.connect, now)
         return allowance
 
+    def learned(self) -> dict[RoutingKey, str]:
+        """Queues whose MX site became known since the last call, to be stored for filters."""
+        learned, self._learned = self._learned, {}
+        return learned
+
     def finished(self, holder: int, verdict: HostVerdict) -> None:
         """A delivery is over: its permits go back, and adaptive limits learn from how the host took it."""
         held = self._held.pop(holder, None)
         if held is None:
             return
-        if held.keys and verdict in (HostVerdict.GOOD, HostVerdict.THROTTLED):
+        # A host that takes no connection (421 in place of a greeting) also says that it is too much.
+        if held.keys and verdict is not HostVerdict.UNKNOWN:
             wider = self.broker.answered(held.keys, held.serial, good=verdict is HostVerdict.GOOD)
             self._stirred.update(dict.fromkeys(wider))
         self._stirred.update(dict.fromkeys(self.broker.release(holder, held.keys, self.ticks())))

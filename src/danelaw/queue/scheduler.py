@@ -161,15 +161,9 @@ class Scheduler:
             entry = queue.next_entry(gate.recipients(queue) if gate is not None else None)
             self._begun += 1
             work = Work(
-                queue.key,
-                entry.message,
-                entry.body,
-                entry.message.expires,
-                now,
-                queue.probing,
-                entry.charge,
+                queue.key, entry.message, entry.body, entry.message.expires, now, queue.probing, entry.charge,
                 self._begun,
-            )
+            )  # fmt: skip
             queue.in_flight += 1
             self._flying.add(work)
             chosen.append(work)

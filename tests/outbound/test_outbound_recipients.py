@@ -30,6 +30,7 @@ MISBEHAVIOUR = (
     two_hosts("gone-at-mail.lab", Behaviour(drop_at="MAIL")),
     two_hosts("gone-at-data.lab", Behaviour(drop_at="DATA")),
     two_hosts("greeting-554.lab", Behaviour(replies=(("GREETING", "554 5.3.2 go away"),))),
+    two_hosts("no-room.lab", Behaviour(offers=("PIPELINING", "SIZE 10"))),
     two_hosts("gone-after-dot.lab", Behaviour(drop_at="DOT")),
 )
 

@@ -48,7 +48,7 @@ def test_who_was_reached_before_an_abort_is_not_sent_to_again(tmp_path: Path) ->
         async with world(tmp_path, half) as made:
             message = await made.receive(KEY, KEY)
             await reached.wait()
-            next(iter(made.engine._running)).cancel()
+            made.engine.abort(made.courier.works)
             await until(lambda: len(made.courier.works) == 2, "the second try")
             assert [item.number for item in made.courier.works[1].message.recipients] == [1]
             await made.stored()
@@ -77,8 +77,7 @@ def test_a_delivery_cancelled_before_it_began_gives_its_slot_back(tmp_path: Path
         async with world(tmp_path, delivered) as made:
             message = await made.receive()
             made.engine._pump()
-            task = next(iter(made.engine._running))
-            task.cancel()  # before its first step
+            made.engine.abort(tuple(made.scheduler._flying))  # before its first step
             await until(lambda: made.history(message) is not None, "the delivery")
             assert made.scheduler.in_flight == 0
 
@@ -94,7 +93,7 @@ def test_an_abort_says_nothing_good_about_the_host(tmp_path: Path) -> None:
             made.scheduler.resume(KEY, made.now)
             made.engine.pump()
             await until(lambda: len(made.courier.works) == 2, "the probe")
-            next(iter(made.engine._running)).cancel()
+            made.engine.abort(made.courier.works)
             await made.stored()
             [queue] = made.scheduler.queues()
             assert queue.failures == 1

@@ -61,10 +61,14 @@ def show_queue(metrics: Metrics, size: QueueSize, now: float) -> None:
 def connect(metrics: Metrics, parts: Parts, log: Log) -> None:
     """Let the parts tell their numbers: the spool each commit, the resolver each look-up, the rest when asked."""
     metrics.outbound_open.read_from(lambda: float(parts.engine.open_connections))
+<<<<<<< HEAD
     suspending, gate = parts.engine.suspending, parts.engine.scheduler.gate
     if suspending is not None and gate is not None:
         metrics.suspensions.read_from(lambda: float(len(suspending.listed())))
         metrics.limited_queues.read_from(lambda: float(len(gate.waiting())))
+=======
+    metrics.spool_log.read_from(lambda: _log_size(parts.spool.directory))
+>>>>>>> main
     metrics.spool_free.read_from(lambda: _free_space(parts.spool.directory))
     parts.spool.observe(_commit_observer(metrics))
     counts = parts.resolver.counts
@@ -126,3 +130,10 @@ def counted_fetch(
 def _free_space(directory: Path) -> float:
     space = os.statvfs(directory)
     return float(space.f_bavail * space.f_frsize)
+
+
+def _log_size(shard: Path) -> float:
+    try:
+        return float(os.stat(shard / f"{database.DATABASE_NAME}-wal").st_size)
+    except OSError:
+        return 0.0

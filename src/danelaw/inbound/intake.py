@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from danelaw.errors import DanelawError
+from danelaw.inbound.admission import Admission
 from danelaw.inbound.session import Session
 from danelaw.net import proxy, tls
 from danelaw.net.certificates import ServerCertificates
 from danelaw.smtp import BareNewlines, EnhancedStatusCode, Reply, ServerLimits, ServerSettings
-from danelaw.telemetry import Columns, Kind
+from danelaw.telemetry import Columns, Kind, Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _BUSY = Reply.of(421, "4.3.2", "too many connections to this gateway; try again later")
 _CLIENT_BUSY = Reply.of(421, "4.7.0", "too many connections from your address; try again later")
+_OVERLOADED = Reply.of(451, "4.3.2", "this gateway is overloaded at the moment; try again soon")
 _QUEUED = EnhancedStatusCode(2, 0, 0)
 _BACKLOG = 1024
 _RECEIVED_COLUMNS = Columns(
@@ -126,6 +128,8 @@ class Intake:
         self.accepting = True
         self.now = asyncio.get_running_loop().time()
         """Loop time as of the last sweep: exact enough for time-outs of minutes, and it costs nothing."""
+        self.admission = Admission()
+        self.pulse = Pulse(metrics)
         self._certificates = certificates
         self._per_client: Counter[str] = Counter()
         self._servers: list[asyncio.Server] = []
@@ -133,6 +137,7 @@ class Intake:
         self._messages = metrics.inbound_messages.cell()
         self._octets = metrics.inbound_bytes.cell()
         metrics.inbound_open.read_from(lambda: float(len(self.sessions)))
+        metrics.inbound_window.read_from(lambda: self.admission.window)
 
     async def start(self) -> list[tuple[str, int]]:
         """Bind every listener; gives the addresses bound. Raises `DanelawError` naming the address that is taken."""
@@ -157,6 +162,7 @@ class Intake:
             self._servers.append(server)
             bound.extend(socket.getsockname()[:2] for socket in server.sockets)
         self._sweep = loop.call_later(1.0, self._look)
+        self.pulse.start()
         return bound
 
     def stop_accepting(self) -> None:
@@ -179,6 +185,7 @@ class Intake:
                 session.abort()
         if self._sweep is not None:
             self._sweep.cancel()
+        self.pulse.stop()
 
     # for sessions
 
@@ -208,6 +215,8 @@ class Intake:
 
     def refusal_of_transaction(self, event: MailFrom) -> Reply | None:
         """Whether a message may be begun at all."""
+        if self.admission.full:
+            return _OVERLOADED
         refusal = self.spool.refusal()
         if refusal is None:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from danelaw.inbound.head import Head
@@ -142,10 +143,14 @@ class Reception:
 
     def _store(self, message: QueuedMessage, body: bytes | None) -> None:
         intake, session = self._intake, self._session
-        size = message.size
+        size, admission = message.size, intake.admission
+        admission.under_way += 1
+        ended = time.monotonic()
         claimed = intake.admit(message, size)
 
         def stored(error: SpoolError | None) -> None:
+            admission.under_way -= 1
+            admission.answered(max(time.monotonic() - ended, intake.pulse.lag))
             if error is None:
                 session.stored(intake.accepted(message))
                 intake.arrived(message, body, claimed)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from danelaw.outbound.notices import Notices
 from danelaw.outbound.outcome import Outcome, settlement_of
 from danelaw.outbound.second_look import SecondLook
 from danelaw.outbound.suspending import Suspending
+from danelaw.outbound.under_way import UnderWay
 from danelaw.outbound.wakeup import Wakeup
 from danelaw.queue.pages import HostVerdict, Sleep, Work
 from danelaw.queue.results import Settlement
@@ -65,9 +66,7 @@ class Engine:
         self._metrics = metrics
         self._clock = clock
         self._spread = spread
-        self._running: dict[asyncio.Task[None], tuple[Work, Outcome]] = {}
-        self._expresses: dict[Express, Outcome] = {}
-        self._quiet: asyncio.Future[None] | None = None
+        self._under_way = UnderWay(log, ended=self._aborted, over=self.pump)
         self._unsettled: dict[int, int] = {}
         self._unmarked: dict[tuple[int, RoutingKey], asyncio.Future[None]] = {}
         self._unreadable_until = float("-inf")
@@ -84,7 +83,7 @@ class Engine:
         self._second_look = SecondLook(courier.policy_changed, self._try_once_more)
         self._lifetimes = Lifetimes(
             spool, scheduler, notices, schedule, self._second_look, log,
-            abort=self._abort, settle=self._settle, unsettled=self._unsettled.keys(), wake=self.requeued,
+            abort=self._under_way.abort, settle=self._settle, unsettled=self._unsettled.keys(), wake=self.requeued,
         )  # fmt: skip
 
     def start(self) -> None:
@@ -104,12 +103,7 @@ class Engine:
             self._watch.cancel()
         self._wakeup.cancel()
         self._second_look.close()
-        if self.busy:
-            self._quiet = self._loop.create_future()
-            await asyncio.wait((self._quiet,), timeout=seconds)
-        self._abort([work for work, _ in self._running.values()] + [express.work for express in self._expresses])
-        if self._running:
-            await asyncio.wait(tuple(self._running), timeout=5)
+        await self._under_way.finish(seconds)
         self._courier.close()
 
     # what others tell
@@ -138,7 +132,11 @@ class Engine:
     @property
     def busy(self) -> int:
         """Deliveries under way."""
-        return len(self._running) + len(self._expresses)
+        return len(self._under_way)
+
+    def abort(self, works: Collection[Work]) -> None:
+        """End these deliveries; whom they had reached by then stays reached."""
+        self._under_way.abort(works)
 
     # the loop
 
@@ -187,34 +185,22 @@ class Engine:
         if not self._unmarked:  # a claim that is not stored yet must be waited for
             express = self._courier.express(work, outcome, self._express_ended)
             if express is not None:
-                self._expresses[express] = outcome
+                self._under_way.add(express, outcome)
                 return
-        self._begin_task(work, self._deliver(work, outcome), outcome)
-
-    def _begin_task(self, work: Work, delivery: Coroutine[None, None, None], outcome: Outcome) -> None:
-        task = self._loop.create_task(delivery)
-        self._running[task] = (work, outcome)
-        task.add_done_callback(self._ended)
+        self._under_way.run(work, self._deliver(work, outcome), outcome)
 
     def _express_ended(self, express: Express, error: Exception | None) -> None:
-        work, outcome = express.work, self._expresses.pop(express)
+        work, outcome = express.work, self._under_way.remove(express)
         if error is not None:
             self._broke(work, outcome, error)
             self._conclude(work, outcome)
         elif express.unheard:
-            self._begin_task(work, self._deliver(work, outcome), outcome)
+            self._under_way.run(work, self._deliver(work, outcome), outcome)
         elif express.tour.complete:
             self._conclude(work, express.tour.ended())
         else:
-            self._begin_task(work, self._finish_tour(express, outcome), outcome)
-        self._over()
-
-    def _over(self) -> None:
-        """A delivery is over: look for the next, or tell who waits for the last."""
-        if not self._stopping:
-            self.pump()
-        elif self._quiet is not None and not self.busy and not self._quiet.done():
-            self._quiet.set_result(None)
+            self._under_way.run(work, self._finish_tour(express, outcome), outcome)
+        self.pump()
 
     def _refill(self, now: float) -> bool:
         """Take claims for queues that want more. False while the disk cannot be read."""
@@ -243,14 +229,6 @@ class Engine:
             self._second_look.extend(message)
             self._unmarked[message.id, key] = marked
         self.scheduler.refilled(key, messages, next_due, now)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        work, outcome = self._running.pop(task)
-        if task.cancelled():
-            self._aborted(work, outcome)
-        elif (error := task.exception()) is not None:
-            self._log.error("delivery-broken", id=work.message.id_text, reason=repr(error))
-        self._over()
 
     async def _deliver(self, work: Work, outcome: Outcome) -> None:
         try:
@@ -329,17 +307,6 @@ class Engine:
                 self.pump()
 
         self._spool.settle_soon(settlement, stored)
-
-    def _abort(self, works: Collection[Work]) -> None:
-        """End these deliveries."""
-        late = set(works)
-        for task, (work, _) in tuple(self._running.items()):
-            if work in late:
-                task.cancel()
-        for express in tuple(self._expresses):
-            if express.work in late:
-                express.cancel()
-                self._aborted(express.work, self._expresses.pop(express))
 
     def _aborted(self, work: Work, outcome: Outcome) -> None:
         """A delivery was ended by us. Whom it had reached is a fact all the same; the others wait on."""

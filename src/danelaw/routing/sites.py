@@ -53,6 +53,8 @@ class Sites:
 
     def _of_host(self, host: str) -> str:
         name = host.lower().rstrip(".")
+        if name.startswith("["):  # an address set by you in place of a name
+            return name
         rest = name
         while rest:
             site = self._by_suffix.get(rest)

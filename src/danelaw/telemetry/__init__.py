@@ -17,6 +17,7 @@ from danelaw.telemetry.instruments import Counter, Gauge, Histogram
 from danelaw.telemetry.lines import Columns, Kind
 from danelaw.telemetry.log import Log, open_log
 from danelaw.telemetry.metrics import Metrics
+from danelaw.telemetry.pulse import Pulse
 from danelaw.telemetry.sinks import DescriptorSink, FileSink, MemorySink, Sink, SyslogSink
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "MemorySink",
     "Metrics",
     "Probe",
+    "Pulse",
     "Sink",
     "SyslogSink",
     "open_log",

@@ -54,6 +54,10 @@ class Metrics:
             "class",
         )
 
+        self.inbound_window = Gauge(
+            "danelaw_inbound_window", "Messages that may be under way at once; it shrinks when answers come late."
+        )
+
     def _queueing(self) -> None:
         self.queue_messages = Gauge("danelaw_queue_messages", "Messages in the queue by `state`.", "state")
         self.queue_oldest = Gauge("danelaw_queue_oldest_seconds", "Age of the oldest message that waits.")
@@ -64,6 +68,9 @@ class Metrics:
             "danelaw_spool_commit_messages", "Messages that shared one commit.", _BATCHES
         )
         self.spool_failures = Counter("danelaw_spool_failures", "Commits that failed; their clients got 451.")
+        self.spool_log = Gauge(
+            "danelaw_spool_log_bytes", "Size of the write-ahead log; it is copied back above 32 MiB."
+        )
         self.spool_free = Gauge("danelaw_spool_free_bytes", "Free space on the spool's disk.")
         self.notices = Counter("danelaw_notices", "Delivery notices made; `action` is as in RFC 3464 §2.3.3.", "action")
 
@@ -114,6 +121,12 @@ class Metrics:
         )
 
     def _itself(self) -> None:
+        self.loop_lag = Histogram(
+            "danelaw_loop_lag_seconds", "How late the event loop turned, asked ten times a second.", _SECONDS
+        )
+        self.gc_pauses = Histogram(
+            "danelaw_gc_pause_seconds", "How long the garbage collector held everything up.", _SECONDS
+        )
         self.log_lost = Counter("danelaw_log_lost_lines", "Log lines that could not be written.")
         self.certificate_expiry = Gauge(
             "danelaw_certificate_expiry_timestamp_seconds",

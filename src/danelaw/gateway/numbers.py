@@ -61,14 +61,11 @@ def show_queue(metrics: Metrics, size: QueueSize, now: float) -> None:
 def connect(metrics: Metrics, parts: Parts, log: Log) -> None:
     """Let the parts tell their numbers: the spool each commit, the resolver each look-up, the rest when asked."""
     metrics.outbound_open.read_from(lambda: float(parts.engine.open_connections))
-<<<<<<< HEAD
     suspending, gate = parts.engine.suspending, parts.engine.scheduler.gate
     if suspending is not None and gate is not None:
         metrics.suspensions.read_from(lambda: float(len(suspending.listed())))
         metrics.limited_queues.read_from(lambda: float(len(gate.waiting())))
-=======
     metrics.spool_log.read_from(lambda: _log_size(parts.spool.directory))
->>>>>>> main
     metrics.spool_free.read_from(lambda: _free_space(parts.spool.directory))
     parts.spool.observe(_commit_observer(metrics))
     counts = parts.resolver.counts

@@ -1,9 +1,9 @@
 """How many messages may be under way at once, so that each is answered soon: overload is refused, not piled up.
 
 A gateway that takes everything answers everybody late; clients time out after the work was done for them, send again,
-and nothing gets through any more. So the number of transactions is a window that grows while messages are stored quickly
-and shrinks while they are not, as TCP does with a congested path. Who finds it full is told at MAIL to come again soon,
-before any work was done.
+and nothing gets through any more. So the number of transactions is a window that grows while messages are stored
+quickly and shrinks while they are not, as TCP does with a congested path. Who finds it full is told at MAIL to come
+again soon, before any work was done.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from tests.ends import Running, Sink, gateway, run, until
 
-from danelaw.cli import queue
+from danelaw.cli import explain, queue
 from danelaw.errors import DanelawError
 from danelaw.gateway.operations import operations
 
@@ -171,6 +171,13 @@ def test_the_commands_reach_the_running_gateway(tmp_path: Path) -> None:
             assert "T-3" in shown
             assert "suspended: T-3" in await asyncio.to_thread(command, "list")
             assert "waits for suspended: T-3" in await asyncio.to_thread(command, "show", message)
+            explained = await ask(running, "explain", what=message)
+            assert explained["message"]["recipients"][0]["limit"] == "suspended: T-3"
+            page = await asyncio.to_thread(
+                CliRunner().invoke, explain.command,
+                [message, "--config", str(tmp_path / "danelaw.toml"), "--ascii"], standalone_mode=False,
+            )  # fmt: skip
+            assert "WAITING for a@d1.test: suspended: T-3" in " ".join(page.output.split())
             assert "no such suspension" in await asyncio.to_thread(command, "resume", "host:x")
             assert "1 suspension ended" in await asyncio.to_thread(command, "resume", "--all")
             await running.reaches(message, "delivered")

@@ -190,6 +190,18 @@ def test_a_warm_up_lets_more_through_each_day() -> None:
     assert sum(days.values()) == 700
 
 
+def test_new_connections_have_a_rate_of_their_own() -> None:
+    play = Play(LimitRule("slow", (("mx", (".big.example",)),), connection_rate=Rate(2, 60)))
+    play.host = False
+    play.feed(keys(1)[0], 3)
+    answers = []
+    for work in play.scheduler.next_work(play.now):
+        for new in (False, True):
+            answers.append(play.gate.connect(work.serial, work.key, "mx.big.example", "192.0.2.1", "", new=new))
+    assert [isinstance(one, Refused) for one in answers] == [False, False, False, True, False, True]
+    assert answers[3] == Refused(PermitKey("slow", "connect"), pytest.approx(30, abs=1e-5))
+
+
 def test_queues_without_rules_never_ask() -> None:
     play = Play(LimitRule("elsewhere", (("site", ("other",)),), connections=1))
     play.feed(keys(1)[0], 10)

@@ -38,7 +38,10 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
             found = explanation(reader, what, time.time())
             return found | {"proofs": proofs(reader, found)} if with_proofs else found
 
-        return await _reading(gateway, look)
+        found = await _reading(gateway, look)
+        if "recipients" in (message := found.get("message") or {}):
+            _with_limits(gateway, message)
+        return found
 
     found: dict[str, Operation] = {"gateway.status": status, "gateway.reload": reload, "explain": explain}
     found |= _suspending(gateway)

@@ -11,6 +11,7 @@ from danelaw.smtp import Reply
 from danelaw.telemetry import Columns, Kind
 
 if TYPE_CHECKING:
+    from danelaw.outbound.answers import Meaning
     from danelaw.outbound.courier import Courier
     from danelaw.outbound.destination import HostPlan, Survey
     from danelaw.outbound.pool import OpenConnection
@@ -39,7 +40,7 @@ _DELIVERED_COLUMNS = Columns(
 class Account:
     """The account of one delivery. `open` are the recipients without an end, by number; `outcome` is what it fills."""
 
-    __slots__ = ("_courier", "_last_reply", "_started", "_survey", "_work", "open", "outcome")
+    __slots__ = ("_courier", "_last_meaning", "_last_reply", "_started", "_survey", "_work", "open", "outcome")
 
     def __init__(self, courier: Courier, work: Work, survey: Survey, started: float, outcome: Outcome) -> None:
         self._courier = courier
@@ -47,6 +48,7 @@ class Account:
         self._survey = survey
         self._started = started
         self._last_reply: tuple[Reply | None, str] = (None, "")
+        self._last_meaning: tuple[Reply, Meaning] | None = None
         self.outcome = outcome
         self.open: dict[int, QueuedRecipient] = {item.number: item for item in work.message.recipients}
 
@@ -148,7 +150,7 @@ class Account:
 
     def _refused_by_reply(self, host: str, recipient: QueuedRecipient, reply: Reply, judgement: Judgement) -> None:
         """The reply's bounce class decides whether it is tried again, when, and what the sender reads."""
-        meaning = self._courier.answers.heard(reply, host, self._work.key)
+        meaning = self._meaning_of(reply, host)
         one, number, said = meaning.bounce_class, recipient.number, str(reply)
         if meaning.hold:
             words = f"held for the postmaster; {host} refused it: {reply}"
@@ -170,6 +172,14 @@ class Account:
             status = _status(reply, "5.0.0")
             self._end(RecipientOutcome(number, _FAILED, status, said, words, host, one.notice, one.advice))
             self._log_return(recipient, host, words, judgement, one.name)
+
+    def _meaning_of(self, reply: Reply, host: str) -> Meaning:
+        """One reply to all recipients of a message is one complaint; each recipient is counted all the same."""
+        if self._last_meaning is None or self._last_meaning[0] is not reply:
+            self._last_meaning = reply, self._courier.answers.heard(reply, host, self._work.key)
+        meaning = self._last_meaning[1]
+        self._courier.metrics.bounces.add(meaning.bounce_class.name)
+        return meaning
 
     def _unanswered(self, plan: HostPlan, recipient: QueuedRecipient, sent: Transmission) -> None:
         end = RecipientOutcome(recipient.number, _QUEUED, "4.4.2", "", _lost_words(sent), plan.host.ascii)

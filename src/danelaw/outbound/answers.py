@@ -40,11 +40,10 @@ class Answers:
     suspend: Suspend | None = None
 
     def heard(self, reply: Reply, host: str, key: RoutingKey) -> Meaning:
-        """A host refused something with this reply, for mail of this queue."""
+        """A host refused something with this reply, for mail of this queue. To be called once for each reply."""
         spoken, site = SpokenReply.of(reply), self.site_of(host) if host else ""
         found = self.classifier.classify(spoken, site)
         one = found.bounce_class
-        self.metrics.bounces.add(one.name)
         response = self.responses.heard(found, spoken, site, key.next_hop, self.ticks())
         if response is not None and response.action is Action.SUSPEND:
             self._suspend(response, reply, one.name, site, key)

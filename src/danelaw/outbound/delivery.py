@@ -213,7 +213,8 @@ class Tour:
             self._unreached += 1
             self._throttled |= error.throttled
             if error.reply is not None and not error.reply.is_positive:
-                courier.answers.heard(error.reply, plan.host.ascii, self._work.key)
+                meaning = courier.answers.heard(error.reply, plan.host.ascii, self._work.key)
+                courier.metrics.bounces.add(meaning.bounce_class.name, by=len(self._account.open))
             self._account.unreached(plan, address, error.reason, reply=str(error.reply or ""))
             return None
         if opened is not None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from danelaw.errors import DanelawError
-from danelaw.queue.limits import Allowance, Limits, Subject
+from danelaw.queue.limits import ANYTHING, Allowance, Limits, Subject
 from danelaw.queue.pages import HostVerdict, VirtualQueue
 from danelaw.queue.permits import Ceiling, Granted, PermitBroker, PermitKey, Refused
 from danelaw.queue.suspensions import MOST, Suspension
@@ -81,7 +81,7 @@ class Gate:
         self.broker = PermitBroker(self._ceiling)
 
     def _ceiling(self, key: PermitKey) -> Ceiling:
-        return Ceiling() if key.rule == SUSPENSION else self.limits.ceiling(key, self.clock())
+        return ANYTHING if key.rule == SUSPENSION else self.limits.ceiling(key, self.clock())
 
     # the scheduler asks
 
@@ -138,6 +138,8 @@ class Gate:
 
     def woken(self) -> list[VirtualQueue]:
         """Queues that may ask again; call it until it gives none."""
+        if not self._stirred and not self._timers:
+            return []
         now = self.ticks()
         while self._timers and self._timers[0][0] <= now:
             _, key = heapq.heappop(self._timers)
@@ -176,7 +178,9 @@ class Gate:
         state = self._states[key]
         if state.cleared == (mx, remote) and state.version == self._version:
             return state.allowance
-        subject = state.subject._replace(site=self.site_of(mx) if mx else "", mx=mx, remote=remote, local=local)
+        subject = state.subject
+        if (subject.mx, subject.remote, subject.local) != (mx, remote, local):
+            subject = subject._replace(site=self.site_of(mx), mx=mx, remote=remote, local=local)
         if subject != state.subject:
             if subject.site != state.subject.site:
                 self._learned[key] = subject.site

@@ -18,6 +18,7 @@ from danelaw.queue.rates import Rate
 DAY = 86400
 FIELDS = ("domain", "site", "mx", "remote", "local", "tenant", "transport")
 USE, WARM_UP, CONNECT = "use", "warm-up", "connect"
+ANYTHING = Ceiling()
 
 
 class Subject(NamedTuple):
@@ -76,12 +77,10 @@ class LimitRule:
         values = subject._asdict()
         return PermitKey(self.name, kind, tuple(values[name] for name in self.per))
 
-    def ceiling(self, kind: str, now: float) -> Ceiling:
-        """What one of its keys allows at `now` (POSIX seconds)."""
+    def ceiling(self, kind: str) -> Ceiling:
+        """What its keys of this kind (`USE`, `CONNECT`) allow."""
         if kind == USE:
             return Ceiling(self.connections, self.rate, self.adaptive and self.connections is not None)
-        if kind == WARM_UP:
-            return Ceiling(rate=self.warm_up.rate(now) if self.warm_up is not None else None)
         return Ceiling(rate=self.connection_rate)
 
 
@@ -99,7 +98,9 @@ class Limits:
 
     def __init__(self, rules: tuple[LimitRule, ...] = ()) -> None:
         self.rules = rules
-        self._by_name = {rule.name: rule for rule in rules}
+        self._warming = {rule.name: rule.warm_up for rule in rules if rule.warm_up is not None}
+        # Made once: they are asked for several times for each message under limits.
+        self._ceilings = {(rule.name, kind): rule.ceiling(kind) for rule in rules for kind in (USE, CONNECT)}
         self.of = lru_cache(maxsize=16_384)(self._of)
 
     def _of(self, subject: Subject) -> Allowance:
@@ -123,8 +124,9 @@ class Limits:
 
     def ceiling(self, key: PermitKey, now: float) -> Ceiling:
         """What a key allows at `now` (POSIX seconds); anything for a rule that is no more."""
-        rule = self._by_name.get(key.rule)
-        return rule.ceiling(key.kind, now) if rule is not None else Ceiling()
+        if key.kind == WARM_UP and key.rule in self._warming:
+            return Ceiling(rate=self._warming[key.rule].rate(now))
+        return self._ceilings.get((key.rule, key.kind), ANYTHING)
 
 
 def _smaller(one: int | None, other: int | None) -> int | None:

@@ -41,6 +41,7 @@ class Phrase:
     """Words to look for: parts that must follow each other, the first of them at the beginning of a word."""
 
     parts: tuple[str, ...]
+    first: str
 
     @classmethod
     def from_text(cls, text: str) -> Phrase:
@@ -48,7 +49,7 @@ class Phrase:
         parts = tuple(part for part in (" ".join(piece.lower().split()) for piece in text.split("*")) if part)
         if not parts:
             raise ValueError(f"the phrase {text!r} has no words and would match everything")
-        return cls(parts)
+        return cls(parts, parts[0])
 
     def found_in(self, words: str) -> bool:
         """True when the words have it. Each part is searched once forwards, so the time is bounded by the length."""
@@ -94,7 +95,14 @@ class BounceRule:
             return False
         if self.statuses and not any(_fits(pattern, reply.status) for pattern in self.statuses):
             return False
-        return not self.phrases or any(phrase.found_in(reply.words) for phrase in self.phrases)
+        if not self.phrases:
+            return True
+        words = reply.words
+        for phrase in self.phrases:  # noqa: SIM110 - a generator would cost as much as the search itself
+            # Nearly all phrases end here: the plain search costs a tenth of the call.
+            if phrase.first in words and phrase.found_in(words):
+                return True
+        return False
 
 
 def _fits(pattern: tuple[int | None, int | None, int | None], status: tuple[int, int, int]) -> bool:

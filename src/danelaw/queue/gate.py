@@ -180,17 +180,16 @@ class Gate:
             return state.allowance
         subject = state.subject
         if (subject.mx, subject.remote, subject.local) != (mx, remote, local):
-            subject = subject._replace(site=self.site_of(mx), mx=mx, remote=remote, local=local)
-        if subject != state.subject:
-            if subject.site != state.subject.site:
-                self._learned[key] = subject.site
-            state.subject, state.version = subject, -1
-        allowance = self.limits.of(subject)
-        if not allowance.keys and not allowance.connect:
-            state.cleared, state.version, state.allowance = (mx, remote), -1, allowance
+            site = self.site_of(mx)
+            if site != subject.site:
+                self._learned[key] = site
+            state.subject, state.version = subject._replace(site=site, mx=mx, remote=remote, local=local), -1
+        if state.version != self._version:
             self._resolve(state)
+        allowance = state.allowance
+        state.cleared = (mx, remote) if not allowance.keys and not allowance.connect else None
+        if state.cleared is not None:
             return allowance
-        state.cleared = None
         held = self._held.setdefault(holder, _Held(state, [], 0))
         wanted = [one for one in allowance.keys if one not in held.keys]
         now = self.ticks()
@@ -256,13 +255,14 @@ class Gate:
         return True
 
     def suspensions(self) -> tuple[Suspension, ...]:
-        """Those in force, after dropping those that ended and whose probe was taken well."""
+        """Those in force, after dropping those that ended: with a probe taken well, or an hour ago without any mail."""
         now, ticks = self.clock(), self.ticks()
         for text, one in list(self._suspensions.items()):
             key = PermitKey(SUSPENSION, "", (text,))
-            if one.until <= now and self.broker.allowed(key) == math.inf and self.broker.free(key, ticks):
+            probed = self.broker.allowed(key) == math.inf and self.broker.free(key, ticks)
+            if one.until <= now and (probed or (one.until < now - 3600 and key not in self._parked)):
                 self.resume(text)
-        return tuple(self._suspensions.values())
+        return tuple(one for one in self._suspensions.values() if one.until > now)
 
     # people look
 

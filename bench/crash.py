@@ -44,10 +44,11 @@ class Sent:
 
 @dataclass
 class Tally:
-    """What the clients know: everything they tried, and what was answered 250."""
+    """What the clients know: everything they tried, and what was answered 250, with the queue ids they were told."""
 
     tried: dict[str, Sent] = field(default_factory=dict)
     acknowledged: set[str] = field(default_factory=set)
+    ids: dict[str, str] = field(default_factory=dict)
     kills: int = 0
     kills_while_starting: int = 0
     bounds: list[int] = field(default_factory=list)
@@ -122,19 +123,25 @@ class Clients:
             return False
         writer.write(octets + b".\r\n")
         await writer.drain()
-        if await _reply(reader) != 250:
+        line = await _last_line(reader)
+        if not line.startswith(b"250"):
             return False
+        self.tally.ids[name] = line.split()[-1].decode()
         self.tally.acknowledged.add(name)
         return True
 
 
 async def _reply(reader: asyncio.StreamReader) -> int:
+    return int((await _last_line(reader))[:3])
+
+
+async def _last_line(reader: asyncio.StreamReader) -> bytes:
     while True:
         line = await reader.readline()
         if not line.endswith(b"\n"):
             raise EOFError
         if line[3:4] != b"-":
-            return int(line[:3])
+            return line
 
 
 async def kill_often(
@@ -168,7 +175,8 @@ def outstanding(tally: Tally, record: Record) -> list[tuple[str, str]]:
     return missing
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -182,7 +190,7 @@ async def play(
     loop = asyncio.get_running_loop()
     servers = [await loop.create_server(lambda: RecordingSink(record), "127.0.0.1", 0, backlog=200) for _ in range(2)]
     ports = [server.sockets[0].getsockname()[1] for server in servers]
-    victim = Victim(directory, _free_port(), (ports[0], ports[1]))
+    victim = Victim(directory, free_port(), (ports[0], ports[1]))
     done = asyncio.Event()
     killer = asyncio.create_task(kill_often(victim, tally, random.Random(seed + 1), done, kills))
     await Clients(tally, victim.port, messages, chance).run(clients)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -31,7 +32,17 @@ resolver.anchor_file = "{anchor}"
 class Gateway:
     """`start()` it, use its port and `pid`, and `stop()` it."""
 
-    def __init__(self, directory: Path, port: int, sink_port: int, zone: DANEZone | None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        port: int,
+        sink_port: int,
+        zone: DANEZone | None = None,
+        *,
+        environment: dict[str, str] | None = None,
+        more: str = "",
+    ) -> None:
+        """`environment` is added to the process's own, `more` to the configuration."""
         directory.mkdir(parents=True)
         self.port = port
         self.directory = directory
@@ -40,7 +51,8 @@ class Gateway:
         text = PLAIN.format(port=port, next_hop=next_hop, directory=directory)
         if zone is not None:
             text += DANE.format(anchor=zone.anchor)
-        self.config.write_text(text)
+        self.config.write_text(text + more)
+        self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -52,7 +64,7 @@ class Gateway:
     def start(self) -> None:
         """Start it and wait for its greeting."""
         command = [sys.executable, "-m", "danelaw", "serve", "--config", str(self.config)]
-        self._process = subprocess.Popen(command)
+        self._process = subprocess.Popen(command, env=self._environment)
         for _ in range(100):
             time.sleep(0.1)
             try:

@@ -27,26 +27,28 @@ class Record:
     deferred: set[tuple[str, str]] = field(default_factory=set)
     octets: int = 0
 
-    def take(self, recipients: list[str], body: bytes) -> None:
-        """A message was accepted for these recipients."""
+    def take(self, recipients: list[str], body: bytes) -> str:
+        """A message was accepted for these recipients; gives its name, `notice` for one about others."""
         self.octets += len(body)
         head, _, rest = body.partition(b"\r\n\r\n")
         named = _NAMED.search(head)
         if named is None:
-            self._take_notice(body)
-            return
+            return "notice " + ",".join(self._take_notice(body))
         name = named[1].decode()
         self.digests.setdefault(name, set()).add(hashlib.sha256(rest).hexdigest())
         for recipient in recipients:
             self.arrived[name, recipient] += 1
+        return name + " " + ",".join(recipients)
 
-    def _take_notice(self, body: bytes) -> None:
+    def _take_notice(self, body: bytes) -> list[str]:
+        """Gives the recipients it is about."""
         about, own = _NAMED.search(body), _MESSAGE_ID.search(body)
         assert about is not None, body[:2000]
         assert own is not None, body[:2000]
-        for recipient in _FINAL.findall(body):
-            key = (about[1].decode(), recipient.decode())
-            self.notices.setdefault(key, Counter())[own[1].decode()] += 1
+        told = [recipient.decode() for recipient in _FINAL.findall(body)]
+        for recipient in told:
+            self.notices.setdefault((about[1].decode(), recipient), Counter())[own[1].decode()] += 1
+        return told
 
 
 class RecordingSink(asyncio.Protocol):
@@ -81,8 +83,8 @@ class RecordingSink(asyncio.Protocol):
         body = bytes(self.buffer[: end + 2]).replace(b"\r\n..", b"\r\n.")
         del self.buffer[: end + 5]
         self.in_data, self.scanned = False, 0
-        self._say(b"250 2.0.0 taken")
-        self.record.take(self.recipients, body)
+        # Said in full, so that a record of what the gateway heard tells what it knew to be delivered.
+        self._say(b"250 2.0.0 taken " + self.record.take(self.recipients, body).encode())
         return True
 
     def _line(self) -> bool:

@@ -2,6 +2,7 @@
 
     python bench/relay.py                      plain in, plain out, client connections kept
     python bench/relay.py --fresh              a client connection per message
+    python bench/relay.py --flush-delay 2      both sides on a disk whose flushes take 2 ms longer
     python bench/relay.py --dane               plain in, DANE-verified TLS out (Postfix beside a validating unbound)
 
 Prints every run, then medians, the ratio, and the load tools' own CPU. Needs Debian's postfix package, and
@@ -22,6 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from flush import slow_flush
 from postfix import Postfix
 from processes import usage
 from zone import DANEZone
@@ -103,6 +105,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=4000)
     parser.add_argument("--size", type=int, default=4096)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--flush-delay", type=float, default=0.0, metavar="MS", help="each flush takes longer")
     parser.add_argument("--only", choices=("danelaw", "postfix"), help="measure one side alone (no ratio)")
     return parser.parse_args()
 
@@ -138,8 +141,10 @@ def main() -> None:
         options.domain = "dane.test" if zone else "sink.test"
         servers: dict[str, tuple[int, int]] = {}
         load = Load(options, directory, (zone.certificate, zone.key) if zone else None)
-        postfix = Postfix(directory / "postfix", POSTFIX_PORT, _postfix_settings(zone))
-        gateway = Gateway(directory / "danelaw", DANELAW_PORT, SINK_PORT, zone)
+        slow = slow_flush(directory, options.flush_delay)
+        imported = {"import_environment": " ".join(f"{k}={v}" for k, v in slow.items())} if slow else {}
+        postfix = Postfix(directory / "postfix", POSTFIX_PORT, _postfix_settings(zone) | imported)
+        gateway = Gateway(directory / "danelaw", DANELAW_PORT, SINK_PORT, zone, environment=slow)
         try:
             if zone:
                 zone.start()

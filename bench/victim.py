@@ -16,7 +16,7 @@ relay.networks = ["127.0.0.0/8"]
 delivery.next_hop = "[127.0.0.1]:{first}"
 delivery.connect_timeout = "2s"
 resolver.servers = ["127.0.0.1:1"]
-spool.directory = "{directory}/spool"
+spool.directory = "{spool}"
 spool.min_free = "1M"
 log = {{ to = "file", file = "{directory}/danelaw.log" }}
 doctor.at_start = false
@@ -34,18 +34,35 @@ next_hop = "[127.0.0.1]:{second}"
 class Victim:
     """The gateway, started and killed again and again on one spool."""
 
-    def __init__(self, directory: Path, port: int, sinks: tuple[int, int]) -> None:
-        self.directory, self.port = directory, port
+    def __init__(
+        self,
+        directory: Path,
+        port: int,
+        sinks: tuple[int, int],
+        *,
+        spool: Path | None = None,
+        environment: dict[str, str] | None = None,
+        before: str = "",
+    ) -> None:
+        """`spool` is below `directory` unless said; `environment` is added to this process's; `before` are Python
+        statements that the gateway's process begins with.
+        """
+        self.directory, self.port, self.environment = directory, port, environment or {}
+        self.program = ["-c", f"{before}; from danelaw.cli import main; main()"] if before else ["-m", "danelaw"]
         self.config = directory / "danelaw.toml"
-        self.config.write_text(CONFIG.format(port=port, first=sinks[0], second=sinks[1], directory=directory))
+        self.config.write_text(
+            CONFIG.format(
+                port=port, first=sinks[0], second=sinks[1], directory=directory, spool=spool or directory / "spool"
+            )
+        )
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Start it; does not wait."""
         source = str(Path(__file__).resolve().parents[1] / "src")
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "danelaw", "serve", "--config", str(self.config),
-            stderr=asyncio.subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": source},
+            sys.executable, *self.program, "serve", "--config", str(self.config),
+            stderr=asyncio.subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": source, **self.environment},
         )  # fmt: skip
 
     async def ready(self, seconds: float = 30.0) -> None:

@@ -87,7 +87,10 @@ def test_damaged_answers(zones: Zones, tmp_path: Path, report: Report, request: 
             with Unbound(port, zones.anchor) as unbound:
                 with_unbound.add(answer, unbound.verdict(question), what, partial(delv.verdict, question))
             if number % DELV_EVERY == 0:
-                with_delv.add(answer, delv.verdict(question), f"{what} {delv.said}")
+                with Unbound(port, zones.anchor) as unbound:
+                    with_delv.add(
+                        answer, delv.verdict(question), f"{what} {delv.said}", partial(unbound.verdict, question)
+                    )
     assert failed > DAMAGED_CASES // 5
     _tell(report, f"Damaged answers of the {_name(request)} zones", (with_unbound, with_delv))
 

@@ -37,12 +37,17 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(work)
 
 
+def patience(seconds: float = PATIENCE) -> float:
+    """So many seconds of ours, on a loop whose time may pass faster (`reliability_time.FastLoop`)."""
+    return seconds * float(getattr(asyncio.get_running_loop(), "pace", 1.0))
+
+
 async def until(condition: Callable[[], T], what: str = "the condition", seconds: float = PATIENCE) -> T:
     """Wait until `condition()` is true and give its value; raises `TimeoutError` saying what was awaited."""
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(patience(seconds)):
             while not (value := condition()):
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(patience(0.01))
             return value
     except TimeoutError:
         raise TimeoutError(f"{what} did not come about in {seconds:g} s") from None
@@ -95,7 +100,7 @@ class Client:
     async def answer(self) -> Answer:
         """Read one reply; raises `EOFError` when the gateway closed."""
         lines: list[str] = []
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience()):
             while True:
                 line = (await self.reader.readline()).decode()
                 if not line:
@@ -121,7 +126,7 @@ class Client:
 
     async def closed(self) -> None:
         """Wait until the gateway closes; whatever it says before is read and dropped."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience()):
             with contextlib.suppress(ConnectionError):
                 while await self.reader.read(65536):
                     pass
@@ -134,7 +139,7 @@ class Client:
     async def start_tls(self, name: str = "gw.test") -> None:
         """STARTTLS with a context that checks nothing."""
         await self.expect(220, "STARTTLS")
-        await self.writer.start_tls(lenient(), server_hostname=name, ssl_handshake_timeout=PATIENCE)
+        await self.writer.start_tls(lenient(), server_hostname=name, ssl_handshake_timeout=patience())
 
     async def message(self, body: bytes, *recipients: str, sender: str = "anna@sender.test", mail: str = "",
                       rcpt: str = "") -> str:  # fmt: skip
@@ -385,7 +390,7 @@ class Running:
 
     def look(self, message: str) -> dict[str, Any]:
         """A message as `queue show` has it."""
-        return dict(shown(self.gateway.parts.spool.reader, id_from_text(message), time.time()))
+        return dict(shown(self.gateway.parts.spool.reader, id_from_text(message), self.gateway.clock()))
 
     async def reaches(self, message: str, state: str) -> dict[str, Any]:
         """Wait until a message has this state."""
@@ -420,10 +425,12 @@ def configured(directory: Path, more: str = "", *, listen: str = "", replace: di
 
 
 @contextlib.asynccontextmanager
-async def gateway(directory: Path, more: str = "", **options: Any) -> AsyncIterator[Running]:
+async def gateway(
+    directory: Path, more: str = "", clock: Callable[[], float] = time.time, **options: Any
+) -> AsyncIterator[Running]:
     """A gateway on this configuration."""
     log, sink = Log.in_memory()
-    running = Gateway(load(configured(directory, more, **options)), log=log)
+    running = Gateway(load(configured(directory, more, **options)), log=log, clock=clock)
     await running.start()
     try:
         yield Running(running, directory, sink)

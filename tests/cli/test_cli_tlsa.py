@@ -277,3 +277,15 @@ def test_what_dns_cannot_tell_and_what_is_not_signed(world: World, tmp_path: Pat
     good = run(name, written(tmp_path, chain), *world.options).output
     assert "DNS publishes this, signed" in good
     assert good.splitlines()[-1] == f"next: danelaw check '[{name}]'"
+
+
+def test_a_chain_with_the_ca_in_front_still_gives_the_servers_key(tmp_path: Path) -> None:
+    right = record(written(tmp_path, LEAF.pem + ROOT.pem, "right.pem"))
+    turned = written(tmp_path, ROOT.pem + LEAF.pem, "turned.pem")
+    assert record(turned) == right
+    assert record(turned, "--usage", "2") == record(written(tmp_path, ROOT.pem, "ca.pem"), "--usage", "2")
+
+
+def test_a_ca_alone_is_no_key_to_pin(tmp_path: Path) -> None:
+    assert "fingerprints" in run(HOST, written(tmp_path, LEAF.pem)).output
+    assert "fingerprints" not in run(HOST, written(tmp_path, ROOT.pem), "--usage", "2").output

@@ -211,3 +211,11 @@ def test_no_address_and_unknown_addresses_are_told_apart() -> None:
     assert "cannot be looked up" in (found(broken).error or "")
     assert found(FakeDNS("mx.example.org. TXT x")).error == "mx.example.org has no address"
     assert found(FakeDNS("example.org. TXT x")).error == "mx.example.org does not exist"
+
+
+def test_a_failed_look_up_names_its_question_once() -> None:
+    """The resolver's own words may begin with the question, and a sentence with the name three times is not read."""
+    zone = FakeDNS(SIGNED).fail("mx.example.org AAAA", reason="mx.example.org. AAAA: the resolver answered SERVFAIL")
+    found = run_lookup(lookup_host(Domain("mx.example.org"), 25), zone)
+    assert found.error is not None
+    assert found.error.count("AAAA") == 1

@@ -1,8 +1,9 @@
 """Deckard scenarios (`.rpl`) read, and played by a small scripted recursive server.
 
 The scenarios were written for iterating resolvers: canned answers by server address. `ScriptedRecursor` does the
-iterating, so that a stub validator can stand behind it. It trusts what it is told, keeps no cache, and answers every
-question with whole alias chains, like a plain recursive server asked with DO and CD.
+iterating, so that a stub validator can stand behind it. It does not validate and answers every question with whole
+alias chains, like a plain recursive server asked with DO and CD: it keeps final answers for their TTL (by the clock
+that the scenario's TIME_PASSES steps move), and drops what a server says about names it does not serve.
 """
 
 from __future__ import annotations
@@ -72,9 +73,12 @@ class Range:
 
 @dataclass
 class Step:
+    """`elapse` is the seconds a TIME_PASSES step lets go by."""
+
     number: int
     kind: str
     entry: Entry | None = None
+    elapse: float = 0.0
 
 
 @dataclass
@@ -134,7 +138,8 @@ class _Body:
         elif words[0] == "ADDRESS" and self.range is not None:
             self.range.addresses.update(words[1:])
         elif words[0] == "STEP":
-            self.steps.append(Step(int(words[1]), words[2]))
+            elapse = float(words[words.index("ELAPSE") + 1]) if "ELAPSE" in words else 0.0
+            self.steps.append(Step(int(words[1]), words[2], elapse=elapse))
         elif words[0] == "ENTRY_BEGIN":
             entry = self._entry()
             if self.range is not None:
@@ -207,19 +212,35 @@ def _logical_lines(text: str) -> list[str]:
 
 
 class ScriptedRecursor:
-    """Iterates over the canned answers of a scenario."""
+    """Iterates over the canned answers of a scenario.
 
-    def __init__(self, scenario: Scenario) -> None:
+    `step` and `now` (seconds since the start) are the player's to move. A `contrary` one asks the servers of a zone
+    in the opposite order, as another resolver might.
+    """
+
+    def __init__(self, scenario: Scenario, *, contrary: bool = False) -> None:
         self.scenario = scenario
         self.step = 0
+        self.now = 0.0
+        self._contrary = contrary
+        self._hearsay: list[dns.rrset.RRset] = []
+        self._kept: dict[Question, tuple[dns.message.Message, float]] = {}
         self._depth = 0
         self._cuts: dict[dns.name.Name, list[str]] = {dns.name.root: list(scenario.roots)}
         self._referrals: dict[dns.name.Name, dns.message.Message] = {}
 
     def answer(self, question: Question) -> dns.message.Message | None:
         """The final response to a stub, None when nobody answers."""
+        kept, expires = self._kept.get(question, (None, 0.0))
+        if kept is not None and self.now < expires:
+            return kept
         self._depth = 0
-        return self._whole(question)
+        self._hearsay = []
+        found = self._whole(question)
+        if found is not None and found.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            ttl = min((rrset.ttl for rrset in found.answer + found.authority), default=0)
+            self._kept[question] = (found, self.now + ttl)
+        return found
 
     def _whole(self, question: Question) -> dns.message.Message | None:
         """Iterate, and go on with the target of an alias that the answer leaves open."""
@@ -243,7 +264,7 @@ class ScriptedRecursor:
                 if name == question.name:
                     break
                 # What was said about the target by whoever held the alias is not worth keeping (RFC 2181 §5.4.1).
-                more = self._iterate(Question(name, question.rdtype))
+                more = self._iterate(Question(name, question.rdtype)) or self._heard(name)
                 if more is None:
                     return None
                 answer += [rrset for rrset in more.answer if rrset not in answer]
@@ -259,6 +280,14 @@ class ScriptedRecursor:
         result.answer, result.authority = answer, authority
         result.set_rcode(rcode)
         return result
+
+    def _heard(self, name: dns.name.Name) -> dns.message.Message | None:
+        """What a server said about a name it does not serve: better than nothing, for scenarios that leave it out."""
+        if not any(rrset.name == name for rrset in self._hearsay):
+            return None
+        message = dns.message.make_response(dns.message.make_query(name, dns.rdatatype.A))
+        message.answer = list(self._hearsay)
+        return message
 
     def _ask(self, address: str, question: Question) -> dns.message.Message | None:
         for span in self.scenario.ranges:
@@ -304,10 +333,12 @@ class ScriptedRecursor:
     def _first(self, servers: list[str], zone: dns.name.Name, question: Question) -> dns.message.Message | None:
         """The first good answer of these servers, else the last bad one."""
         last = None
-        for address in servers:
+        for address in reversed(servers) if self._contrary else servers:
             candidate = self._ask(address, question)
             if candidate is None:
                 continue
+            self._hearsay += [rrset for rrset in candidate.answer if not rrset.name.is_subdomain(zone)]
+            candidate.answer = [rrset for rrset in candidate.answer if rrset.name.is_subdomain(zone)]
             if candidate.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN) and not _lame(candidate, zone):
                 return candidate
             last = candidate if last is None or not _lame(candidate, zone) else last

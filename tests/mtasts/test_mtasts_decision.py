@@ -265,3 +265,10 @@ def test_the_story_of_an_interfering_attacker() -> None:
                 failure = outcome.failure
         when += DAY / 3
     assert decide(ABSENT, first, first.expires + 1).policy is None
+
+
+def test_a_failed_look_up_names_its_question_once() -> None:
+    zone = FakeDNS().fail(
+        "_mta-sts.example.org TXT", reason="_mta-sts.example.org. TXT: the resolver answered SERVFAIL"
+    )
+    assert run_lookup(discover(DOMAIN), zone).reason == "_mta-sts.example.org. TXT: the resolver answered SERVFAIL"

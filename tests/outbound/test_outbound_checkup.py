@@ -8,7 +8,7 @@ import pytest
 
 from danelaw.dane import TLSARecord
 from danelaw.dnsdata import DNSSECStatus
-from danelaw.outbound.checkup import Checkup, silent
+from danelaw.outbound.checkup import Checkup, untaken
 from danelaw.outbound.destination import HostPlan, survey
 from danelaw.outbound.probe import Probed, Unreached
 from danelaw.routing import NextHop
@@ -83,8 +83,9 @@ def test_hosts_whose_look_up_failed_are_listed_and_skipped() -> None:
     assert [host["address"] for host in found.to_json()["hosts"]] == [None, None]
 
 
-def test_only_universal_silence_makes_our_network_suspect() -> None:
-    assert silent(checkup(Unreached.SILENT, Unreached.SILENT).probes) == ("192.0.2.1", "192.0.2.2")
-    assert silent(checkup(Unreached.SILENT, Unreached.NO_ROUTE).probes) == ("192.0.2.1",)
-    assert silent(checkup(Unreached.SILENT, Unreached.REFUSED).probes) == ()
-    assert silent(checkup(Unreached.SILENT, "clear").probes) == ()
+def test_only_when_nobody_takes_a_connection_is_our_network_suspect() -> None:
+    assert untaken(checkup(Unreached.SILENT, Unreached.SILENT).probes) == ("192.0.2.1", "192.0.2.2")
+    assert untaken(checkup(Unreached.SILENT, Unreached.NO_ROUTE).probes) == ("192.0.2.1",)
+    assert untaken(checkup(Unreached.SILENT, Unreached.REFUSED).probes) == ("192.0.2.1", "192.0.2.2")
+    assert untaken(checkup(Unreached.SILENT, Unreached.BROKEN).probes) == ()
+    assert untaken(checkup(Unreached.SILENT, "clear").probes) == ()

@@ -244,3 +244,63 @@ def test_the_sender_of_internationalised_mail_is_told(tmp_path: Path) -> None:
                 assert "Status: 5.1.1" in fields(notice)
 
     run(play())
+
+
+EIGHT_BIT = "Subject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\nFrom: Anna <anna@sender.test>\r\n\r\nGrüße aus Köln\r\n".encode()
+SEVEN_BIT_HOP = ("PIPELINING", "DSN", "ENHANCEDSTATUSCODES")
+ASIDE = '[[route]]\ndomain = "x.test"\nnext_hop = "{there}"\n[delivery]\nnext_hop = "{back}"\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "returned"),
+    [
+        (EIGHT_BIT, "text/rfc822-headers"),
+        (b"Subject: plain\r\n\r\nplain\r\n", "message/rfc822"),
+        (b"Subject: gr\xfc\xdfe\r\n\r\nlatin\r\n", "text/rfc822-headers"),
+    ],
+    ids=["8-bit body", "ASCII", "header in Latin-1"],
+)
+def test_a_notice_about_8_bit_mail_reaches_a_sender_behind_a_7_bit_hop(
+    tmp_path: Path, body: bytes, returned: str
+) -> None:
+    async def play() -> None:
+        async with Sink(answer) as there, Sink(offers=SEVEN_BIT_HOP) as back:
+            ways = ASIDE.format(there=there.hop, back=back.hop)
+            async with gateway(tmp_path, ways) as running:
+                message = await running.send("gone@x.test", body=body, mail=" BODY=8BITMIME")
+                await running.reaches(message, "returned")
+                (notice,) = await back.messages()
+                assert notice.data.isascii()
+                assert "BODY=" not in notice.mail
+                assert "Status: 5.1.1" in fields(notice)
+                assert parts(notice)[2].get_content_type() == returned
+                if returned == "text/rfc822-headers":
+                    assert b"Subject: " in parts(notice)[2].get_payload(decode=True)
+                assert not running.lines("double-bounce")
+                await until(lambda: not running.gateway.parts.spool.queues(), "an empty queue")
+                assert len(back.taken) == 1
+
+    run(play())
+
+
+def test_over_an_8_bit_hop_the_whole_message_comes_back(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with Sink(answer) as sink, gateway(tmp_path, sink.smarthost) as running:
+            await running.reaches(await running.send("gone@x.test", body=EIGHT_BIT, mail=" BODY=8BITMIME"), "returned")
+            (notice,) = await sink.messages()
+            assert EIGHT_BIT in notice.data
+            assert "BODY=8BITMIME" in notice.mail
+
+    run(play())
+
+
+def test_8_bit_mail_with_an_empty_sender_that_is_no_notice_is_not_rewritten(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with Sink(offers=SEVEN_BIT_HOP) as sink, gateway(tmp_path, sink.smarthost) as running:
+            message = await running.send("a@x.test", body=EIGHT_BIT, sender="", mail=" BODY=8BITMIME")
+            await running.reaches(message, "returned")
+            assert running.lines("notice-not-in-seven-bits")
+            assert running.lines("double-bounce")
+            assert not sink.taken
+
+    run(play())

@@ -8,13 +8,16 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from tests.ends import Running, Sink, configured, gateway, run, until
 
+from danelaw.config import load
+from danelaw.doctor import Finding, Severity, machine, storage
 from danelaw.gateway import parts as assembly
+from danelaw.gateway.health import findings
 from danelaw.queue import QueuedMessage, QueuedRecipient, RoutingKey
 from danelaw.spool import Spool, SpoolError, SpoolFull, SpoolSettings
 from danelaw.spool import commit as commits
@@ -63,6 +66,8 @@ def test_a_full_disk_refuses_with_452_delivers_on_and_recovers(small_disk: Path)
             await until(lambda: running.gateway.parts.spool.refusal() is not None, "the refusal")
             assert "4.3.1" in await refusal(running, 452)
             assert running.gateway.not_ready() is not None
+            assert "452" in (await suffering(running))["gateway-spool"]
+            assert "spool-space" in errors(machine.spool(running.gateway.config))
             open_for_business = True
             await sink.messages(len(ids))  # while the disk is full
             ballast.unlink()
@@ -99,6 +104,19 @@ def test_a_disk_that_fills_within_a_large_message_is_told_at_its_end(small_disk:
     run(story())
 
 
+def errors(found: Sequence[Finding]) -> dict[str, str]:
+    """What stops mail, by check; each with its fix."""
+    bad = [one for one in found if one.severity is Severity.ERROR]
+    assert all(one.fix for one in bad)
+    return {one.check: one.what for one in bad}
+
+
+async def suffering(running: Running) -> dict[str, str]:
+    """What the running gateway would tell the doctor, its resolver aside, which these tests do not have."""
+    found = errors(await findings(running.gateway))
+    return {check: what for check, what in found.items() if check != "gateway-resolver"}
+
+
 class Flush:
     """The commit of a spool, failing while told to."""
 
@@ -132,8 +150,10 @@ def test_a_failing_flush_refuses_with_451_is_read_only_and_recovers(
             assert "4.3.0" in await refusal(running, 451)
             [line] = running.lines("not-stored")
             assert "Input/output error" in line
+            assert "451" in (await suffering(running))["gateway-spool"]
             flush.error = None
             await until(lambda: running.gateway.parts.spool.refusal() is None, "the recovery")
+            assert await suffering(running) == {}
             await running.reaches(await running.send("c@d.example"), "delivered")
             assert [b"Subject: refused" in taken.content for taken in sink.taken] == [False]
 
@@ -196,6 +216,7 @@ def test_a_read_only_spool_is_said_with_advice(small_disk: Path) -> None:
             Spool.open(small_disk / "spool")
         assert "Read-only" in caught.value.reason or "readonly" in caught.value.reason
         assert caught.value.advice
+        assert "spool" in errors(machine.spool(load(small_disk / "danelaw.toml")))
 
     run(story())
 
@@ -221,6 +242,7 @@ def test_a_damaged_database_is_said_with_advice_and_no_traceback(tmp_path: Path,
         _use(tmp_path / "spool")
     assert any(word in caught.value.reason for word in ("damaged", "malformed", "not a database")), caught.value.reason
     assert ".recover" in (caught.value.advice or "")
+    assert "spool-database" in errors(storage.databases(load(tmp_path / "danelaw.toml")))
     if len(damaged) > 1:
         _serve_says_so(tmp_path)
 

@@ -13,6 +13,9 @@ from typing import Self
 import pytest
 from tests.ends import CLOSE, Sink, gateway, run, until
 
+from danelaw.doctor import Severity
+from danelaw.gateway.health import findings
+
 FIRST = 0.08
 QUICK = f'[queue]\nretry_first = "{int(FIRST * 1000)}ms"\nretry_longest = "320ms"\n'
 IMPATIENT = (
@@ -143,5 +146,37 @@ def test_a_lifetime_ends_behind_a_wedged_connection(tmp_path: Path) -> None:
                 [notice] = await sink.messages()
                 assert b"5.4.7" in notice.data
                 await until(lambda: running.gateway.parts.engine.busy == 0, "the end of all deliveries")
+
+    run(story())
+
+
+def test_a_next_hop_that_answers_the_final_dot_too_late_is_tried_again_and_the_doctor_names_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        late, over = True, asyncio.Event()
+
+        async def answer_later() -> str | None:
+            await over.wait()
+            return None
+
+        def answer(verb: str, line: str, connection: int):  # type: ignore[no-untyped-def]
+            return answer_later() if verb == "DOT" and late else None
+
+        more = IMPATIENT + 'accept_timeout = "300ms"\n'
+        async with (
+            Sink(answer) as sink,
+            released(over),
+            gateway(tmp_path, more.format(hop=sink.hop) + QUICK) as running,
+        ):
+            number = await running.send("a@b.example")
+            found = await running.tried(number, 3)
+            assert all("it may arrive twice" in item["reason"] for item in found["attempts"])
+            assert found["state"] == "waiting"
+            [host] = [one for one in await findings(running.gateway) if one.check == "gateway-host"]
+            assert host.severity is Severity.NOTE
+            assert "127.0.0.1" in host.what
+            assert "may arrive twice" in host.what
+            late = False
+            await running.reaches(number, "delivered")
+            assert all(one.check != "gateway-host" for one in await findings(running.gateway))
 
     run(story())

@@ -158,7 +158,7 @@ def test_times(text: str) -> None:
     ("arguments", "word"),
     [
         (("mx.example", "NOTATYPE"), "record type"),
-        (("mx.example", "ANY"), "validated"),
+        (("mx.example", "AXFR"), "validated"),
         (("a" * 64 + ".example", "A"), "domain name"),
         (("mx.example", "A", "--server", "ns.example"), "--server"),
         (("mx.example", "A", "--at", "tomorrow"), "--at"),

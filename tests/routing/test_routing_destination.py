@@ -74,8 +74,14 @@ def test_nothing_is_asked_about_hosts_when_mx_failed_or_is_final() -> None:
 
 
 def test_the_number_of_hosts_is_bounded() -> None:
-    zone = "\n".join(f"example.org. MX {n} mx{n}.example.org.\nmx{n}.example.org. A 192.0.2.{n}" for n in range(1, 61))
+    zone = "\n".join(f"example.org. MX {n} mx{n}.example.org.\nmx{n}.example.org. A 192.0.2.{n}" for n in range(1, 91))
     found = look(FakeDNS(zone))
     assert len(found.hosts) == MAX_HOSTS
     assert found.hosts[0].host.ascii == "mx1.example.org"
-    assert len(found.mx.hosts) == 60
+    assert len(found.mx.hosts) == 90
+
+
+def test_forty_hosts_are_all_looked_at() -> None:
+    """An attacker who blocks the others leaves the last one, so the weakest counts wherever it stands."""
+    zone = "\n".join(f"example.org. MX {n} mx{n}.example.org.\nmx{n}.example.org. A 192.0.2.{n}" for n in range(1, 41))
+    assert len(look(FakeDNS(zone)).hosts) == 40

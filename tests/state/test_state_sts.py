@@ -249,6 +249,39 @@ def test_closing_ends_a_fetch_that_hangs(tmp_path: Path) -> None:
     tell(story)
 
 
+@pytest.mark.parametrize(
+    ("result_type", "unknown"), [("sts-policy-fetch-error", True), ("sts-webpki-invalid", False), (None, False)]
+)
+def test_a_policy_host_that_cannot_be_reached_leaves_it_unknown(
+    tmp_path: Path, result_type: str | None, unknown: bool
+) -> None:
+    """The network hid it; a wrong certificate or document is the domain's own fault (RFC 8460 §4.3.2.1)."""
+    web = Web()
+    if result_type is not None:
+        error = Unfetchable("no answer")
+        error.tlsrpt = result_type
+        web.error = error
+
+    async def story() -> None:
+        state = await STSStore(StateDatabase(tmp_path / "state.db"), FakeResolver(dns()), web).state_for(DOMAIN, NOW)
+        assert (state.unknown, state.error) == (unknown, result_type)
+
+    tell(story)
+
+
+def test_a_failed_txt_look_up_leaves_it_unknown_unless_a_policy_is_remembered(tmp_path: Path) -> None:
+    async def story() -> None:
+        database = StateDatabase(tmp_path / "state.db")
+        failing = FakeResolver(dns().fail("_mta-sts.example.org TXT"))
+        assert (await STSStore(database, failing, Web()).state_for(DOMAIN, NOW)).unknown
+        await STSStore(database, FakeResolver(dns()), Web()).state_for(DOMAIN, NOW)
+        remembered = await STSStore(database, failing, Web()).state_for(DOMAIN, NOW + 1)
+        assert remembered.policy is not None
+        assert not remembered.unknown
+
+    tell(story)
+
+
 @pytest.mark.parametrize(("mode", "alerts"), [("none", 0), ("testing", 1), ("enforce", 1)])
 def test_a_failed_refresh_is_told_unless_the_policy_asks_for_nothing(tmp_path: Path, mode: str, alerts: int) -> None:
     told: list[str] = []

@@ -248,3 +248,16 @@ def test_the_server_name_sent_is_the_tlsa_base_domain() -> None:
 def test_the_page_is_fresh(repository) -> None:  # type: ignore[no-untyped-def]
     path = repository / "docs" / "decision-table.md"
     assert path.read_text("utf-8") == page(), "next: python -m danelaw.tlspolicy.table > docs/decision-table.md"
+
+
+@pytest.mark.parametrize("tlsa", list(TLSAState))
+def test_requiretls_mail_waits_while_dns_hides_whether_a_policy_covers_the_mx(tlsa: TLSAState) -> None:
+    """RFC 8689 §4.2.1 returns mail whose demand cannot be met; a look-up that failed shows no such thing."""
+    hidden = decide(case(secure_mx=False, tlsa=tlsa, sts_unknown="TXT look-up failed"), None, SenderDemand.REQUIRETLS)
+    absent = decide(case(secure_mx=False, tlsa=tlsa), None, SenderDemand.REQUIRETLS)
+    assert hidden.refusal is not None
+    assert absent.refusal is not None
+    assert (hidden.refusal.kind, absent.refusal.kind) == (RefusalKind.LOOKUP, RefusalKind.DEMAND)
+    assert "TXT look-up failed" in hidden.refusal.reason
+    nothing_asked = decide(case(secure_mx=False, tlsa=tlsa, sts_unknown="x"), None, SenderDemand.NONE)
+    assert nothing_asked == decide(case(secure_mx=False, tlsa=tlsa), None, SenderDemand.NONE)

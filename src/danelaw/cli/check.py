@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from danelaw.cli import check_options
+from danelaw.cli.check_options import Routes
 from danelaw.cli.network import network, network_options
 from danelaw.cli.options import config_option, output, output_options
 from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
     from danelaw.address import Domain
-    from danelaw.cli.network import Network
     from danelaw.config import Config
     from danelaw.outbound.checkup import Checkup
     from danelaw.outbound.opening import Door
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from danelaw.routing import NextHop
     from danelaw.state import FetchPolicy, StateDatabase, STSStore
     from danelaw.tlspolicy import Override
-
-Routes = Mapping[tuple[str, int], tuple[str, int]]
 
 # A person waits for the answer, so a silent server gets less time than in a delivery.
 _CONNECT_SECONDS = 10.0
@@ -70,17 +69,19 @@ def command(
     far as the end of the TLS handshake, and judges as a delivery would. Needs no configuration; one is used
     when --config names it or, without --server, when it is found in its usual place.
 
+    The JSON form is described in docs/schemas/check.md.
+
     Exit status: 0 verified on all servers, 10 verified on some, 20 encrypted only, 30 clear text, 40 mail waits,
     50 no mail here, 60 cannot tell.
     """
-    config = _configuration(config_file, usual_place=not servers)
+    config = check_options.configuration(config_file, usual_place=not servers)
     asked = network(servers, anchor_file, at)
     wanted = Wanted(
-        next_hop=_next_hop(domain, port, config),
-        resolver=_resolver_settings(asked, servers, anchor_file, config),
-        roots=_roots(roots_file, config),
+        next_hop=check_options.next_hop(domain, port, config),
+        resolver=check_options.resolver_settings(asked, servers, anchor_file, config),
+        roots=check_options.roots(roots_file, config),
         clock=asked.clock,
-        routes=_routes(routes, config),
+        routes=check_options.routes(routes, config),
         sts=not no_sts and (config is None or config.mta_sts.enabled),
         config=config,
         connect_seconds=timeout,
@@ -113,10 +114,14 @@ class Wanted:
 
 async def examine(domain: str, wanted: Wanted) -> Checkup:
     """Survey a destination and probe its hosts. Never raises for what DNS, HTTPS or servers do."""
+    from danelaw.cli.check_network import blocked
+    from danelaw.config import Doctor
     from danelaw.outbound.checkup import Checkup
     from danelaw.outbound.destination import survey
+    from danelaw.outbound.nameservers import examine_name_servers
     from danelaw.outbound.probe import probe
     from danelaw.resolver import Resolver
+    from danelaw.routing import SMTP_PORT
 
     resolver = Resolver(wanted.resolver, clock=wanted.clock)
     database, overrides = _state(wanted)
@@ -125,111 +130,20 @@ async def examine(domain: str, wanted: Wanted) -> Checkup:
         found = await survey(
             wanted.next_hop, resolver, store, overrides, now=wanted.clock(), sts_always=store is not None
         )
-        probes = await probe(found, _door(wanted), wanted.roots, wanted.clock)
-        checkup = Checkup(domain, found, probes)
-        return Checkup(domain, found, probes, await _blocked(checkup, wanted, resolver))
+        probes, name_servers = await asyncio.gather(
+            probe(found, _door(wanted), wanted.roots, wanted.clock),
+            examine_name_servers(found, resolver, wanted.routes),
+        )
+        ours = None
+        if wanted.next_hop.port == SMTP_PORT:
+            doctor = wanted.config.doctor if wanted.config is not None else Doctor()
+            ours = await blocked(probes, doctor.port25_hosts, resolver, wanted.routes)
+        return Checkup(domain, found, probes, ours, name_servers)
     finally:
         if store is not None:
             await store.close()
         database.close()
         await resolver.close()
-
-
-async def _blocked(checkup: Checkup, wanted: Wanted, resolver: Resolver) -> str | None:
-    """Whether silence is our own network's fault: nobody answers on port 25, unrelated hosts neither."""
-    import ipaddress
-
-    from danelaw.dnsdata import Question
-    from danelaw.doctor.network import greeting
-    from danelaw.outbound.checkup import silent
-
-    addresses = silent(checkup.probes)
-    abroad = [address for address in addresses if ipaddress.ip_address(address).is_global]
-    if wanted.next_hop.port != 25 or wanted.routes or not abroad:
-        return None
-    from danelaw.config import Doctor
-
-    hosts = (wanted.config.doctor if wanted.config is not None else Doctor()).port25_hosts
-    answers = [await resolver.ask(Question.from_text(host.ascii, "A")) for host in hosts]
-    elsewhere = [record.to_text() for answer in answers for record in answer.records[:1]]
-    if not elsewhere or any(await asyncio.gather(*(greeting(address, 25) for address in elsewhere))):
-        return None
-    return "not tested: this network blocks port 25 (unrelated mail servers do not answer either)"
-
-
-def _configuration(config_file: Path | None, *, usual_place: bool) -> Config | None:
-    """The configuration to go by, None without one. Raises `ConfigError` for one that is broken."""
-    from danelaw.cli.options import load_config
-    from danelaw.config import ConfigError, find
-
-    if config_file is not None:
-        return load_config(config_file)
-    if not usual_place:
-        return None
-    try:
-        found = find()
-    except ConfigError:
-        return None
-    return load_config(found)
-
-
-def _next_hop(domain: str, port: int | None, config: Config | None) -> NextHop:
-    """The next hop of a domain: by the configured route, else itself."""
-    from dataclasses import replace
-
-    from danelaw.routing import NextHop
-
-    hop = NextHop.from_text(domain)
-    if config is not None and hop.domain is not None and hop.mx:
-        from danelaw.config.effective import next_hop_for
-
-        routed = next_hop_for(config, hop.domain)
-        hop = NextHop.from_text(routed) if routed else hop
-    return hop if port is None else replace(hop, port=port)
-
-
-def _resolver_settings(
-    asked: Network, servers: tuple[str, ...], anchor_file: Path | None, config: Config | None
-) -> ResolverSettings:
-    """The configured resolver, with what the command line says instead."""
-    if config is None:
-        return asked.settings
-    from dataclasses import replace
-
-    from danelaw.gateway.settings import resolver_settings
-
-    settings = resolver_settings(config)
-    if servers:
-        settings = replace(settings, servers=asked.settings.servers)
-    return replace(settings, anchors=asked.settings.anchors) if anchor_file is not None else settings
-
-
-def _roots(roots_file: Path | None, config: Config | None) -> Roots | None:
-    """The public CAs; None when this machine has none, which then is a reason in words."""
-    from danelaw.pkix import Roots, RootsError
-
-    if roots_file is not None:
-        return Roots.from_file(roots_file)
-    if config is not None and config.tls.roots_file is not None:
-        return Roots.from_file(config.tls.roots_file)
-    try:
-        return Roots.system()
-    except RootsError:
-        return None
-
-
-def _routes(texts: tuple[str, ...], config: Config | None) -> Routes:
-    from danelaw.address import SocketAddress
-
-    routes = dict(config.lab.dial) if config is not None else {}
-    for text in texts:
-        try:
-            source, target = (SocketAddress.from_text(part).pair for part in text.split("="))
-        except ValueError as error:
-            words = str(error) if text.count("=") == 1 else f"{text!r} is not ADDR:PORT=ADDR:PORT"
-            raise click.UsageError(f"--route: {words}") from None
-        routes[source] = target
-    return routes
 
 
 def _state(wanted: Wanted) -> tuple[StateDatabase, tuple[Override, ...]]:
@@ -256,7 +170,9 @@ def _sts_store(wanted: Wanted, database: StateDatabase, resolver: Resolver) -> S
 
     fetch: FetchPolicy = _without_roots
     if wanted.roots is not None:
-        fetch = partial(fetch_policy, resolver=resolver, roots=wanted.roots, routes=wanted.routes)
+        fetch = partial(
+            fetch_policy, resolver=resolver, roots=wanted.roots, routes=wanted.routes, timeout=_REPLY_SECONDS
+        )
     wait = wanted.config is not None and wanted.config.mta_sts.on_txt_error == "wait"
     return STSStore(database, resolver, fetch, wait_on_txt_error=wait)
 

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from danelaw.cli.output import Output, Symbol, absolute, duration, fingerprint
 from danelaw.outbound.checkup import Checkup, verdicts, was_shown
+from danelaw.outbound.nameservers import TLSAAnswers, ZoneReport
 from danelaw.outbound.probe import Probed, Unreached
 from danelaw.tlspolicy import Protection, StartTLSOutcome
 
@@ -29,12 +30,19 @@ _SYMBOLS = {
 }
 _EXITS = {
     0: "all",
-    10: "verified on some",
+    10: "some",
     20: "encrypted only",
     30: "clear",
     40: "waits",
     50: "no mail here",
     60: "cannot tell",
+}
+_WEAK = {
+    "mta-sts": "mail is verified by MTA-STS",
+    "pkix": "a public CA or a pinned key vouches, by your setting",
+    "host-dane": "DANE proves a host whose name was not signed",
+    "encrypted": "mail is encrypted only, who answers is not checked",
+    "clear": "mail goes in clear text",
 }
 _DNS = {
     "secure": "signed, chain of signatures valid",
@@ -61,7 +69,7 @@ def show(out: Output, checkup: Checkup, now: float, seconds: float) -> None:
     _consequences(out, checkup)
     status = checkup.exit_status
     others = " · ".join(f"{code} {words}" for code, words in _EXITS.items() if code != status)
-    mine = "verified on all" if status == 0 else _EXITS[status]
+    mine = {0: "verified on all", 10: "verified on some"}.get(status, _EXITS[status])
     out.paragraph(f"exit {status} {mine}   ({others})", indent=0)
     out.next(_next(checkup))
 
@@ -74,6 +82,11 @@ def _answer(checkup: Checkup) -> str:
         return f"cannot tell how mail gets through: {checkup.reason}."
     if level == "waits" or weakest is None:
         return f"mail WAITS, nothing is sent: {checkup.reason}."
+    better = any(one.takes_mail and one.protection != weakest for one in checkup.probes)
+    if better:
+        names = sorted({one.plan.host.ascii for one in checkup.probes if one.takes_mail and one.protection == weakest})
+        at = names[0] if len(names) == 1 else f"{len(names)} of its servers"
+        return f"as strong as its weakest server: at {at} {_WEAK[level]}, and an attacker can block the others."
     if level == "host-dane":
         return (
             "mail gets through, encrypted to a server that proves its name; "
@@ -94,18 +107,22 @@ def _circumstances(out: Output, checkup: Checkup, now: float) -> None:
     found = checkup.survey
     mx = found.destination.mx
     valid = (
-        f"   valid {duration(mx.expires - now)} more" if mx.answers and mx.error is None and mx.expires > now else ""
+        f"   MX valid {duration(mx.expires - now)} more" if mx.answers and mx.error is None and mx.expires > now else ""
     )
-    out.line(f"  DNS       {_DNS.get(mx.status, mx.status)}{_mx_words(mx)}{valid}")
+    _row(out, "DNS", f"{_DNS.get(mx.status, mx.status)}{_mx_words(mx)}{valid}")
     if found.sts_asked:
         policy = found.sts.policy
         words = f"{policy.mode.value}, {', '.join(policy.mx[:4])}, id {found.sts.id}" if policy is not None else ""
         decided = all(probed.plan.requirement.earns is Protection.DANE for probed in checkup.probes) and checkup.probes
         if policy is not None and decided:
             words += "   not needed: DANE applies"
-        out.line(f"  MTA-STS   {words or found.sts.note}")
+        _row(out, "MTA-STS", words or found.sts.note.removeprefix("no MTA-STS policy: "))
     override = found.override
-    out.line(f"  you       {override.why if override.override is not None else 'no override for this destination'}")
+    _row(out, "you", override.why if override.override is not None else "no override for this destination")
+
+
+def _row(out: Output, head: str, words: str) -> None:
+    out.paragraph(f"{head:<10}{words}", hang=10)
 
 
 def _mx_words(mx: MXResult) -> str:
@@ -125,7 +142,13 @@ def _servers(out: Output, checkup: Checkup) -> None:
         rows.append(
             (
                 _SYMBOLS[checkup.level_of(probed)],
-                (label, probed.address or "", _protection(checkup, probed), _version(probed), probed.reason),
+                (
+                    label,
+                    probed.address or "",
+                    _protection(checkup, probed),
+                    _version(probed),
+                    checkup.reason_of(probed),
+                ),
             )
         )
     out.table(rows)
@@ -158,11 +181,17 @@ def _mismatch(out: Output, checkup: Checkup, probed: Probed, now: float) -> None
     for verdict in records:
         shown = f"{verdict.record.parameters}  {fingerprint(verdict.record.association.hex())}"
         why = f"   {verdict.reason}" if verdict.reason != probed.reason else ""
-        out.paragraph(f"published   {shown}{why}", indent=4)
-    out.paragraph(f"shown       {_certificate(handshake.chain[0], now)}", indent=4)
-    if not any(verdict.matched for verdict in records):
+        out.paragraph(f"published   {shown}{why}", indent=4, hang=12)
+    out.paragraph(f"shown       {_certificate(handshake.chain[0], now)}", indent=4, hang=12)
+    if _another_key(probed):
         likely = "the certificate was renewed and the record was not. An attacker looks the same."
-        out.paragraph(f"likely      {likely}", indent=4)
+        out.paragraph(f"likely      {likely}", indent=4, hang=12)
+
+
+def _another_key(probed: Probed) -> bool:
+    """The key or CA is not the published one, rather than right with a wrong name or date (RFC 8460 §4.3.2.1)."""
+    judgement = probed.judgement
+    return judgement is not None and any(result.result_type == "tlsa-invalid" for result in judgement.tlsrpt)
 
 
 def _certificate(der: bytes, now: float) -> str:
@@ -190,8 +219,43 @@ def _consequences(out: Output, checkup: Checkup) -> None:
         )
     if level == "unknown" and any(probed.unreached is Unreached.NO_ROUTE for probed in checkup.probes):
         out.paragraph("This machine has no way to the servers' addresses; what DNS publishes is judged above.")
+    for zone in checkup.name_servers:
+        out.paragraph(name_server_words(zone))
     if any(_stripped(probed) for probed in checkup.probes):
         out.paragraph("A server without STARTTLS and an attacker who removes it look the same from here.")
+
+
+def name_server_words(zone: ZoneReport) -> str:
+    """One sentence about the name servers of a zone; only those that were heard are judged."""
+    if zone.error is not None or not zone.servers:
+        return f"Name servers of {zone.zone}: not asked ({zone.error or 'none has a name'})."
+    by_answer: dict[TLSAAnswers, list[str]] = {}
+    for server in zone.servers:
+        by_answer.setdefault(server.tlsa, []).append(server.name.removesuffix(f".{zone.zone}"))
+    fine, silent = by_answer.get(TLSAAnswers.ANSWERS, []), by_answer.get(TLSAAnswers.SILENT, [])
+    refusing, unheard = by_answer.get(TLSAAnswers.REFUSES, []), by_answer.get(TLSAAnswers.NOT_ASKED, [])
+    if len(unheard) == len(zone.servers):
+        return f"Name servers: not asked ({', '.join(unheard)} cannot be reached from here)."
+    parts = [f"{', '.join(fine)} {_verb(fine, 'answer')} TLSA"] if fine else []
+    if silent:
+        tries = max(server.tries for server in zone.servers if server.tlsa is TLSAAnswers.SILENT)
+        parts.append(f"{', '.join(silent)} {_verb(silent, 'do', 'does')} not answer TLSA queries ({tries} tries)")
+    parts += [f"{name} {_reason(zone, name)}" for name in refusing]
+    if unheard:
+        parts.append(f"{', '.join(unheard)} not asked (not reached from here)")
+    delays = ": expect occasional delays" if silent or refusing else ""
+    if not fine and delays:
+        delays = ": mail that needs these records waits, unless something between here and there drops such queries"
+    return f"Name servers: {'; '.join(parts)}{delays}."
+
+
+def _verb(subjects: list[str], plural: str, singular: str = "") -> str:
+    return plural if len(subjects) > 1 else singular or f"{plural}s"
+
+
+def _reason(zone: ZoneReport, short: str) -> str:
+    names = (short, f"{short}.{zone.zone}")
+    return next(server.reason for server in zone.servers if server.name in names)
 
 
 def _stripped(probed: Probed) -> bool:

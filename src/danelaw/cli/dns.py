@@ -35,8 +35,8 @@ _PROVED = {
     DNSSECStatus.SECURE: "proved by signatures",
     DNSSECStatus.INSECURE: "not signed, so it could be forged on the way",
 }
-# Questions about transport or for whole zones (RFC 6895 §3.1, RFC 8482): there is nothing to validate.
-_NOT_ASKED = frozenset({dns.rdatatype.ANY, dns.rdatatype.AXFR, dns.rdatatype.IXFR, dns.rdatatype.OPT}) | frozenset(
+# Questions about transport or for whole zones (RFC 6895 §3.1): there is nothing to validate.
+_NOT_ASKED = frozenset({dns.rdatatype.AXFR, dns.rdatatype.IXFR, dns.rdatatype.OPT}) | frozenset(
     {dns.rdatatype.TSIG, dns.rdatatype.TKEY, dns.rdatatype.MAILA, dns.rdatatype.MAILB, dns.rdatatype.NONE}
 )
 

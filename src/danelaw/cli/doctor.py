@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 @config_option
 @output_options
 def command(config_file: Path | None, as_json: bool, ascii_only: bool) -> int:
-    """Examine this machine, its resolver and its network, with a fix for each finding.
+    """Examine this machine, its resolver, its network and the gateway that runs on it, with a fix for each finding.
 
     Exit status 0 when nothing stops or hurts mail, 1 when something does.
     """
     from danelaw.doctor import Severity
 
     config = load_config(config_file)
-    findings = asyncio.run(_examine(config))
+    findings = (*_running(config), *asyncio.run(_examine(config)))
     out = output(ascii_only)
     if as_json:
-        out.json({"findings": [_plain(finding) for finding in findings]})
+        out.json({"findings": [finding.to_json() for finding in findings]})
     else:
         show(out, findings)
     return int(any(finding.severity in (Severity.ERROR, Severity.WARNING) for finding in findings))
@@ -51,13 +51,18 @@ async def _examine(config: Config) -> Sequence[Finding]:
         await resolver.close()
 
 
-def _plain(finding: Finding) -> dict[str, str]:
-    return {
-        "check": finding.check,
-        "severity": finding.severity.value,
-        "what": finding.what,
-        "fix": finding.fix,
-    }
+def _running(config: Config) -> Sequence[Finding]:
+    """What the running gateway itself suffers from; nothing when none runs here."""
+    from danelaw.cli.control import ControlError, NoServer, call
+    from danelaw.doctor import Finding, Severity
+
+    try:
+        return [Finding.from_json(one) for one in call(config.control_socket, "gateway.health", {}, timeout=10.0)]
+    except NoServer:
+        return []
+    except (ControlError, ValueError, KeyError, TypeError) as error:
+        what = f"the gateway behind {config.control_socket} could not be asked: {error}"
+        return [Finding("gateway", Severity.NOTE, what, getattr(error, "advice", None) or "look at its log")]
 
 
 def show(out: Output, findings: Sequence[Finding]) -> None:

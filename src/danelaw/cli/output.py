@@ -20,6 +20,7 @@ from typing import Any, TextIO
 
 MAX_WIDTH = 116
 _MIN_REASON = 24
+_MOST_LINES = 5
 
 
 class Symbol(Enum):
@@ -73,18 +74,16 @@ class Output:
 
     def headline(self, symbol: Symbol, text: str) -> None:
         """The answer: symbol and the first words."""
-        folded = textwrap.wrap(self._encodable(printable(text)), max(self.width - 2, 20)) or [""]
+        folded = _folded(self._encodable(printable(text)), max(self.width - 2, 20)) or [""]
         self.stream.write(f"{self.symbol(symbol)} {folded[0]}\n")
         for rest in folded[1:]:
             self.stream.write(f"  {rest}\n")
 
-    def paragraph(self, text: str, *, indent: int = 2) -> None:
-        """Words, folded to the width."""
+    def paragraph(self, text: str, *, indent: int = 2, hang: int = 0) -> None:
+        """Words, folded to the width; further lines stand `hang` columns to the right of the first."""
         margin = " " * indent
-        for folded in textwrap.wrap(
-            self._encodable(printable(text)), max(self.width, 30), initial_indent=margin, subsequent_indent=margin
-        ):
-            self.stream.write(folded + "\n")
+        folded = _folded(self._encodable(printable(text)), max(self.width, 30) - indent, " " * hang)
+        self.stream.writelines(f"{margin}{line}\n" for line in folded)
 
     def table(self, rows: Sequence[tuple[Symbol, Sequence[str]]], *, heads: Sequence[str] = (), gap: int = 2) -> None:
         """Rows of a symbol and cells; the last cell is the reason and folds under the row when space is short."""
@@ -106,14 +105,14 @@ class Output:
         head = lead + self._joined([*front, ""] if reason else front, widths, gap)
         if display_width(reason) <= room:
             self.stream.write((head + reason).rstrip() + "\n")
-        elif room >= _MIN_REASON:
-            folded = textwrap.wrap(reason, room)
+        elif room >= _MIN_REASON and len(reason) <= _MOST_LINES * room:
+            folded = _folded(reason, room)
             self.stream.write(head + folded[0] + "\n")
             margin = " " * (self.width - room)
             self.stream.writelines(f"{margin}{rest}\n" for rest in folded[1:])
         else:
             self.stream.write(head.rstrip() + "\n")
-            self.stream.writelines(f"    {rest}\n" for rest in textwrap.wrap(reason, max(self.width - 4, 20)))
+            self.stream.writelines(f"    {rest}\n" for rest in _folded(reason, max(self.width - 4, 20)))
 
     @staticmethod
     def _joined(cells: Sequence[str], widths: Sequence[int], gap: int) -> str:
@@ -135,6 +134,11 @@ class Output:
         if self.utf8:
             return text
         return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
+
+
+def _folded(text: str, width: int, hang: str = "") -> list[str]:
+    """Lines of at most `width` columns. Names are not broken at their hyphens: they are there to be copied."""
+    return textwrap.wrap(text, width, subsequent_indent=hang, break_on_hyphens=False)
 
 
 def _jsonable(value: object) -> object:

@@ -53,7 +53,9 @@ def read_credential(file: Path) -> Credential:
         with click.open_file(str(file), "rb") as stream:
             data: bytes = stream.read(_LARGEST + 1)
     except OSError as error:
-        raise DanelawError(f"{file} cannot be read: {error.strerror or type(error).__name__}") from None
+        words = f"{file} cannot be read: {error.strerror or type(error).__name__}"
+        advice = "give the PEM file your mail server uses, such as fullchain.pem"
+        raise DanelawError(words, advice=advice) from None
     name = "standard input" if str(file) == "-" else str(file)
     if len(data) > _LARGEST:
         raise DanelawError(f"{name} is larger than a certificate chain can be")
@@ -73,13 +75,19 @@ def _from_pem(name: str, blocks: list[tuple[bytes, bytes]]) -> Credential:
     if key is None and not chain:
         raise _nothing(name)
     if key is None:
-        return Credential(name, "certificate", tuple(chain), subject_public_key_info(chain[0]))
+        # A chain glued together CA first: the CA's key published with usage 3 would match no server.
+        leaf = next((one for one in chain if not _is_ca(one)), chain[0])
+        return Credential(name, "certificate", _first(leaf, chain), subject_public_key_info(leaf))
     if not chain:
         return Credential(name, kind, (), key)
     own = next((one for one in chain if subject_public_key_info(one) == key), None)
     if own is None:
         raise DanelawError(f"the {kind} in {name} belongs to none of the certificates beside it")
-    return Credential(name, "certificate", (own, *(one for one in chain if one != own)), key)
+    return Credential(name, "certificate", _first(own, chain), key)
+
+
+def _first(own: bytes, chain: list[bytes]) -> tuple[bytes, ...]:
+    return (own, *(one for one in chain if one != own))
 
 
 def _certificate(name: str, text: bytes, number: int) -> bytes:

@@ -30,7 +30,9 @@ def show(out: Output, page: Page, now: float) -> None:
         out.line(f"  {page.owner} IN TLSA {record.to_text()}")
     out.line()
     out.table([(Symbol.NONE, (one.credential.name, _subject_words(one, now))) for one in page.publications])
-    for digest in dict.fromkeys(hashlib.sha256(one.credential.spki).hexdigest() for one in page.publications):
+    # A pin is compared with the server's own key, which a file with nothing but a CA does not hold.
+    pinned = [one for one in page.publications if not one.credential.lone_ca]
+    for digest in dict.fromkeys(hashlib.sha256(one.credential.spki).hexdigest() for one in pinned):
         out.line(f'  [[override]] fingerprints = ["{digest}"]')
     for one in page.publications:
         for caution in _cautions(page, one, now):

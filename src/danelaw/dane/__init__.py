@@ -22,9 +22,11 @@ name is signed; behind aliases it decides which name is the *TLSA base domain*. 
 and the new one, switches the certificate, and later drops the old one.
 
 Public names: `lookup_host`, `HostRecords`, `TLSAState`, `TLSARecord`, `TLSARecordError`, `CertificateUsage`,
-`Selector`, `MatchingType`, `usable`, `RecordVerdict`, `verify`, `DANEResult`, `association`, `record_matches`.
+`Selector`, `MatchingType`, `usable`, `RecordVerdict`, `verify`, `DANEResult`, `association`, `record_matches`,
+`lookup_authority`, `Authority` (which name servers answer for the records; only `danelaw check` asks).
 """
 
+from danelaw.dane.authority import Authority, lookup_authority
 from danelaw.dane.host import HostRecords, TLSAState
 from danelaw.dane.lookup import lookup_host
 from danelaw.dane.matching import association, record_matches
@@ -34,6 +36,7 @@ from danelaw.dane.usable import usable
 from danelaw.dane.verify import verify
 
 __all__ = [
+    "Authority",
     "CertificateUsage",
     "DANEResult",
     "HostRecords",
@@ -44,6 +47,7 @@ __all__ = [
     "TLSARecordError",
     "TLSAState",
     "association",
+    "lookup_authority",
     "lookup_host",
     "record_matches",
     "usable",

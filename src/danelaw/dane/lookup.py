@@ -153,4 +153,7 @@ def _worst(addresses: Sequence[Answer]) -> DNSSECStatus:
 def _why(answer: Answer) -> str:
     """The cause of a failed look-up in words."""
     rcode = dns.rcode.to_text(answer.rcode)
-    return f"{answer.question}: {answer.reason or (rcode if answer.rcode else answer.status.value)}"
+    why = answer.reason or (rcode if answer.rcode else answer.status.value)
+    question = str(answer.question)
+    # Where the transport failed, the resolver's own words begin with the question.
+    return why if why.startswith(question) else f"{question}: {why}"

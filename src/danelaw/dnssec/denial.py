@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -13,6 +13,8 @@ from dns.edns import EDECode
 
 # RFC 9824 §2: the type that marks a name as not existing in a compact denial.
 NXNAME = 128
+# What a name without any data may have in its bit map (RFC 4035 §2.3).
+_ALWAYS = frozenset({dns.rdatatype.RRSIG, dns.rdatatype.NSEC, NXNAME})
 
 
 class Proven(Enum):
@@ -81,12 +83,22 @@ def holds(windows: Iterable[tuple[int, bytes]], rdtype: int) -> bool:
     return False
 
 
+def _types(windows: Iterable[tuple[int, bytes]]) -> Iterator[int]:
+    for number, bitmap in windows:
+        for low in range(len(bitmap) * 8):
+            if bitmap[low // 8] & (0x80 >> low % 8):
+                yield number * 256 + low
+
+
 def refused_by_types(windows: Sequence[tuple[int, bytes]], name: dns.name.Name, rdtype: int) -> str | None:
     """Why a matching record's bit map does not prove absence of the type, or None when it does.
 
     RFC 4035 §5.4, RFC 6840 §4.1 (records of a delegation speak only about DS) and §4.3 (CNAME bit);
     the child's own apex says nothing about DS (RFC 4035 §5.2).
     """
+    if rdtype == dns.rdatatype.ANY:
+        present = next((kind for kind in _types(windows) if kind not in _ALWAYS), None)
+        rdtype = rdtype if present is None else present
     if holds(windows, rdtype):
         return f"{name} has {dns.rdatatype.to_text(dns.rdatatype.RdataType(rdtype))} by its own denial record"
     if rdtype != dns.rdatatype.CNAME and holds(windows, dns.rdatatype.CNAME):

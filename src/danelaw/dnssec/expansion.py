@@ -17,6 +17,7 @@ from dns.rdtypes.ANY.CNAME import CNAME
 from dns.rdtypes.ANY.DNAME import DNAME
 
 from danelaw.dnsdata import Answer, DNSSECStatus, Question
+from danelaw.dnssec.authority import spoiled
 from danelaw.dnssec.judge import Verdict, failure, judge_absence, judge_rrset
 from danelaw.dnssec.limits import LimitExceeded
 from danelaw.dnssec.resolution import Reading, Resolution, Steps
@@ -39,6 +40,7 @@ class _Expansion:
     name: dns.name.Name
     aliases: list[dns.name.Name] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
     rrset: dns.rrset.RRset | None = None
     rcode: dns.rcode.Rcode = dns.rcode.NOERROR
 
@@ -62,6 +64,8 @@ def expand(run: Resolution, question: Question) -> Steps[Answer]:
     state = _Expansion(question, question.name)
     try:
         yield from _follow(run, state)
+        if state.weakest.status is DNSSECStatus.SECURE and (flaw := spoiled(run, state.readings)) is not None:
+            state.verdicts.append(failure(run, DNSSECStatus.BOGUS, flaw))
     except LimitExceeded as reached:
         flaw = Flaw(f"gave up on {question}: {reached}", EDECode.DNSSEC_BOGUS)
         state.verdicts.append(failure(run, DNSSECStatus.BOGUS, flaw))
@@ -76,6 +80,7 @@ def _follow(run: Resolution, state: _Expansion) -> Steps[None]:
         if (problem := reading.problem) is not None:
             state.verdicts.append(failure(run, DNSSECStatus.INDETERMINATE, problem))
             return
+        state.readings.append(reading)
         if (yield from _read(run, state, reading)):
             return
         asked = Question(state.name, state.question.rdtype)
@@ -84,6 +89,7 @@ def _follow(run: Resolution, state: _Expansion) -> Steps[None]:
 
 def _read(run: Resolution, state: _Expansion, reading: Reading) -> Steps[bool]:
     """Take what this response says about the current name; True when the expansion has ended."""
+    steps = len(state.verdicts)
     while True:
         found = _data(state, reading)
         if found:
@@ -105,6 +111,9 @@ def _read(run: Resolution, state: _Expansion, reading: Reading) -> Steps[bool]:
     if not _speaks_of_absence(state, reading):
         return False
     verdict = yield from judge_absence(run, state.name, state.question.rdtype, reading)
+    if len(state.verdicts) == steps and any(reading.answer) and not verdict.failed:
+        flaw = Flaw(f"the response denies {state.name} and answers something else", EDECode.DNSSEC_BOGUS)
+        verdict = failure(run, DNSSECStatus.BOGUS, flaw)
     state.verdicts.append(verdict)
     state.rcode = reading.response.rcode
     return True

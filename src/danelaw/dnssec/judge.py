@@ -24,7 +24,6 @@ from danelaw.dnssec.trust import Broken, SecureZone, UnsignedFrom
 from danelaw.dnssec.verify import Flaw, Verified, most_telling
 
 _SIGNERS_TRIED = 3
-_DENIAL_TYPES = (dns.rdatatype.SOA, dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,8 @@ def judge_rrset(run: Resolution, signed: SignedRRset, reading: Reading) -> Steps
     if isinstance(anchor, UnsignedFrom):
         return _unsigned(run, anchor, signed.rrset.ttl)
     flaws: list[Flaw] = []
-    for signer in _below(anchor, signed.signers):
-        zone = yield from descend(run, anchor, signer, signer=True)
+    for start, signer in _anchored(run, signed.signers):
+        zone = yield from descend(run, start, signer, signer=True)
         if isinstance(zone, UnsignedFrom):
             return _unsigned(run, zone, signed.rrset.ttl)
         if not isinstance(zone, SecureZone) or zone.name != signer:
@@ -80,7 +79,10 @@ def judge_rrset(run: Resolution, signed: SignedRRset, reading: Reading) -> Steps
         flaws.append(Flaw(verdict.text, verdict.ede or EDECode.DNSSEC_BOGUS))
     words = f"{owner} {dns.rdatatype.to_text(rdtype)}"
     flaw = most_telling(flaws, Flaw(f"{words} is not signed", EDECode.RRSIGS_MISSING))
-    return (yield from _unproved(run, anchor, belongs_to(owner, rdtype), flaw, signed.rrset.ttl))
+    verdict = yield from _unproved(run, anchor, belongs_to(owner, rdtype), flaw, signed.rrset.ttl)
+    if flaws and verdict.status is DNSSECStatus.INDETERMINATE:
+        return failure(run, DNSSECStatus.BOGUS, flaw)
+    return verdict
 
 
 def judge_absence(run: Resolution, name: dns.name.Name, rdtype: int, reading: Reading) -> Steps[Verdict]:
@@ -93,8 +95,8 @@ def judge_absence(run: Resolution, name: dns.name.Name, rdtype: int, reading: Re
     claimed = dict.fromkeys(signer for signed in denials for signer in signed.signers)
     signers = tuple(signer for signer in claimed if belongs_to(name, rdtype).is_subdomain(signer))
     flaws: list[Flaw] = []
-    for signer in _below(anchor, signers):
-        zone = yield from descend(run, anchor, signer, signer=True)
+    for start, signer in _anchored(run, signers):
+        zone = yield from descend(run, start, signer, signer=True)
         if isinstance(zone, UnsignedFrom):
             return _unsigned(run, zone, ttl)
         if not isinstance(zone, SecureZone) or zone.name != signer:
@@ -109,10 +111,13 @@ def judge_absence(run: Resolution, name: dns.name.Name, rdtype: int, reading: Re
     return (yield from _unproved(run, anchor, belongs_to(name, rdtype), flaw, ttl))
 
 
-def _below(anchor: TrustAnchor, signers: tuple[dns.name.Name, ...]) -> list[dns.name.Name]:
-    """Signers a chain from this anchor can reach, the deepest first; only a few, since each costs a chain."""
-    reachable = [signer for signer in signers if signer.is_subdomain(anchor.zone)]
-    return sorted(reachable, key=len, reverse=True)[:_SIGNERS_TRIED]
+def _anchored(run: Resolution, signers: tuple[dns.name.Name, ...]) -> list[tuple[TrustAnchor, dns.name.Name]]:
+    """Signers with the anchor a chain to them starts at, the deepest first; only a few, since each costs a chain.
+
+    That anchor may be above the one of the name itself: any success counts (RFC 6840 appendix C.2).
+    """
+    anchored = [(anchor, signer) for signer in signers if isinstance(anchor := run.anchor_for(signer), TrustAnchor)]
+    return sorted(anchored, key=lambda pair: len(pair[1]), reverse=True)[:_SIGNERS_TRIED]
 
 
 def _unsigned(run: Resolution, unsigned: UnsignedFrom, ttl: int) -> Verdict:
@@ -157,30 +162,10 @@ def _absent(run: Resolution, zone: SecureZone, name: dns.name.Name, rdtype: int,
         return proofs.no_data(name, rdtype)
 
     proof = gathered.prove(prove)
-    if proof.proven is not Proven.NOT:
-        blemish = _blemish(run, zone, reading.authority)
-        if blemish is not None:
-            return failure(run, DNSSECStatus.BOGUS, blemish)
+    if proof.proven is not Proven.NOT and (blemish := gathered.blemish()) is not None:
+        return failure(run, DNSSECStatus.BOGUS, blemish)
     expires = min(gathered.expires, zone.expires, run.now + run.limits.answer_seconds)
     return _by_proof(run, proof, gathered, expires)
-
-
-def _blemish(run: Resolution, zone: SecureZone, authority: Section) -> Flaw | None:
-    """A denial counts only as a whole: the SOA and every denial record of the zone must be genuine, needed or not
-    (RFC 4035 §3.2.3), and no signature may have lost what it covers.
-    """
-    for signed in authority.of_type(*_DENIAL_TYPES):
-        foreign = signed.signers and zone.name not in signed.signers
-        if foreign or not signed.rrset.name.is_subdomain(zone.name):
-            continue
-        outcome = run.verify(signed, zone)
-        if isinstance(outcome, Flaw):
-            return outcome
-    for owner, rdtype in authority.orphans:
-        if rdtype in _DENIAL_TYPES and owner.is_subdomain(zone.name):
-            words = f"{owner} {dns.rdatatype.to_text(dns.rdatatype.RdataType(rdtype))}"
-            return Flaw(f"the signature over {words} came without the record", EDECode.DNSSEC_BOGUS)
-    return None
 
 
 def _by_proof(run: Resolution, proof: Proof, gathered: Gathered, expires: float) -> Verdict:

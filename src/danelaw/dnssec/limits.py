@@ -36,16 +36,18 @@ class ValidatorLimits:
 
     Counts unless said otherwise; `*_seconds` are seconds. Exceeding a bound makes the answer bogus, except
     `nsec3_iterations`, beyond which a denial is insecure (RFC 9276 §3.2); whether a name is a zone cut is still
-    worked out up to `nsec3_cut_iterations`, beyond which it counts as an insecure delegation.
+    worked out up to `nsec3_cut_iterations`, beyond which it counts as an insecure delegation. One wrong signature
+    beside a right one happens while keys are changed; more do not, and BIND stops there too.
     """
 
     signatures_per_rrset: int = 4
+    wrong_signatures_per_rrset: int = 1
     colliding_keys: int = 2
     failed_checks: int = 16
     checks: int = 64
-    nsec3_iterations: int = 100
+    nsec3_iterations: int = 150
     nsec3_cut_iterations: int = 500
-    nsec3_hash_rounds: int = 8192
+    nsec3_hash_rounds: int = 12288
     denial_records: int = 16
     aliases: int = 8
     questions: int = 64

@@ -22,6 +22,7 @@ from danelaw.dnssec.trust import Fact, NoCut, SecureZone, TrustCache, UnsignedFr
 from danelaw.dnssec.verify import Flaw, Verified, verify
 
 T = TypeVar("T")
+DENIAL_TYPES = (dns.rdatatype.SOA, dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
 Steps: TypeAlias = "Generator[tuple[Question, ...], tuple[Response, ...], T]"
 
 
@@ -63,12 +64,19 @@ class Reading:
         return Flaw(f"{self.response.question}: {text}", ede)
 
 
+def lost(owner: dns.name.Name, rdtype: int) -> Flaw:
+    """A signature whose record was taken out on the way."""
+    words = f"{owner} {dns.rdatatype.to_text(dns.rdatatype.RdataType(rdtype))}"
+    return Flaw(f"the signature over {words} came without the record", EDECode.DNSSEC_BOGUS)
+
+
 class Gathered:
     """The denial records of a section that verify under one zone, and the flaws of those that do not."""
 
-    __slots__ = ("expires", "flaws", "nsec", "nsec3")
+    __slots__ = ("_run", "_section", "_zone", "expires", "flaws", "nsec", "nsec3")
 
     def __init__(self, run: Resolution, zone: SecureZone, section: Section) -> None:
+        self._run, self._zone, self._section = run, zone, section
         verified: list[Verified] = []
         self.flaws: list[Flaw] = []
         found = section.of_type(dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
@@ -89,6 +97,23 @@ class Gathered:
         if first.proven is not Proven.NOT or not self.nsec3.present:
             return first
         return attempt(self.nsec3)
+
+    def blemish(self) -> Flaw | None:
+        """A denial counts only as a whole: the SOA and every denial record of the zone must be genuine, needed or
+        not (RFC 4035 §3.2.3), and no signature may have lost what it covers.
+        """
+        zone = self._zone
+        for signed in self._section.of_type(*DENIAL_TYPES):
+            foreign = signed.signers and zone.name not in signed.signers
+            if foreign or not signed.rrset.name.is_subdomain(zone.name):
+                continue
+            outcome = self._run.verify(signed, zone)
+            if isinstance(outcome, Flaw):
+                return outcome
+        for owner, rdtype in self._section.orphans:
+            if rdtype in DENIAL_TYPES and owner.is_subdomain(zone.name):
+                return lost(owner, rdtype)
+        return None
 
     def cut(self, name: dns.name.Name) -> Cut:
         """What the records say about a delegation at `name`."""
@@ -118,6 +143,7 @@ class Resolution:
         self._readings: dict[Question, Reading] = {}
         self._evidence: dict[bytes, None] = {}
         self._links: dict[dns.name.Name, ChainLink] = {}
+        self.zones: dict[dns.name.Name, SecureZone] = {}
         self._verified: dict[tuple[int, dns.name.Name], Verified | Flaw] = {}
 
     def verify(self, signed: SignedRRset, zone: SecureZone) -> Verified | Flaw:
@@ -147,6 +173,10 @@ class Resolution:
         """The answer to a question asked before."""
         return self._readings[question]
 
+    def read(self) -> tuple[tuple[Question, Reading], ...]:
+        """Every question asked so far, with what came back."""
+        return tuple(self._readings.items())
+
     def known(self, name: dns.name.Name) -> Fact | None:
         """A remembered fact; using it makes the verdict rest on its evidence."""
         fact = self._cache.get(name, self.now)
@@ -165,6 +195,8 @@ class Resolution:
 
     def rests_on(self, trust: SecureZone | UnsignedFrom) -> None:
         """The verdict uses this zone: its chain and evidence become part of the answer."""
+        if isinstance(trust, SecureZone):
+            self.zones[trust.name] = trust
         lineage: list[SecureZone | UnsignedFrom] = []
         step: SecureZone | UnsignedFrom | None = trust
         while step is not None:

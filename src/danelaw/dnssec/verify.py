@@ -65,12 +65,14 @@ def _rank(ede: int) -> int:
 def verify(signed: SignedRRset, zone: dns.name.Name, keys: ZoneKeys, now: float, budget: Budget) -> Verified | Flaw:
     """Find one valid signature by `zone` over the RRset (one is enough, RFC 6840 §5.11).
 
+    They are tried in canonical order (RFC 4034 §6.3), so that the order on the wire decides nothing.
+
     Raises `LimitExceeded` when the budget of the resolution is spent.
     """
     words = f"{signed.rrset.name} {dns.rdatatype.to_text(signed.rrset.rdtype)}"
     flaws: list[Flaw] = []
-    tried = 0
-    for signature in signed.signatures:
+    tried = wrong = 0
+    for signature in sorted(signed.signatures) if len(signed.signatures) > 1 else signed.signatures:
         if signature.signer != zone:
             continue
         flaw = _unfit(signed.rrset, signature, zone, keys, now)
@@ -81,7 +83,10 @@ def verify(signed: SignedRRset, zone: dns.name.Name, keys: ZoneKeys, now: float,
             if _matches(signed.rrset, signature, keys, budget):
                 return _verified(signed.rrset, signature, now)
             flaw = Flaw(f"the signature over {words} by key {signature.key_tag} is wrong", EDECode.DNSSEC_BOGUS)
+            wrong += 1
         flaws.append(flaw)
+        if wrong > budget.limits.wrong_signatures_per_rrset:
+            break
     return most_telling(flaws, Flaw(f"{words} carries no signature of {zone}", EDECode.RRSIGS_MISSING))
 
 

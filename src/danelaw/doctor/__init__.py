@@ -2,8 +2,9 @@
 
 `examine(config, resolver, now)` runs every check and gives `Finding`s, worst first; `danelaw doctor` shows them,
 and the gateway logs those above a note when it starts. The checks are plain functions in `machine` (clock, open
-files, spool), `certificate` (the listeners') and `network` (resolver, port 25, reverse DNS). In a closed network
-what cannot be tried says so and is no fault.
+files, the spool's disk), `storage` (its databases, the files its gateway has open), `certificate` (the listeners') and
+`network` (resolver, port 25, reverse DNS). What only a running gateway can know it says itself
+(`danelaw.gateway.health`). In a closed network what cannot be tried says so and is no fault.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from danelaw.doctor import certificate, machine, network
+from danelaw.doctor import certificate, machine, network, storage
 from danelaw.doctor.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ def examine_machine(config: Config, now: float) -> tuple[Finding, ...]:
     return (
         *machine.clock(now),
         *machine.spool(config),
+        *storage.databases(config),
         *machine.open_files(config),
+        *storage.open_files(config),
         *certificate.certificates(config, now),
     )
 

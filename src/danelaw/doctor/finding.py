@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -23,3 +24,12 @@ class Finding:
     severity: Severity
     what: str
     fix: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """As plain words: the control socket and `--json` have this form."""
+        return {"check": self.check, "severity": self.severity.value, "what": self.what, "fix": self.fix}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, str]) -> Finding:
+        """What `to_json` made. Raises `ValueError` or `KeyError` for anything else."""
+        return cls(str(value["check"]), Severity(value["severity"]), str(value["what"]), str(value["fix"]))

@@ -13,16 +13,19 @@ messages under REQUIRETLS (RFC 8689 §5), whose notices travel under REQUIRETLS 
 
 Nobody is told about a notice: with an empty reverse-path `told` answers `POSTMASTER` or `NOBODY`, and `DSN` refuses
 an empty `to`. Text that came from a remote server can neither break out of its field nor carry 8-bit octets into a
-7-bit part. When the way back lacks SMTPUTF8, addresses and headers in UTF-8 are encoded, not dropped.
+7-bit part. When the way back lacks SMTPUTF8, addresses and headers in UTF-8 are encoded, not dropped; where it lacks
+8BITMIME or REQUIRETLS, `seven_bit` and `redacted` turn a finished notice into one that passes.
 
 Public names: `DSN`, `DSNRecipient`, `Action`, `build`, `NoticeEnvelope`, `envelope_of`; `told`, `Told`,
-`relayed_notice`; `redacted`; `encode_xtext`, `decode_xtext`, `encode_unitext`, `decode_unitext`; `DSNError`.
+`relayed_notice`; `redacted`, `seven_bit`; `encode_xtext`, `decode_xtext`, `encode_unitext`, `decode_unitext`;
+`DSNError`.
 """
 
 from danelaw.dsn.build import build
 from danelaw.dsn.errors import DSNError
 from danelaw.dsn.notify import Told, relayed_notice, told
 from danelaw.dsn.redact import redacted
+from danelaw.dsn.sevenbit import seven_bit
 from danelaw.dsn.values import DSN, Action, DSNRecipient, NoticeEnvelope, envelope_of
 from danelaw.dsn.xtext import decode_unitext, decode_xtext, encode_unitext, encode_xtext
 
@@ -41,5 +44,6 @@ __all__ = [
     "envelope_of",
     "redacted",
     "relayed_notice",
+    "seven_bit",
     "told",
 ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 
+from danelaw.dsn.sevenbit import quoted
 from danelaw.dsn.values import DSN, Action
 from danelaw.message import Header, MessageError, keep_fields, truncate
 
@@ -60,10 +60,10 @@ def _header_part(dsn: DSN, header: Header) -> bytes:
     if raw.isascii() or not _is_utf8(raw):
         media = b"text/rfc822-headers" if raw.isascii() else b"text/rfc822-headers; charset=unknown-8bit"
         fits = raw.isascii() and not _LONG_LINE.search(raw) and not _BARE.search(raw)
-        return _part(media, b"7bit", raw) if fits else _part(media, b"quoted-printable", _quoted(raw))
+        return _part(media, b"7bit", raw) if fits else _part(media, b"quoted-printable", quoted(raw))
     if dsn.smtputf8 and not _LONG_LINE.search(raw) and not _BARE.search(raw):
         return _part(b"message/global-headers", b"8bit", raw)
-    return _part(b"message/global-headers", b"quoted-printable", _quoted(raw))
+    return _part(b"message/global-headers", b"quoted-printable", quoted(raw))
 
 
 def _part(media: bytes, encoding: bytes, content: bytes) -> bytes:
@@ -80,10 +80,3 @@ def _is_utf8(raw: bytes) -> bool:
 
 def _base64(raw: bytes) -> bytes:
     return base64.encodebytes(raw).replace(b"\n", b"\r\n")
-
-
-def _quoted(raw: bytes) -> bytes:
-    """Quoted-printable of text (RFC 2045 §6.7); a lone CR or LF is encoded, so that nothing is changed."""
-    lines = raw.split(b"\r\n")
-    encoded = [binascii.b2a_qp(line, istext=False).replace(b"=\n", b"=\r\n") for line in lines]
-    return b"\r\n".join(encoded)

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from danelaw.dsn.errors import DSNError
-from danelaw.message import Header, MessageError
+from danelaw.dsn.report import Report
 
-_BOUNDARY = re.compile(
-    rb"multipart/report\b.*?\bboundary=(?:\"([^\"\r\n]{1,70})\"|([^\s\";]{1,70}))", re.IGNORECASE | re.DOTALL
-)
 _TRACES = frozenset({b"in-reply-to", b"references"})
-_MOST_HEADER = 65_536
 _WORDS = (
     b"Content-Type: text/plain; charset=us-ascii\r\n\r\n"
     b"Your message was NOT delivered as you asked. You asked that it travel only\r\n"
@@ -26,23 +20,13 @@ def redacted(notice: bytes) -> bytes:
 
     Raises `DSNError` for content that is no such notice.
     """
-    try:
-        header = Header.from_bytes(notice, max_octets=_MOST_HEADER)
-    except MessageError as error:
-        raise DSNError(f"the notice cannot be read: {error.reason}") from None
-    kind = next((field.raw for field in header.all("Content-Type")), b"")
-    found = _BOUNDARY.search(kind)
-    if found is None:
-        raise DSNError("this is no notice (multipart/report)")
-    mark = b"--" + (found[1] or found[2])
-    parts = notice[header.body_offset :].split(b"\r\n" + mark)
-    if parts[0].startswith(mark):
-        parts = [b"", parts[0].removeprefix(mark), *parts[1:]]
-    status = next((part for part in parts[1:] if b"delivery-status" in part.partition(b"\r\n\r\n")[0]), None)
+    report = Report.from_bytes(notice)
+    status = next((part for part in report.parts if b"delivery-status" in part.partition(b"\r\n\r\n")[0]), None)
     if status is None:
         raise DSNError("the notice has no part for programs (message/delivery-status)")
     fields = b"".join(
-        field.raw for field in header.fields if field.raw.partition(b":")[0].strip().lower() not in _TRACES
+        field.raw for field in report.header if field.raw.partition(b":")[0].strip().lower() not in _TRACES
     )
-    body = b"\r\n".join((mark, _WORDS + mark, status.removeprefix(b"\r\n").removesuffix(b"\r\n"), mark + b"--", b""))
+    mark = b"--" + report.boundary
+    body = b"\r\n".join((mark, _WORDS + mark, status, mark + b"--", b""))
     return fields + b"\r\n" + body

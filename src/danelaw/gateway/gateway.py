@@ -17,6 +17,7 @@ from danelaw.errors import DanelawError
 from danelaw.gateway import numbers
 from danelaw.gateway import parts as assembly
 from danelaw.gateway.control import ControlServer
+from danelaw.gateway.health import ClockRecord
 from danelaw.gateway.operations import operations
 from danelaw.resolver import ProbeReport, Severity
 from danelaw.state import configured_overrides
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from danelaw.gateway.parts import Parts
 
 _PROBE_SECONDS = 900.0
+_UNFIT_PROBE_SECONDS = 30.0
 _DRAIN_SECONDS = 30.0
 _WATCH_SECONDS = 5.0
 # A commit must not wait for the loop's turn of the interpreter: see docs/architecture.md, group commit.
@@ -38,8 +40,10 @@ _GC_THRESHOLD = (20_000, 20, 50)
 class Gateway:
     """One gateway on one spool."""
 
-    def __init__(self, config: Config, *, log: Log | None = None) -> None:
+    def __init__(self, config: Config, *, log: Log | None = None, clock: Callable[[], float] = time.time) -> None:
+        """`clock` gives POSIX seconds."""
         self.config = config
+        self.clock = clock
         self.log = log or open_log(
             to=config.log.to,
             form=config.log.format,
@@ -51,6 +55,9 @@ class Gateway:
         self.metrics = Metrics()
         self.listening: list[tuple[str, int]] = []
         self.resolver_report: ProbeReport | None = None
+        self.clock_record = ClockRecord()
+        self._probe_again = asyncio.Event()
+        self._said_at = float("-inf")
         self._parts: Parts | None = None
         self._control: ControlServer | None = None
         self._http: HTTPServer | None = None
@@ -72,7 +79,7 @@ class Gateway:
         """Bring everything up. Raises `DanelawError`; what was opened by then is closed again."""
         loop = asyncio.get_running_loop()
         self.log.attach(loop)
-        self._parts = parts = assembly.assemble(self.config, self.log, self.metrics)
+        self._parts = parts = assembly.assemble(self.config, self.log, self.metrics, self.clock)
         try:
             self._control = ControlServer(
                 self.config.control_socket,
@@ -81,6 +88,7 @@ class Gateway:
                 broken=lambda name, error: self.log.error("operation-broken", operation=name, reason=repr(error)),
             )
             await self._control.start()
+            parts.engine.lifetimes.jumped = self._clock_jumped
             parts.engine.start()
             self.listening = await parts.intake.start()
             await self._start_http()
@@ -89,7 +97,11 @@ class Gateway:
             raise
         numbers.connect(self.metrics, parts, self.log)
         self._tasks = [
-            loop.create_task(parts.resolver.keep_probing(_PROBE_SECONDS, self._probed)),
+            loop.create_task(
+                parts.resolver.keep_probing(
+                    _PROBE_SECONDS, self._probed, unfit_interval=_UNFIT_PROBE_SECONDS, again=self._probe_again
+                )
+            ),
             loop.create_task(self._watch()),
         ]
         self.log.event(
@@ -196,12 +208,25 @@ class Gateway:
 
     def _probed(self, report: ProbeReport) -> None:
         """A bad resolver is said loudly, with the fix: nothing silently becomes "no DANE"."""
-        self.resolver_report = report
+        before, self.resolver_report = self.resolver_report, report
         self.metrics.resolver_healthy.set(1.0 if report.usable and not report.findings else 0.0)
+        monotonic = asyncio.get_running_loop().time()
+        if before is not None and before.findings == report.findings and monotonic - self._said_at < _PROBE_SECONDS:
+            return  # asked again soon while it is bad, but not said again each time
+        self._said_at = monotonic
+        if before is not None and not before.usable and report.usable:
+            self.log.event("resolver", fit=" ".join(report.fit), reason="a name server is fit again")
         for finding in report.findings:
             tell = self.log.error if finding.severity is Severity.ERROR else self.log.warning
             if finding.severity is not Severity.NOTE:
                 tell("resolver", server=finding.server, reason=finding.what, advice=finding.fix)
+
+    def _clock_jumped(self, seconds: float) -> None:
+        """Whatever was believed until a time of day is looked up again, and the resolver examined by the new clock."""
+        self.clock_record.jumped(seconds, asyncio.get_running_loop().time())
+        self.parts.resolver.forget()
+        self.parts.surveyor.forget()
+        self._probe_again.set()
 
     async def _watch(self) -> None:
         """Certificates that changed on disk, and the size of the queue, which a thread counts."""
@@ -209,7 +234,7 @@ class Gateway:
             try:
                 self._look_at_certificates()
                 shard = self.parts.spool.directory
-                numbers.show_queue(self.metrics, await asyncio.to_thread(numbers.queue_size, shard), time.time())
+                numbers.show_queue(self.metrics, await asyncio.to_thread(numbers.queue_size, shard), self.clock())
             except Exception as error:  # what is only watched must not end the watch
                 self.log.warning("watch", reason=f"{type(error).__name__}: {error}")
             await asyncio.sleep(_WATCH_SECONDS)

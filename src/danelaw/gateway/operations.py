@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
+from danelaw.gateway.health import findings
 from danelaw.outbound.explanation import explanation, proofs
 from danelaw.spool import database
 from danelaw.spool import operations as queue_operations
@@ -35,7 +35,7 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
         what, with_proofs = str(arguments.get("what", "")), bool(arguments.get("proofs"))
 
         def look(reader: sqlite3.Connection) -> dict[str, Any]:
-            found = explanation(reader, what, time.time())
+            found = explanation(reader, what, gateway.clock())
             return found | {"proofs": proofs(reader, found)} if with_proofs else found
 
         found = await _reading(gateway, look)
@@ -43,7 +43,15 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
             _with_limits(gateway, message)
         return found
 
-    found: dict[str, Operation] = {"gateway.status": status, "gateway.reload": reload, "explain": explain}
+    async def health(_: Mapping[str, Any], __: str) -> list[dict[str, str]]:
+        return [finding.to_json() for finding in await findings(gateway)]
+
+    found: dict[str, Operation] = {
+        "gateway.status": status,
+        "gateway.health": health,
+        "gateway.reload": reload,
+        "explain": explain,
+    }
     found |= _suspending(gateway)
     for name in (*queue_operations.READING, *queue_operations.CHANGING):
         found[f"queue.{name}"] = _queue_operation(gateway, name)
@@ -60,7 +68,7 @@ def _status(gateway: Gateway) -> dict[str, Any]:
         "deliveries": gateway.parts.engine.busy,
         "not_ready": gateway.not_ready(),
         "resolver": None if report is None else [finding.what for finding in report.findings],
-        "time": time.time(),
+        "time": gateway.clock(),
     }
 
 
@@ -120,7 +128,9 @@ def _queue_operation(gateway: Gateway, name: str) -> Operation:
     if name in queue_operations.READING:
 
         async def look(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
-            found = await _reading(gateway, lambda reader: queue_operations.look(reader, name, arguments, time.time()))
+            found = await _reading(
+                gateway, lambda reader: queue_operations.look(reader, name, arguments, gateway.clock())
+            )
             return _with_limits(gateway, found)
 
         return look
@@ -133,7 +143,7 @@ def _queue_operation(gateway: Gateway, name: str) -> Operation:
         result: dict[str, Any] = {}
         try:
             for total in queue_operations.change(
-                spool, name, checked, time.time(), engine.scheduler, engine.bounce_by_operator
+                spool, name, checked, gateway.clock(), engine.scheduler, engine.bounce_by_operator
             ):
                 result = total
                 engine.pump()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import resource
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,16 +52,16 @@ class Parts:
     intake: Intake
 
 
-def assemble(config: Config, log: Log, metrics: Metrics) -> Parts:
+def assemble(config: Config, log: Log, metrics: Metrics, clock: Callable[[], float] = time.time) -> Parts:
     """Make all parts; nothing listens or delivers yet. Raises `DanelawError` for whatever cannot be made.
 
-    To be called on the running event loop.
+    `clock` gives POSIX seconds to all of them. To be called on the running event loop.
     """
     # What can be wrong with the configuration comes before the spool is locked.
     certificates = ServerCertificates(config.certificate) if config.certificate else None
-    resolver = Resolver(settings.resolver_settings(config))
+    resolver = Resolver(settings.resolver_settings(config), clock=clock)
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
-    spool = Spool.open(config.spool.directory, settings=settings.spool_settings(config))
+    spool = Spool.open(config.spool.directory, settings=settings.spool_settings(config), clock=clock)
     try:
         state = StateDatabase(config.spool.directory / FILE_NAME)
     except BaseException:
@@ -68,9 +71,16 @@ def assemble(config: Config, log: Log, metrics: Metrics) -> Parts:
     overrides = OverrideStore(state, configured_overrides(config.override))
     surveyor = Surveyor(resolver, sts, overrides)
     relay, schedule = RelayPolicy(config), settings.retry_schedule(config)
-    engine = _engine(config, spool, surveyor, roots, relay, schedule, log, metrics)
+    engine = _engine(config, spool, surveyor, roots, relay, schedule, log, metrics, clock)
+    admitted = settings.within_descriptors(config, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    if admitted is not config:
+        log.warning(
+            "connections",
+            reason=f"open files allow only {admitted.limits.connections} clients at once",
+            advice="raise LimitNOFILE in the service unit, or lower [limits] connections",
+        )
     intake = Intake(
-        config,
+        admitted,
         relay=relay,
         spool=spool,
         schedule=schedule,
@@ -80,6 +90,7 @@ def assemble(config: Config, log: Log, metrics: Metrics) -> Parts:
         admit=engine.scheduler.admit,
         abandoned=engine.scheduler.abandoned,
         arrived=engine.arrived,
+        clock=clock,
     )
     return Parts(spool, state, resolver, sts, overrides, surveyor, certificates, engine, intake)
 
@@ -117,9 +128,10 @@ def _engine(
     schedule: RetrySchedule,
     log: Log,
     metrics: Metrics,
+    clock: Callable[[], float],
 ) -> Engine:
     delivery = config.delivery
-    gate, answers = settings.gate(config), settings.answers(config, log, metrics)
+    gate, answers = settings.gate(config, clock), settings.answers(config, log, metrics)
     scheduler = Scheduler(
         SchedulerSettings(
             slots=delivery.connections,
@@ -150,6 +162,7 @@ def _engine(
         own_names=frozenset({str(config.hostname)}),
         gate=gate,
         answers=answers,
+        clock=clock,
     )
     notices = Notices(
         str(config.hostname),
@@ -161,7 +174,7 @@ def _engine(
         metrics,
         sender_address=config.bounce_from,
     )
-    return Engine(spool, scheduler, courier, notices, schedule, log, metrics)
+    return Engine(spool, scheduler, courier, notices, schedule, log, metrics, clock=clock)
 
 
 async def close(parts: Parts) -> None:

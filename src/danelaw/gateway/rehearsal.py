@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import smtplib
 import ssl
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -66,9 +67,19 @@ class Result:
 class Rehearsal:
     """The lab and one gateway in front of it, in this process. Use as an asynchronous context."""
 
-    def __init__(self, scenarios: Sequence[Scenario], directory: Path, *, log: Log | None = None) -> None:
-        self.lab = Lab(scenarios)
+    def __init__(
+        self,
+        scenarios: Sequence[Scenario],
+        directory: Path,
+        *,
+        log: Log | None = None,
+        clock: Callable[[], float] = time.time,
+        made: float | None = None,
+    ) -> None:
+        """`clock` is the gateway's; `made` (POSIX seconds) fixes the dates of the lab's signatures, else its time."""
+        self.lab = Lab(scenarios, now=clock() if made is None else made)
         self.directory = directory
+        self._clock = clock
         self._log = log or Log.in_memory()[0]
         self.gateway: Gateway
 
@@ -105,7 +116,7 @@ class Rehearsal:
 
     async def open_gateway(self) -> None:
         """Start a gateway on the rehearsal's spool."""
-        self.gateway = Gateway(load(self.config_file), log=self._log)
+        self.gateway = Gateway(load(self.config_file), log=self._log, clock=self._clock)
         await self.gateway.start()
 
     async def restart(self) -> None:

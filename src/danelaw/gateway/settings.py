@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,10 @@ from danelaw.spool import SpoolSettings
 if TYPE_CHECKING:
     from danelaw.config import Config
     from danelaw.telemetry import Log, Metrics
+
+RESERVED_DESCRIPTORS = 256
+"""For databases, bodies, name servers, policies, logs and operators."""
+_FEWEST_CLIENTS = 8
 
 
 def trust_anchors(path: Path | None) -> TrustAnchors:
@@ -69,11 +74,11 @@ def retry_schedule(config: Config) -> RetrySchedule:
     )
 
 
-def gate(config: Config) -> Gate:
+def gate(config: Config, clock: Callable[[], float]) -> Gate:
     """`[[limit]]` and the limits of sites. Raises `DanelawError` when a file of sites cannot be used."""
     sites = site_roll(config.sites.file)
     rules = limit_rules(config.limit, sites, shipped_limits=config.sites.limits)
-    return Gate(Limits(rules), time.monotonic, time.time, sites.of_host)
+    return Gate(Limits(rules), time.monotonic, clock, sites.of_host)
 
 
 def answers(config: Config, log: Log, metrics: Metrics) -> Answers:
@@ -100,6 +105,18 @@ def spool_settings(config: Config) -> SpoolSettings:
         redact_addresses=config.history.redact,
         shortest_lifetime=shortest,
     )
+
+
+def within_descriptors(config: Config, allowed: int) -> Config:
+    """The configuration with no more clients at once than leave descriptors for the spool, deliveries and look-ups:
+    `allowed` is how many this process may have. A client above that is told 421 instead of meeting a closed door.
+    """
+    if allowed < 0:  # RLIM_INFINITY
+        return config
+    most = max(_FEWEST_CLIENTS, allowed - config.delivery.connections - RESERVED_DESCRIPTORS)
+    if config.limits.connections <= most:
+        return config
+    return config.model_copy(update={"limits": config.limits.model_copy(update={"connections": most})})
 
 
 def patience(config: Config) -> Patience:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
 from danelaw.inbound.reception import Reception, refusal_of_recipient
@@ -32,6 +33,21 @@ if TYPE_CHECKING:
     from danelaw.smtp import ServerSettings
 
 
+@lru_cache(maxsize=2048)  # clients come again, and most send many messages
+def _trace(
+    helo: str, client_address: str, by: str, extended: bool, tls: tuple[str, str] | None, smtputf8: bool
+) -> Received:
+    version, cipher = tls or (None, None)
+    return Received(
+        helo=helo,
+        client_address=client_address,
+        by=by,
+        protocol=with_protocol(extended=extended, tls=tls is not None, smtputf8=smtputf8),
+        cipher=cipher,
+        tls_version=version,
+    )
+
+
 class Conversation(ABC):
     """One client's facts and the message under way. `Session` adds the network.
 
@@ -48,7 +64,6 @@ class Conversation(ABC):
         "reception",
         "task",
         "tls",
-        "traces",
         "trusted",
     )
 
@@ -63,7 +78,6 @@ class Conversation(ABC):
         self.extended = False
         self.tls: tuple[str, str] | None = None
         self.trusted = False
-        self.traces: dict[bool, Received] = {}
 
     @property
     def waiting_for_disk(self) -> bool:
@@ -72,18 +86,7 @@ class Conversation(ABC):
 
     def trace(self, *, smtputf8: bool) -> Received:
         """What all Received fields of this client have in common since its last EHLO."""
-        trace = self.traces.get(smtputf8)
-        if trace is None:
-            version, cipher = self.tls or (None, None)
-            trace = self.traces[smtputf8] = Received(
-                helo=self.helo,
-                client_address=self.client_address,
-                by=self.intake.hostname,
-                protocol=with_protocol(extended=self.extended, tls=self.tls is not None, smtputf8=smtputf8),
-                cipher=cipher,
-                tls_version=version,
-            )
-        return trace
+        return _trace(self.helo, self.client_address, self.intake.hostname, self.extended, self.tls, smtputf8)
 
     def handle(self, event: ServerEvent) -> None:
         """Decide about one event and answer it, now or, for a complete message, once the disk has it."""
@@ -102,7 +105,6 @@ class Conversation(ABC):
                 self._end_of_message(event)
             case Hello():
                 self.helo, self.extended = event.name, event.extended
-                self.traces.clear()
                 self.connection.accept()
             case StartTLS():
                 self.connection.accept()

@@ -98,6 +98,11 @@ class Lab:
         """Open every socket. Raises `OSError` when one cannot be had (port 25 without root)."""
         try:
             await self.name_server.start(_DNS_HOST)
+            for authority in self.world.authorities_of_zones:
+                server = NameServer(self.world.recursion, authority.faults)
+                self._other_servers.append(server)
+                await server.start(_DNS_HOST)
+                self.routes[authority.address, 53] = server.address
             with tempfile.TemporaryDirectory(prefix="danelaw-lab-") as directory:
                 for placed in self.world.hosts:
                     self._start_host(placed, Path(directory))

@@ -192,14 +192,27 @@ Demand: TypeAlias = Literal["none", "requiretls", "tls-required-no"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """A name server of the destination's zone, on port 53 of an address of its own: `name` relative to the domain.
+
+    `drops` are the types of question it never answers, which happens to resolvers now and then only, since the zone
+    has others. The lab's resolver does not ask it; `danelaw check` does.
+    """
+
+    name: str
+    drops: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """A destination and what a correct gateway makes of it.
 
     `publishes`, `outcome`, `protection` and `why` are words of the demo's table; `level` is what
     `danelaw check` prints. `rules` and `defects` are ids of `danelaw.lab.rules`. `mx`: "hosts" lists the
     hosts, "none" publishes no MX (implicit MX), "null" the null MX of RFC 7505, "missing" means that the domain
-    does not exist. `records` are more lines of its zone. `next_hop` is how mail gets there when not by MX.
-    `demo` is the row in the demo, None for the rest.
+    does not exist. `records` are more lines of its zone. `authorities` are its own name servers; without any the
+    lab's one name server is named, which nobody can ask at its port 53. `next_hop` is how mail gets there when not by
+    MX. `demo` is the row in the demo, None for the rest.
     """
 
     domain: str
@@ -219,6 +232,7 @@ class Scenario:
     algorithm: Algorithm = Algorithm.P256
     spare_keys: int = 0
     records: tuple[str, ...] = ()
+    authorities: tuple[Authority, ...] = ()
     faults: tuple[Fault, ...] = ()
     sts: STS | None = None
     demand: Demand = "none"

@@ -13,7 +13,20 @@ from danelaw.lab.certificates import Authorities, Credential
 from danelaw.lab.faults import FaultTable, PlacedFault
 from danelaw.lab.keys import Window, ZoneKeys
 from danelaw.lab.recursion import Recursion
-from danelaw.lab.scenario import STS, Algorithm, Attack, Certificate, Denial, Host, Issuer, PolicyHost, Scenario
+from danelaw.lab.scenario import (
+    STS,
+    Algorithm,
+    Attack,
+    Authority,
+    Certificate,
+    Denial,
+    Fault,
+    FaultKind,
+    Host,
+    Issuer,
+    PolicyHost,
+    Scenario,
+)
 from danelaw.lab.tlsa import tlsa_rdata
 from danelaw.lab.zone import Zone
 
@@ -36,6 +49,14 @@ class PlacedHost:
     addresses: tuple[tuple[str, bool], ...]
     shown: Credential
     forged: Credential | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedAuthority:
+    """A name server of a domain's own, with its faults."""
+
+    address: str
+    faults: FaultTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +92,7 @@ class World:
         self.window = Window(int(now) - 2 * _DAY, int(now) + 14 * _DAY)
         self.hosts: list[PlacedHost] = []
         self.policies: list[PlacedPolicy] = []
+        self.authorities_of_zones: list[PlacedAuthority] = []
         self.remembered: list[RememberedPolicy] = []
         self._v4 = (f"127.1.{i // 250}.{i % 250 + 1}" for i in itertools.count())
         self._v6 = (f"2001:db8:25::{i:x}" for i in itertools.count(1))
@@ -116,14 +138,17 @@ class World:
         denial: Denial,
         algorithm: Algorithm = Algorithm.P256,
         spare: int = 0,
+        name_servers: Sequence[str] = (),
     ) -> None:
         keys = ZoneKeys(origin, algorithm, spare=spare) if signed else None
-        self.zones[origin] = Zone(origin, self.window, keys=keys, denial=denial)
+        named = name_servers or ("nameserver.",)
+        self.zones[origin] = Zone(origin, self.window, keys=keys, denial=denial, name_servers=named)
 
     def _zones(self, scenario: Scenario) -> None:
         if scenario.mx != "missing":
             origin = dns.name.from_text(scenario.domain)
-            self._zone(origin, scenario.signed, scenario.denial, scenario.algorithm, scenario.spare_keys)
+            named = [f"{authority.name}.{origin}" for authority in scenario.authorities]
+            self._zone(origin, scenario.signed, scenario.denial, scenario.algorithm, scenario.spare_keys, named)
             self.zones[origin].add_text(scenario.records)
         for side in scenario.also_zones:
             origin = dns.name.from_text(side.origin)
@@ -136,7 +161,9 @@ class World:
             if origin == dns.name.root:
                 continue
             parent = self._zone_of(origin.parent())
-            parent.add(dns.rrset.from_text(origin, 3600, "IN", "NS", "nameserver."))
+            named = zone.rrset(origin, dns.rdatatype.NS)
+            assert named is not None
+            parent.add(dns.rrset.from_rdata_list(origin, 3600, list(named)))
             if zone.keys is not None and parent.signed:
                 parent.add(dns.rrset.from_rdata(origin, 3600, zone.keys.ds))
 
@@ -161,6 +188,8 @@ class World:
                 self._add(scenario.domain, "MX", f"{host.preference} {name}.")
             if not host.elsewhere:
                 self._host(scenario, host, name)
+        for authority in scenario.authorities:
+            self._authority(scenario, authority)
         if scenario.sts is not None:
             self._sts(scenario, scenario.sts)
 
@@ -182,6 +211,13 @@ class World:
         # The attacker's certificate carries the right name: only DNS or a public CA tells it apart.
         forged = self.authorities.self_signed((name,)) if host.attack is Attack.IMPERSONATE else None
         self.hosts.append(PlacedHost(scenario, host, name, tuple(addresses), shown, forged))
+
+    def _authority(self, scenario: Scenario, authority: Authority) -> None:
+        address = next(self._v4)
+        self._add(f"{authority.name}.{scenario.domain}", "A", address)
+        dropping = Fault(kind=FaultKind.DROP, types=authority.drops, below=True)
+        faults = [PlacedFault.place(dropping, dns.name.from_text(scenario.domain))] if authority.drops else []
+        self.authorities_of_zones.append(PlacedAuthority(address, FaultTable(faults)))
 
     def _sts(self, scenario: Scenario, sts: STS) -> None:
         domain, identity = scenario.domain, f"{int(self.now)}"

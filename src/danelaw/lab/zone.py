@@ -5,7 +5,7 @@ Written apart from `danelaw.dnssec` on purpose: signer and validator check each 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import dns.name
@@ -32,7 +32,13 @@ class Zone:
     """
 
     def __init__(
-        self, origin: dns.name.Name, window: Window, *, keys: ZoneKeys | None = None, denial: Denial = Denial.NSEC
+        self,
+        origin: dns.name.Name,
+        window: Window,
+        *,
+        keys: ZoneKeys | None = None,
+        denial: Denial = Denial.NSEC,
+        name_servers: Sequence[str] = ("nameserver.",),
     ) -> None:
         self.origin = origin
         self.window = window
@@ -43,7 +49,7 @@ class Zone:
         self._signatures: dict[tuple[dns.name.Name, dns.rdatatype.RdataType, Window], dns.rrset.RRset] = {}
         self._exists: set[dns.name.Name] = set()
         self.add(dns.rrset.from_text(origin, SOA_TTL, "IN", "SOA", _SOA))
-        self.add(dns.rrset.from_text(origin, 3600, "IN", "NS", "nameserver."))
+        self.add(dns.rrset.from_text_list(origin, 3600, "IN", "NS", name_servers))
 
     @property
     def signed(self) -> bool:

@@ -57,7 +57,9 @@ def discover(domain: Domain) -> Lookup[STSDiscovery]:
     (answer,) = yield (Question(name, dns.rdatatype.TXT),)
     if answer.failed:
         why = answer.reason or (dns.rcode.to_text(answer.rcode) if answer.rcode else answer.status.value)
-        return STSDiscovery(domain, Announcement.FAILED, reason=f"{answer.question}: {why}", answers=(answer,))
+        question = str(answer.question)
+        reason = why if why.startswith(question) else f"{question}: {why}"
+        return STSDiscovery(domain, Announcement.FAILED, reason=reason, answers=(answer,))
     texts = [b"".join(rdata.strings).decode("latin-1") for rdata in answer.records if isinstance(rdata, TXT)]
     try:
         record = select(texts)

@@ -9,17 +9,21 @@ from typing import Any
 from danelaw import dane
 from danelaw.dane import RecordVerdict
 from danelaw.outbound.destination import Survey
+from danelaw.outbound.nameservers import ZoneReport
 from danelaw.outbound.probe import Probed, Unreached
 from danelaw.tlspolicy import Protection
 
 LEVELS = ("dane", "mta-sts", "pkix", "host-dane", "encrypted", "clear", "waits", "no-mail", "unknown")
 _VERIFIED = frozenset({"dane", "mta-sts", "pkix"})
+# A firewall drops or rejects; both look like the far end unless unrelated servers are tried too.
+_MAYBE_BLOCKED = frozenset({Unreached.SILENT, Unreached.REFUSED})
 _EXIT = {"host-dane": 20, "encrypted": 20, "clear": 30, "waits": 40, "no-mail": 50, "unknown": 60}
 
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
     """A survey with its probes. `blocked` says in words why our own network could not test, None when it could.
+    `name_servers`: whether the zones' own servers answer TLSA questions; counts for no level.
 
     An address nobody answers at is skipped by deliveries, so it does not count; but when nothing could be
     tested for a reason of our own (no route, port blocked), the level is `unknown` and not `waits`.
@@ -29,6 +33,7 @@ class Checkup:
     survey: Survey
     probes: tuple[Probed, ...]
     blocked: str | None = None
+    name_servers: tuple[ZoneReport, ...] = ()
 
     @property
     def level(self) -> str:
@@ -52,8 +57,17 @@ class Checkup:
         """The level of one address: what mail would get there, `waits` when it is skipped, `unknown` when untested."""
         if probed.protection is not None:
             return probed.protection.level
-        ours = probed.unreached is Unreached.NO_ROUTE or (self.blocked and probed.unreached is Unreached.SILENT)
-        return "unknown" if ours else "waits"
+        return "unknown" if probed.unreached is Unreached.NO_ROUTE or self._blocked(probed) else "waits"
+
+    def reason_of(self, probed: Probed) -> str:
+        """One sentence for an address; where our own network is in the way, what could not be tested."""
+        if self.level_of(probed) != "unknown":
+            return probed.reason
+        words = self.blocked if self._blocked(probed) else f"not tested: {probed.reason}"
+        return f"{words}; DNS: {probed.plan.requirement.reason}"
+
+    def _blocked(self, probed: Probed) -> bool:
+        return self.blocked is not None and probed.unreached in _MAYBE_BLOCKED
 
     @property
     def skipped(self) -> tuple[Probed, ...]:
@@ -75,13 +89,15 @@ class Checkup:
         if self.survey.error is not None:
             return self.survey.error
         if self.level == "unknown":
-            return self.blocked or next(one.reason for one in self.probes if self.level_of(one) == "unknown")
+            return self.blocked or next(
+                f"not tested: {one.reason}" for one in self.probes if self.level_of(one) == "unknown"
+            )
         if self.level == "waits":
             return self.probes[0].reason if self.probes else "no host to try"
         return ""
 
     def to_json(self) -> dict[str, Any]:
-        """The documented JSON form (docs/decision-table.md is about what leads to it)."""
+        """The form of docs/schemas/check.md (docs/decision-table.md is about what leads to it)."""
         mx = self.survey.destination.mx
         return {
             "domain": self.domain,
@@ -93,6 +109,7 @@ class Checkup:
                 "implicit": mx.implicit,
             },
             "hosts": [self._host(one) for one in self.probes],
+            "name_servers": [zone.to_json() for zone in self.name_servers],
         }
 
     def _host(self, one: Probed) -> dict[str, Any]:
@@ -105,7 +122,7 @@ class Checkup:
             "tls": one.handshake.version if one.handshake is not None else None,
             "tlsa_base": records.tlsa_base.ascii if records.tlsa_base is not None else None,
             "tlsa": [_record(verdict, shown=was_shown(one)) for verdict in verdicts(one)],
-            "reason": one.reason,
+            "reason": self.reason_of(one),
         }
 
 
@@ -133,9 +150,9 @@ def _record(verdict: RecordVerdict, *, shown: bool) -> dict[str, Any]:
     }
 
 
-def silent(probes: Iterable[Probed]) -> tuple[str, ...]:
-    """The addresses at which nothing answered, when no address at all did: then it may be our own network."""
-    tried = [one for one in probes if one.unreached is not None or one.handshake is not None]
-    if not tried or any(one.unreached not in (Unreached.SILENT, Unreached.NO_ROUTE) for one in tried):
+def untaken(probes: Iterable[Probed]) -> tuple[str, ...]:
+    """The addresses that took no connection, when no address at all did: then it may be our own network."""
+    tried = [one for one in probes if one.plan.requirement.refusal is None]
+    if any(one.unreached is None or one.unreached is Unreached.BROKEN for one in tried):
         return ()
-    return tuple(one.address for one in tried if one.unreached is Unreached.SILENT and one.address is not None)
+    return tuple(one.address for one in tried if one.unreached in _MAYBE_BLOCKED and one.address is not None)

@@ -212,7 +212,9 @@ class Surveyor:
     def cached(self, next_hop: NextHop, demand: SenderDemand, now: float) -> Survey | None:
         """A survey that still holds, without any await; None when it must be made."""
         known = self._known.get((next_hop, demand))
-        if known is None or now >= known[1].expires or known[0] != self._overrides.current_version(now):
+        if known is None or known[0] != self._overrides.current_version(now):
+            return None
+        if not known[1].made_at <= now < known[1].expires:  # made in what is the future now: the clock stepped back
             return None
         return known[1]
 

@@ -89,10 +89,15 @@ class Engine:
     def start(self) -> None:
         """Restore the queues from disk and begin."""
         now = self._clock()
+        self._lifetimes.trusts_clock(now, self._loop.time())  # from now on a jump is seen
+        # A clock that ran ahead in an earlier run must not make mail wait now; an operator's suspension stays.
+        latest = now + self._lifetimes.longest_wait
+        self._spool.bring_forward(latest, now)
         if self.suspending is not None:
             self.suspending.restore()
         for row in self._spool.queues():
-            self.scheduler.restore(row.key, row.due, row.suspended_until, row.failures, row.reason, now)
+            until = min(row.suspended_until, latest) if row.failures else row.suspended_until
+            self.scheduler.restore(row.key, row.due, until, row.failures, row.reason, now)
         self._watch = self._loop.create_task(self._watch_time())
         self.pump()
 
@@ -123,6 +128,16 @@ class Engine:
     def bounce_by_operator(self, message: QueuedMessage) -> tuple[QueuedMessage, bytes] | None:
         """The notice for recipients an operator returns; None where nobody may be told."""
         return self._notices.operator(message, self._clock())
+
+    @property
+    def lifetimes(self) -> Lifetimes:
+        """What watches over time and the clock."""
+        return self._lifetimes
+
+    @property
+    def unsettled(self) -> int:
+        """Messages whose outcome waits for the disk."""
+        return len(self._unsettled)
 
     @property
     def open_connections(self) -> int:
@@ -159,7 +174,7 @@ class Engine:
         readable = self._refill(now)
         works = scheduler.next_work(now)
         for work in works:
-            if work.deadline <= now:
+            if work.deadline <= now and self._lifetimes.trusts_clock(now, self._loop.time()):
                 # Its lifetime is over: the watch over lifetimes returns it, and nobody may claim it before.
                 self._remember(scheduler.finished(work, HostVerdict.UNKNOWN, now))
                 continue

@@ -1,8 +1,10 @@
 """What becomes true by time alone: delay notices, lifetimes, the clock itself, and the spool's housekeeping.
 
 A lifetime ends wherever a message stands: in its queue, asleep with its host, or behind a connection that never
-answers. A clock that jumps ahead must not return mail that was to live for days yet, so after a jump nothing is given
-up for an hour: time to repair the clock.
+answers. Lifetimes and due times are times of day, for they outlive the process; the monotonic clock guards them. A
+clock that jumps ahead must not return mail that was to live for days yet, so after a jump nothing is given up, nobody
+is told of a delay and nothing is forgotten for an hour: time to repair the clock. After a jump back whatever is due
+later than the longest wait of the schedule was written by a clock that ran ahead, and is due now.
 """
 
 from __future__ import annotations
@@ -22,13 +24,17 @@ if TYPE_CHECKING:
 JUMP = 60.0
 """Seconds by which the clock may drift from the monotonic one within a look before that is a jump."""
 GRACE = 3600.0
+# After a jump back: what was under way then (a message arriving, an outcome on its way to the disk) has a due time of
+# the clock before, and comes to the disk a little later.
+MENDS = (0.0, 5.0, 60.0, 600.0, 3600.0)
 _AT_ONCE = 64
 _SWEEP_SECONDS = 5.0
 
 
 class Lifetimes:
     """Asked to `look` every second. `abort` ends deliveries under way, `settle` stores what was decided, `unsettled`
-    holds the ids of messages whose last outcome is not yet on disk, `wake` ends a queue's sleep.
+    holds the ids of messages whose last outcome is not yet on disk, `wake` ends a queue's sleep. `jumped` may be set by
+    whoever else must know of a jump of the clock, in seconds.
     """
 
     def __init__(
@@ -57,6 +63,8 @@ class Lifetimes:
         self._wake = wake
         self._seen: tuple[float, float] | None = None
         self._patient_until = float("-inf")
+        self._mends: list[float] = []
+        self.jumped: Callable[[float], None] = lambda seconds: None
         self._swept = float("-inf")
         self._trouble: str | None = None
 
@@ -64,7 +72,7 @@ class Lifetimes:
         """One look at `now` (POSIX seconds); `monotonic` never jumps. Trouble is logged, never raised: the next look
         must come.
         """
-        for step in (self._examine_clock, self._examine_spool, self._expire, self._warn, self._sweep):
+        for step in (self._examine_clock, self._mend, self._examine_spool, self._expire, self._warn, self._sweep):
             try:
                 step(now, monotonic)
             except SpoolError as error:
@@ -73,6 +81,21 @@ class Lifetimes:
                 self._log.error(
                     "watch-broken", step=step.__name__.strip("_"), reason=f"{type(error).__name__}: {error}"
                 )
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds beyond which no right clock puts a next try."""
+        schedules = (self._schedule, self._scheduler.settings.backoff)
+        return max(max(schedule.waits) * (1 + schedule.jitter) for schedule in schedules)
+
+    def trusts_clock(self, now: float, monotonic: float) -> bool:
+        """False while the clock must not end anything, since it jumped ahead a while ago or just now."""
+        self._examine_clock(now, monotonic)
+        return monotonic >= self._patient_until
+
+    def patience_left(self, monotonic: float) -> float:
+        """Seconds for which the clock ends nothing after a jump ahead; 0 when it is trusted."""
+        return max(0.0, self._patient_until - monotonic)
 
     def _examine_clock(self, now: float, monotonic: float) -> None:
         before, self._seen = self._seen, (now, monotonic)
@@ -83,17 +106,34 @@ class Lifetimes:
             return
         if jump > 0:
             self._patient_until = monotonic + GRACE
+        else:
+            self._mends = [monotonic + delay for delay in MENDS]
         self._log.error(
             "clock",
             reason=f"the clock jumped by {jump:+.0f} s",
-            advice="repair the clock (chrony, systemd-timesyncd); no mail is returned for an hour"
-            if jump > 0
-            else "repair the clock; to try at once what it made wait: danelaw queue retry --all",
+            advice="repair the clock (chrony, systemd-timesyncd); "
+            + ("no mail is returned for an hour" if jump > 0 else "what it made wait is tried now"),
         )
-        longest = max(self._scheduler.settings.backoff.waits) * (1 + self._scheduler.settings.backoff.jitter)
+        self.jumped(jump)
+
+    def _mend(self, now: float, monotonic: float) -> None:
+        """After a jump back: nothing waits longer than the schedule says. What an operator suspended stays so."""
+        if not self._mends or monotonic < self._mends[0]:
+            return
+        latest = now + self.longest_wait
+        self._spool.bring_forward(latest, now)
+        self._mends = [moment for moment in self._mends if moment > monotonic]
+        asleep = set()
         for queue in self._scheduler.queues():
-            if queue.asleep_until > now + longest:
+            if queue.asleep_until > latest and queue.failures:
                 self._wake(queue.key)
+            elif queue.asleep_until:
+                asleep.add(queue.key)
+        for row in self._spool.queues():
+            if row.due is not None:
+                self._scheduler.deferred(row.key, row.due, now)
+                if row.due <= now and row.key not in asleep:
+                    self._wake(row.key)
 
     def _examine_spool(self, now: float, monotonic: float) -> None:
         """Say once that the spool takes no mail, and once that it does again."""
@@ -134,10 +174,10 @@ class Lifetimes:
             )
 
     def _warn(self, now: float, monotonic: float) -> None:
-        if self._schedule.delay_notice <= 0:
+        if self._schedule.delay_notice <= 0 or monotonic < self._patient_until:
             return
         for message in self._spool.late(now, self._schedule.delay_notice):
-            if message.id in self._unsettled:
+            if message.id in self._unsettled or message.expires <= now:  # returned in a moment: one notice is enough
                 continue
             try:
                 self._settle(self._notices.delay(message, now))
@@ -145,6 +185,7 @@ class Lifetimes:
                 self._log.error("watch-broken", id=message.id_text, reason=f"{type(error).__name__}: {error}")
 
     def _sweep(self, now: float, monotonic: float) -> None:
-        if monotonic - self._swept >= _SWEEP_SECONDS and self._trouble is None:
+        # History is forgotten by age: not while the clock may be wrong.
+        if monotonic - self._swept >= _SWEEP_SECONDS and self._trouble is None and monotonic >= self._patient_until:
             self._swept = monotonic
             self._spool.sweep(now)

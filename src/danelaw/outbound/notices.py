@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danelaw.address import Mailbox
-from danelaw.dsn import DSN, Action, DSNError, DSNRecipient, Told, build, envelope_of, redacted, told
+from danelaw.dsn import DSN, Action, DSNError, DSNRecipient, Told, build, envelope_of, redacted, seven_bit, told
 from danelaw.outbound.outcome import RecipientOutcome
 from danelaw.queue import (
     QueuedMessage,
@@ -40,6 +40,12 @@ _ACTIONS = {
 }
 _MOST_ORIGINAL = 65_536
 _REQUIRETLS_UNMET = frozenset(EnhancedStatusCode(*status).to_text() for status in (SUPPORT_REQUIRED, ENCRYPTION_NEEDED))
+_CONVERSION_REQUIRED = frozenset({"5.6.1", "5.6.3"})  # RFC 3463 §3.7: media not supported; conversion required
+# What the way back lacks, by status; a word for the log; and the form in which the notice passes without it.
+_OTHER_FORMS: tuple[tuple[frozenset[str], str, Callable[[bytes], bytes]], ...] = (
+    (_REQUIRETLS_UNMET, "redacted", redacted),
+    (_CONVERSION_REQUIRED, "in-seven-bits", seven_bit),
+)
 
 
 class Notices:
@@ -73,8 +79,8 @@ class Notices:
     ) -> tuple[tuple[QueuedMessage, bytes], ...]:
         """The notice one delivery calls for: failures, and relays to hosts without DSN; none for the rest."""
         ends = outcome.recipients
-        if message.requiretls and not message.reverse_path:
-            again = self._without_requiretls(message, ends, now)
+        if not message.reverse_path:
+            again = self._another_form(message, ends, now)
             if again is not None:
                 return (again,)
         about = [
@@ -84,32 +90,40 @@ class Notices:
         ]
         return self._notice(message, [self._recipient(queued, end, now) for queued, end in about], about, now)
 
-    def _without_requiretls(
+    def _another_form(
         self, message: QueuedMessage, ends: Mapping[int, RecipientOutcome], now: float
     ) -> tuple[QueuedMessage, bytes] | None:
-        """A notice must not be lost because its way back lacks REQUIRETLS: redacted, it goes without (RFC 8689 §5)."""
-        concerned = tuple(
-            replace(queued, key=queued.key._replace(demand=""), due=now, tries=0, reply="", reason="", changed_at=0.0)
-            for queued in message.recipients
-            if queued.number in ends and ends[queued.number].status in _REQUIRETLS_UNMET
-        )
-        if not concerned:
-            return None
-        try:
-            content = redacted(b"".join(self._spool.body_chunks(message)))
-        except (DSNError, SpoolError) as error:
-            self._log.warning("notice-not-redacted", id=message.id_text, reason=error.reason)
-            return None
-        number = self._spool.new_id()
-        self._log.event("notice-redacted", id=message.id_text, again=id_to_text(number))
-        return (
-            replace(
-                message, id=number, received_at=now, expires=self._schedule.expires(now), recipients=concerned,
-                size=len(content), recipient_count=len(concerned), requiretls=False, body_file=None, notified=False,
-                body_kind=message.body_kind if not content.isascii() else "7BIT",
-            ),
-            content,
-        )  # fmt: skip
+        """A notice must not be lost because its way back lacks what it needs: without REQUIRETLS it goes redacted
+        (RFC 8689 §5), without 8BITMIME in seven bits (RFC 6152 §3).
+        """
+        for lack, what, form in _OTHER_FORMS:
+            concerned = tuple(
+                replace(
+                    queued, key=queued.key._replace(demand="") if form is redacted else queued.key,
+                    due=now, tries=0, reply="", reason="", changed_at=0.0,
+                )
+                for queued in message.recipients
+                if queued.number in ends and ends[queued.number].status in lack
+            )  # fmt: skip
+            if not concerned or (form is redacted and not message.requiretls):
+                continue
+            try:
+                content = form(b"".join(self._spool.body_chunks(message)))
+            except (DSNError, SpoolError) as error:
+                self._log.warning(f"notice-not-{what}", id=message.id_text, reason=error.reason)
+                continue
+            number = self._spool.new_id()
+            self._log.event(f"notice-{what}", id=message.id_text, again=id_to_text(number))
+            return (
+                replace(
+                    message, id=number, received_at=now, expires=self._schedule.expires(now), recipients=concerned,
+                    size=len(content), recipient_count=len(concerned), body_file=None, notified=False,
+                    requiretls=message.requiretls and form is not redacted,
+                    body_kind=message.body_kind if not content.isascii() else "7BIT",
+                ),
+                content,
+            )  # fmt: skip
+        return None
 
     def expiry(self, message: QueuedMessage, now: float) -> Settlement:
         """The lifetime is over: every open recipient fails, and the sender hears why."""

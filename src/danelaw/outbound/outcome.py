@@ -106,7 +106,8 @@ def settlement_of(
         tries = queued.tries + 1
         due = 0.0
         if end.state is _RECIPIENT_STATE_QUEUED:
-            due = schedule.next_due(tries, now, message.expires, spread()) or message.expires
+            chance = spread()
+            due = schedule.next_due(tries, now, message.expires, chance) or now + schedule.wait(tries, chance)
             if end.wait:  # never longer than the longest pause the operator wants
                 due = max(due, min(now + min(end.wait, schedule.waits[-1]), message.expires))
         results.append(RecipientResult(queued.number, end.state, due, tries, end.reply, end.reason))

@@ -16,17 +16,18 @@ from danelaw.outbound.opening import Door, HostUnusable, close, open_connection
 from danelaw.pkix import Roots
 from danelaw.tlspolicy import Failure, Handshake, Judgement, Protection, StartTLSOutcome, judge, refused
 
-_AT_ONCE = 16
+_AT_ONCE = 32
 MAX_ADDRESSES = 8
 """Addresses tried per host; more say nothing new."""
 
 
 class Unreached(Enum):
-    """Why there was no conversation. `SILENT` and `NO_ROUTE` may be our own network's fault."""
+    """Why there was no verdict. All but `BROKEN`, a conversation that began, may be our own network's fault."""
 
     REFUSED = "refused"
     SILENT = "silent"
     NO_ROUTE = "no route"
+    BROKEN = "conversation broken off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +118,9 @@ def _unusable(plan: HostPlan, address: str, error: HostUnusable) -> Probed:
         )
         return Probed(plan, address, None, judgement, error.reason)
     dialled = error.__context__
-    how = Unreached.REFUSED
+    how = Unreached.BROKEN
     if isinstance(dialled, DialError):
+        how = Unreached.REFUSED
         if dialled.no_route:
             how = Unreached.NO_ROUTE
         elif dialled.reason.startswith(("no answer", "no route", "connection forbidden")):

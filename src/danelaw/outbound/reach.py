@@ -22,7 +22,8 @@ class Reachability:
     def silent(self, address: str, port: int, now: float) -> bool:
         """True while an address is to be passed over; `now` in POSIX seconds."""
         known = self._silent.get((address, port))
-        return known is not None and now < known[0]
+        # Before it failed at all: the clock stepped back since.
+        return known is not None and known[0] - known[1] <= now < known[0]
 
     def failed(self, address: str, port: int, now: float) -> None:
         """An address took no connection."""

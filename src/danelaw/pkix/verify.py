@@ -30,5 +30,9 @@ def verify(chain: tuple[bytes, ...], roots: Roots, reference_identifiers: Iterab
     found = matching_name(leaf, names, dane=False)
     if found is None:
         reason = f"the certificate is for {presented_words(leaf)}, not for {reference_words(names)}"
+        if not leaf.has_dns_id and leaf.common_names:
+            reason = (
+                f"the certificate has {presented_words(leaf)} as common name only, which does not count (RFC 9525 §2)"
+            )
         return PKIXResult(False, reason, PKIXFailure.NAME_MISMATCH)
     return PKIXResult(True, f"a trusted CA vouches for {found}")

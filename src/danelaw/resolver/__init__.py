@@ -18,9 +18,10 @@ answers without an await, for the hot path. `probe` says loudly, with the fix, w
 DNSSEC at all: then mail waits, and nothing silently becomes "no DANE".
 
 Public names: `Resolver`, `ResolverSettings`, `ResolverMode`, `ResolverTimeouts`, `CacheLimits`, `LoadLimits`,
-`ResolverSettingsError`, `system_servers`, `ProbeReport`, `Finding`, `Severity`.
+`ResolverSettingsError`, `system_servers`, `ask_directly`, `DirectReply`, `ProbeReport`, `Finding`, `Severity`.
 """
 
+from danelaw.resolver.direct import DirectReply, ask_directly
 from danelaw.resolver.driver import Resolver
 from danelaw.resolver.probe import Finding, ProbeReport, Severity
 from danelaw.resolver.settings import (
@@ -35,6 +36,7 @@ from danelaw.resolver.settings import (
 
 __all__ = [
     "CacheLimits",
+    "DirectReply",
     "Finding",
     "LoadLimits",
     "ProbeReport",
@@ -44,5 +46,6 @@ __all__ = [
     "ResolverSettingsError",
     "ResolverTimeouts",
     "Severity",
+    "ask_directly",
     "system_servers",
 ]

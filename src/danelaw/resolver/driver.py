@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -107,11 +108,25 @@ class Resolver:
         """Ask every upstream what a good one must be able to answer; see `danelaw.resolver.probe`."""
         return await Examination(self.settings, self._fetcher, self._clock()).run()
 
-    async def keep_probing(self, interval: float, report: Callable[[ProbeReport], None]) -> None:
-        """Probe now and every `interval` seconds until cancelled, and hand over each report."""
+    async def keep_probing(
+        self,
+        interval: float,
+        report: Callable[[ProbeReport], None],
+        *,
+        unfit_interval: float | None = None,
+        again: asyncio.Event | None = None,
+    ) -> None:
+        """Probe now and every `interval` seconds until cancelled, and hand over each report. While no upstream is fit,
+        the next probe comes after `unfit_interval`; when `again` is set, at once.
+        """
+        again = again or asyncio.Event()
         while True:
-            report(await self.probe())
-            await asyncio.sleep(interval)
+            again.clear()
+            found = await self.probe()
+            report(found)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval if found.usable else unfit_interval or interval):
+                    await again.wait()
 
     async def close(self) -> None:
         """End everything in flight; who waits for it is answered with a failure."""

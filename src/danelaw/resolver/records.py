@@ -33,9 +33,23 @@ def expanded(answer: Answer) -> tuple[dns.rrset.RRset, ...]:
         cname = found.get((alias, dns.rdatatype.CNAME))
         if cname is not None:
             rrsets.append(cname)
-    if answer.rrset is not None:
+    if answer.question.rdtype == dns.rdatatype.ANY:
+        rrsets += _all_at_the_end(answer)
+    elif answer.rrset is not None:
         rrsets.append(answer.rrset)
     return tuple(rrsets)
+
+
+def _all_at_the_end(answer: Answer) -> list[dns.rrset.RRset]:
+    """The RRsets that answer a question for ANY, signatures left out; `Answer` keeps only the first."""
+    for wire in answer.evidence[:_MAX_MESSAGES] if answer.rrset is not None else ():
+        try:
+            message = dns.message.from_wire(wire)
+        except (dns.exception.DNSException, ValueError):
+            continue
+        if [(asked.name, asked.rdtype) for asked in message.question] == [(answer.question.name, dns.rdatatype.ANY)]:
+            return [r for r in message.answer if r.name == answer.canonical_name and r.rdtype != dns.rdatatype.RRSIG]
+    return []
 
 
 def record_lines(rrsets: Iterable[dns.rrset.RRset]) -> list[str]:

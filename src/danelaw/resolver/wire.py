@@ -41,13 +41,16 @@ class Query:
     wire: bytes
 
     @classmethod
-    def build(cls, question: Question, ident: int, *, payload: int, checking_disabled: bool) -> Query:
-        """A recursive query with EDNS (RFC 6891 §6.1.2) and DO (RFC 3225 §3), class IN.
+    def build(
+        cls, question: Question, ident: int, *, payload: int, checking_disabled: bool, recursive: bool = True
+    ) -> Query:
+        """A query with EDNS (RFC 6891 §6.1.2) and DO (RFC 3225 §3), class IN.
 
         With `checking_disabled` CD is set and the answer comes unfiltered (RFC 4035 §4.9.2); without it
-        AD is set, which asks for the upstream's verdict (RFC 6840 §5.7).
+        AD is set, which asks for the upstream's verdict (RFC 6840 §5.7). `recursive` sets RD; authoritative servers are
+        asked without it.
         """
-        flags = _RD | (_CD if checking_disabled else _AD)
+        flags = (_RD if recursive else 0) | (_CD if checking_disabled else _AD)
         section = question.name.to_wire() or b""
         section += struct.pack("!HH", question.rdtype, _CLASS_IN)
         header = _HEADER.pack(ident, flags, 1, 0, 0, 1)

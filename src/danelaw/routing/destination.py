@@ -12,8 +12,8 @@ from danelaw.routing.gather import gather
 from danelaw.routing.mx import MXResult, literal_host, lookup_mx
 from danelaw.routing.next_hop import NextHop
 
-MAX_HOSTS = 20
-"""MX hosts looked at per next hop; more would let one zone make us ask hundreds of questions."""
+MAX_HOSTS = 64
+"""MX hosts looked at per next hop: more than any real domain has, and still a bound on what one zone makes us ask."""
 
 
 @dataclass(frozen=True, slots=True)

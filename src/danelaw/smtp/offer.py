@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from danelaw.smtp.reply import Reply
 from danelaw.smtp.settings import ServerSettings
 
 NOTHING: frozenset[str] = frozenset()
@@ -50,3 +51,9 @@ def ehlo_wire(settings: ServerSettings, *, tls: bool) -> bytes:
     return b"".join(
         f"250{'-' if index < len(lines) - 1 else ' '}{line}\r\n".encode() for index, line in enumerate(lines)
     )
+
+
+@lru_cache(maxsize=64)
+def greeting_wire(settings: ServerSettings) -> bytes:
+    """The usual greeting."""
+    return Reply(220, None, f"{settings.hostname.to_text()} ESMTP {settings.software}").to_wire()

@@ -153,7 +153,9 @@ class ServerConnection(ServerDialogue):
         if self._state is not _STATE_CONNECTED:
             raise LocalProtocolError("the greeting was given already")
         if reply is None:
-            reply = Reply(220, None, f"{self._settings.hostname.to_text()} ESMTP {self._settings.software}")
+            self._out.append(offer.greeting_wire(self._settings))
+            self._state = _STATE_GREETED
+            return
         self._out.append(reply.to_wire())
         self._state = _STATE_GREETED if reply.code == 220 else _STATE_TURNED_AWAY
         if reply.code == 421:

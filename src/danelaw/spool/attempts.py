@@ -164,6 +164,15 @@ def evidence_blob(connection: sqlite3.Connection, digest: bytes) -> bytes | None
     return None if row is None else zlib.decompress(row[0])
 
 
+def failing_hosts(connection: sqlite3.Connection, failures: int, limit: int) -> list[HostRecord]:
+    """Hosts that failed at least so often since they last took mail, the worst first."""
+    rows = connection.execute(
+        "SELECT * FROM host WHERE failing_since IS NOT NULL AND failures >= ? ORDER BY failures DESC LIMIT ?",
+        (failures, limit),
+    )
+    return [HostRecord(*row) for row in rows]
+
+
 def host_record(connection: sqlite3.Connection, name: str) -> HostRecord | None:
     """How a host has been doing, None when it was never tried."""
     row = connection.execute("SELECT * FROM host WHERE name = ?", (name,)).fetchone()

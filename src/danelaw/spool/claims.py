@@ -70,6 +70,13 @@ def late_messages(connection: sqlite3.Connection, after: int, before: int, limit
     return messages
 
 
+def bring_forward(connection: sqlite3.Connection, latest: float, now: float) -> int:
+    """Make due `now` what is due after `latest`, inside the caller's transaction; returns how many recipients."""
+    return connection.execute(
+        "UPDATE recipient SET due = ?1 WHERE state < ?3 AND due > ?2", (now, latest, _HELD)
+    ).rowcount
+
+
 def requeue_claimed(connection: sqlite3.Connection) -> int:
     """After a crash: every claim of the process that died becomes due again. Returns how many deliveries that may
     repeat; what was on the wire then was perhaps delivered.

@@ -111,6 +111,14 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def make_directory(directory: Path) -> None:
+    """Make a directory with all above it that are missing, each name durable. Raises `OSError`."""
+    missing = [one for one in (directory, *directory.parents) if not one.exists()]
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in missing:
+        sync_directory(made.parent)
+
+
 def sync_directory(directory: Path) -> None:
     """Flush a directory, so that names made or renamed in it survive a crash."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from danelaw.queue import QueuedMessage, QueueIds, RoutingKey, Settlement, floor_id
-from danelaw.spool import bodies, claims, database, retention
+from danelaw.spool import bodies, claims, database, logsize, retention
 from danelaw.spool.ballast import Ballast
 from danelaw.spool.batch import Observer, Stored
 from danelaw.spool.bodies import BodyWriter
@@ -79,7 +79,7 @@ class Spool:
         """
         home = database.shard_directory(Path(directory), shard)
         try:
-            (home / "bodies").mkdir(mode=0o700, parents=True, exist_ok=True)
+            database.make_directory(home / "bodies")
             lock = database.lock_shard(home)
         except OSError as error:
             raise SpoolError(
@@ -100,8 +100,11 @@ class Spool:
         connection = database.open_writer(self.directory / database.DATABASE_NAME)
         connection.execute("INSERT OR IGNORE INTO setting VALUES ('salt', ?)", (secrets.token_bytes(16),))
         salt = connection.execute("SELECT value FROM setting WHERE name = 'salt'").fetchone()[0]
-        for directory in (self.directory, self.directory.parent):
-            database.sync_directory(directory)
+        # Names too: of the database, the shard and the spool, which a start that was killed may have made.
+        for directory in (self.directory, *self.directory.parents[:2]):
+            with contextlib.suppress(PermissionError):  # what lies above the spool may be closed to us
+                database.sync_directory(directory)
+        logsize.prime(self.directory / f"{database.DATABASE_NAME}-wal", self.settings.reserve // 8)
         return BatchWriter(connection, Redaction(self.settings.redact_addresses, salt))
 
     def _recover(self) -> None:
@@ -255,6 +258,13 @@ class Spool:
         except sqlite3.Error as error:
             raise unreadable(error) from error
         return None if row is None else bytes(row[0])
+
+    def bring_forward(self, latest: float, now: float) -> int:
+        """Make due `now` whatever is due after `latest`, claimed or not: a clock that ran ahead wrote that. Returns how
+        many recipients. Raises `SpoolError`.
+        """
+        with self._commits.exclusive() as writer:
+            return claims.bring_forward(writer.connection, latest, now)
 
     def queues(self) -> list[QueueRow]:
         """Every queue with something waiting or suspended: for `Scheduler.restore` at start. Raises `SpoolError`."""

@@ -80,7 +80,7 @@ class OverrideStore:
         return removed
 
     def _look(self, now: float) -> None:
-        if self._database is None or now < self._next_look:
+        if self._database is None or self._next_look - _LOOK_EVERY_SECONDS <= now < self._next_look:
             return
         self._next_look = now + _LOOK_EVERY_SECONDS
         if self._database.changed_elsewhere():

@@ -197,6 +197,7 @@ def _state(domain: Domain, decision: STSDecision, discovery: STSDiscovery, now: 
         id=cached.id if cached is not None else "",
         expires=cached.expires if cached is not None else float("inf"),
         error=decision.error,
+        unknown=cached is None and (failed or decision.error == "sts-policy-fetch-error"),
         wait=decision.wait,
         fresh_until=min([now + (_FAILED_LOOK_SECONDS if failed else _LOOK_SECONDS), *ends]),
     )

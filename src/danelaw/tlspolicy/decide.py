@@ -68,6 +68,10 @@ def _require_tls(facts: Published, override: Override | None, wanted: Requiremen
         return refuse(wanted, RefusalKind.DEMAND, "an address has no name to verify", _SENDER)
     if wanted.tls is TLSUse.NEVER and override is not None:
         return refuse(wanted, RefusalKind.DEMAND, f"{owner_of(override)} switches TLS off", _SENDER)
+    if not facts.authentic and facts.sts_unknown is not None:
+        # Not an unmet demand but a failed look-up: the message waits, and is not returned for it (FIELD rule 10).
+        reason = f"the MX of {facts.domain} is not signed, and whether an MTA-STS policy covers it is not known"
+        return refuse(wanted, RefusalKind.LOOKUP, f"{reason}: {facts.sts_unknown}", _SENDER)
     if not facts.authentic:
         reason = f"the MX of {facts.domain} is neither signed nor covered by an enforced MTA-STS policy"
         return refuse(wanted, RefusalKind.DEMAND, reason, _SENDER)

@@ -46,8 +46,9 @@ class Published:
     `tlsa`, `base` (TLSA base domain) and `records` come from `dane.lookup_host`; `names` are the reference
     identifiers of RFC 7672 §3.2.2. `pkix_names` are what `verify` may accept: the next-hop domain, its secure
     expansion, and the host name when an attacker could not have chosen it. `unreachable` says in words why there
-    is no address to connect to; `tlsa_error` why it is unknown what the host publishes; `wait` why the STS state
-    forbids to go on. `reports` are failures of discovery for TLS reports.
+    is no address to connect to; `tlsa_error` why it is unknown what the host publishes, `sts_unknown` why
+    it is unknown whether there is an MTA-STS policy; `wait` why that forbids to go on. `reports` are failures of
+    discovery for TLS reports.
     """
 
     host: Domain
@@ -61,6 +62,7 @@ class Published:
     sts: STSPublished = STSPublished.NONE
     unreachable: str | None = None
     tlsa_error: str | None = None
+    sts_unknown: str | None = None
     wait: str | None = None
     reports: tuple[TLSRPTResult, ...] = ()
 
@@ -90,6 +92,7 @@ def published(destination: Destination, host: HostRecords, sts: STSState) -> Pub
         sts=sts_published,
         unreachable=unreachable,
         tlsa_error=tlsa_error,
+        sts_unknown=sts.note if sts.unknown and sts.policy is None else None,
         wait=sts.note if sts.wait and sts.policy is None else None,
         reports=_reports(host, sts),
     )

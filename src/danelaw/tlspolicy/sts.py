@@ -16,8 +16,9 @@ class STSState:
 
     `from_cache` says that this look relied on memory; `note` says in words how it was found; `id` is the
     policy's id. `error` is an RFC 8460 §4.3.2.1 result type when discovery or fetching failed and no policy is
-    known (mail then goes opportunistically, and the failure is counted). `wait` asks to defer (setting for a
-    failed TXT look-up without a cached policy).
+    known (mail then goes opportunistically, and the failure is counted). `unknown` says that DNS or the network
+    hid whether there is a policy, and none is remembered. `wait` asks to defer (setting for a failed TXT look-up
+    without a cached policy).
     """
 
     domain: Domain | None = None
@@ -27,6 +28,7 @@ class STSState:
     id: str = ""
     expires: float = float("inf")
     error: str | None = None
+    unknown: bool = False
     wait: bool = False
     fresh_until: float = float("inf")
 

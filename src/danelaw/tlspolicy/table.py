@@ -43,6 +43,10 @@ class Row:
     requirement: Requirement
 
 
+_TLSA_FAILED = "TLSA look-up failed"
+_TXT_FAILED = "TXT look-up failed"
+
+
 def cases() -> Iterator[Published]:
     """Everything the destination can publish about one host, as far as it makes a difference."""
     for secure_mx in (True, False):
@@ -50,8 +54,13 @@ def cases() -> Iterator[Published]:
             for sts in STSPublished:
                 yield case(secure_mx=secure_mx, tlsa=tlsa, sts=sts)
     for secure_mx in (True, False):
-        yield case(secure_mx=secure_mx, tlsa_error="TLSA look-up failed")
-    yield case(secure_mx=False, wait="TXT look-up failed, and on_txt_error is wait")
+        yield case(secure_mx=secure_mx, tlsa_error=_TLSA_FAILED)
+    yield case(secure_mx=False, tlsa_error=_TLSA_FAILED, sts=STSPublished.ENFORCE_LISTED)
+    for tlsa in (TLSAState.USABLE, TLSAState.UNUSABLE, TLSAState.ABSENT):
+        yield case(secure_mx=False, tlsa=tlsa, sts_unknown=_TXT_FAILED)
+    for secure_mx in (True, False):
+        for tlsa in (TLSAState.USABLE, TLSAState.UNUSABLE, TLSAState.ABSENT):
+            yield case(secure_mx=secure_mx, tlsa=tlsa, sts_unknown=_TXT_FAILED, wait=_TXT_FAILED)
     yield case(secure_mx=True, unreachable="address look-up failed")
     yield Published(host=Domain("[192.0.2.1]"), domain=None, secure_mx=True)
 
@@ -62,6 +71,7 @@ def case(
     tlsa: TLSAState = TLSAState.ABSENT,
     sts: STSPublished = STSPublished.NONE,
     tlsa_error: str | None = None,
+    sts_unknown: str | None = None,
     wait: str | None = None,
     unreachable: str | None = None,
 ) -> Published:
@@ -79,6 +89,7 @@ def case(
         sts=sts,
         unreachable=unreachable,
         tlsa_error=tlsa_error,
+        sts_unknown=sts_unknown,
         wait=wait,
     )
 
@@ -132,9 +143,12 @@ def published_words(facts: Published) -> tuple[str, str, str]:
         return "any", "address look-up failed", "any"
     mx = "signed" if facts.secure_mx else "unsigned"
     if facts.tlsa_error is not None:
-        return mx, "look-up failed", "any"
+        any_other = "any" if facts.secure_mx else "any other"
+        return mx, "look-up failed", facts.sts.value if facts.sts.enforced else any_other
     tlsa = {TLSAState.USABLE: "usable", TLSAState.UNUSABLE: "none usable", TLSAState.ABSENT: "none"}[facts.tlsa]
-    return mx, tlsa, "TXT failed, setting wait" if facts.wait is not None else facts.sts.value
+    if facts.wait is not None:
+        return mx, tlsa, "TXT failed, setting wait"
+    return mx, tlsa, "not known" if facts.sts_unknown is not None else facts.sts.value
 
 
 _INTRODUCTION = """\
@@ -148,7 +162,10 @@ demand → requirement**. Deliveries, `danelaw check` and this page use the same
 How to read it. *MX signed*: the MX answer (or its proved absence) is secure by DNSSEC, or the host is named by
 the administrator (`[relay.example]`). *TLSA*: what secure DNS says at the TLSA base domain; an insecure TLSA
 answer counts as none, a failed one as *look-up failed*. *MTA-STS*: the policy known now, cached or fetched; mode
-`none` is like no policy, and "listed" means that the MX host matches a pattern of the policy.
+`none` is like no policy, and "listed" means that the MX host matches a pattern of the policy. *Not known*: the TXT
+look-up failed or the policy host cannot be reached, and nothing is remembered. RFC 8461 has no such state, so it is
+like no policy, unless the setting `on_txt_error = "wait"` says otherwise; only REQUIRETLS mail, which would be returned
+for want of a policy, waits.
 
 A cell says what must hold, then `→` what protects a message that is sent under it:
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from danelaw.lab.catalogue.base import NO_TLSA, encrypted, waits
-from danelaw.lab.scenario import Algorithm, Denial, Fault, FaultKind, Host, Scenario, SideZone
+from danelaw.lab.scenario import Algorithm, Authority, Denial, Fault, FaultKind, Host, Scenario, SideZone
 
 _TLSA = "_25._tcp.mx"
 
@@ -140,6 +140,13 @@ _TRANSPORT: tuple[Scenario, ...] = (
         domain="tlsa-no-udp.lab",
         why="server's key is the one in signed DNS, fetched by TCP",
         faults=(Fault(kind=FaultKind.DROP_UDP, name=_TLSA, types=("TLSA",)),),
+        rules=("dns-transport",),
+        defects=("tlsa-dropped",),
+    ),
+    Scenario(
+        domain="tlsa-dropped-by-one.lab",
+        publishes="TLSA, 1 of 3 DNS drops it",
+        authorities=(Authority(name="ns1"), Authority(name="ns2"), Authority(name="ns3", drops=("TLSA",))),
         rules=("dns-transport",),
         defects=("tlsa-dropped",),
     ),

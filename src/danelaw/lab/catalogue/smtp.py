@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from danelaw.lab.catalogue.base import OLD_KEY, clear, encrypted, sts, waits
-from danelaw.lab.scenario import STS, Behaviour, Certificate, Host, Issuer, Scenario, StartTLS
+from danelaw.lab.scenario import STS, Behaviour, Certificate, Fault, FaultKind, Host, Issuer, Scenario, StartTLS
 
 
 def _talks(behaviour: Behaviour, tlsa: bool = True) -> tuple[Host, ...]:
@@ -156,6 +156,18 @@ _DEMANDS: tuple[Scenario, ...] = (
         why="the sender's demand is met by a signed MX and a public CA (RFC 8689 §4.2.1)",
         demand="requiretls",
         hosts=_talks(_REQUIRETLS, False),
+        rules=("requiretls",),
+    ),
+    waits(
+        "requiretls-txt-servfail.lab",
+        "whether a policy covers the unsigned MX cannot be looked up",
+        publishes="MTA-STS, TXT fails",
+        level="encrypted",
+        demand="requiretls",
+        signed=False,
+        hosts=_talks(_REQUIRETLS, False),
+        sts=STS(),
+        faults=(Fault(kind=FaultKind.SERVFAIL, name="_mta-sts", types=("TXT",)),),
         rules=("requiretls",),
     ),
     waits(

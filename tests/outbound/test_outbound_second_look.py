@@ -81,6 +81,7 @@ def delivered_by(world: World) -> Outcome:
         spool=cast(Any, None),
         log=Log.in_memory()[0],
         metrics=Metrics(),
+        answers=cast(Any, None),
         clock=lambda: NOW,
     )
     return asyncio.run(courier.deliver(Work(KEY, message(KEY), None, NOW + 1000, NOW, False)))

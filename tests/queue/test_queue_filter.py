@@ -171,7 +171,7 @@ def test_sql_and_python_agree(
     row = connection.execute(
         f"SELECT {condition} FROM (SELECT ? AS id, ? AS received_at, ? AS reverse_path, ? AS size, ? AS client_address,"
         " ? AS client_helo, ? AS message_id) m, (SELECT ? AS forward_path, ? AS state, ? AS tries, ? AS reason,"
-        " ? AS reply) r, (SELECT ? AS next_hop, ? AS demand, ? AS tenant) q",
+        " ? AS reply) r, (SELECT ? AS next_hop, ? AS demand, ? AS tenant, '' AS site) q",
         (
             *parameters, message.id, message.received_at, message.reverse_path, message.size, message.client_address,
             message.client_helo, message.message_id, recipient.forward_path, int(recipient.state), recipient.tries,

@@ -10,6 +10,7 @@ import click
 
 from danelaw.cli.options import ascii_option, config_option, load_config, output, output_options
 from danelaw.cli.output import Symbol
+from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
     from danelaw.config import Config
@@ -39,6 +40,7 @@ def check(file: Path | None, config_file: Path | None, as_json: bool, ascii_only
             raise
         out.json({"ok": False, "problems": [_problem(problem) for problem in error.problems]})
         return 1
+    _check_files(config)
     remarks = remarks_on(config)
     if as_json:
         out.json({"ok": True, "file": str(config.source), "remarks": remarks})
@@ -48,6 +50,17 @@ def check(file: Path | None, config_file: Path | None, as_json: bool, ascii_only
         out.paragraph(f"note: {remark}")
     out.next("danelaw serve" + (f" --config {config.source}" if file or config_file else ""))
     return 0
+
+
+def _check_files(config: Config) -> None:
+    """The data files beside the configuration, each rule held to its examples. Raises `DanelawError`."""
+    from danelaw.config.limiting import bounce_classifier, limit_rules, responses, site_roll, unrecognised
+
+    limit_rules(config.limit, site_roll(config.sites.file), shipped_limits=config.sites.limits)
+    classifier = bounce_classifier(config.bounces.file)
+    wrong = unrecognised(classifier) + responses(config.responses, classifier).failures(classifier)
+    if wrong:
+        raise DanelawError("\n".join(wrong), advice="correct the examples or the order of the rules")
 
 
 def _problem(problem: object) -> dict[str, object]:

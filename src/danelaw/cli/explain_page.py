@@ -57,6 +57,8 @@ def _headline(out: Output, message: dict[str, Any], about: dict[str, Any], now: 
     if about["state"] == "delivered" and last is not None:
         symbol = _WEAK.get(last["protection"], symbol)
         text += f" at {_clock(about['changed_at'] or last['time'])}, protected by: {last['protection']}."
+    elif about.get("limit"):
+        text += f": {about['limit']}; returned to the sender {absolute(message['expires_at'], now)} if not delivered."
     elif about["state"] == "waiting":
         due = _next_try(message, about)
         text += f": next try {moment(due, now) if due else 'soon'}, returned to the sender " \

@@ -22,6 +22,7 @@ COMMANDS: dict[str, Verb] = {
     "doctor": Verb("run", "Examine this machine, its resolver and its network, with a fix for each finding."),
     "explain": Verb("look", "Say what happened to a message and why."),
     "queue": Verb("look", "List, show, hold, release, retry, return or drop waiting messages."),
+    "bounce": Verb("look", "Say what a server's reply means, and what is done about it."),
     "check": Verb("look", "Say how a domain's mail would be protected. Sends nothing."),
     "dns": Verb("look", "Look up a name and say what its signatures prove."),
     "spf": Verb("look", "Say whether a client may use a domain (SPF), term by term."),

@@ -1,5 +1,7 @@
 """`danelaw queue list | show | retry | hold | release | fail | drop | reroute | purge`.
 
+`suspend | resume | suspensions | sites` are in `danelaw.cli.suspending`.
+
 With a running gateway the control socket answers; without one the spool is opened directly: to look, read-only; to
 change something, under the lock that keeps a gateway from starting meanwhile.
 """
@@ -14,6 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
+from danelaw.cli import suspending
 from danelaw.cli.options import ask_gateway, output, output_options, spool_option
 from danelaw.cli.output import Output, Symbol, duration, moment, relative, size
 from danelaw.errors import DanelawError
@@ -42,7 +45,7 @@ def command() -> None:
     """List, show, hold, release, retry, return or drop waiting messages.
 
     FILTER names messages, for example:  to:*@example.org state:waiting age>2h not reason:"greylisted".
-    Fields: to from host tenant demand client message-id reason state id age size tries; and, or, not, parentheses.
+    Fields: to from host site tenant demand client message-id reason state id age size tries; and, or, not, parentheses.
     """
 
 
@@ -126,7 +129,12 @@ def _cells(row: dict[str, Any], now: float) -> list[str]:
     recipients = row["recipients"]
     more = f" +{len(recipients) - 1}" if len(recipients) > 1 else ""
     first = next((r for r in recipients if r["state"] == row["state"]), recipients[0])
-    why = first["reason"] or first["reply"] or ("not tried yet" if row["state"] == "waiting" else "")
+    why = (
+        first.get("limit")
+        or first["reason"]
+        or first["reply"]
+        or ("not tried yet" if row["state"] == "waiting" else "")
+    )
     if row["next_try"] is not None and first["tries"]:
         why += f"; next try {relative(max(row['next_try'], now), now)}"
     return [row["id"], duration(row["age"]), row["state"], row["from"] or "<>", first["to"] + more, why]
@@ -147,7 +155,8 @@ def show(message: str, spool: Path | None, config_file: Path | None, as_json: bo
     for recipient in found["recipients"]:
         due = f"; next try {moment(recipient['next_try'], now)}" if recipient["next_try"] else ""
         said = recipient["reason"] or recipient["reply"] or "nothing yet"
-        out.paragraph(f"{recipient['to']}: {recipient['state']} via {recipient['host']}, {said}{due}")
+        limit = f"; waits for {recipient['limit']}" if recipient.get("limit") else ""
+        out.paragraph(f"{recipient['to']}: {recipient['state']} via {recipient['host']}, {said}{due}{limit}")
     for queue in found["queues"]:
         if queue["asleep_until"]:
             out.paragraph(f"queue {queue['key']} sleeps until {moment(queue['asleep_until'], now)}: {queue['reason']}")
@@ -257,6 +266,10 @@ def purge(
         out.next(f"danelaw queue list 'to:{address} or from:{address}'")
     else:
         out.next("danelaw queue list --finished")
+
+
+for _command in (suspending.suspend, suspending.resume, suspending.suspensions, suspending.sites):
+    command.add_command(_command)
 
 
 def _who() -> str:

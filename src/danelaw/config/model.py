@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from danelaw.address import SocketAddress
+from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
 from danelaw.config.section import Section
@@ -55,6 +56,15 @@ class Config(Section):
         examples=[[{"destination": "partner.example", "tls": "verify"}]],
     )
     delivery: Delivery = Field(default=Delivery(), description="How mail is sent on.")
+    limit: tuple[Limit, ...] = Field(
+        default=(),
+        description="Limits on outbound mail. Everything one matches is counted together, or apart by `per`; all that "
+        "match must be kept, and a message waits until they can be.",
+        examples=[[{"name": "careful", "site": ["google"], "rate": "100/min"}]],
+    )
+    sites: SiteRoll = Field(default=SiteRoll(), description="MX sites: the large providers by name.")
+    bounces: Bounces = Field(default=Bounces(), description="What the replies of other servers mean.")
+    responses: Replying = Field(default=Replying(), description="What is done by itself about such replies.")
     queue: Queue = Field(default=Queue(), description="Retries and notices.")
     tls: TLS = Field(default=TLS(), description="TLS towards other servers.")
     mta_sts: MTASTS = Field(default=MTASTS(), description="MTA-STS.")
@@ -94,11 +104,23 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _limits_can_be_shared(self) -> Config:
+        workers = self.server.worker_count
+        for limit in self.limit:
+            if limit.connections is not None and limit.connections < workers:
+                raise ValueError(
+                    f'[[limit]] "{limit.name}" allows {limit.connections} connections at once, and {workers} workers '
+                    f"share them; set [server] workers to {limit.connections} or lower"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _nothing_twice(self) -> Config:
         for key, values in (
             ("[[listen]] address", [str(item.address) for item in self.listen]),
             ("[[domain]] name", [item.name for item in self.domain]),
             ("[[route]] domain", [item.domain for item in self.route]),
+            ("[[limit]] name", [item.name for item in self.limit]),
             ("[[override]] destination", [item.destination for item in self.override]),
         ):
             twice = sorted({value for value in values if values.count(value) > 1})

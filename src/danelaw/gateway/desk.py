@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
+from danelaw.gateway import limiting
 from danelaw.gateway.control import ControlServer, Operation
 from danelaw.gateway.line import Line, LineError
 from danelaw.gateway.operations import reading_operations
@@ -159,8 +160,26 @@ class Desk:
             "gateway.health": self._health,
             "gateway.reload": self._reload,
         }
-        found |= reading_operations(self._config.spool.directory)
+        found |= reading_operations(self._config.spool.directory, time.time, self._limits)
+        found |= {f"queue.{name}": self._suspending(name) for name in limiting.SUSPENDING}
         return found | {f"queue.{name}": self._acting(name) for name in queue_operations.CHANGING}
+
+    async def _limits(self) -> list[list[str]]:
+        await self._look()
+        answers = await asyncio.gather(*(self._ask(name, "limits") for name in self._names()))
+        return [row for answer in answers for row in answer or ()]
+
+    def _suspending(self, name: str) -> Operation:
+        async def act(arguments: Mapping[str, Any], caller: str) -> dict[str, Any]:
+            """By every worker: a suspension holds for the whole gateway."""
+            await self._look()
+            request = {"name": name, "arguments": dict(arguments), "caller": caller}
+            results = [await self._line.ask(worker, "suspending", request) for worker in self._names()]
+            if not results:
+                raise DanelawError("no worker runs at the moment", advice="try again in a moment")
+            return limiting.together(name, results)
+
+        return act
 
     async def _status(self, _: Mapping[str, Any], __: str) -> dict[str, Any]:
         await self._look()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
+from danelaw.gateway import limiting
 from danelaw.gateway.health import findings
 from danelaw.outbound.explanation import explained
 from danelaw.spool import operations as queue_operations
@@ -42,24 +42,33 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
         return act
 
     found: dict[str, Operation] = {"gateway.status": status, "gateway.health": health, "gateway.reload": reload}
-    found |= reading_operations(gateway.config.spool.directory, gateway.clock)
+    found |= limiting.operations(gateway)
+
+    async def waiting() -> list[list[str]]:
+        return limiting.reasons(gateway)
+
+    found |= reading_operations(gateway.config.spool.directory, gateway.clock, waiting)
     return found | {f"queue.{name}": acting(name) for name in queue_operations.CHANGING}
 
 
-def reading_operations(directory: Path, clock: Callable[[], float] = time.time) -> dict[str, Operation]:
+def reading_operations(
+    directory: Path, clock: Callable[[], float], waiting: Callable[[], Awaitable[list[list[str]]]]
+) -> dict[str, Operation]:
     """What only reads the spool, all shards of it. In a thread, through connections of its own: searching a long
-    history must not hold mail up. `clock` gives POSIX seconds.
+    history must not hold mail up. `clock` gives POSIX seconds, `waiting` the queues that limits keep waiting.
     """
 
     def looking(name: str) -> Operation:
         async def look(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
-            return await asyncio.to_thread(shards.look, directory, name, arguments, clock())
+            found = await asyncio.to_thread(shards.look, directory, name, arguments, clock())
+            return limiting.with_reasons(found, await waiting())
 
         return look
 
     async def explain(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
         what, with_proofs = str(arguments.get("what", "")), bool(arguments.get("proofs"))
-        return await asyncio.to_thread(explained, directory, what, clock(), with_proofs=with_proofs)
+        found = await asyncio.to_thread(explained, directory, what, clock(), with_proofs=with_proofs)
+        return limiting.with_reasons(found, await waiting())
 
     return {"explain": explain} | {f"queue.{name}": looking(name) for name in queue_operations.READING}
 

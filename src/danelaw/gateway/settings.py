@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dns.name
 
+from danelaw.config.limiting import bounce_classifier, limit_rules, responses, site_roll
 from danelaw.dnssec import NegativeTrustAnchor, TrustAnchors
 from danelaw.errors import DanelawError
+from danelaw.outbound.answers import Answers
 from danelaw.outbound.transmission import Patience
 from danelaw.queue import RetrySchedule
+from danelaw.queue.gate import Gate
+from danelaw.queue.limits import Limits
 from danelaw.resolver import CacheLimits, ResolverMode, ResolverSettings, ResolverTimeouts, system_servers
 from danelaw.spool import SpoolSettings
 
 if TYPE_CHECKING:
     from danelaw.config import Config
+    from danelaw.telemetry import Log, Metrics
 
 RESERVED_DESCRIPTORS = 256
 """For databases, bodies, name servers, policies, logs and operators."""
@@ -64,6 +71,30 @@ def retry_schedule(config: Config) -> RetrySchedule:
         section.retry_factor,
         lifetime=section.lifetime.total_seconds(),
         delay_notice=section.warn_after.total_seconds() if section.warn_after else 0.0,
+    )
+
+
+def gate(config: Config, clock: Callable[[], float], parts: int = 1) -> Gate:
+    """`[[limit]]` and the limits of sites, or the share of one of so many `parts` that keep them apart from each other.
+
+    Raises `DanelawError` when a file of sites cannot be used.
+    """
+    sites = site_roll(config.sites.file)
+    rules = limit_rules(config.limit, sites, shipped_limits=config.sites.limits)
+    if parts > 1:
+        rules = tuple(rule.shared(parts) for rule in rules)
+    return Gate(Limits(rules), time.monotonic, clock, sites.of_host)
+
+
+def answers(config: Config, log: Log, metrics: Metrics) -> Answers:
+    """`[bounces]` and `[responses]`. Raises `DanelawError` when one of their files cannot be used."""
+    classifier = bounce_classifier(config.bounces.file)
+    return Answers(
+        log=log,
+        metrics=metrics,
+        classifier=classifier,
+        responses=responses(config.responses, classifier),
+        site_of=site_roll(config.sites.file).of_host,
     )
 
 

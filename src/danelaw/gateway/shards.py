@@ -16,7 +16,7 @@ from danelaw.outbound.pool import Pool
 from danelaw.queue import Filter, id_to_text
 from danelaw.queue.pages import SchedulerSettings
 from danelaw.queue.scheduler import Scheduler
-from danelaw.spool import Spool
+from danelaw.spool import Spool, database
 from danelaw.spool.acts import Act, perform
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ class Workshop:
             )  # fmt: skip
         spool.observe(self.observe)
         slots, at_once = self.share(1)
-        scheduler = Scheduler(SchedulerSettings(slots=slots, destination_concurrency=at_once, backoff=self.schedule))
+        gate = settings.gate(self.config, self.clock, self._parts())
+        scheduler = Scheduler(
+            SchedulerSettings(slots=slots, destination_concurrency=at_once, backoff=self.schedule), gate
+        )
         delivery = self.config.delivery
         courier = Courier(
             surveyor=self.surveyor,
@@ -92,6 +95,8 @@ class Workshop:
             families=delivery.families,
             own_names=frozenset({str(self.config.hostname)}),
             clock=self.clock,
+            gate=gate,
+            answers=settings.answers(self.config, self.log, self.metrics),
         )
         notices = Notices(
             str(self.config.hostname),
@@ -107,6 +112,11 @@ class Workshop:
         if self.place is not None:
             engine.watch(self.place.in_hand, self.place.seat.hold)
         return Shard(number, spool, engine, held)
+
+    def _parts(self) -> int:
+        """Among how many shards `[[limit]]` is divided: each keeps its part, and so all together keep the whole."""
+        workers = 1 if self.place is None else self.place.workers
+        return max(workers, len(database.shards(self.config.spool.directory)))
 
     def share(self, shards: int) -> tuple[int, int]:
         """Slots, and deliveries to one destination, of each of so many busy shards in this process."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
+from danelaw.gateway import limiting
 from danelaw.gateway.gateway import Gateway
 from danelaw.gateway.health import findings
 from danelaw.gateway.line import Line
@@ -50,6 +51,10 @@ class WorkerProcess:
             "metrics": lambda sender, args: snapshot(self._gateway.metrics),
             "act": self._act,
             "health": self._health,
+            "limits": lambda sender, args: limiting.reasons(self._gateway),
+            "suspending": lambda sender, args: limiting.perform(
+                self._gateway, str(args["name"]), args["arguments"], str(args["caller"])
+            ),
         }
         self._line = await Line.open(self._end, handlers, self._orphaned)
         try:

@@ -11,6 +11,7 @@ from danelaw.smtp import Reply
 from danelaw.telemetry import Columns, Kind
 
 if TYPE_CHECKING:
+    from danelaw.outbound.answers import Meaning
     from danelaw.outbound.courier import Courier
     from danelaw.outbound.destination import HostPlan, Survey
     from danelaw.outbound.pool import OpenConnection
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # A member looked up on its Enum class costs eight times a global in Python 3.11, and these are on the hot path.
 _DELIVERED = RecipientState.DELIVERED
 _FAILED = RecipientState.FAILED
+_HELD = RecipientState.HELD
 _QUEUED = RecipientState.QUEUED
 _RELAYED = RecipientState.RELAYED
 _DELIVERED_COLUMNS = Columns(
@@ -38,7 +40,7 @@ _DELIVERED_COLUMNS = Columns(
 class Account:
     """The account of one delivery. `open` are the recipients without an end, by number; `outcome` is what it fills."""
 
-    __slots__ = ("_courier", "_last_reply", "_started", "_survey", "_work", "open", "outcome")
+    __slots__ = ("_courier", "_last_meaning", "_last_reply", "_started", "_survey", "_work", "open", "outcome")
 
     def __init__(self, courier: Courier, work: Work, survey: Survey, started: float, outcome: Outcome) -> None:
         self._courier = courier
@@ -46,6 +48,7 @@ class Account:
         self._survey = survey
         self._started = started
         self._last_reply: tuple[Reply | None, str] = (None, "")
+        self._last_meaning: tuple[Reply, Meaning] | None = None
         self.outcome = outcome
         self.open: dict[int, QueuedRecipient] = {item.number: item for item in work.message.recipients}
 
@@ -87,7 +90,7 @@ class Account:
             word = "delivered"
         else:
             ends = self.outcome.recipients
-            word = "waiting" if any(ends[one.number].state is _QUEUED for one in recipients) else "returned"
+            word = "waiting" if any(ends[one.number].state in (_QUEUED, _HELD) for one in recipients) else "returned"
         self._attempt(
             plan,
             opened.handshake.address,
@@ -142,13 +145,41 @@ class Account:
             # Another host of the destination may offer what the message needs: `Tour` decides when all were asked.
             words = f"{host} cannot take it: {reply.text}"
             self._keep(RecipientOutcome(number, _QUEUED, _status(reply, "4.0.0"), "", words, host))
-        elif reply.is_permanent:
-            words = f"{host} refused it: {reply}"
-            self._end(RecipientOutcome(number, _FAILED, _status(reply, "5.0.0"), str(reply), words, host))
-            self._log_return(recipient, host, words, judgement)
         else:
-            words = f"{host} asks to try again later: {reply}"
-            self._keep(RecipientOutcome(number, _QUEUED, _status(reply, "4.0.0"), str(reply), words, host))
+            self._refused_by_reply(host, recipient, reply, judgement)
+
+    def _refused_by_reply(self, host: str, recipient: QueuedRecipient, reply: Reply, judgement: Judgement) -> None:
+        """The reply's bounce class decides whether it is tried again, when, and what the sender reads."""
+        meaning = self._meaning_of(reply, host)
+        one, number, said = meaning.bounce_class, recipient.number, str(reply)
+        if meaning.hold:
+            words = f"held for the postmaster; {host} refused it: {reply}"
+            self._end(RecipientOutcome(number, _HELD, _status(reply, "4.0.0"), said, words, host))
+            self._courier.log.event(
+                "held",
+                id=self._work.message.id_text,
+                to=recipient.forward_path,
+                host=host,
+                bounce=one.name,
+                reason=said,
+            )
+        elif meaning.again:
+            words = f"{host} {'refused it' if reply.is_permanent else 'asks to try again later'}: {reply}"
+            status = _status(reply, "4.0.0")
+            self._keep(RecipientOutcome(number, _QUEUED, status, said, words, host, one.notice, one.advice, one.wait))
+        else:
+            words = f"{host} refused it: {reply}"
+            status = _status(reply, "5.0.0")
+            self._end(RecipientOutcome(number, _FAILED, status, said, words, host, one.notice, one.advice))
+            self._log_return(recipient, host, words, judgement, one.name)
+
+    def _meaning_of(self, reply: Reply, host: str) -> Meaning:
+        """One reply to all recipients of a message is one complaint; each recipient is counted all the same."""
+        if self._last_meaning is None or self._last_meaning[0] is not reply:
+            self._last_meaning = reply, self._courier.answers.heard(reply, host, self._work.key)
+        meaning = self._last_meaning[1]
+        self._courier.metrics.bounces.add(meaning.bounce_class.name)
+        return meaning
 
     def _unanswered(self, plan: HostPlan, recipient: QueuedRecipient, sent: Transmission) -> None:
         end = RecipientOutcome(recipient.number, _QUEUED, "4.4.2", "", _lost_words(sent), plan.host.ascii)
@@ -172,12 +203,15 @@ class Account:
             self._last_reply = reply, reply.to_text()
         return self._last_reply[1]
 
-    def _log_return(self, recipient: QueuedRecipient, host: str, reason: str, judgement: Judgement | None) -> None:
+    def _log_return(
+        self, recipient: QueuedRecipient, host: str, reason: str, judgement: Judgement | None, bounce: str = ""
+    ) -> None:
         protection = judgement.protection.value if judgement is not None else "nothing sent"
         self._courier.metrics.outbound_recipients.add("returned", protection)
         self._courier.log.event(
-            "returned", id=self._work.message.id_text, to=recipient.forward_path, host=host or None, reason=reason
-        )
+            "returned", id=self._work.message.id_text, to=recipient.forward_path, host=host or None,
+            bounce=bounce or None, reason=reason,
+        )  # fmt: skip
 
     # one try
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from danelaw.outbound.answers import Answers
+from danelaw.outbound.checkpoint import Checkpoint
 from danelaw.outbound.delivery import Tour
 from danelaw.outbound.express import LARGEST_BODY, Express
 from danelaw.outbound.opening import Door
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from danelaw.outbound.destination import Survey, Surveyor
     from danelaw.pkix import Roots
     from danelaw.queue import RoutingKey
+    from danelaw.queue.gate import Gate
     from danelaw.spool import Spool
     from danelaw.telemetry import Log, Metrics
 
@@ -58,6 +61,12 @@ class Courier:
     shuffle: Callable[[list[object]], None] = random.shuffle
     ledger: EvidenceLedger = field(default_factory=EvidenceLedger)
     reach: Reachability = field(default_factory=Reachability)
+    gate: Gate | None = None
+    answers: Answers
+    checkpoint: Checkpoint = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.checkpoint = Checkpoint(self.gate, self.pool, self.door)
 
     async def deliver(self, work: Work, outcome: Outcome | None = None) -> Outcome:
         """Try every host until each recipient has an end. Network and policy failures are part of the outcome.

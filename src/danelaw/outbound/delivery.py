@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danelaw.outbound.account import Account
+from danelaw.outbound.checkpoint import LimitReached
 from danelaw.outbound.opening import HostUnusable, close, open_connection
 from danelaw.outbound.outcome import Outcome
 from danelaw.outbound.pool import OpenConnection
@@ -68,7 +69,12 @@ class Tour:
         while still_open and self._next < len(self._plans):
             plan = self._plans[self._next]
             self._next += 1
-            await self._visit(plan)
+            try:
+                await self._visit(plan)
+            except LimitReached:
+                if not self._heard:
+                    raise
+                break  # one host was heard already: what is still open waits as it said
         for plan, address in self._passed_over:
             if self._heard or not still_open:
                 break
@@ -157,15 +163,18 @@ class Tour:
     async def _try_address(self, plan: HostPlan, address: str) -> bool:
         """Whether this host has had its say, so that its other addresses need not be tried."""
         courier = self._courier
+        allowance = courier.checkpoint.passes(self._work, plan.host.ascii, address)
         kept = self._kept(plan)
         while True:
             if kept is not None:
                 opened, judgement = kept
             else:
+                courier.checkpoint.passes(self._work, plan.host.ascii, address, new=True)
                 fresh = await self._fresh(plan, address)
                 if fresh is None:
                     return False
                 opened, judgement = fresh
+            courier.checkpoint.mark(opened, allowance)
             courier.metrics.outbound_connections.add("opened" if kept is None else "reused")
             courier.reach.answered(address, self._survey.next_hop.port)
             try:
@@ -203,6 +212,9 @@ class Tour:
                 courier.reach.failed(address, self._survey.next_hop.port, courier.clock())
             self._unreached += 1
             self._throttled |= error.throttled
+            if error.reply is not None and not error.reply.is_positive:
+                meaning = courier.answers.heard(error.reply, plan.host.ascii, self._work.key)
+                courier.metrics.bounces.add(meaning.bounce_class.name, by=len(self._account.open))
             self._account.unreached(plan, address, error.reason, reply=str(error.reply or ""))
             return None
         if opened is not None:
@@ -266,7 +278,17 @@ class Tour:
         plan = self._plans[0] if self._plans else None
         if plan is None or plan.requirement.refusal is not None:
             return None
-        return self._kept(plan)
+        kept = self._kept(plan)
+        if kept is None:
+            return None
+        opened = kept[0]
+        try:
+            allowance = self._courier.checkpoint.passes(self._work, plan.host.ascii, opened.handshake.address)
+        except LimitReached:
+            self._courier.pool.put_back(self._work.key.next_hop, plan.requirement, opened)
+            return None
+        self._courier.checkpoint.mark(opened, allowance)
+        return kept
 
     def took_over(self, opened: OpenConnection, judgement: Judgement, sent: Transmission) -> None:
         """What the first host said over the connection that `at_once` gave."""

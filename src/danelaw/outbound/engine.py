@@ -14,19 +14,24 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from danelaw.outbound.checkpoint import LimitReached
 from danelaw.outbound.lifetimes import Lifetimes
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.outcome import Outcome, settlement_of
 from danelaw.outbound.second_look import SecondLook
+from danelaw.outbound.suspending import Suspending
 from danelaw.outbound.under_way import InHand, UnderWay
+from danelaw.outbound.wakeup import Wakeup
 from danelaw.queue.pages import HostVerdict, Sleep, Work
+from danelaw.queue.results import Settlement
 from danelaw.queue.scheduler import Scheduler
 from danelaw.spool import SpoolError
 
 if TYPE_CHECKING:
     from danelaw.outbound.courier import Courier
     from danelaw.outbound.express import Express
-    from danelaw.queue import QueuedMessage, RetrySchedule, RoutingKey, Settlement
+    from danelaw.queue import QueuedMessage, RetrySchedule, RoutingKey
+    from danelaw.queue.gate import Gate
     from danelaw.spool import Spool
     from danelaw.telemetry import Log, Metrics
 
@@ -68,11 +73,14 @@ class Engine:
         self._pumping = False
         self._held_up = False
         self._stopping = False
-        self._wakeup: asyncio.TimerHandle | None = None
-        self._wakeup_at = float("inf")
         self._watch: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._show: Callable[[int], None] | None = None
+        self._wakeup = Wakeup(self._loop, self.pump)
+        self.suspending: Suspending | None = None
+        if scheduler.gate is not None:
+            self.suspending = Suspending(scheduler.gate, spool, log, clock=clock, woken=self.pump)
+            courier.answers.suspend = self.suspending.suspend_by_reply
         self._second_look = SecondLook(courier.policy_changed, self._try_once_more)
         self._lifetimes = Lifetimes(
             spool, scheduler, notices, schedule, self._second_look, log,
@@ -93,6 +101,8 @@ class Engine:
         # A clock that ran ahead in an earlier run must not make mail wait now; an operator's suspension stays.
         latest = now + self._lifetimes.longest_wait
         self._spool.bring_forward(latest, now)
+        if self.suspending is not None:
+            self.suspending.restore()
         for row in self._spool.queues():
             until = min(row.suspended_until, latest) if row.failures else row.suspended_until
             self.scheduler.restore(row.key, row.due, until, row.failures, row.reason, now)
@@ -104,8 +114,7 @@ class Engine:
         self._stopping = True
         if self._watch is not None:
             self._watch.cancel()
-        if self._wakeup is not None:
-            self._wakeup.cancel()
+        self._wakeup.cancel()
         self._second_look.close()
         await self._under_way.finish(seconds)
         self._courier.close()
@@ -181,9 +190,18 @@ class Engine:
         if works:
             self.pump()
         wakeup = scheduler.next_wakeup()
+        if scheduler.gate is not None:
+            wakeup = self._gate_wakeup(scheduler.gate, wakeup, now)
         if not readable:
             wakeup = max(wakeup or 0.0, now + _UNREADABLE_SECONDS)
-        self._set_wakeup(wakeup, now)
+        self._wakeup.set(wakeup, now)
+
+    def _gate_wakeup(self, gate: Gate, wakeup: float | None, now: float) -> float | None:
+        """When limits let somebody in by time alone, if that is earlier; what the gate learned goes to disk."""
+        for key, site in gate.learned().items():
+            self._spool.save_site(key, site)
+        wait = gate.next_wakeup()
+        return wakeup if wait is None else min(now + wait, wakeup if wakeup is not None else float("inf"))
 
     def _begin(self, work: Work) -> None:
         outcome = Outcome()
@@ -236,18 +254,6 @@ class Engine:
             self._unmarked[message.id, key] = marked
         self.scheduler.refilled(key, messages, next_due, now)
 
-    def _set_wakeup(self, when: float | None, now: float) -> None:
-        if when is None or (self._wakeup is not None and self._wakeup_at <= when):
-            return
-        if self._wakeup is not None:
-            self._wakeup.cancel()
-        self._wakeup_at = when
-        self._wakeup = self._loop.call_later(min(max(when - now, 0.001), 3600), self._woken)
-
-    def _woken(self) -> None:
-        self._wakeup, self._wakeup_at = None, float("inf")
-        self.pump()
-
     async def _deliver(self, work: Work, outcome: Outcome) -> None:
         try:
             if self._unmarked and (marked := self._unmarked.get((work.message.id, work.key))) is not None:
@@ -255,6 +261,9 @@ class Engine:
             if work.forgotten:  # held before anything was sent
                 raise asyncio.CancelledError
             outcome = await self._courier.deliver(work, outcome)
+        except LimitReached as limit:
+            self._postpone(work, outcome, limit)
+            return
         except Exception as error:
             self._broke(work, outcome, error)
         self._conclude(work, outcome)
@@ -266,6 +275,14 @@ class Engine:
         except Exception as error:
             self._broke(express.work, outcome, error)
         self._conclude(express.work, outcome)
+
+    def _postpone(self, work: Work, outcome: Outcome, limit: LimitReached) -> None:
+        """A limit stopped it before anything was sent: it is no try, but what was learned on the way is kept."""
+        now = self._clock()
+        self.scheduler.postponed(work, limit.refused, now)
+        self._surrender()
+        if outcome.attempts:
+            self._settle(Settlement(work.message, now, (), tuple(outcome.attempts), (), tuple(outcome.evidence)))
 
     def _broke(self, work: Work, outcome: Outcome, error: Exception) -> None:
         """A defect of ours must not strand the message."""

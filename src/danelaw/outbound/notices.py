@@ -164,7 +164,7 @@ class Notices:
             address=queued.forward_path,
             action=_ACTIONS[end.state],
             status=end.status,
-            reason=end.reason or "the next server refused it",
+            reason=f"{end.notice}; {end.reason}" if end.notice else end.reason or "the next server refused it",
             orcpt=queued.orcpt or None,
             remote_mta=end.host or None,
             diagnostic=end.reply or None,

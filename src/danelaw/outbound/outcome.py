@@ -26,6 +26,7 @@ class RecipientOutcome:
 
     `state` is final, or QUEUED for "try again". `status` is an enhanced code such as `5.7.1`, `reply` the next hop's
     words ("" when it said nothing), `reason` ours, `host` the server that answered.
+    `notice` and `advice` are the words of the reply's bounce class, `wait` the least seconds before the next try.
     """
 
     number: int
@@ -34,6 +35,9 @@ class RecipientOutcome:
     reply: str = ""
     reason: str = ""
     host: str = ""
+    notice: str = ""
+    advice: str = ""
+    wait: float = 0.0
 
 
 @dataclass(slots=True)
@@ -104,6 +108,8 @@ def settlement_of(
         if end.state is _RECIPIENT_STATE_QUEUED:
             chance = spread()
             due = schedule.next_due(tries, now, message.expires, chance) or now + schedule.wait(tries, chance)
+            if end.wait:  # never longer than the longest pause the operator wants
+                due = max(due, min(now + min(end.wait, schedule.waits[-1]), message.expires))
         results.append(RecipientResult(queued.number, end.state, due, tries, end.reply, end.reason))
     return Settlement(
         message,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,18 +12,24 @@ from danelaw.tlspolicy import judge
 if TYPE_CHECKING:
     from danelaw.outbound.connection import Connection
     from danelaw.pkix import Roots
+    from danelaw.queue.permits import PermitKey
     from danelaw.tlspolicy import Handshake, Judgement, Requirement
 
 
 @dataclass(slots=True, eq=False)
 class OpenConnection:
-    """A connection after its last EHLO, with the facts it is judged on each time it is used."""
+    """A connection after its last EHLO, with the facts it is judged on each time it is used.
+
+    `keys` are the limits it counts for, `most` the messages they let it serve.
+    """
 
     connection: Connection
     handshake: Handshake
     messages: int = 0
     idle_since: float = 0.0
     verdict: tuple[Requirement, Judgement] | None = None
+    keys: tuple[PermitKey, ...] = ()
+    most: int | None = None
 
     def judged(self, requirement: Requirement, roots: Roots | None, now: float) -> Judgement:
         """The verdict on this connection for `requirement`, anew for each message.
@@ -45,6 +52,7 @@ class Pool:
         self._idle = idle
         self._most_messages = messages_per_connection
         self._kept: dict[tuple[str, Requirement], list[OpenConnection]] = {}
+        self._counts: Counter[PermitKey] = Counter()
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -55,6 +63,7 @@ class Pool:
         kept = self._kept.get((next_hop, requirement))
         while kept:
             candidate = kept.pop()
+            self._uncount(candidate)
             if candidate.connection.usable:
                 return candidate
             candidate.connection.abort()
@@ -63,14 +72,36 @@ class Pool:
     def give(self, next_hop: str, requirement: Requirement, used: OpenConnection) -> None:
         """Take a connection back after a transaction, or close it when it has served enough."""
         used.messages += 1
-        if not used.connection.usable or used.messages >= self._most_messages or self._idle <= 0:
+        most = self._most_messages if used.most is None else min(used.most, self._most_messages)
+        if not used.connection.usable or used.messages >= most or self._idle <= 0:
             used.connection.close()
             return
+        self.put_back(next_hop, requirement, used)
+
+    def put_back(self, next_hop: str, requirement: Requirement, unused: OpenConnection) -> None:
+        """Keep a connection that was taken."""
         loop = asyncio.get_running_loop()
-        used.idle_since = loop.time()
-        self._kept.setdefault((next_hop, requirement), []).append(used)
+        unused.idle_since = loop.time()
+        self._kept.setdefault((next_hop, requirement), []).append(unused)
+        if unused.keys:
+            self._counts.update(unused.keys)
         if self._timer is None:
             self._timer = loop.call_later(1.0, self._close_idle)
+
+    def idle(self, key: PermitKey) -> int:
+        """How many idle connections count for a limit."""
+        return self._counts[key]
+
+    def shed(self, key: PermitKey, number: int) -> None:
+        """Close so many idle connections that count for a limit, those idle longest first."""
+        found = [one for kept in self._kept.values() for one in kept if key in one.keys]
+        found.sort(key=lambda one: one.idle_since)
+        going = set(found[: max(0, number)])
+        for one in going:
+            self._uncount(one)
+            one.connection.close()
+        for kept in self._kept.values():
+            kept[:] = [one for one in kept if one not in going]
 
     def close(self) -> None:
         """Close everything."""
@@ -81,6 +112,14 @@ class Pool:
             for one in kept:
                 one.connection.close()
         self._kept.clear()
+        self._counts.clear()
+
+    def _uncount(self, one: OpenConnection) -> None:
+        if one.keys:
+            self._counts.subtract(one.keys)
+            for key in one.keys:
+                if not self._counts[key]:
+                    del self._counts[key]
 
     def _close_idle(self) -> None:
         loop = asyncio.get_running_loop()
@@ -91,6 +130,7 @@ class Pool:
                 if one.idle_since >= oldest and one.connection.usable:
                     living.append(one)
                 else:
+                    self._uncount(one)
                     one.connection.close()
             if living:
                 self._kept[key] = living

@@ -32,6 +32,7 @@ _TEXTS: dict[str, tuple[tuple[str, Callable[[QueuedMessage, QueuedRecipient], st
     "to": (("r.forward_path", lambda m, r: r.forward_path),),
     "from": (("m.reverse_path", lambda m, r: m.reverse_path),),
     "host": (("q.next_hop", lambda m, r: r.key.next_hop),),
+    "site": (("q.site", lambda m, r: r.site),),
     "tenant": (("q.tenant", lambda m, r: r.key.tenant),),
     "demand": (("q.demand", lambda m, r: r.key.demand),),
     "client": (("m.client_address", lambda m, r: m.client_address), ("m.client_helo", lambda m, r: m.client_helo)),

@@ -11,6 +11,7 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from danelaw.queue.fairness import TenantRing
 from danelaw.queue.pages import (
@@ -23,13 +24,16 @@ from danelaw.queue.pages import (
     Sleep,
     VirtualQueue,
     Work,
+    part_of,
 )
 from danelaw.queue.values import QueuedMessage, RecipientState, RoutingKey
 
+if TYPE_CHECKING:
+    from danelaw.queue.gate import Gate
+    from danelaw.queue.permits import Refused
+
 # A member looked up on its Enum class costs eight times a global in Python 3.11, and these are on the hot path.
 _HOST_VERDICT_DOWN = HostVerdict.DOWN
-_HOST_VERDICT_GOOD = HostVerdict.GOOD
-_HOST_VERDICT_THROTTLED = HostVerdict.THROTTLED
 _RECIPIENT_STATE_QUEUED = RecipientState.QUEUED
 DEFAULTS = SchedulerSettings()
 
@@ -37,8 +41,10 @@ DEFAULTS = SchedulerSettings()
 class Scheduler:
     """One shard's scheduler. All times are POSIX seconds and arguments; nothing here waits or draws lots."""
 
-    def __init__(self, settings: SchedulerSettings = DEFAULTS) -> None:
+    def __init__(self, settings: SchedulerSettings = DEFAULTS, gate: Gate | None = None) -> None:
+        """`gate` keeps limits and suspensions; without one there are none."""
         self.settings = settings
+        self.gate = gate
         self.memory_used = 0
         self._cap = settings.cap
         self._queues: dict[RoutingKey, VirtualQueue] = {}
@@ -85,7 +91,7 @@ class Scheduler:
         keys = message.keys
         for key in keys:
             queue = self._queue(key)
-            part = message if len(keys) == 1 else _part(message, key)
+            part = message if len(keys) == 1 else part_of(message, key)
             if claimed:
                 queue.page.append(Entry(part, body, body_size + OVERHEAD))
                 self._activate(queue, now)
@@ -99,8 +105,7 @@ class Scheduler:
     ) -> None:
         """At start: one queue as `Spool.queues` reports it."""
         queue = self._queue(key)
-        queue.failures, queue.reason = failures, reason
-        queue.probing = failures > 0
+        queue.failures, queue.reason, queue.probing = failures, reason, failures > 0
         if asleep_until > now:
             queue.asleep_until = asleep_until
         if due is not None:
@@ -148,20 +153,22 @@ class Scheduler:
         """Work that may start now, fairly chosen; each takes one slot until `finished`."""
         self._wake(now)
         chosen: list[Work] = []
-        while self._ready and len(self._flying) < self.settings.slots and len(chosen) < limit:
+        gate = self.gate
+        while True:
+            if gate is not None:
+                self._let_in(gate, now)
+            if not self._ready or len(self._flying) >= self.settings.slots or len(chosen) >= limit:
+                break
             tenant, queue = self._ready.front()
-            entry = queue.page.popleft()
+            if gate is not None and not gate.admits(queue, self._begun + 1):
+                self._ready.remove(tenant, queue)
+                continue
+            entry = queue.next_entry(gate.recipients(queue) if gate is not None else None)
             self._begun += 1
             work = Work(
-                queue.key,
-                entry.message,
-                entry.body,
-                entry.message.expires,
-                now,
-                queue.probing,
-                entry.charge,
+                queue.key, entry.message, entry.body, entry.message.expires, now, queue.probing, entry.charge,
                 self._begun,
-            )
+            )  # fmt: skip
             queue.in_flight += 1
             self._flying.add(work)
             chosen.append(work)
@@ -184,24 +191,35 @@ class Scheduler:
         queue.in_flight -= 1
         self._flying.discard(work)
         self.memory_used -= work.charge
+        if self.gate is not None:
+            self.gate.finished(work.serial, verdict)
         change: Sleep | None = None
         if verdict is _HOST_VERDICT_DOWN:
             if not work.forgotten:
                 self._surrendered.append(work.message)
             change = self._host_down(queue, work, now, spread, reason)
-        elif verdict is _HOST_VERDICT_THROTTLED:
-            queue.probing = False
-            # Deliveries that began before the last halving say nothing new.
-            if work.serial > queue.halved_after:
-                queue.window = max(1.0, min(queue.window, self._cap) / 2)
-                queue.halved_after = self._begun
-        elif verdict is _HOST_VERDICT_GOOD and work.serial > queue.changed_after:
-            if queue.failures:
-                change = Sleep(queue.key, 0.0, 0, "")
-            queue.failures, queue.reason, queue.probing = 0, "", False
-            queue.window = min(float(self._cap), queue.window + 1)
+        elif queue.heard(verdict, work.serial, self._begun, self._cap):
+            change = Sleep(queue.key, 0.0, 0, "")
         self._activate(queue, now)
         return change
+
+    def postponed(self, work: Work, refused: Refused, now: float) -> None:
+        """Gives the slot back: a limit refused the delivery before anything was sent. It is the queue's next again."""
+        queue = self._queues[work.key]
+        queue.in_flight -= 1
+        self._flying.discard(work)
+        if queue.asleep_until or work.forgotten:
+            self.memory_used -= work.charge
+            if not work.forgotten:
+                self._surrendered.append(work.message)
+        else:
+            queue.page.appendleft(Entry(work.message, work.body, work.charge))
+        if self.gate is not None:
+            self.gate.postponed(queue, work.serial, refused)
+            self._ready.remove(queue.key.tenant, queue)
+            if not queue.page:
+                self.gate.left(queue)
+        self._activate(queue, now)
 
     def surrendered(self) -> list[QueuedMessage]:
         """Claimed messages given up since the last call: pass them to `Spool.release`, then to `returned`."""
@@ -235,23 +253,19 @@ class Scheduler:
         """Take messages out of all pages: held, dropped, rerouted, expired. Returns those on the wire now."""
         gone = frozenset(message_ids)
         for queue in self._queues.values():
-            kept = [entry for entry in queue.page if entry.message.id not in gone]
-            if len(kept) != len(queue.page):
-                self.memory_used -= sum(entry.charge for entry in queue.page if entry.message.id in gone)
-                queue.page.clear()
-                queue.page.extend(kept)
-                if not kept:
-                    self._ready.remove(queue.key.tenant, queue)
+            taken = queue.take(gone)
+            if taken:
+                self.memory_used -= sum(entry.charge for entry in taken)
+                if not queue.page:
+                    self._unready(queue)
                 if queue.disk_due is not None:
                     self._wanting[queue.key] = queue
                 elif queue.idle:
                     self._idle[queue.key] = queue
-        flying = set()
-        for work in self._flying:
-            if work.message.id in gone:
-                work.forgotten = True
-                flying.add(work.message.id)
-        return flying
+        flying = [work for work in self._flying if work.message.id in gone]
+        for work in flying:
+            work.forgotten = True
+        return {work.message.id for work in flying}
 
     # Looking.
 
@@ -294,10 +308,25 @@ class Scheduler:
         self._idle.pop(key, None)
         return queue
 
+    def _let_in(self, gate: Gate, now: float) -> None:
+        """Queues that limits kept waiting and that may ask again."""
+        for queue in gate.woken():
+            if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
+                self._ready.add(queue.key.tenant, queue)
+            else:
+                gate.left(queue)
+                self._activate(queue, now)
+
+    def _unready(self, queue: VirtualQueue) -> None:
+        self._ready.remove(queue.key.tenant, queue)
+        if self.gate is not None:
+            self.gate.left(queue)
+
     def _activate(self, queue: VirtualQueue, now: float) -> None:
         """Into the ring when it may send; into the idle list when there is nothing to do or remember."""
         if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
-            self._ready.add(queue.key.tenant, queue)
+            if self.gate is None or not self.gate.waits(queue):
+                self._ready.add(queue.key.tenant, queue)
         elif queue.idle:
             queue.idle_since = now
             self._idle[queue.key] = queue
@@ -312,6 +341,8 @@ class Scheduler:
             self._wanting.pop(key, None)
             queue.wake = None
             del self._queues[key]
+            if self.gate is not None:
+                self.gate.forget(key)
 
     def _stored(self, queue: VirtualQueue, due: float, now: float) -> None:
         queue.on_disk(due)
@@ -342,9 +373,7 @@ class Scheduler:
         self._evict(now)
 
     def _wake_queue(self, queue: VirtualQueue, now: float) -> None:
-        queue.asleep_until = 0.0
-        queue.wake = None
-        queue.changed_after = self._begun
+        queue.asleep_until, queue.wake, queue.changed_after = 0.0, None, self._begun
         queue.probing = queue.failures > 0
         if queue.disk_due is not None:
             self._stored(queue, queue.disk_due, now)
@@ -363,14 +392,9 @@ class Scheduler:
         queue.reason = reason
         queue.changed_after = self._begun
         queue.window = float(self.settings.first_window)
-        self._ready.remove(queue.key.tenant, queue)
+        self._unready(queue)
         for entry in queue.page:
             self.memory_used -= entry.charge
             self._surrendered.append(entry.message)
         queue.page.clear()
         self._schedule(queue)
-
-
-def _part(message: QueuedMessage, key: RoutingKey) -> QueuedMessage:
-    """The message with only the recipients of one routing key."""
-    return replace(message, recipients=tuple(recipient for recipient in message.recipients if recipient.key == key))

@@ -80,6 +80,7 @@ class QueuedRecipient:
     such as `SUCCESS,FAILURE`, or empty) and `orcpt` (§4.2, `rfc822;…`, decoded, or empty) travel on. `due` is POSIX
     seconds of the next try, never later than the message's `expires`; `tries` counts finished tries that were this
     message's own failure. `reply` is the last SMTP reply of the next hop, `reason` our last words about it.
+    `site` is the MX site its queue was last sent to (`google`), where it is known and asked for.
     """
 
     number: int
@@ -93,6 +94,7 @@ class QueuedRecipient:
     reply: str = ""
     reason: str = ""
     changed_at: float = 0.0
+    site: str = ""
 
 
 @dataclass(slots=True)

@@ -10,7 +10,8 @@ insecure one, an attacker may have chosen the host.
 Look-ups are generators (`danelaw.dnsdata.Lookup`): nothing here does I/O, nothing is random.
 
 Public names: `NextHop`, `NextHopError`, `SMTP_PORT`, `MXHost`, `MXResult`, `lookup_mx`, `Destination`,
-`lookup_destination`, `literal_host`, `MAX_HOSTS`, `order`, `gather`.
+`lookup_destination`, `literal_host`, `MAX_HOSTS`, `order`, `gather`; and for the providers behind MX hosts `Site`,
+`Sites`, `mx_site`, `shipped_sites`.
 """
 
 from danelaw.routing.destination import MAX_HOSTS, Destination, lookup_destination
@@ -18,6 +19,7 @@ from danelaw.routing.gather import gather
 from danelaw.routing.mx import MXHost, MXResult, literal_host, lookup_mx
 from danelaw.routing.next_hop import SMTP_PORT, NextHop, NextHopError
 from danelaw.routing.order import order
+from danelaw.routing.sites import Site, SiteFileError, Sites, mx_site, shipped_sites
 
 __all__ = [
     "MAX_HOSTS",
@@ -27,9 +29,14 @@ __all__ = [
     "MXResult",
     "NextHop",
     "NextHopError",
+    "Site",
+    "SiteFileError",
+    "Sites",
     "gather",
     "literal_host",
     "lookup_destination",
     "lookup_mx",
+    "mx_site",
     "order",
+    "shipped_sites",
 ]

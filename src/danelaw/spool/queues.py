@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from danelaw.queue import RoutingKey
 
+_COLUMNS = "queue (id, next_hop, demand, tenant, suspended_until, failures, reason)"
 UPSERT_QUEUE = (
-    "INSERT INTO queue VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
+    f"INSERT INTO {_COLUMNS} VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
     " suspended_until = excluded.suspended_until, failures = excluded.failures, reason = excluded.reason"
 )
 
@@ -56,7 +57,7 @@ class QueueNumbers:
         """Insert the rows of new keys; inside the caller's transaction."""
         if self._unsaved:
             rows = [(number, *key, 0.0, 0, "") for number, key in self._unsaved]
-            connection.executemany("INSERT OR IGNORE INTO queue VALUES (?,?,?,?,?,?,?)", rows)
+            connection.executemany(f"INSERT OR IGNORE INTO {_COLUMNS} VALUES (?,?,?,?,?,?,?)", rows)
             self._fresh += [key for _, key in self._unsaved]
             self._unsaved.clear()
 

@@ -24,7 +24,7 @@ SELECT_MESSAGE = (
 )
 SELECT_RECIPIENT = (
     "SELECT r.message, r.number, r.state, r.due, r.tries, r.changed_at, r.forward_path, r.notify, r.orcpt,"
-    " r.reply, r.reason, q.next_hop, q.demand, q.tenant FROM recipient r JOIN queue q ON q.id = r.queue"
+    " r.reply, r.reason, q.next_hop, q.demand, q.tenant, q.site FROM recipient r JOIN queue q ON q.id = r.queue"
 )
 # By hand: setting up a JSON encoder for every record costs more than storing it.
 _quoted = json.encoder.encode_basestring
@@ -120,6 +120,7 @@ def recipient_value(row: Sequence[Any]) -> QueuedRecipient:
         reply=row[9],
         reason=row[10],
         changed_at=row[5],
+        site=row[14],
     )
 
 

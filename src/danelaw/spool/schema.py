@@ -49,6 +49,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
             filter TEXT NOT NULL, why TEXT NOT NULL, messages INTEGER NOT NULL) STRICT""",
         "CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
     ),
+    # The provider behind a queue, for filters: known once its mail was tried.
+    ("ALTER TABLE queue ADD COLUMN site TEXT NOT NULL DEFAULT ''",),
 )
 
 VERSION = len(STEPS)

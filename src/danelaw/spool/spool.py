@@ -247,6 +247,22 @@ class Spool:
         """Remember a queue's back-off or suspension across restarts; rides with the next batch."""
         self._commits.later(lambda writer: writer.save_queue(key, suspended_until, failures, reason))
 
+    def save_site(self, key: RoutingKey, site: str) -> None:
+        """Remember which MX site serves a queue, for filters; rides with the next batch."""
+        self._commits.later(lambda writer: writer.save_site(key, site))
+
+    def save_setting(self, name: str, value: bytes) -> None:
+        """Remember something by name across restarts; rides with the next batch."""
+        self._commits.later(lambda writer: writer.save_setting(name, value))
+
+    def setting(self, name: str) -> bytes | None:
+        """What `save_setting` stored. Raises `SpoolError`."""
+        try:
+            row = self.reader.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+        except sqlite3.Error as error:
+            raise unreadable(error) from error
+        return None if row is None else bytes(row[0])
+
     def bring_forward(self, latest: float, now: float) -> int:
         """Make due `now` whatever is due after `latest`, claimed or not: a clock that ran ahead wrote that. Returns how
         many recipients. Raises `SpoolError`.

@@ -159,6 +159,16 @@ class BatchWriter:
         self.numbers.write(self.connection)
         self.connection.execute(UPSERT_QUEUE, (number, *key, suspended_until, failures, reason))
 
+    def save_site(self, key: RoutingKey, site: str) -> None:
+        """Remember which MX site serves a queue."""
+        self.connection.execute(
+            "UPDATE queue SET site = ? WHERE next_hop = ? AND demand = ? AND tenant = ?", (site, *key)
+        )
+
+    def save_setting(self, name: str, value: bytes) -> None:
+        """Remember something of the shard's by name."""
+        self.connection.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
+
 
 def _finishes(settlement: Settlement) -> bool:
     """True for the common case: the message has one recipient and its outcome is final. No query needed."""

@@ -87,6 +87,13 @@ class Metrics:
             "outcome",
             "protection",
         )
+        self.bounces = Counter(
+            "danelaw_bounces",
+            "Failed replies of next hops, for each recipient, by bounce `class` (`danelaw bounce list`).",
+            "class",
+        )
+        self.suspensions = Gauge("danelaw_suspensions", "Suspensions of queues in force, by command or by reply.")
+        self.limited_queues = Gauge("danelaw_limited_queues", "Queues that a limit or a suspension keeps waiting now.")
         self.outbound_bytes = Counter("danelaw_outbound_bytes", "Octets of messages handed over.")
         self.outbound_tls_failures = Counter(
             "danelaw_outbound_tls_failures", "Hosts that failed their requirement; `type` as in RFC 8460 §4.3.", "type"

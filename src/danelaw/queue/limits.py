@@ -1,0 +1,160 @@
+"""Limits: rules about what may go to whom, how much at once, and how fast; and the permits a delivery needs for them.
+
+A rule *matches* by where mail goes and whose it is, and *counts* everything it matches together, or apart for each
+value of the fields in `per`. Every rule that matches must be kept. Some fields are known before a delivery begins
+(next-hop domain, tenant, transport), the others once a host is chosen: rules about those are asked then.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from danelaw.queue.permits import Ceiling, PermitKey
+from danelaw.queue.rates import Rate
+
+DAY = 86400
+FIELDS = ("domain", "site", "mx", "remote", "local", "tenant", "transport")
+USE, WARM_UP, CONNECT = "use", "warm-up", "connect"
+ANYTHING = Ceiling()
+
+
+class Subject(NamedTuple):
+    """What a delivery is about. `domain` is the next hop's, `transport` is `mx` or `fixed` (a next hop set by you);
+    `site`, `mx` (host name), `remote` and `local` (addresses) are empty while they are not known.
+    """
+
+    domain: str
+    tenant: str = ""
+    transport: str = "mx"
+    site: str = ""
+    mx: str = ""
+    remote: str = ""
+    local: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """So many messages on each day from `start` (POSIX seconds); afterwards the warm-up limits nothing."""
+
+    start: float
+    per_day: tuple[int, ...]
+
+    def rate(self, now: float) -> Rate | None:
+        """The rate of the day `now` is in; before the start that of the first day."""
+        day = max(0, int((now - self.start) // DAY))
+        return Rate(self.per_day[day], DAY) if day < len(self.per_day) else None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRule:
+    """One rule. `match` pairs fields with patterns, one of which must fit: a name, `.name` for all below it, `*`; for
+    `remote` and `local` an address or network. None means: no limit of this kind.
+    """
+
+    name: str
+    match: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    per: tuple[str, ...] = ()
+    connections: int | None = None
+    rate: Rate | None = None
+    connection_rate: Rate | None = None
+    messages_per_connection: int | None = None
+    recipients: int | None = None
+    adaptive: bool = True
+    warm_up: WarmUp | None = None
+
+    def shared(self, parts: int) -> LimitRule:
+        """The share of one of so many that keep the rule apart from each other: all shares together keep it, as long as
+        its numbers are not below `parts`.
+        """
+        warm_up = self.warm_up
+        return replace(
+            self,
+            connections=None if self.connections is None else max(1, self.connections // parts),
+            rate=_share(self.rate, parts),
+            connection_rate=_share(self.connection_rate, parts),
+            warm_up=warm_up and WarmUp(warm_up.start, tuple(max(1, number // parts) for number in warm_up.per_day)),
+        )
+
+    def applies(self, subject: Subject) -> bool:
+        """True when every field it names is known and fits."""
+        values = subject._asdict()
+        if any(not values[name] for name in self.per if name != "tenant"):
+            return False
+        return all(any(_fits(name, pattern, values[name]) for pattern in patterns) for name, patterns in self.match)
+
+    def key(self, kind: str, subject: Subject) -> PermitKey:
+        """The key it counts this subject under."""
+        values = subject._asdict()
+        return PermitKey(self.name, kind, tuple(values[name] for name in self.per))
+
+    def ceiling(self, kind: str) -> Ceiling:
+        """What its keys of this kind (`USE`, `CONNECT`) allow."""
+        if kind == USE:
+            return Ceiling(self.connections, self.rate, self.adaptive and self.connections is not None)
+        return Ceiling(rate=self.connection_rate)
+
+
+class Allowance(NamedTuple):
+    """What a subject needs and may: `keys` for each message, `connect` for each new connection; None for any number."""
+
+    keys: tuple[PermitKey, ...] = ()
+    connect: tuple[PermitKey, ...] = ()
+    messages_per_connection: int | None = None
+    recipients: int | None = None
+
+
+class Limits:
+    """All rules of a gateway, in their order."""
+
+    def __init__(self, rules: tuple[LimitRule, ...] = ()) -> None:
+        self.rules = rules
+        self._warming = {rule.name: rule.warm_up for rule in rules if rule.warm_up is not None}
+        # Made once: they are asked for several times for each message under limits.
+        self._ceilings = {(rule.name, kind): rule.ceiling(kind) for rule in rules for kind in (USE, CONNECT)}
+        self.of = lru_cache(maxsize=16_384)(self._of)
+
+    def _of(self, subject: Subject) -> Allowance:
+        """What this subject needs."""
+        keys: list[PermitKey] = []
+        connect: list[PermitKey] = []
+        messages: int | None = None
+        recipients: int | None = None
+        for rule in self.rules:
+            if not rule.applies(subject):
+                continue
+            if rule.connections is not None or rule.rate is not None:
+                keys.append(rule.key(USE, subject))
+            if rule.warm_up is not None:
+                keys.append(rule.key(WARM_UP, subject))
+            if rule.connection_rate is not None:
+                connect.append(rule.key(CONNECT, subject))
+            messages = _smaller(messages, rule.messages_per_connection)
+            recipients = _smaller(recipients, rule.recipients)
+        return Allowance(tuple(keys), tuple(connect), messages, recipients)
+
+    def ceiling(self, key: PermitKey, now: float) -> Ceiling:
+        """What a key allows at `now` (POSIX seconds); anything for a rule that is no more."""
+        if key.kind == WARM_UP and key.rule in self._warming:
+            return Ceiling(rate=self._warming[key.rule].rate(now))
+        return self._ceilings.get((key.rule, key.kind), ANYTHING)
+
+
+def _share(rate: Rate | None, parts: int) -> Rate | None:
+    return None if rate is None else Rate(max(min(1, rate.count), rate.count // parts), rate.period)
+
+
+def _smaller(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else min(one, other)
+
+
+def _fits(name: str, pattern: str, value: str) -> bool:
+    if not value:
+        return name == "tenant" and pattern == ""
+    if pattern == "*":
+        return True
+    if name in ("remote", "local"):
+        return ipaddress.ip_address(value) in ipaddress.ip_network(pattern)
+    return value.endswith(pattern) if pattern.startswith(".") else value == pattern

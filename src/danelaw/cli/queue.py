@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
+from danelaw.cli.group_page import KINDS, show_groups
 from danelaw.cli.options import ask_gateway, output, output_options, spool_option
 from danelaw.cli.output import Output, Symbol, duration, moment, relative, size
 from danelaw.errors import DanelawError
@@ -69,6 +70,9 @@ def _directly(directory: Path, operation: str, arguments: dict[str, Any]) -> Any
     if not numbers:
         raise SpoolError(f"there is no spool in {directory}", advice="give its directory with --spool, or --config")
     results = []
+    asked = arguments
+    if operation == "group" and len(numbers) > 1:  # a group's parts may be small in each shard
+        arguments = {**arguments, "limit": operations.MAX_GROUPS}
     for number in numbers:
         if operation in operations.READING:
             path = database.shard_directory(directory, number) / database.DATABASE_NAME
@@ -86,7 +90,7 @@ def _directly(directory: Path, operation: str, arguments: dict[str, Any]) -> Any
                 results.append(operations.operate(spool, operation, arguments, now))
             finally:
                 spool.close_now()
-    return _merged(results, arguments)
+    return _merged(results, asked)
 
 
 def _merged(results: list[dict[str, Any]], arguments: dict[str, Any]) -> dict[str, Any]:
@@ -94,6 +98,10 @@ def _merged(results: list[dict[str, Any]], arguments: dict[str, Any]) -> dict[st
     first = results[0]
     if len(results) == 1 or "id" in first:
         return first
+    if "groups" in first:
+        from danelaw.spool.groups import together
+
+        return together(results, arguments["limit"])
     if "messages" in first and isinstance(first["messages"], list):
         rows = sorted((row for result in results for row in result["messages"]), key=lambda row: str(row["id"]))
         limit = arguments["limit"]
@@ -104,15 +112,21 @@ def _merged(results: list[dict[str, Any]], arguments: dict[str, Any]) -> dict[st
 
 @command.command("list")
 @click.argument("filter_words", nargs=-1, metavar="[FILTER]...")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Messages per page.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Messages per page, or groups."
+)
 @click.option("--after", metavar="ID", default=None, help="Continue after this id.")
 @click.option("--finished", is_flag=True, help="Delivered, returned and dropped mail, from history.")
+@click.option(
+    "--group-by", "by", type=click.Choice(KINDS), default=None, help="Add messages up instead of listing them."
+)
 @_place_options
 def list_messages(
     filter_words: tuple[str, ...],
     limit: int,
     after: str | None,
     finished: bool,
+    by: str | None,
     spool: Path | None,
     config_file: Path | None,
     as_json: bool,
@@ -120,14 +134,24 @@ def list_messages(
 ) -> None:
     """List messages, oldest first: waiting and held ones, or with --finished those of history.
 
-    The JSON form is described in docs/schemas/queue-list.md.
+    With --group-by: how many messages, recipients and octets, the oldest, and the next try, for each next hop, domain,
+    sender, reason, state or demand. The JSON forms are described in docs/schemas/queue-list.md and queue-groups.md.
     """
-    arguments = {"filter": " ".join(filter_words), "limit": limit, "after": after, "finished": finished}
-    page = _ask(spool, config_file, "list", arguments)
-    out = output(ascii_only)
-    if as_json:
-        out.json(page)
+    words = " ".join(filter_words)
+    if by is not None:
+        if after is not None:
+            raise DanelawError("groups have no pages", advice="use --limit to see more of them")
+        out = output(ascii_only)
+        found = _ask(spool, config_file, "group", {"filter": words, "by": by, "limit": limit, "finished": finished})
+        out.json(found) if as_json else show_groups(out, found)
         return
+    page = _ask(spool, config_file, "list", {"filter": words, "limit": limit, "after": after, "finished": finished})
+    out = output(ascii_only)
+    out.json(page) if as_json else show_page(out, page, words)
+
+
+def show_page(out: Output, page: dict[str, Any], words: str) -> None:
+    """Print a page of messages; `words` is the filter that named them."""
     messages, now = page["messages"], page["now"]
     if not messages:
         kind = "finished message" if page["finished"] else "message waits or is held that"
@@ -138,7 +162,6 @@ def list_messages(
     out.table(rows, heads=("ID", "AGE", "STATE", "FROM", "TO", "WHY"))
     out.line()
     if page["after"]:
-        words = " ".join(filter_words)
         out.next(f"danelaw queue list{' ' + repr(words) if words else ''} --after {page['after']}")
     else:
         out.next(f"danelaw queue show {messages[0]['id']}")

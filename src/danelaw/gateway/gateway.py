@@ -17,6 +17,7 @@ from danelaw.errors import DanelawError
 from danelaw.gateway import numbers
 from danelaw.gateway import parts as assembly
 from danelaw.gateway.control import ControlServer
+from danelaw.gateway.history import History
 from danelaw.gateway.operations import operations
 from danelaw.resolver import ProbeReport, Severity
 from danelaw.state import configured_overrides
@@ -73,6 +74,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         self.log.attach(loop)
         self._parts = parts = assembly.assemble(self.config, self.log, self.metrics)
+        self.history = History(self.metrics, parts.resolver.counts)
         try:
             self._control = ControlServer(
                 self.config.control_socket,
@@ -91,6 +93,7 @@ class Gateway:
         self._tasks = [
             loop.create_task(parts.resolver.keep_probing(_PROBE_SECONDS, self._probed)),
             loop.create_task(self._watch()),
+            loop.create_task(self.history.keep()),
         ]
         self.log.event(
             "started",

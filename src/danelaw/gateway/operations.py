@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
+from danelaw.gateway import snapshot
 from danelaw.outbound.explanation import explanation, proofs
 from danelaw.spool import database
 from danelaw.spool import operations as queue_operations
@@ -40,6 +41,7 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
         return await _reading(gateway, look)
 
     found: dict[str, Operation] = {"gateway.status": status, "gateway.reload": reload, "explain": explain}
+    found["top"] = snapshot.operation(gateway)
     for name in (*queue_operations.READING, *queue_operations.CHANGING):
         found[f"queue.{name}"] = _queue_operation(gateway, name)
     return found

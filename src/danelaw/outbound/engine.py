@@ -125,6 +125,11 @@ class Engine:
         """Deliveries under way."""
         return len(self._under_way)
 
+    @property
+    def unsettled(self) -> int:
+        """Messages whose outcome waits for the disk."""
+        return len(self._unsettled)
+
     def abort(self, works: Collection[Work]) -> None:
         """End these deliveries; whom they had reached by then stays reached."""
         self._under_way.abort(works)

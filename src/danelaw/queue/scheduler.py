@@ -177,6 +177,7 @@ class Scheduler:
         """
         queue = self._queues[work.key]
         queue.in_flight -= 1
+        queue.answered += verdict is not _HOST_VERDICT_DOWN
         self._flying.discard(work)
         self.memory_used -= work.charge
         change: Sleep | None = None

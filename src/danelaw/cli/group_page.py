@@ -14,14 +14,7 @@ _EMPTY = {
     "reason": "(not tried yet)",
     "demand": "(none)",
 }
-_TERMS = {
-    "next-hop": "host",
-    "domain": "to",
-    "sender": "from",
-    "reason": "reason",
-    "state": "state",
-    "demand": "demand",
-}
+_TERMS = {"next-hop": "host", "domain": "to", "sender": "from", "state": "state", "demand": "demand"}
 
 
 def show_groups(out: Output, found: dict[str, Any]) -> None:

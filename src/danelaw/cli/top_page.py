@@ -8,7 +8,7 @@ from typing import Any
 from danelaw.cli.output import Output, Symbol, display_width, duration, relative, size
 
 LABEL = 8
-HEADS = ("DESTINATION", "NOW", "PER S", "WAITING", "OLDEST", "NEXT TRY", "WHY")
+HEADS = ("DESTINATION", "AT ONCE", "PER S", "WAITING", "OLDEST", "NEXT TRY", "WHY")
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = "_.-=+*%#"
 _LEAST_GRAPH = 10
@@ -41,11 +41,11 @@ def show(out: Output, found: dict[str, Any]) -> None:
     out.next(following(rows[0] if rows else None))
 
 
-def panel(out: Output, found: dict[str, Any]) -> None:
-    """Everything above the destinations, at the width of `out`."""
+def panel(out: Output, found: dict[str, Any], *, brief: bool = False) -> None:
+    """Everything above the destinations, at the width of `out`; `brief` for a screen of 24 lines."""
     out.headline(*headline(found))
     _traffic(out, found)
-    for label, parts in facts(found):
+    for label, parts in facts(found, brief=brief):
         _fact(out, label, parts)
 
 
@@ -68,7 +68,7 @@ def headline(found: dict[str, Any]) -> tuple[Symbol, str]:
 
 def _traffic(out: Output, found: dict[str, Any]) -> None:
     ways = (("IN", found["in"], "messages/s"), ("OUT", found["out"], "recipients/s"))
-    words = [f"{_number(way['per_second'])} {unit}, {size(way['octets_per_second'])}/s" for _, way, unit in ways]
+    words = [f"{_number(way['per_second'])} {unit}, {_octets(way['octets_per_second'])}/s" for _, way, unit in ways]
     width = max(map(len, words))
     for (label, way, _), said in zip(ways, words, strict=True):
         peak = f"  peak {_number(max(way['history'], default=0.0))} in {_span(len(way['history']))}"
@@ -88,14 +88,14 @@ def graph(values: Sequence[float], width: int, *, utf8: bool = True) -> str:
     return "".join(bars).rjust(width)
 
 
-def facts(found: dict[str, Any]) -> list[tuple[str, list[str]]]:
+def facts(found: dict[str, Any], *, brief: bool = False) -> list[tuple[str, list[str]]]:
     """The other lines: a label, and parts between which a line may be broken."""
     lines = [
         ("QUEUE", _queue(found)),
         ("SENT", _sent(found["outcomes"])),
-        ("TIMES", _times(found["timing"])),
-        ("DNS", _dns(found)),
-        ("LOAD", _load(found)),
+        ("TIMES", _times(found["timing"], brief)),
+        ("DNS", _dns(found, brief)),
+        ("LOAD", _load(found, brief)),
         ("LIMITS", _limits(found)),
     ]
     if len(found["workers"]) > 1:
@@ -105,10 +105,10 @@ def facts(found: dict[str, Any]) -> list[tuple[str, list[str]]]:
 
 def _queue(found: dict[str, Any]) -> list[str]:
     queue, destinations = found["queue"], found["destinations"]
-    oldest = f", the oldest {duration(queue['oldest_seconds'])}" if queue["oldest_seconds"] is not None else ""
+    oldest = f", oldest {duration(queue['oldest_seconds'])}" if queue["oldest_seconds"] is not None else ""
     parts = [f"{queue['waiting']} waiting{oldest}", f"{queue['held']} held", f"{queue['under_way']} under way"]
     if destinations["waiting"]:
-        parts.append(f"mail waits for {destinations['waiting']} of {destinations['known']} destinations")
+        parts.append(f"{destinations['waiting']} destinations wait")
     return parts
 
 
@@ -120,23 +120,25 @@ def _sent(outcomes: dict[str, Any]) -> list[str]:
         parts.append(f"{protection} {_percent(count, total)}")
     waiting, returned = sum(outcomes["waiting"].values()), sum(outcomes["returned"].values())
     if waiting:
-        parts.append(f"{waiting} {'try' if waiting == 1 else 'tries'} left it waiting")
+        parts.append(f"after {waiting} {'try' if waiting == 1 else 'tries'} still waiting")
     if returned:
         parts.append(f"{returned} returned")
     return parts
 
 
-def _times(timing: dict[str, Any]) -> list[str]:
-    named = (("delivery", "accepted to delivered"), ("commit", "disk"), ("loop_lag", "loop late"))
-    parts = [f"{words} {_below(timing[name])}" for name, words in named if timing[name]["count"]]
-    return parts or ["nothing to measure in the last minute"]
+def _times(timing: dict[str, Any], brief: bool) -> list[str]:
+    named = (("delivery", "delivered in"), ("commit", "stored in"), ("loop_lag", "loop late by"))
+    measured = [(timing[name], words) for name, words in named if timing[name]["count"]]
+    if not measured:
+        return ["nothing to measure in the last minute"]
+    if brief:
+        return ["99 %: " + " · ".join(f"{words.split()[0]} {_bound(one['most_below'])}" for one, words in measured)]
+    return [f"{words} {_below(one)}" for one, words in measured]
 
 
 def _below(one: dict[str, Any]) -> str:
     half, most = one["half_below"], one["most_below"]
-    if half == most:
-        return _bound(half)
-    return f"{_bound(half)}, 99 % {_bound(most)}"
+    return _bound(half) if half == most else f"{_bound(half)}, 99 % {_bound(most)}"
 
 
 def _bound(seconds: float | None) -> str:
@@ -145,7 +147,7 @@ def _bound(seconds: float | None) -> str:
     return f"≤ {seconds * 1000:g} ms" if seconds < 1 else f"≤ {duration(seconds)}"
 
 
-def _dns(found: dict[str, Any]) -> list[str]:
+def _dns(found: dict[str, Any], brief: bool) -> list[str]:
     resolver, timing = found["resolver"], found["timing"]["look_up"]
     if not resolver["probed"]:
         parts = ["resolver not examined yet"]
@@ -156,20 +158,25 @@ def _dns(found: dict[str, Any]) -> list[str]:
     else:
         parts = ["resolver well"]
     if resolver["from_cache"] is not None:
-        share = f"{resolver['from_cache'] * 100:.0f} % from memory"
-        parts.append(f"{_number(resolver['questions_per_second'])} questions/s, {share}")
+        share = f", {resolver['from_cache'] * 100:.0f} % from memory" if not brief else ""
+        parts.append(f"{_number(resolver['questions_per_second'])} questions/s{share}")
     if timing["count"]:
-        parts.append(f"asked {_below(timing)}")
+        parts.append(f"answered in {_below(timing)}")
     return parts
 
 
-def _load(found: dict[str, Any]) -> list[str]:
+def _load(found: dict[str, Any], brief: bool) -> list[str]:
     inbound, outbound, workers = found["inbound"], found["outbound"], found["workers"]
-    return [
+    parts = [
         f"{inbound['sessions']} clients",
         f"{inbound['under_way']} of {inbound['window']} in the inbound window",
-        f"{outbound['connections']} connections out",
+        f"{outbound['connections']} out",
         f"CPU {sum(one['cpu'] for one in workers) * 100:.0f} %",
+    ]
+    if brief:
+        return parts
+    return [
+        *parts,
         f"memory {size(sum(one['memory_octets'] for one in workers))}",
         f"disk {size(found['disk']['free_octets'])} free",
     ]
@@ -264,6 +271,13 @@ def term(row: dict[str, Any]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def _octets(count: float) -> str:
+    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if count >= 1 << power:
+            return f"{count / (1 << power):.1f} {unit}"
+    return f"{count:.0f} bytes"
 
 
 def _percent(part: int, whole: int) -> str:

@@ -22,7 +22,8 @@ from danelaw.errors import DanelawError
 Ask = Callable[[str, Mapping[str, Any]], Any]
 _EVERY_SECONDS = 1.0
 _MOST_MESSAGES = 20
-_KEYS = "q quit · p pause · s sort · / filter · enter what waits there, and why"
+_TALL = 30
+_KEYS = "q quit · p pause · s sort · / filter · enter: what waits, and why"
 
 
 class TopScreen(App[None]):
@@ -73,6 +74,8 @@ class TopScreen(App[None]):
     def on_mount(self) -> None:
         """Draw what is known, and begin to ask."""
         self._table.focus()
+        if not self.utf8:
+            self._table.styles.scrollbar_size_vertical = 0  # it is drawn with blocks
         self.draw()
         self.set_interval(_EVERY_SECONDS, self.refresh_picture)
 
@@ -168,14 +171,15 @@ class TopScreen(App[None]):
             ago = duration(time.monotonic() - self._answered_at)
             out.headline(Symbol.STOPPED, f"no answer for {ago}: {self.trouble.reason}; below is how it was before")
         elif self.paused:
-            ago = duration(time.monotonic() - self._answered_at)
-            out.headline(Symbol.NONE, f"PAUSED {ago} ago; p goes on")
-        top_page.panel(out, self.found)
+            out.headline(
+                Symbol.NONE, f"PAUSED at {time.strftime('%H:%M:%S', time.localtime(self.found['time']))}; p goes on"
+            )
+        top_page.panel(out, self.found, brief=self.size.height < _TALL)
 
     def _draw_table(self) -> None:
         table = self._table
         rows = sorted(self.found["destinations"]["rows"], key=top_page.ORDERS[self.order])
-        chosen = self._highlighted()
+        chosen, at = self._highlighted(), table.cursor_row
         now = self.found["time"]
         shown = [top_page.cells(row, now) for row in rows]
         widths = _widths(shown, min(self.size.width, MAX_WIDTH))
@@ -190,7 +194,8 @@ class TopScreen(App[None]):
             table.add_row(mark, *(_cell(out, cell, width) for cell, width in zip(cells, widths[1:], strict=True)),
                           key=top_page.name(row))  # fmt: skip
         names = list(self._rows)
-        if chosen in names:
+        # Who stays at the top sees what comes to the top; who has chosen one keeps it.
+        if at and chosen in names:
             table.move_cursor(row=names.index(chosen), scroll=True)
 
     def _highlighted(self) -> str:
@@ -202,8 +207,8 @@ class TopScreen(App[None]):
     def _draw_below(self) -> None:
         row = self._rows.get(self._highlighted())
         self.query_one("#detail", Static).update(self.printed(lambda out: self._detail(out, row)))
-        shown = f"filter: {self.match!r} · " if self.match else ""
-        self.query_one("#keys", Static).update(self.printed(lambda out: out.line(f"{shown}by {self.order} · {_KEYS}")))
+        keys = (f"only {self.match!r} · " if self.match else "") + f"by {self.order} · {_KEYS}"
+        self.query_one("#keys", Static).update(self.printed(lambda out: _line(out, keys)))
         command = self.trouble.advice if self.trouble is not None and self.trouble.advice else top_page.following(row)
         self.query_one("#next", Static).update(self.printed(lambda out: out.next(command)))
 
@@ -212,8 +217,7 @@ class TopScreen(App[None]):
             words = f"no destination has {self.match!r} in its name" if self.match else "no destination has work"
         else:
             words = f"{top_page.name(row)}: {top_page.why(row) or 'nothing is wrong'}"
-        # One line always: the table above must not jump.
-        out.line(_cut(printable(words), out.width, out.utf8))
+        _line(out, words)
 
 
 class DestinationScreen(Screen[None]):
@@ -286,10 +290,15 @@ def _widths(shown: list[list[str]], width: int) -> list[int]:
     """Of the mark and the cells, each with its gap; the reason gets what is left, and long names are cut for it."""
     columns = len(top_page.HEADS)
     natural = [max([len(top_page.HEADS[i]), *(len(cells[i]) for cells in shown)]) + 2 for i in range(columns - 1)]
-    least = min(30, width // 3)
+    least = max(12, min(30, width - 80))
     others = 2 + sum(natural[1:])
     natural[0] = max(min(natural[0], width - others - least), 16)
     return [2, *natural, max(width - others - natural[0] - 1, 10)]
+
+
+def _line(out: Output, text: str) -> None:
+    """One line always: the table above must not jump."""
+    out.line(_cut(printable(text), out.width, out.utf8))
 
 
 def _cell(out: Output, text: str, width: int) -> Text:

@@ -30,6 +30,7 @@ _REST = 20
 _LOOK_SECONDS = 0.8
 _COUNT_SECONDS = 5.0
 _PATIENCE = 0.05
+_RATE_SECONDS = 5.0
 _STALE = 60.0
 
 Offer = tuple[float, int, "VirtualQueue", float | None]
@@ -44,8 +45,10 @@ class Destinations:
         self._clock = clock
         self._rows: list[dict[str, Any]] = []
         self._known = self._waiting = 0
-        self._answered: dict[RoutingKey, int] = {}
-        self._answered_at = float("-inf")
+        # What each had answered at two earlier looks: rates are over the time since the older, 5 to 10 seconds.
+        self._earlier: tuple[float, dict[RoutingKey, int]] = (float("-inf"), {})
+        self._later: tuple[float, dict[RoutingKey, int]] = (float("-inf"), {})
+        self._looked = False
         self._longest: dict[RoutingKey, Longest] = {}
         self._look_at = self._count_at = float("-inf")
         self._look: asyncio.Task[None] | None = None
@@ -55,7 +58,7 @@ class Destinations:
         """What is known, after beginning to find out anew where it is time for that."""
         self.asked_at = now = self._clock()
         loop = asyncio.get_running_loop()
-        first = self._answered_at == float("-inf")
+        first = not self._looked
         if self._count is None and now >= self._count_at:
             self._count = loop.create_task(self._count_waiting(shards))
         if first and self._count is not None:
@@ -82,7 +85,8 @@ class Destinations:
         answered: dict[RoutingKey, int] = {}
         try:
             now = self._clock()
-            span = now - self._answered_at
+            base = self._earlier if now - self._earlier[0] < _STALE else self._later
+            span = now - base[0]
             for queue in (one for scheduler in schedulers for one in scheduler.queues()):
                 known += 1
                 if known % _SLICE == 0:
@@ -95,21 +99,26 @@ class Destinations:
                     answered[queue.key] = queue.answered
                 if self.match and self.match not in queue.key.next_hop.lower():
                     continue
-                before = self._answered.get(queue.key, 0)
+                before = base[1].get(queue.key, 0)
                 gone = queue.answered - before if queue.answered >= before else queue.answered
                 rate = gone / span if span < _STALE else None
                 _offer(busy, ((rate or 0.0) + queue.in_flight, known, queue, rate))
                 if waits:
                     _offer(stuck, (self._waiting_in(queue), known, queue, rate))
             worked += self._clock() - now
-            self._answered, self._answered_at = answered, self._clock()
+            self._remember(now, answered)
             self._known, self._waiting = known, waiting
             chosen = {id(queue): (queue, rate) for _, _, queue, rate in (*busy, *stuck)}
             cap = schedulers[0].settings.cap
             self._rows = [self._row(queue, rate, cap) for queue, rate in chosen.values()]
+            self._looked = True
         finally:
             self._look_at = self._clock() + max(_LOOK_SECONDS, _REST * worked)
             self._look = None
+
+    def _remember(self, now: float, answered: dict[RoutingKey, int]) -> None:
+        if now - self._later[0] >= _RATE_SECONDS:
+            self._earlier, self._later = self._later, (now, answered)
 
     def _waiting_in(self, queue: VirtualQueue) -> int:
         """Recipients that wait: exact for the longest queues, else what is in memory and one for what is on disk."""

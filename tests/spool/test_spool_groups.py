@@ -13,7 +13,7 @@ import pytest
 from tests.spool.spool_samples import BODY, NOW, settled
 
 from danelaw.queue import Filter, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
-from danelaw.spool import Spool, SpoolError, SpoolSettings, database, groups, view
+from danelaw.spool import Spool, SpoolError, SpoolSettings, database, groups
 from danelaw.spool.groups import Group, Tally, grouped, longest_queues, together
 
 RELAY = "[relay.example]:25"
@@ -96,7 +96,7 @@ def test_sums_are_those_of_the_messages_one_by_one(
     tmp_path: Path, by: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages = generated(tmp_path)
-    monkeypatch.setattr(view, "SLICE", 17)  # several slices, and groups that go on in the next
+    monkeypatch.setattr(groups, "SLICE", 17)  # several slices, and groups that go on in the next
     with reading(tmp_path) as connection:
         found = grouped(connection, Filter.from_text(text), NOW, by, 1000)
     wanted = expected(messages, by, text)

@@ -167,8 +167,10 @@ def _dns(found: dict[str, Any], brief: bool) -> list[str]:
 
 def _load(found: dict[str, Any], brief: bool) -> list[str]:
     inbound, outbound, workers = found["inbound"], found["outbound"], found["workers"]
+    refused = found["in"]["refused_per_second"]
+    clients = f"{inbound['sessions']} client{'s' * (inbound['sessions'] != 1)}"
     parts = [
-        f"{inbound['sessions']} clients",
+        f"{clients}, {_number(refused)} refusals/s" if refused else clients,
         f"{inbound['under_way']} of {inbound['window']} in the inbound window",
         f"{outbound['connections']} out",
         f"CPU {sum(one['cpu'] for one in workers) * 100:.0f} %",

@@ -46,11 +46,13 @@ class Alone:
     successes: int
 
 
-def slices(connection: sqlite3.Connection, after: int, table: str = "message") -> Iterator[tuple[int, int]]:
-    """Ranges (above, up to and including) of ids that hold at most `SLICE` messages each."""
+def slices(
+    connection: sqlite3.Connection, after: int, table: str = "message", most: int = SLICE
+) -> Iterator[tuple[int, int]]:
+    """Ranges (above, up to and including) of ids that hold at most so many messages each."""
     while True:
         row = connection.execute(
-            f"SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT 1 OFFSET {SLICE - 1}", (after,)
+            f"SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT 1 OFFSET {most - 1}", (after,)
         ).fetchone()
         yield after, (1 << 62) if row is None else row[0]
         if row is None:

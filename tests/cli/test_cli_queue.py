@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shlex
 import socket
 import threading
 import time
@@ -199,3 +200,53 @@ def test_a_stale_socket_means_no_gateway(tmp_path: Path) -> None:
         call(tmp_path / "control.sock", "queue.list", {})
     fill(tmp_path)
     assert "r0@example.org" in output("list", "--spool", str(tmp_path))
+
+
+def test_groups_are_listed_with_the_filter_for_the_first(tmp_path: Path) -> None:
+    fill(tmp_path)
+    place = ("--spool", str(tmp_path))
+    text = output("list", "--group-by", "next-hop", *place)
+    assert re.search(r"3\s+3\s+300 bytes\s+\S+ s\s+\S+.*example.org", text)
+    assert "3 waiting or held messages, 300 bytes, in 1 group by next-hop" in text
+    assert text.rstrip().endswith("next: danelaw queue list host:example.org")
+    assert max(map(len, text.splitlines())) <= 116
+    by_reason = output("list", "--group-by", "reason", "to:r1@*", *place)
+    assert "\x1b[2J" not in by_reason
+    assert by_reason.rstrip().endswith("next: danelaw queue list --group-by next-hop 'to:r1@*'")
+    assert "no waiting or held message matches" in output("list", "--group-by", "state", "to:nobody@x.example", *place)
+
+
+@pytest.mark.parametrize("by", ["next-hop", "domain", "sender", "state", "demand"])
+def test_the_filter_named_for_a_group_lists_just_that_group(tmp_path: Path, by: str) -> None:
+    fill(tmp_path)
+    place = ("--spool", str(tmp_path))
+    text = output("list", "--group-by", by, "not to:r0@*", *place)
+    words = shlex.split(text.rstrip().splitlines()[-1].removeprefix("next: danelaw queue list"))
+    listed = json.loads(output("list", *words, "--json", *place))["messages"]
+    assert [row["recipients"][0]["to"] for row in listed] == ["r1@example.org", "r2@example.org"]
+
+
+def test_groups_as_json_are_what_the_schema_page_describes(tmp_path: Path) -> None:
+    fill(tmp_path)
+    found = json.loads(output("list", "--group-by", "domain", "--json", "--spool", str(tmp_path)))
+    example = re.search(r"```json\n(.*?)```", (ROOT / "docs/schemas/queue-groups.md").read_text(), re.DOTALL)
+    assert example is not None
+    documented = json.loads(example[1])
+    assert found.keys() == documented.keys()
+    assert found["groups"][0].keys() == documented["groups"][0].keys()
+    assert found["total"].keys() == documented["total"].keys()
+    assert found["schema"] == documented["schema"]
+
+
+def test_groups_of_shards_are_one(tmp_path: Path) -> None:
+    fill(tmp_path, 0)
+    fill(tmp_path, 1, count=2)
+    found = json.loads(output("list", "--group-by", "sender", "--limit", "1", "--json", "--spool", str(tmp_path)))
+    assert [(group["name"], group["messages"]) for group in found["groups"]] == [("bob@shop.example", 5)]
+    assert found["total"]["messages"] == 5
+
+
+def test_groups_have_no_pages(tmp_path: Path) -> None:
+    ids = fill(tmp_path)
+    failed = failure("list", "--group-by", "domain", "--after", ids[0], "--spool", str(tmp_path))
+    assert "--limit" in (failed.advice or "")

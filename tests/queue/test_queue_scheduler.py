@@ -198,16 +198,17 @@ def test_the_lifetime_ends_also_on_the_wire() -> None:
     assert scheduler.overdue(NOW + 11) == []
 
 
-def test_operators_suspend_and_resume() -> None:
+def test_an_operator_wakes_a_sleeping_queue() -> None:
     scheduler = Scheduler()
     feed(scheduler, 3)
-    assert scheduler.suspend(A, NOW + 1000, "maintenance", NOW) == (A, NOW + 1000, 0, "maintenance")
+    work = scheduler.next_work(NOW)
+    scheduler.finished(work[0], HostVerdict.DOWN, NOW, reason="maintenance")
     scheduler.returned(scheduler.surrendered(), NOW)
     assert scheduler.next_work(NOW) == []
     assert scheduler.refills(NOW) == []
-    assert scheduler.resume(A, NOW + 1) == (A, 0.0, 0, "maintenance")
+    assert scheduler.resume(A, NOW + 1) == (A, 0.0, 1, "maintenance")
     assert scheduler.resume(A, NOW + 1) is None
-    assert scheduler.refills(NOW + 1) == [(A, PAGE)]
+    assert scheduler.refills(NOW + 1) == [(A, 1)], "one message probes"
 
 
 def test_forgotten_messages_leave_their_pages_and_are_named_on_the_wire() -> None:
@@ -307,11 +308,6 @@ class Driver(RuleBasedStateMachine):
                 self.memory.remove((one.id, key))
                 self.disk[one.id, key] = self.now
         self.scheduler.returned(gone, self.now)
-
-    @rule(key=st.sampled_from([A, B]))
-    def suspend(self, key: RoutingKey) -> None:
-        self.scheduler.suspend(key, self.now + 50, "because", self.now)
-        self.give_back()
 
     @rule(key=st.sampled_from([A, B]))
     def resume(self, key: RoutingKey) -> None:

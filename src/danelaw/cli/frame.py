@@ -20,6 +20,7 @@ COMMANDS: dict[str, Verb] = {
     "serve": Verb("run", "Run the gateway."),
     "config": Verb("run", "Check the configuration; show what applies to a destination."),
     "doctor": Verb("run", "Examine this machine, its resolver and its network, with a fix for each finding."),
+    "top": Verb("look", "Watch the gateway work: traffic, protection, destinations, limits."),
     "explain": Verb("look", "Say what happened to a message and why."),
     "queue": Verb("look", "List, show, hold, release, retry, return or drop waiting messages."),
     "bounce": Verb("look", "Say what a server's reply means, and what is done about it."),

@@ -74,15 +74,19 @@ def ask_gateway(
     """
     from danelaw.cli.control import NoServer, call
 
-    if spool is not None:
-        socket = spool / "control.sock"
-    else:
-        config = load_config(config_file)
-        spool, socket = config.spool.directory, config.control_socket
+    directory, socket = spool_and_socket(spool, config_file)
     try:
         return call(socket, operation, arguments)
     except NoServer:
-        return directly(spool)
+        return directly(directory)
+
+
+def spool_and_socket(spool: Path | None, config_file: Path | None) -> tuple[Path, Path]:
+    """The spool that `--spool` and `--config` mean, and the control socket of its gateway. Raises `ConfigError`."""
+    if spool is not None:
+        return spool, spool / "control.sock"
+    config = load_config(config_file)
+    return config.spool.directory, config.control_socket
 
 
 def output(ascii_only: bool = False) -> Output:

@@ -65,7 +65,7 @@ class Output:
 
     def line(self, text: str = "") -> None:
         """Print one line as it is, made safe for the terminal."""
-        self.stream.write(self._encodable(printable(text)) + "\n")
+        self.stream.write(self.encodable(printable(text)) + "\n")
 
     def symbol(self, symbol: Symbol) -> str:
         """The symbol in the form this terminal shows."""
@@ -74,7 +74,7 @@ class Output:
 
     def headline(self, symbol: Symbol, text: str) -> None:
         """The answer: symbol and the first words."""
-        folded = _folded(self._encodable(printable(text)), max(self.width - 2, 20)) or [""]
+        folded = _folded(self.encodable(printable(text)), max(self.width - 2, 20)) or [""]
         self.stream.write(f"{self.symbol(symbol)} {folded[0]}\n")
         for rest in folded[1:]:
             self.stream.write(f"  {rest}\n")
@@ -82,13 +82,13 @@ class Output:
     def paragraph(self, text: str, *, indent: int = 2, hang: int = 0) -> None:
         """Words, folded to the width; further lines stand `hang` columns to the right of the first."""
         margin = " " * indent
-        folded = _folded(self._encodable(printable(text)), max(self.width, 30) - indent, " " * hang)
+        folded = _folded(self.encodable(printable(text)), max(self.width, 30) - indent, " " * hang)
         self.stream.writelines(f"{margin}{line}\n" for line in folded)
 
     def table(self, rows: Sequence[tuple[Symbol, Sequence[str]]], *, heads: Sequence[str] = (), gap: int = 2) -> None:
         """Rows of a symbol and cells; the last cell is the reason and folds under the row when space is short."""
-        cells = [[self._encodable(printable(cell)) for cell in row] for _, row in rows]
-        titles = [self._encodable(head) for head in heads]
+        cells = [[self.encodable(printable(cell)) for cell in row] for _, row in rows]
+        titles = [self.encodable(head) for head in heads]
         columns = max((len(row) for row in [*cells, titles]), default=0)
         widths = [
             max((display_width(row[i]) for row in [*cells, titles] if i < len(row)), default=0)
@@ -130,7 +130,8 @@ class Output:
         """A value as JSON on standard output, readable for people too."""
         self.stream.write(json.dumps(value, indent=2, ensure_ascii=not self.utf8, default=_jsonable) + "\n")
 
-    def _encodable(self, text: str) -> str:
+    def encodable(self, text: str) -> str:
+        """The text in characters this terminal shows."""
         if self.utf8:
             return text
         return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")

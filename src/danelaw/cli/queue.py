@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from danelaw.cli import suspending
+from danelaw.cli.group_page import KINDS, show_groups
 from danelaw.cli.options import ask_gateway, output, output_options, spool_option
 from danelaw.cli.output import Output, Symbol, duration, moment, relative, size
 from danelaw.errors import DanelawError
@@ -85,15 +86,21 @@ def _directly(directory: Path, operation: str, arguments: dict[str, Any]) -> Any
 
 @command.command("list")
 @click.argument("filter_words", nargs=-1, metavar="[FILTER]...")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Messages per page.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Messages per page, or groups."
+)
 @click.option("--after", metavar="ID", default=None, help="Continue after this id.")
 @click.option("--finished", is_flag=True, help="Delivered, returned and dropped mail, from history.")
+@click.option(
+    "--group-by", "by", type=click.Choice(KINDS), default=None, help="Add messages up instead of listing them."
+)
 @_place_options
 def list_messages(
     filter_words: tuple[str, ...],
     limit: int,
     after: str | None,
     finished: bool,
+    by: str | None,
     spool: Path | None,
     config_file: Path | None,
     as_json: bool,
@@ -101,14 +108,24 @@ def list_messages(
 ) -> None:
     """List messages, oldest first: waiting and held ones, or with --finished those of history.
 
-    The JSON form is described in docs/schemas/queue-list.md.
+    With --group-by: how many messages, recipients and octets, the oldest, and the next try, for each next hop, domain,
+    sender, reason, state or demand. The JSON forms are described in docs/schemas/queue-list.md and queue-groups.md.
     """
-    arguments = {"filter": " ".join(filter_words), "limit": limit, "after": after, "finished": finished}
-    page = _ask(spool, config_file, "list", arguments)
-    out = output(ascii_only)
-    if as_json:
-        out.json(page)
+    words = " ".join(filter_words)
+    if by is not None:
+        if after is not None:
+            raise DanelawError("groups have no pages", advice="use --limit to see more of them")
+        out = output(ascii_only)
+        found = _ask(spool, config_file, "group", {"filter": words, "by": by, "limit": limit, "finished": finished})
+        out.json(found) if as_json else show_groups(out, found)
         return
+    page = _ask(spool, config_file, "list", {"filter": words, "limit": limit, "after": after, "finished": finished})
+    out = output(ascii_only)
+    out.json(page) if as_json else show_page(out, page, words)
+
+
+def show_page(out: Output, page: dict[str, Any], words: str) -> None:
+    """Print a page of messages; `words` is the filter that named them."""
     messages, now = page["messages"], page["now"]
     if not messages:
         kind = "finished message" if page["finished"] else "message waits or is held that"
@@ -119,7 +136,6 @@ def list_messages(
     out.table(rows, heads=("ID", "AGE", "STATE", "FROM", "TO", "WHY"))
     out.line()
     if page["after"]:
-        words = " ".join(filter_words)
         out.next(f"danelaw queue list{' ' + repr(words) if words else ''} --after {page['after']}")
     else:
         out.next(f"danelaw queue show {messages[0]['id']}")

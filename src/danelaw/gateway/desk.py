@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
-from danelaw.gateway import limiting
+from danelaw.gateway import limiting, snapshot
 from danelaw.gateway.control import ControlServer, Operation
 from danelaw.gateway.line import Line, LineError
 from danelaw.gateway.operations import reading_operations
@@ -128,10 +128,10 @@ class Desk:
     def _names(self) -> list[str]:
         return [str(name) for name in self._supervisor.get("workers", ())]
 
-    async def _ask(self, name: str, operation: str) -> Any:
+    async def _ask(self, name: str, operation: str, arguments: Mapping[str, Any] | None = None) -> Any:
         """A worker's answer; None from one that is starting, stuck or just gone."""
         with contextlib.suppress(LineError):
-            return await self._line.ask(name, operation, seconds=_ANSWER_SECONDS)
+            return await self._line.ask(name, operation, arguments, seconds=_ANSWER_SECONDS)
         return None
 
     async def _look(self) -> None:
@@ -159,6 +159,7 @@ class Desk:
             "gateway.status": self._status,
             "gateway.health": self._health,
             "gateway.reload": self._reload,
+            "top": self._top,
         }
         found |= reading_operations(self._config.spool.directory, time.time, self._limits)
         found |= {f"queue.{name}": self._suspending(name) for name in limiting.SUSPENDING}
@@ -204,6 +205,15 @@ class Desk:
         if any(one["severity"] in ("error", "warning") for one in found.values()):
             found = {key: one for key, one in found.items() if one["severity"] != "ok"}
         return list(found.values())
+
+    async def _top(self, arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
+        await self._look()
+        request = {"match": arguments.get("match")}
+        answers = await asyncio.gather(*(self._ask(name, "top", request) for name in self._names()))
+        reports = [answer for answer in answers if answer is not None]
+        if not reports:
+            raise DanelawError("no worker answers at the moment", advice="try again in a moment")
+        return snapshot.together(reports)
 
     async def _reload(self, _: Mapping[str, Any], __: str) -> dict[str, Any]:
         await self._line.ask(SUPERVISOR, "reload")

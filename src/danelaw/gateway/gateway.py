@@ -18,6 +18,7 @@ from danelaw.gateway import numbers
 from danelaw.gateway import parts as assembly
 from danelaw.gateway.control import ControlServer
 from danelaw.gateway.health import ClockRecord
+from danelaw.gateway.history import History
 from danelaw.gateway.operations import operations
 from danelaw.resolver import ProbeReport, Severity
 from danelaw.state import configured_overrides
@@ -83,6 +84,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         self.log.attach(loop)
         self._parts = parts = assembly.assemble(self.config, self.log, self.metrics, self.place, self.clock)
+        self.history = History(self.metrics, parts.resolver.counts)
         try:
             if self.place is None:
                 await self._start_control()
@@ -102,6 +104,7 @@ class Gateway:
                 )
             ),
             loop.create_task(self._watch()),
+            loop.create_task(self.history.keep()),
         ]
         shards = parts.shards.open.values()
         self.log.event(

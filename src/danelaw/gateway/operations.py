@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
-from danelaw.gateway import limiting
+from danelaw.gateway import limiting, snapshot
 from danelaw.gateway.health import findings
 from danelaw.outbound.explanation import explained
 from danelaw.spool import operations as queue_operations
@@ -43,6 +43,7 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
 
     found: dict[str, Operation] = {"gateway.status": status, "gateway.health": health, "gateway.reload": reload}
     found |= limiting.operations(gateway)
+    found["top"] = snapshot.operation(gateway)
 
     async def waiting() -> list[list[str]]:
         return limiting.reasons(gateway)

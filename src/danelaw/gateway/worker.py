@@ -14,6 +14,7 @@ from danelaw.gateway.gateway import Gateway
 from danelaw.gateway.health import findings
 from danelaw.gateway.line import Line
 from danelaw.gateway.operations import perform, status_of
+from danelaw.gateway.snapshot import Watch
 from danelaw.gateway.switchboard import SUPERVISOR
 from danelaw.telemetry import snapshot
 
@@ -37,6 +38,7 @@ class WorkerProcess:
         self._started = started
         self._stop = asyncio.Event()
         self._gateway = Gateway(config, place=place)
+        self._watch = Watch(self._gateway)
         self._line: Line
 
     async def run(self) -> int:
@@ -51,6 +53,7 @@ class WorkerProcess:
             "metrics": lambda sender, args: snapshot(self._gateway.metrics),
             "act": self._act,
             "health": self._health,
+            "top": self._top,
             "limits": lambda sender, args: limiting.reasons(self._gateway),
             "suspending": lambda sender, args: limiting.perform(
                 self._gateway, str(args["name"]), args["arguments"], str(args["caller"])
@@ -102,6 +105,9 @@ class WorkerProcess:
         shard = int(args["shard"])
         await self._gateway.let_go(shard)
         self._line.tell(SUPERVISOR, "released", shard=shard)
+
+    async def _top(self, sender: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        return await self._watch.report(args)
 
     async def _health(self, sender: str, args: Mapping[str, Any]) -> list[dict[str, str]]:
         return [finding.to_json() for finding in await findings(self._gateway)]

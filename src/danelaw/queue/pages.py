@@ -99,6 +99,7 @@ class VirtualQueue:
     """The state of one routing key. `disk_due` is the earliest due time on disk (it may be too early, never too late);
     `backlog` is true while messages due now wait on disk, so that new ones do not overtake them. `changed_after` and
     `halved_after` are the serials of the last work begun before the queue last slept or woke, or lost half its window.
+    `answered` counts the works that ended with an answer of a host.
     """
 
     key: RoutingKey
@@ -114,6 +115,7 @@ class VirtualQueue:
     reason: str = ""
     probing: bool = False
     wake: float | None = None
+    answered: int = 0
     idle_since: float = 0.0
 
     def limit(self, cap: int) -> int:

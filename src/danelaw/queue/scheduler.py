@@ -189,6 +189,7 @@ class Scheduler:
         """
         queue = self._queues[work.key]
         queue.in_flight -= 1
+        queue.answered += verdict is not _HOST_VERDICT_DOWN
         self._flying.discard(work)
         self.memory_used -= work.charge
         if self.gate is not None:
@@ -235,14 +236,8 @@ class Scheduler:
 
     # Operators.
 
-    def suspend(self, key: RoutingKey, until: float, reason: str, now: float) -> Sleep:
-        """No new work from this queue until then. What is on the wire ends normally."""
-        queue = self._queue(key)
-        self._sleep(queue, until, reason, now)
-        return Sleep(key, until, queue.failures, reason)
-
     def resume(self, key: RoutingKey, now: float) -> Sleep | None:
-        """Ends a suspension or back-off: a probe may start at once. None when the queue was awake."""
+        """Ends a back-off: a probe may start at once. None when the queue was awake."""
         queue = self._queues.get(key)
         if queue is None or not queue.asleep_until:
             return None

@@ -13,29 +13,36 @@ from typing import Any
 from danelaw.queue import Filter, RecipientState, RoutingKey, Scheduler, id_from_text
 from danelaw.spool.acts import APPLIES, Act, Bounce, perform
 from danelaw.spool.errors import SpoolError
+from danelaw.spool.groups import grouped
 from danelaw.spool.purge import purge
 from danelaw.spool.spool import Spool
 from danelaw.spool.view import Page, described, finished_page, shown, sleeping, waiting_page
 
 SCHEMA = "danelaw/queue-list/1"
-READING = ("list", "show")
+READING = ("list", "show", "group")
 CHANGING = (*APPLIES, "purge")
 MAX_LIMIT = 1000
+MAX_GROUPS = 10_000
 
 
 def look(connection: sqlite3.Connection, operation: str, arguments: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """`list` and `show`, through any reading connection (a server may give one to a thread).
+    """`list`, `group` and `show`, through any reading connection (a server may give one to a thread).
 
-    `list`: filter, limit (≤ 1000), after (id), finished. `show`: id. Raises `DanelawError`.
+    `list`: filter, limit (≤ 1000), after (id), finished. `group`: filter, by (`groups.KINDS`), limit, finished.
+    `show`: id. Raises `DanelawError`.
     """
     if operation == "show":
         return shown(connection, id_from_text(_text(arguments, "id")), now)
-    if operation != "list":
+    if operation not in READING:
         raise SpoolError(f"there is no operation 'queue.{operation}'", advice=f"one of {', '.join(READING + CHANGING)}")
     chosen = Filter.from_text(_text(arguments, "filter"))
     limit = arguments.get("limit", 100)
-    if not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
-        raise SpoolError(f"the limit is a number from 1 to {MAX_LIMIT}")
+    most = MAX_LIMIT if operation == "list" else MAX_GROUPS
+    if not isinstance(limit, int) or not 1 <= limit <= most:
+        raise SpoolError(f"the limit is a number from 1 to {most}")
+    if operation == "group":
+        finished = bool(arguments.get("finished"))
+        return grouped(connection, chosen, now, _text(arguments, "by"), limit, finished=finished)
     after = id_from_text(_text(arguments, "after")) if arguments.get("after") else 0
     finished = bool(arguments.get("finished")) or chosen.finished
     page = (finished_page if finished else waiting_page)(connection, chosen, now, after, limit)

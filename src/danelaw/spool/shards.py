@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any, TypeVar
 
-from danelaw.spool import database, operations
+from danelaw.spool import database, groups, operations
 from danelaw.spool.errors import NoSuchMessage, SpoolError
 
 T = TypeVar("T")
@@ -85,8 +85,11 @@ def look(directory: Path, operation: str, arguments: Mapping[str, Any], now: flo
     """`list` and `show` (`danelaw.spool.operations.look`) over all shards, as if they were one. Raises
     `DanelawError`.
     """
+    asked = arguments
+    if operation == "group" and len(database.shards(directory)) > 1:  # what is small in each may be large in all
+        arguments = {**arguments, "limit": operations.MAX_GROUPS}
     results = in_each(directory, lambda connection: operations.look(connection, operation, arguments, now))
-    return together(results, arguments)
+    return together(results, asked)
 
 
 def together(results: list[dict[str, Any]], arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,6 +97,8 @@ def together(results: list[dict[str, Any]], arguments: Mapping[str, Any]) -> dic
     first = results[0]
     if len(results) == 1 or "id" in first:
         return first
+    if "groups" in first:
+        return groups.together(results, int(arguments["limit"]))
     if isinstance(first.get("messages"), list):
         rows = sorted((row for result in results for row in result["messages"]), key=lambda row: str(row["id"]))
         limit = int(arguments.get("limit", 100))

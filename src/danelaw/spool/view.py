@@ -46,11 +46,13 @@ class Alone:
     successes: int
 
 
-def slices(connection: sqlite3.Connection, after: int, table: str = "message") -> Iterator[tuple[int, int]]:
-    """Ranges (above, up to and including) of ids that hold at most `SLICE` messages each."""
+def slices(
+    connection: sqlite3.Connection, after: int, table: str = "message", most: int = SLICE
+) -> Iterator[tuple[int, int]]:
+    """Ranges (above, up to and including) of ids that hold at most so many messages each."""
     while True:
         row = connection.execute(
-            f"SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT 1 OFFSET {SLICE - 1}", (after,)
+            f"SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT 1 OFFSET {most - 1}", (after,)
         ).fetchone()
         yield after, (1 << 62) if row is None else row[0]
         if row is None:
@@ -98,16 +100,21 @@ def waiting_page(connection: sqlite3.Connection, chosen: Filter, now: float, aft
 def finished_page(connection: sqlite3.Connection, chosen: Filter, now: float, after: int, limit: int) -> Page:
     """Finished messages that meet the filter, oldest first, with ids above `after`."""
     found: list[QueuedMessage] = []
-    for above, upto in slices(connection, after, "history"):
-        for row in connection.execute(_HISTORY + " WHERE id > ? AND id <= ? ORDER BY id", (above, upto)).fetchall():
-            message = finished_message(row)
-            matching = tuple(r for r in message.recipients if chosen.matches(message, r, now))
-            if matching:
-                message.recipients = matching
-                found.append(message)
-                if len(found) > limit:
-                    return Page(found[:limit], found[limit - 1].id)
+    for message in finished_slices(connection, after):
+        matching = tuple(r for r in message.recipients if chosen.matches(message, r, now))
+        if matching:
+            message.recipients = matching
+            found.append(message)
+            if len(found) > limit:
+                return Page(found[:limit], found[limit - 1].id)
     return Page(found, None)
+
+
+def finished_slices(connection: sqlite3.Connection, after: int = 0) -> Iterator[QueuedMessage]:
+    """Finished messages with ids above `after`, oldest first, read in slices."""
+    for above, upto in slices(connection, after, "history"):
+        rows_found = connection.execute(_HISTORY + " WHERE id > ? AND id <= ? ORDER BY id", (above, upto)).fetchall()
+        yield from map(finished_message, rows_found)
 
 
 def finished_message(row: Sequence[object]) -> QueuedMessage:

@@ -41,26 +41,32 @@ class Columns:
     A row written by it looks like any other line and costs a third of one.
     """
 
-    __slots__ = ("_json", "_text")
+    __slots__ = ("_free", "_json", "_names", "_templates")
 
     def __init__(self, **columns: Kind) -> None:
-        self._text = tuple((f" {name}=", kind is Kind.FREE, kind is Kind.NUMBER) for name, kind in columns.items())
+        self._names = tuple(columns)
+        self._free = tuple(place for place, kind in enumerate(columns.values()) if kind is Kind.FREE)
+        self._templates: dict[tuple[bool, ...], str] = {}
         self._json = tuple((f',"{name}":', kind is Kind.NUMBER) for name, kind in columns.items())
 
     def text(self, values: tuple[Any, ...]) -> str:
         """The fields for people; those that are None are left out."""
-        parts: list[str] = []
-        for (key, free, number), value in zip(self._text, values):  # noqa: B905 (strict costs 10 %)
-            if value is None:
-                continue
-            parts.append(key)
-            if number:
-                parts.append(str(value))
-            elif free and not _plain(value):
-                parts.append(text_value(value))
-            else:
-                parts.append(value)
-        return "".join(parts)[1:]
+        texts = list(values)
+        for place in self._free:
+            value = texts[place]
+            if value is not None and not _plain(value):
+                texts[place] = text_value(value)
+        if None not in texts:
+            return self._template((False,) * len(texts)) % tuple(texts)
+        absent = tuple([value is None for value in texts])
+        return self._template(absent) % tuple([text for text in texts if text is not None])
+
+    def _template(self, absent: tuple[bool, ...]) -> str:
+        template = self._templates.get(absent)
+        if template is None:
+            present = (name for name, gone in zip(self._names, absent, strict=True) if not gone)
+            template = self._templates[absent] = " ".join(f"{name}=%s" for name in present)
+        return template
 
     def json(self, values: tuple[Any, ...]) -> str:
         """The fields as members of a JSON object, each with a comma before it; those that are None are left out."""

@@ -14,7 +14,16 @@ import pytest
 from spool_samples import BODY, KEY, NOW, Clock, sample, settled, tried
 
 from danelaw.queue import QueuedMessage, RecipientState, RoutingKey, Settlement
-from danelaw.spool import BodyMissing, NoSuchMessage, Spool, SpoolError, SpoolLocked, SpoolSettings, SpoolVersion
+from danelaw.spool import (
+    BodyMissing,
+    NoSuchMessage,
+    Spool,
+    SpoolError,
+    SpoolLocked,
+    SpoolSettings,
+    SpoolVersion,
+    retention,
+)
 from danelaw.spool.attempts import attempts_at, attempts_of, day_tables, evidence_blob, host_record
 from danelaw.spool.view import alone, find_message, messages_by_message_id
 
@@ -259,6 +268,39 @@ def test_a_newer_or_foreign_database_is_refused(tmp_path: Path) -> None:
         opened(tmp_path / "c")
 
 
+def test_rows_of_queues_go_when_nobody_refers_to_them_and_never_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "STEP", 2)
+    keys = [RoutingKey(f"d{number}.example") for number in range(9)]
+
+    async def run() -> None:
+        spool = opened(tmp_path)
+        messages = []
+        for key in keys:
+            message = sample(spool)
+            message.recipients[0].key = key
+            messages.append(message)
+            await spool.append(message, BODY, claimed=True)
+        for message in messages[::2]:
+            await spool.settle(settled(message))
+        spool.sweep(NOW)  # begins to look
+        late = sample(spool)
+        late.recipients[0].key = keys[0]
+        await spool.append(late, BODY, claimed=True)  # a queue that seemed unused gets mail meanwhile
+        for _ in range(20):
+            spool.sweep(NOW)
+        rows = {row[0] for row in spool.reader.execute("SELECT next_hop FROM queue")}
+        assert rows == {keys[0].next_hop, *(key.next_hop for key in keys[1::2])}
+        again = sample(spool)
+        again.recipients[0].key = keys[2]
+        await spool.append(again, BODY)  # a queue whose row is gone gets another
+        assert spool.claim(keys[2], 5, NOW)[0][0].id == again.id
+        await spool.close()
+
+    asyncio.run(run())
+
+
 def test_a_sleeping_queue_is_remembered(tmp_path: Path) -> None:
     async def run() -> None:
         spool = opened(tmp_path)
@@ -267,7 +309,8 @@ def test_a_sleeping_queue_is_remembered(tmp_path: Path) -> None:
         spool = opened(tmp_path)
         [row] = spool.queues()
         assert (row.key, row.waiting, row.suspended_until, row.failures, row.reason) == (KEY, 0, NOW + 60, 2, "refused")
-        spool.sweep(NOW + 61)
+        for _ in range(2):  # first the recipients are looked at, then the queues
+            spool.sweep(NOW + 61)
         assert spool.queues() == []
         await spool.close()
 
@@ -348,6 +391,7 @@ def test_history_tries_and_evidence_are_forgotten_by_age_and_size(tmp_path: Path
             await spool.append(message, BODY, claimed=True)
             spool.settle_soon(settled(message))
         await spool._commits.drain()
+        clock.now += 601  # a long history is not counted each time
         spool.sweep(clock.now)
         kept = spool.reader.execute("SELECT count(*), min(id) FROM history").fetchone()
         assert 3 < kept[0] < 20

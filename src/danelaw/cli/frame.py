@@ -22,7 +22,7 @@ COMMANDS: dict[str, Verb] = {
     "doctor": Verb("run", "Examine this machine, its resolver and its network, with a fix for each finding."),
     "top": Verb("look", "Watch the gateway work: traffic, protection, destinations, limits."),
     "explain": Verb("look", "Say what happened to a message and why."),
-    "queue": Verb("look", "List, show, hold, release, retry, return or drop waiting messages."),
+    "queue": Verb("look", "List, add up, show, hold, release, retry, return or drop waiting messages."),
     "bounce": Verb("look", "Say what a server's reply means, and what is done about it."),
     "check": Verb("look", "Say how a domain's mail would be protected. Sends nothing."),
     "dns": Verb("look", "Look up a name and say what its signatures prove."),

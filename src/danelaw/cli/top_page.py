@@ -106,10 +106,9 @@ def facts(found: dict[str, Any], *, brief: bool = False) -> list[tuple[str, list
 def _queue(found: dict[str, Any]) -> list[str]:
     queue, destinations = found["queue"], found["destinations"]
     oldest = f", oldest {duration(queue['oldest_seconds'])}" if queue["oldest_seconds"] is not None else ""
-    parts = [f"{queue['waiting']} waiting{oldest}", f"{queue['held']} held", f"{queue['under_way']} under way"]
-    if destinations["waiting"]:
-        parts.append(f"{destinations['waiting']} destinations wait")
-    return parts
+    many = destinations["waiting"]
+    whom = f" for {many} destination{'s' * (many != 1)}" if many and queue["waiting"] else ""
+    return [f"{queue['waiting']} waiting{whom}{oldest}", f"{queue['held']} held", f"{queue['under_way']} under way"]
 
 
 def _sent(outcomes: dict[str, Any]) -> list[str]:

@@ -110,7 +110,9 @@ class Destinations:
             self._known, self._waiting = known, waiting
             chosen = {id(queue): (queue, rate) for _, _, queue, rate in (*busy, *stuck)}
             cap = schedulers[0].settings.cap
-            self._rows = [self._row(queue, rate, cap) for queue, rate in chosen.values()]
+            gates = (scheduler.gate for scheduler in schedulers if scheduler.gate is not None)
+            limited = {one.key: one.reason for gate in gates for one in gate.waiting()}
+            self._rows = [self._row(queue, rate, cap, limited.get(queue.key)) for queue, rate in chosen.values()]
             self._looked = True
         finally:
             self._look_at = self._clock() + max(_LOOK_SECONDS, _REST * worked)
@@ -126,7 +128,7 @@ class Destinations:
         on_disk = counted.waiting if counted is not None else int(queue.disk_due is not None)
         return len(queue.page) + on_disk
 
-    def _row(self, queue: VirtualQueue, rate: float | None, cap: int) -> dict[str, Any]:
+    def _row(self, queue: VirtualQueue, rate: float | None, cap: int, limited: str | None) -> dict[str, Any]:
         counted = self._longest.get(queue.key)
         limit = queue.limit(cap)
         full = bool(queue.page) and queue.in_flight >= limit
@@ -137,7 +139,7 @@ class Destinations:
             "tenant": queue.key.tenant,
             "under_way": queue.in_flight,
             "limit": limit,
-            "limited": f"{queue.in_flight} at once is its limit now" if full else None,
+            "limited": limited or (f"{queue.in_flight} at once is its limit now" if full else None),
             "per_second": None if rate is None else round(rate, 2),
             "waiting": self._waiting_in(queue),
             "oldest": counted.since if counted is not None else None,

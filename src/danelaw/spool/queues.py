@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from danelaw.queue import RoutingKey
@@ -29,13 +30,15 @@ class QueueRow:
 class QueueNumbers:
     """Key to id, and new keys with the next transaction. After a rollback call `forget_new`: the rows are gone."""
 
-    __slots__ = ("_fresh", "_ids", "_last", "_unsaved")
+    __slots__ = ("_fresh", "_gone", "_ids", "_last", "_marked", "_unsaved")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._ids: dict[RoutingKey, int] = {}
         self._unsaved: list[tuple[int, RoutingKey]] = []
         self._fresh: list[RoutingKey] = []
         self._last = 0
+        self._marked: set[int] | None = None
+        self._gone: set[int] = set()
         for number, *key in connection.execute("SELECT id, next_hop, demand, tenant FROM queue"):
             self._ids[RoutingKey(*key)] = number
             self._last = max(self._last, number)
@@ -47,6 +50,8 @@ class QueueNumbers:
             self._last = number = self._last + 1
             self._ids[key] = number
             self._unsaved.append((number, key))
+        if self._marked is not None:
+            self._marked.add(number)
         return number
 
     def known(self, key: RoutingKey) -> int | None:
@@ -64,22 +69,36 @@ class QueueNumbers:
     def committed(self) -> None:
         """The transaction is durable."""
         self._fresh.clear()
+        if self._gone:
+            self._ids = {key: number for key, number in self._ids.items() if number not in self._gone}
+            self._gone.clear()
 
     def rolled_back(self) -> None:
         """The transaction is gone: its new rows will be written again."""
         self._unsaved = [(self._ids[key], key) for key in self._fresh] + self._unsaved
         self._fresh.clear()
+        self._gone.clear()
 
-    def prune(self, connection: sqlite3.Connection, now: float) -> int:
-        """Drop the rows of queues nothing refers to; inside the caller's transaction. Returns how many."""
-        rows = connection.execute(
-            "SELECT id FROM queue q WHERE suspended_until <= ?"
-            " AND NOT EXISTS (SELECT 1 FROM recipient r WHERE r.queue = q.id)",
-            (now,),
-        ).fetchall()
-        gone = {row[0] for row in rows} - {number for number, _ in self._unsaved}
+    def start_marking(self) -> None:
+        """From now on whatever `number` gives is in use; `mark` adds what lies on disk, `prune` drops the rest."""
+        self._marked = {number for number, _ in self._unsaved}
+
+    def mark(self, numbers: Iterable[int]) -> None:
+        """These ids are in use."""
+        if self._marked is not None:
+            self._marked.update(numbers)
+
+    def stop_marking(self) -> None:
+        """All rows were looked at."""
+        self._marked = None
+
+    def prune(self, connection: sqlite3.Connection, numbers: Iterable[int]) -> int:
+        """Drop those of these rows that were not marked; inside the caller's transaction. Returns how many."""
+        if self._marked is None:
+            return 0
+        gone = set(numbers) - self._marked
         connection.executemany("DELETE FROM queue WHERE id = ?", [(number,) for number in gone])
-        self._ids = {key: number for key, number in self._ids.items() if number not in gone}
+        self._gone |= gone
         return len(gone)
 
 

@@ -11,6 +11,8 @@ from danelaw.spool.writer import BatchWriter
 
 STEP = 2000
 VACUUM_PAGES = 500
+MEASURE_SECONDS = 600.0
+PRUNE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +33,90 @@ class SpoolSettings:
     shortest_lifetime: float = 60.0
 
 
-def forget(writer: BatchWriter, settings: SpoolSettings, now: float) -> int:
-    """One short step of forgetting, inside the caller's transaction; returns rows and tables removed."""
-    connection = writer.connection
-    oldest = floor_id(now - settings.history_age)
-    removed = connection.execute(
-        "DELETE FROM history WHERE id IN (SELECT id FROM history WHERE id < ? AND finished_at < ? ORDER BY id LIMIT ?)",
-        (oldest, now - settings.history_age, STEP),
-    ).rowcount
-    removed += _forget_by_size(connection, settings.history_size)
-    last_day = day_table(now - settings.attempts_age)
-    stale = [table for table in day_tables(connection) if table < last_day]
-    for table in stale[:1]:
-        connection.execute(f"DROP TABLE {table}")
-        removed += 1
-    removed += connection.execute(
-        "DELETE FROM evidence WHERE digest IN (SELECT digest FROM evidence WHERE day < ? LIMIT ?)",
-        (int((now - settings.attempts_age) // DAY), STEP),
-    ).rowcount
-    connection.execute("DELETE FROM acts WHERE at < ?", (now - max(settings.history_age, 365 * DAY),))
-    return removed + writer.numbers.prune(connection, now)
+class Retention:
+    """Forgets in short steps, one every few seconds, each inside the caller's transaction."""
+
+    def __init__(self, settings: SpoolSettings) -> None:
+        self._settings = settings
+        self._measured_at = float("-inf")
+        self._unused_queues = _UnusedQueues()
+
+    def step(self, writer: BatchWriter, now: float) -> int:
+        """One step at `now` (POSIX seconds); returns rows and tables removed."""
+        connection, settings = writer.connection, self._settings
+        oldest = floor_id(now - settings.history_age)
+        removed = connection.execute(
+            "DELETE FROM history WHERE id IN"
+            " (SELECT id FROM history WHERE id < ? AND finished_at < ? ORDER BY id LIMIT ?)",
+            (oldest, now - settings.history_age, STEP),
+        ).rowcount
+        removed += self._by_size(connection, now)
+        last_day = day_table(now - settings.attempts_age)
+        stale = [table for table in day_tables(connection) if table < last_day]
+        for table in stale[:1]:
+            connection.execute(f"DROP TABLE {table}")
+            removed += 1
+        removed += connection.execute(
+            "DELETE FROM evidence WHERE digest IN (SELECT digest FROM evidence WHERE day < ? LIMIT ?)",
+            (int((now - settings.attempts_age) // DAY), STEP),
+        ).rowcount
+        connection.execute("DELETE FROM acts WHERE at < ?", (now - max(settings.history_age, 365 * DAY),))
+        return removed + self._unused_queues.step(writer, now)
+
+    def _by_size(self, connection: sqlite3.Connection, now: float) -> int:
+        """Counting a long history reads all of it: only where the file is large enough, and not each time."""
+        pages, size = (connection.execute(f"PRAGMA {what}").fetchone()[0] for what in ("page_count", "page_size"))
+        if pages * size < self._settings.history_size or 0 <= now - self._measured_at < MEASURE_SECONDS:
+            return 0
+        removed = _forget_by_size(connection, self._settings.history_size)
+        if removed < STEP:
+            self._measured_at = now
+        return removed
+
+
+class _UnusedQueues:
+    """Drops the rows of queues that no recipient refers to.
+
+    There is no index from queues to recipients: it would cost every message. So all recipients are looked at, a few
+    thousand in each step, and their queues marked, with those that get mail meanwhile; what is unmarked then goes.
+    """
+
+    def __init__(self) -> None:
+        self._next_at = float("-inf")
+        self._recipient: tuple[int, int] | None = None
+        self._queue = -1
+
+    def step(self, writer: BatchWriter, now: float) -> int:
+        connection, numbers = writer.connection, writer.numbers
+        if self._recipient is None and self._queue < 0:
+            if 0 <= now - self._next_at < PRUNE_SECONDS:
+                return 0
+            self._next_at = now
+            numbers.start_marking()
+            self._recipient = (-1, -1)
+        if self._recipient is not None:
+            rows = connection.execute(
+                "SELECT message, number, queue FROM recipient WHERE (message, number) > (?, ?)"
+                " ORDER BY message, number LIMIT ?",
+                (*self._recipient, STEP),
+            ).fetchall()
+            numbers.mark(row[2] for row in rows)
+            self._recipient = rows[-1][:2] if len(rows) == STEP else None
+            self._queue = 0 if self._recipient is None else -1
+            return 0
+        found = connection.execute(
+            "SELECT id, suspended_until FROM queue WHERE id > ? ORDER BY id LIMIT ?", (self._queue, STEP)
+        ).fetchall()
+        removed = numbers.prune(connection, (number for number, until in found if until <= now))
+        self._queue = found[-1][0] if len(found) == STEP else -1
+        if self._queue < 0:
+            numbers.stop_marking()
+        return removed
 
 
 def _forget_by_size(connection: sqlite3.Connection, limit: int) -> int:
-    """Remove the oldest history when it is larger than allowed. The size is measured on the newest rows, which is
-    near enough and does not read the whole table.
+    """Remove some of the oldest history when it is larger than allowed. The size of a row is that of the newest,
+    which is near enough.
     """
     count = connection.execute("SELECT count(*) FROM history").fetchone()[0]
     if not count:

@@ -59,6 +59,7 @@ class Spool:
         self._late_cursor = 0
         self._space_checked = float("-inf")
         self._space_left = True
+        self._retention = retention.Retention(settings)
         self._ballast = Ballast(directory, settings.reserve)
         writer = self._open_database()
         self._commits = GroupCommit(writer, self._reopen, self._bodies, commit)
@@ -326,7 +327,7 @@ class Spool:
         """A short step of forgetting; call every few seconds. Returns what went. Raises `SpoolError`."""
         database.still_alive(self.directory, now)
         with self._commits.exclusive() as writer:
-            removed = retention.forget(writer, self.settings, now)
+            removed = self._retention.step(writer, now)
             retention.give_back_pages(writer.connection)
         return removed
 

@@ -47,9 +47,10 @@ class Alone:
 
 
 def slices(
-    connection: sqlite3.Connection, after: int, table: str = "message", most: int = SLICE
+    connection: sqlite3.Connection, after: int, table: str = "message", most: int | None = None
 ) -> Iterator[tuple[int, int]]:
-    """Ranges (above, up to and including) of ids that hold at most so many messages each."""
+    """Ranges (above, up to and including) of ids that hold at most so many messages each; `SLICE` unless said."""
+    most = SLICE if most is None else most
     while True:
         row = connection.execute(
             f"SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT 1 OFFSET {most - 1}", (after,)

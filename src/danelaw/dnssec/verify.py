@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -70,6 +71,8 @@ def verify(signed: SignedRRset, zone: dns.name.Name, keys: ZoneKeys, now: float,
     Raises `LimitExceeded` when the budget of the resolution is spent.
     """
     words = f"{signed.rrset.name} {dns.rdatatype.to_text(signed.rrset.rdtype)}"
+    if len(signed.signatures) > budget.limits.signatures_per_rrset and _heaped(signed.signatures, budget):
+        return Flaw(f"{words} carries more signatures of one key than any zone makes", EDECode.DNSSEC_BOGUS)
     flaws: list[Flaw] = []
     tried = wrong = 0
     for signature in sorted(signed.signatures) if len(signed.signatures) > 1 else signed.signatures:
@@ -88,6 +91,14 @@ def verify(signed: SignedRRset, zone: dns.name.Name, keys: ZoneKeys, now: float,
         if wrong > budget.limits.wrong_signatures_per_rrset:
             break
     return most_telling(flaws, Flaw(f"{words} carries no signature of {zone}", EDECode.RRSIGS_MISSING))
+
+
+def _heaped(signatures: tuple[RRSIG, ...], budget: Budget) -> bool:
+    """A key signs a set once, or twice while signatures are renewed. A heap of them is made to cost validators time (the
+    KeyTrap attacks), and which of them is tried must not decide whether the set is believed.
+    """
+    by_key = Counter((one.signer, one.algorithm, one.key_tag) for one in signatures)
+    return max(by_key.values()) > budget.limits.signatures_per_rrset
 
 
 def _unfit(rrset: dns.rrset.RRset, signature: RRSIG, zone: dns.name.Name, keys: ZoneKeys, now: float) -> Flaw | None:

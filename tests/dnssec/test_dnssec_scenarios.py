@@ -137,6 +137,19 @@ class TestSignatures:
             outcome = verify(SignedRRset(rrset, tuple(order)), zone.origin, keys, NOW, Budget(limits))
             assert isinstance(outcome, Verified) is (status is SECURE)
 
+    @pytest.mark.parametrize(("more", "believed"), [(1, True), (3, True), (4, False), (20, False)])
+    def test_a_heap_of_signatures_by_one_key_is_not_believed_even_where_the_right_one_is_tried_first(
+        self, more: int, believed: bool
+    ) -> None:
+        (zone,) = zones(internet(), "test.")
+        rrset = zone.nodes[name("www.test.")][T.A]
+        (right,) = zone.signature(rrset)
+        heap = (right, *(right.replace(signature=b"\xff" * 63 + bytes([number])) for number in range(more)))
+        limits = ValidatorLimits()
+        keys = ZoneKeys([zone.key], limits.policy)
+        outcome = verify(SignedRRset(rrset, heap), zone.origin, keys, NOW, Budget(limits))
+        assert isinstance(outcome, Verified) is believed
+
 
 class TestCanonicalForm:
     """RFC 4034 §6.2, RFC 6840 §5.1."""

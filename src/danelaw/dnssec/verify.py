@@ -94,8 +94,8 @@ def verify(signed: SignedRRset, zone: dns.name.Name, keys: ZoneKeys, now: float,
 
 
 def _heaped(signatures: tuple[RRSIG, ...], budget: Budget) -> bool:
-    """A key signs a set once, or twice while signatures are renewed. A heap of them is made to cost validators time (the
-    KeyTrap attacks), and which of them is tried must not decide whether the set is believed.
+    """A key signs a set once, or twice while signatures are renewed. A heap of them is made to cost validators time
+    (KeyTrap), and which of them is tried must not decide whether the set is believed.
     """
     by_key = Counter((one.signer, one.algorithm, one.key_tag) for one in signatures)
     return max(by_key.values()) > budget.limits.signatures_per_rrset

@@ -15,3 +15,11 @@ def slow_flush(directory: Path, milliseconds: float) -> dict[str, str]:
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(library), str(source), "-ldl"], check=True)
     library.chmod(0o755)
     return {"LD_PRELOAD": str(library), "FLUSH_DELAY_US": str(int(milliseconds * 1000))}
+
+
+def imported_by_postfix(environment: dict[str, str]) -> dict[str, str]:
+    """The setting with which Postfix hands this environment to its daemons; nothing for an empty one."""
+    if not environment:
+        return {}
+    usual = "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME"
+    return {"import_environment": " ".join([usual, *(f"{name}={value}" for name, value in environment.items())])}

@@ -22,6 +22,8 @@ spool.directory = "{directory}/spool"
 log = {{ to = "file", file = "{directory}/danelaw.log" }}
 doctor.at_start = false
 limits.connections_per_client = 2000
+limits.messages = 1000000
+limits.commands = 10000000
 """
 DANE = """\
 resolver.servers = ["127.0.0.53:53"]

@@ -21,7 +21,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from flush import slow_flush
+from flush import imported_by_postfix, slow_flush
 from postfix import Postfix
 
 from gateway import Gateway
@@ -193,7 +193,7 @@ def main() -> None:
             finally:
                 gateway.stop()
         if options.only != "danelaw":
-            imported = {"import_environment": " ".join(f"{k}={v}" for k, v in slow.items())} if slow else {}
+            imported = imported_by_postfix(slow)
             postfix = Postfix(home / "postfix", POSTFIX_PORT, {"relayhost": f"[127.0.0.1]:{SINK_PORT}"} | imported)
             postfix.start()
             try:

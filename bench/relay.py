@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from flush import slow_flush
+from flush import imported_by_postfix, slow_flush
 from postfix import Postfix
 from processes import usage
 from zone import DANEZone
@@ -142,7 +142,7 @@ def main() -> None:
         servers: dict[str, tuple[int, int]] = {}
         load = Load(options, directory, (zone.certificate, zone.key) if zone else None)
         slow = slow_flush(directory, options.flush_delay)
-        imported = {"import_environment": " ".join(f"{k}={v}" for k, v in slow.items())} if slow else {}
+        imported = imported_by_postfix(slow)
         postfix = Postfix(directory / "postfix", POSTFIX_PORT, _postfix_settings(zone) | imported)
         gateway = Gateway(directory / "danelaw", DANELAW_PORT, SINK_PORT, zone, environment=slow)
         try:

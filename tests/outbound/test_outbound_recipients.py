@@ -53,6 +53,19 @@ def test_the_next_host_is_asked_unless_the_message_may_have_arrived(tmp_path: Pa
     run(play())
 
 
+def test_every_host_is_tried_however_many_are_dead(tmp_path: Path) -> None:
+    dead = tuple(Host(name=f"mx{number}", preference=number, v4="dead") for number in range(1, 13))
+    scenario = Scenario(domain="thirteenth.lab", hosts=(*dead, Host(name="mx13", preference=13)))
+
+    async def play() -> None:
+        async with Rehearsal((scenario,), tmp_path) as rehearsal:
+            result = await rehearsal.play(scenario)
+            assert (result.outcome, result.protection) == ("delivered", "DANE"), result
+            assert [one.host for one in rehearsal.lab.received(scenario.domain)] == ["mx13.thirteenth.lab"]
+
+    run(play())
+
+
 def test_each_recipient_has_its_own_end(tmp_path: Path) -> None:
     replies = {"gone": "550 5.1.1 no such user", "full": "452 4.2.2 mailbox full"}
     settled: list[bool] = []

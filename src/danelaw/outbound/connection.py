@@ -61,7 +61,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Network errors become words for the attempt record; what we ended ourselves keeps its own reason."""
         if self._lost is None:
-            self._lost = f"connection lost: {exc}" if exc else "connection closed"
+            words = getattr(exc, "strerror", None) or exc
+            self._lost = f"connection lost: {words}" if exc else "connection closed"
             if exc is None:
                 self.protocol.receive_eof()
         self._wake()

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _HOST_VERDICT_DOWN = HostVerdict.DOWN
 _HOST_VERDICT_GOOD = HostVerdict.GOOD
 _HOST_VERDICT_THROTTLED = HostVerdict.THROTTLED
-_MAX_HOSTS_TRIED = 10
 
 
 class Tour:
@@ -105,7 +104,7 @@ class Tour:
             own = [plan.preference for plan in plans if plan.host.ascii in self._courier.own_names]
             if own:
                 plans = tuple(plan for plan in plans if plan.preference < min(own))
-        return plans[:_MAX_HOSTS_TRIED]
+        return plans
 
     async def _nobody_took_it(self) -> None:
         outcome = self._account.outcome

@@ -152,9 +152,8 @@ async def _hello(door: Door, connection: Connection) -> bool:
         answer = await _next(connection, door.patience.command, "waiting for the reply to HELO")
     reply = _reply_of(answer)
     if not isinstance(answer, HelloReceived) or not answer.reply.is_positive:
-        raise HostUnusable(
-            f"the server refuses EHLO: {reply}", reply=reply, throttled=reply is not None and reply.code == 421
-        )
+        words = f"the server refuses EHLO: {reply}" if reply is not None else "the server closed the connection at EHLO"
+        raise HostUnusable(words, reply=reply, throttled=reply is not None and reply.code == 421)
     return answer.extended
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -30,3 +30,25 @@ class Batch:
     actions: list[tuple[Action, Callable[[], None] | None]] = field(default_factory=list)
     doomed: list[str] = field(default_factory=list)
     begun: float = 0.0
+
+    def tell(self, report: Callable[[Exception], None]) -> None:
+        """It is durable: everybody who gave something to it hears so. `report` is told of callbacks that fail."""
+        for _, done in self.actions:
+            if done is not None:
+                try:
+                    done()
+                except Exception as fault:
+                    report(fault)
+        call([stored for _, stored in self.appends], None, report)
+        call([stored for _, stored in self.settlements], None, report)
+
+
+def call(callbacks: Iterable[Stored | None], error: SpoolError | None, report: Callable[[Exception], None]) -> None:
+    """Call each that is one; `report` is told of those that fail."""
+    for callback in callbacks:
+        if callback is None:
+            continue
+        try:
+            callback(error)
+        except Exception as fault:
+            report(fault)

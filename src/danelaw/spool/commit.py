@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from danelaw.queue import QueuedMessage, Settlement
-from danelaw.spool.batch import Action, Batch, Observer, Stored
+from danelaw.spool.batch import Action, Batch, Observer, Stored, call
 from danelaw.spool.bodies import delete_bodies
 from danelaw.spool.errors import SpoolError, SpoolFull, SpoolReadOnly
 from danelaw.spool.faults import is_disk_fault, typed
@@ -136,7 +136,7 @@ class GroupCommit:
             delete_bodies(self._bodies, self.writer.committed())
             self._log.grew(connection.total_changes - before, 0)
             self._log.checkpoint_if_large(connection)
-        self._tell(batch, None)
+        batch.tell(self._report)
 
     async def drain(self) -> None:
         """Returns once everything given so far is stored (or the shard is broken and cannot)."""
@@ -242,7 +242,7 @@ class GroupCommit:
                 if is_disk_fault(error):
                     raise
                 # Its value cannot be stored: mail must not fail with it, nor wait for it.
-                self._report("the spool dropped a bad value", error)
+                self._report(error, "the spool dropped a bad value")
         if batch.appends:
             writer.append([item for item, _ in batch.appends])
         if batch.settlements:
@@ -254,7 +254,7 @@ class GroupCommit:
         connection = self.writer.connection
         if is_disk_fault(error):
             self._transaction.release()
-            self._finished(batch, typed(error))
+            self._finished(batch, typed(error), True)
             return
         if connection.in_transaction:
             connection.execute("ROLLBACK")
@@ -270,9 +270,9 @@ class GroupCommit:
         else:
             self._actions[:0] = batch.actions
             self._drop_bodies([item.message for item, _ in batch.appends])
-            self._report("the spool dropped a bad value", error)
+            self._report(error, "the spool dropped a bad value")
             refusal = SpoolError(f"the message cannot be stored: {error}")
-            self._call([stored for _, stored in (*batch.appends, *batch.settlements)], refusal)
+            call([stored for _, stored in (*batch.appends, *batch.settlements)], refusal, self._report)
         self._kick()
 
     def _flush_batches(self) -> None:
@@ -296,37 +296,29 @@ class GroupCommit:
             if large:
                 loop.call_soon_threadsafe(self._free)
             else:
-                loop.call_soon_threadsafe(self._finished, batch, error)
+                loop.call_soon_threadsafe(self._finished, batch, error, True)
 
-    def _finished(self, batch: Batch, error: SpoolError | None, free: bool = True) -> None:
+    def _finished(self, batch: Batch, error: SpoolError | None, free: bool) -> None:
         if error is not None:
             self._fail(batch, error)
             return
         self.batches, self.stored = self.batches + 1, self.stored + len(batch.appends)
         self.observe(len(batch.appends), self._running_loop().time() - batch.begun)
         if free:
-            self._busy = False
-        self._tell(batch, None)
-        if free:
-            self._free()
+            self._next()  # before anybody is told: the disk works meanwhile
+        batch.tell(self._report)
+        self._wake_idle()
 
-    def _tell(self, batch: Batch, error: SpoolError | None) -> None:
-        """The batch is durable: everybody who gave something to it hears so."""
-        for _, done in batch.actions:
-            if done is not None:
-                try:
-                    done()
-                except Exception as fault:
-                    self._report("a callback of the spool failed", fault)
-        self._call([stored for _, stored in batch.appends], error)
-        self._call([stored for _, stored in batch.settlements], error)
-
-    def _free(self) -> None:
+    def _next(self) -> None:
+        """The disk is free: the next batch begins, or the timer for results alone."""
         self._busy = False
         if self._appends or self._alone:
-            self._kick()
+            self._start()
         elif self._settlements or self._actions:
             self._arm()
+
+    def _free(self) -> None:
+        self._next()
         self._wake_idle()
 
     def _wake_idle(self) -> None:
@@ -335,16 +327,7 @@ class GroupCommit:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _call(self, callbacks: list[Stored] | list[Stored | None], error: SpoolError | None) -> None:
-        for callback in callbacks:
-            if callback is None:
-                continue
-            try:
-                callback(error)
-            except Exception as fault:
-                self._report("a callback of the spool failed", fault)
-
-    def _report(self, what: str, fault: Exception) -> None:
+    def _report(self, fault: Exception, what: str = "a callback of the spool failed") -> None:
         if self._looped():
             self._running_loop().call_exception_handler({"message": what, "exception": fault})
 
@@ -363,7 +346,7 @@ class GroupCommit:
         self.writer.rolled_back()
         self._break(error)
         self.observe(len(batch.appends), None)
-        self._call(refused, error)
+        call(refused, error, self._report)
         self._wake_idle()
 
     def _break(self, error: SpoolError) -> None:

@@ -163,9 +163,13 @@ def test_the_commands_reach_the_running_gateway(tmp_path: Path) -> None:
             said = await asyncio.to_thread(command, "suspend", 'host:"[127.1.0.1]"', "--for", "2h",
                                            "--because", "T-3")  # fmt: skip
             assert "suspended: host:" in said
+            assert "No queue known now is meant by it" in said
             assert "(in 2 h)" in said or "(in 119 min)" in said or "(in 1 h 59 min)" in said
             message = await running.send("a@d1.test")
             await until(lambda: found_waiting(running), "the queue waits")
+            again = await asyncio.to_thread(command, "suspend", 'host:"[127.1.0.1]"', "--for", "3h",
+                                            "--because", "T-3")  # fmt: skip
+            assert "No queue known" not in again
             shown = await asyncio.to_thread(command, "suspensions")
             assert "1 suspended, 1 queues waiting" in shown
             assert "T-3" in shown

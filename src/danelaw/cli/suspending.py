@@ -56,6 +56,11 @@ def suspend(
         out.json(made)
         return
     out.headline(Symbol.STOPPED, f"suspended: {made['filter']}, until {moment(made['until'], time.time())}.")
+    if not made["queues"]:
+        out.paragraph(
+            "No queue known now is meant by it. Queues are named by their next hop: behind a smarthost or a route that "
+            "is what you set there, not the recipient's domain."
+        )
     out.next(f"danelaw queue resume '{made['filter']}'")
 
 

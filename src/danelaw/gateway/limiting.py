@@ -26,7 +26,7 @@ def together(name: str, results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The answers of several shards or workers as one: they all hold the same suspensions."""
     found = list(results)
     if name == "suspend":
-        return dict(found[0])
+        return dict(found[0]) | {"queues": sum(result["queues"] for result in found)}
     if name == "resume":
         return {"ended": max(result["ended"] for result in found)}
     suspensions = {one["filter"]: one for result in found for one in result["suspensions"]}

@@ -40,14 +40,17 @@ class Suspending:
             self._gate.suspend(one)
 
     def suspend(self, text: str, seconds: float, because: str, who: str) -> dict[str, Any]:
-        """Start nothing for the queues a filter names. Raises `DanelawError`."""
+        """Start nothing for the queues a filter names; `queues` of the result is how many of them are known now.
+
+        Raises `DanelawError`.
+        """
         if not 0 < seconds <= LONGEST:
             raise DanelawError("a suspension lasts up to a year and has to end", advice="give --for, such as --for 4h")
         one = Suspension.make(text, self._clock() + seconds, because, who)
         self._gate.suspend(one)
         self._store()
         self._log.event("suspended", filter=text, seconds=round(seconds), reason=because or None, who=who)
-        return described(one)
+        return described(one) | {"queues": self._gate.matching(one)}
 
     def suspend_by_reply(self, text: str, seconds: float, because: str, who: str) -> None:
         """A response called for it. One that lasts longer already stays; what cannot be suspended is only logged."""

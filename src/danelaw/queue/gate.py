@@ -14,6 +14,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from danelaw.errors import DanelawError
@@ -25,6 +26,7 @@ from danelaw.queue.values import RoutingKey
 
 SUSPENSION = "suspension"
 NOTHING = Allowance()
+_LOOKED_AT = 10_000
 
 
 @dataclass(slots=True, eq=False)
@@ -243,6 +245,11 @@ class Gate:
         until = self.ticks() + max(0.0, suspension.until - self.clock())
         self.broker.suspend(key, until)
         self._version += 1
+
+    def matching(self, suspension: Suspension) -> int:
+        """How many of the queues known now it names, looked at no further than an act may take."""
+        known = islice(self._states.values(), _LOOKED_AT)
+        return sum(suspension.names(state.queue.key, state.subject.site) for state in known)
 
     def resume(self, text: str) -> bool:
         """End a suspension; False when there is none with this filter."""

@@ -53,6 +53,7 @@ class Sink(asyncio.Protocol):
             if self.in_data:
                 end = buffer.find(b"\r\n.\r\n")
                 if end < 0:
+                    del buffer[:-4]  # a large message is not kept, nor looked through again
                     break
                 del buffer[: end + 5]
                 self.in_data = False

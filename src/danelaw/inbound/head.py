@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from danelaw.message import Header, MessageError, boundary, count_received
+from danelaw.message import Header, MessageError, count_received
 from danelaw.requiretls import FIELD_NAME
 
 _MESSAGE_ID = re.compile(rb"^message-id[ \t]*:\s*(<[^<>\s]{1,990}>)", re.IGNORECASE | re.MULTILINE)
@@ -18,15 +18,24 @@ class Head:
     A header longer than that has no more said about it: its further Received fields are not counted.
     """
 
-    __slots__ = ("_octets",)
+    __slots__ = ("_complete", "_octets")
 
     def __init__(self, first: bytes) -> None:
-        self._octets = self._cut(first)
+        self._complete = False
+        self._octets = b""
+        self._take(first, 0)
 
     def feed(self, chunk: bytes) -> None:
         """A further chunk; ignored once the header is complete."""
-        if len(self._octets) < _MOST_OCTETS and not self._complete(self._octets):
-            self._octets = self._cut(self._octets + chunk)
+        if not self._complete:
+            # The empty line may begin with the last octets of what is here already; no more is looked through again.
+            self._take(self._octets + chunk, max(0, len(self._octets) - 3))
+
+    def _take(self, octets: bytes, start: int) -> None:
+        """All line ends in them are CRLF: others were refused or cleaned before."""
+        end = -2 if octets.startswith(b"\r\n") else octets.find(b"\r\n\r\n", start, _MOST_OCTETS + 4)
+        self._complete = end != -1 or len(octets) >= _MOST_OCTETS
+        self._octets = octets[: end + 2] if end != -1 else octets[:_MOST_OCTETS]
 
     @property
     def received_count(self) -> int:
@@ -48,14 +57,3 @@ class Head:
             return tuple(field.body for field in Header.from_bytes(self._octets).all(FIELD_NAME))
         except MessageError:
             return ()
-
-    @staticmethod
-    def _complete(octets: bytes) -> bool:
-        return octets.find(b"\r\n\r\n") >= 0 or octets.startswith(b"\r\n")
-
-    @staticmethod
-    def _cut(octets: bytes) -> bytes:
-        try:
-            return octets[: boundary(octets, _MOST_OCTETS)[0]]
-        except MessageError:
-            return octets[:_MOST_OCTETS]

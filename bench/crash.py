@@ -24,6 +24,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -175,6 +176,14 @@ def outstanding(tally: Tally, record: Record) -> list[tuple[str, str]]:
     return missing
 
 
+def conclude(broken: list[str]) -> NoReturn:
+    """Say whether every promise was kept, and end the program accordingly."""
+    for words in broken[:20]:
+        print(f"  BROKEN  {words}")
+    print("every promise kept" if not broken else f"{len(broken)} promises broken")
+    raise SystemExit(1 if broken else 0)
+
+
 def free_port() -> int:
     """A port nobody uses now."""
     with socket.socket() as probe:
@@ -279,10 +288,7 @@ def main() -> None:
         tally, record, broken = asyncio.run(play(directory, options.messages, options.seed))
     print(f"crash: {options.messages} messages, seed {options.seed}")
     print(table(tally, record, time.monotonic() - started))
-    for words in broken[:20]:
-        print(f"  BROKEN  {words}")
-    print("every promise kept" if not broken else f"{len(broken)} promises broken")
-    raise SystemExit(1 if broken else 0)
+    conclude(broken)
 
 
 if __name__ == "__main__":

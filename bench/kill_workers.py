@@ -26,7 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from crash import Clients, Tally, arrived, broken_promises, free_port, table
+from crash import Clients, Tally, arrived, broken_promises, conclude, free_port, table
 from recording_sink import Record, RecordingSink
 from victim import Victim
 
@@ -125,10 +125,7 @@ def main() -> None:
         print(f"  {'killed: ' + what:34}{count}")
     print(f"  {'shard of a dead worker orphaned for':36}{orphaned:.2f} s at most")
     print(table(tally, record, time.monotonic() - started))
-    for words in broken[:20]:
-        print(f"  BROKEN  {words}")
-    print("every promise kept" if not broken else f"{len(broken)} promises broken")
-    raise SystemExit(1 if broken else 0)
+    conclude(broken)
 
 
 if __name__ == "__main__":

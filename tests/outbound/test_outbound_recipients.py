@@ -132,7 +132,7 @@ def test_a_connection_serves_so_many_messages_and_no_more(tmp_path: Path) -> Non
                 await running.reaches(await running.send(f"u{number}@x.test"), "delivered")
             assert [one.connection for one in sink.taken] == [1, 1, 2, 2, 3]
             await until(lambda: len(sink.open) == 1, "used connections closed")
-            await until(lambda: running.gateway.parts.engine.open_connections == 1, "used ones forgotten")
+            await until(lambda: len(running.gateway.parts.door.sweep) == 1, "used ones forgotten")
 
     run(play())
 
@@ -142,7 +142,7 @@ def test_idle_connections_are_closed_and_forgotten(tmp_path: Path) -> None:
         async with Sink() as sink, gateway(tmp_path, sink.smarthost + 'idle = "1s"\n') as running:
             await running.reaches(await running.send("a@x.test"), "delivered")
             await until(lambda: not sink.open, "the idle connection closed")
-            await until(lambda: running.gateway.parts.engine.open_connections == 0, "nothing watched")
+            await until(lambda: len(running.gateway.parts.door.sweep) == 0, "nothing watched")
             assert sink.said("QUIT")
 
     run(play())

@@ -119,7 +119,7 @@ def test_silence_ends_by_a_time_out_wherever_it_begins(tmp_path: Path, silent: s
             talking = True
             await running.reaches(number, "delivered")
             assert len(sink.taken) == 1
-            await until(lambda: running.gateway.parts.engine.open_connections <= 1, "the end of silent ones")
+            await until(lambda: len(running.gateway.parts.door.sweep) <= 1, "the end of silent ones")
 
     run(story())
 

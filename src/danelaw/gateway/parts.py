@@ -95,6 +95,7 @@ def assemble(
             roots=roots,
             relay=RelayPolicy(config),
             schedule=settings.retry_schedule(config),
+            conduct=settings.conduct(config),
             log=log,
             metrics=metrics,
             place=place,

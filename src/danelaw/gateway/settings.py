@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ from danelaw.spool import SpoolSettings
 
 if TYPE_CHECKING:
     from danelaw.config import Config
+    from danelaw.queue.limits import LimitRule
+    from danelaw.replies import Classifier, Responses
+    from danelaw.routing import Sites
     from danelaw.telemetry import Log, Metrics
 
 RESERVED_DESCRIPTORS = 256
@@ -74,27 +78,44 @@ def retry_schedule(config: Config) -> RetrySchedule:
     )
 
 
-def gate(config: Config, clock: Callable[[], float], parts: int = 1) -> Gate:
-    """`[[limit]]` and the limits of sites, or the share of one of so many `parts` that keep them apart from each other.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conduct:
+    """How mail is to be sent and replies are to be taken, as the configuration and its data files say."""
 
-    Raises `DanelawError` when a file of sites cannot be used.
+    sites: Sites
+    limits: tuple[LimitRule, ...]
+    classifier: Classifier
+    responses: Responses
+
+
+def conduct(config: Config) -> Conduct:
+    """`[[limit]]`, `[sites]`, `[bounces]` and `[responses]`: the files are read once, at start.
+
+    Raises `DanelawError` when one of them cannot be used.
     """
-    sites = site_roll(config.sites.file)
-    rules = limit_rules(config.limit, sites, shipped_limits=config.sites.limits)
-    if parts > 1:
-        rules = tuple(rule.shared(parts) for rule in rules)
-    return Gate(Limits(rules), time.monotonic, clock, sites.of_host)
+    sites, classifier = site_roll(config.sites.file), bounce_classifier(config.bounces.file)
+    return Conduct(
+        sites=sites,
+        limits=limit_rules(config.limit, sites, shipped_limits=config.sites.limits),
+        classifier=classifier,
+        responses=responses(config.responses, classifier),
+    )
 
 
-def answers(config: Config, log: Log, metrics: Metrics) -> Answers:
-    """`[bounces]` and `[responses]`. Raises `DanelawError` when one of their files cannot be used."""
-    classifier = bounce_classifier(config.bounces.file)
+def gate(conduct: Conduct, clock: Callable[[], float], parts: int = 1) -> Gate:
+    """The limits, or the share of one of so many `parts` that keep them apart from each other."""
+    rules = conduct.limits if parts == 1 else tuple(rule.shared(parts) for rule in conduct.limits)
+    return Gate(Limits(rules), time.monotonic, clock, conduct.sites.of_host)
+
+
+def answers(conduct: Conduct, log: Log, metrics: Metrics) -> Answers:
+    """What replies mean, and what is done about them."""
     return Answers(
         log=log,
         metrics=metrics,
-        classifier=classifier,
-        responses=responses(config.responses, classifier),
-        site_of=site_roll(config.sites.file).of_host,
+        classifier=conduct.classifier,
+        responses=conduct.responses,
+        site_of=conduct.sites.of_host,
     )
 
 
@@ -109,6 +130,7 @@ def spool_settings(config: Config) -> SpoolSettings:
         attempts_age=keep,
         redact_addresses=config.history.redact,
         shortest_lifetime=shortest,
+        primed_log=config.spool.min_free // 8,
     )
 
 

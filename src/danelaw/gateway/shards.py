@@ -56,6 +56,7 @@ class Workshop:
     roots: Roots | None
     relay: RelayPolicy
     schedule: RetrySchedule
+    conduct: settings.Conduct
     log: Log
     metrics: Metrics
     place: Place | None = None
@@ -79,7 +80,7 @@ class Workshop:
             )  # fmt: skip
         spool.observe(self.observe)
         slots, at_once = self.share(1)
-        gate = settings.gate(self.config, self.clock, self._parts())
+        gate = settings.gate(self.conduct, self.clock, self._parts())
         scheduler = Scheduler(
             SchedulerSettings(slots=slots, destination_concurrency=at_once, backoff=self.schedule), gate
         )
@@ -96,7 +97,7 @@ class Workshop:
             own_names=frozenset({str(self.config.hostname)}),
             clock=self.clock,
             gate=gate,
-            answers=settings.answers(self.config, self.log, self.metrics),
+            answers=settings.answers(self.conduct, self.log, self.metrics),
         )
         notices = Notices(
             str(self.config.hostname),

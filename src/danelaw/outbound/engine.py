@@ -148,11 +148,6 @@ class Engine:
         return len(self._unsettled)
 
     @property
-    def open_connections(self) -> int:
-        """Connections to next hops, idle ones included."""
-        return len(self._courier.door.sweep)
-
-    @property
     def busy(self) -> int:
         """Deliveries under way."""
         return len(self._under_way)

@@ -22,6 +22,7 @@ class SpoolSettings:
     Bodies above `inline_limit` go to files. Below `reserve` free octets new mail is refused with 452. History is kept
     for `history_age` and at most `history_size`, tries and evidence for `attempts_age`. `redact_addresses` keeps no
     local parts once a message is finished. `shortest_lifetime` is the shortest time after which any message may expire.
+    `primed_log` is the size the log is given at once, for a server; a command that changes one row needs none.
     """
 
     inline_limit: int = 65536
@@ -31,6 +32,7 @@ class SpoolSettings:
     attempts_age: float = 30 * DAY
     redact_addresses: bool = False
     shortest_lifetime: float = 60.0
+    primed_log: int = 0
 
 
 class Retention:

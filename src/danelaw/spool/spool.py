@@ -109,7 +109,7 @@ class Spool:
         for directory in (self.directory, *self.directory.parents[:2]):
             with contextlib.suppress(PermissionError):  # what lies above the spool may be closed to us
                 database.sync_directory(directory)
-        logsize.prime(self.directory / f"{database.DATABASE_NAME}-wal", self.settings.reserve // 8)
+        logsize.prime(self.directory / f"{database.DATABASE_NAME}-wal", self.settings.primed_log)
         return BatchWriter(connection, Redaction(self.settings.redact_addresses, salt))
 
     def _recover(self) -> None:

@@ -1,0 +1,73 @@
+"""The steps between a client and the queue, in their order: origin, filters, holds, and later operators' scripts.
+
+A step is asked where it has something to say (`stages`), and not at all about trusted clients unless it wants to.
+Without steps nothing here runs: the path of a relayed message has no task and no wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntFlag
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from danelaw.address import ReversePath
+    from danelaw.inbound.arrival import Arrival, Client, Ruling
+    from danelaw.smtp import Recipient, Reply
+
+
+class Stage(IntFlag):
+    """Where a step wants to be asked."""
+
+    CONNECT = 1
+    MAIL = 2
+    RECIPIENT = 4
+    MESSAGE = 8
+
+
+class Step:
+    """One step; the base says nothing everywhere. Methods may wait; each must bound its own time.
+
+    `name` is one word, unique, shown in findings, logs and metrics. What a method raises is a fault of the step: it is
+    logged, and the client is told 451 to come again, since nothing unexamined may pass.
+    """
+
+    name = ""
+    stages = Stage(0)
+    for_trusted = False
+
+    async def connect(self, client: Client) -> Reply | None:
+        """A client connected (its HELO is not known): None to greet it, or the 4xx or 5xx it is greeted with."""
+        return None
+
+    async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
+        """MAIL: None to go on."""
+        return None
+
+    async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
+        """RCPT of a recipient that relaying rules allow: None to accept it."""
+        return None
+
+    async def message(self, arrival: Arrival) -> Ruling | None:
+        """The message is here; it may be changed. None to go on."""
+        return None
+
+
+class Steps:
+    """The configured steps, sorted by stage once."""
+
+    __slots__ = ("_by_stage", "all")
+
+    def __init__(self, steps: Iterable[Step] = ()) -> None:
+        self.all = tuple(steps)
+        self._by_stage = {
+            (stage, trusted): tuple(
+                step for step in self.all if stage in step.stages and (step.for_trusted or not trusted)
+            )
+            for stage in Stage
+            for trusted in (False, True)
+        }
+
+    def at(self, stage: Stage, *, trusted: bool) -> tuple[Step, ...]:
+        """Who is asked at this stage about such a client, in order."""
+        return self._by_stage[stage, trusted]

@@ -225,7 +225,8 @@ def test_a_held_message_is_accepted_and_not_sent(tmp_path: Path, body: bytes) ->
     holding, last = Scripted("holding"), Scripted("last")
 
     async def rules(arrival: Arrival) -> Ruling:
-        return Hold("looks odd", "holding")
+        arrival.findings.append(Finding("holding", "odd", "too good to be true"))
+        return Hold("looks odd")
 
     holding.rules = rules
 
@@ -241,6 +242,8 @@ def test_a_held_message_is_accepted_and_not_sent(tmp_path: Path, body: bytes) ->
             seen = running.look(held)
             assert seen["state"] == "held"
             assert seen["recipients"][0]["reason"] == "looks odd"
+            assert seen["held"]["holds"] == [{"step": "holding", "reason": "looks odd"}]
+            assert seen["findings"] == [{"step": "holding", "result": "odd", "reason": "too good to be true"}]
 
     run(play())
 

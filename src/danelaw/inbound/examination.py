@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danelaw.inbound.arrival import Discard, Hold, Refuse
@@ -29,7 +30,7 @@ async def examine(arrival: Arrival, steps: Iterable[Step], journal: Journal) -> 
             journal.step_failed(step.name, "message", in_words(error))
             return Refuse(NOT_EXAMINED, step.name)
         if isinstance(ruling, Hold):
-            arrival.holds.append(ruling)
+            arrival.holds.append(ruling if ruling.step else replace(ruling, step=step.name))
         elif ruling is not None:
             return ruling
     if not arrival.recipients:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,13 +12,12 @@ from danelaw.inbound.arrival import Arrival, Content, Refuse
 from danelaw.inbound.examination import as_stored, examine
 from danelaw.inbound.head import Head
 from danelaw.message import HeaderTooLarge
-from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientState, id_to_text
+from danelaw.queue import Custody, HeldBy, QueuedMessage, QueuedRecipient, RecipientState, id_to_text
 from danelaw.requiretls import waives_tls
 from danelaw.smtp import Reply
 from danelaw.spool import SpoolError
 
 if TYPE_CHECKING:
-    from danelaw.inbound.arrival import Hold
     from danelaw.inbound.conversation import Conversation
     from danelaw.inbound.intake import Intake
     from danelaw.inbound.relay import RelayPolicy
@@ -131,13 +131,14 @@ class Reception:
     def _message(self, event: EndOfMessage, head: Head, arrival: Arrival | None = None) -> QueuedMessage:
         """What the queue holds: as the client gave it, or as steps changed it."""
         envelope, session = self.envelope, self._session
-        holds: tuple[Hold, ...] = ()
+        custody, findings = None, ""
         if arrival is None:
             reverse_path = envelope.reverse_path
             to: Sequence[Recipient] = envelope.recipients
             size = event.size + len(self._trace)
         else:
-            reverse_path, to, holds = arrival.reverse_path, arrival.recipients, tuple(arrival.holds)
+            reverse_path, to = arrival.reverse_path, arrival.recipients
+            custody, findings = _custody(arrival), _findings(arrival)
             size = arrival.content.size + len(self._trace) + sum(map(len, arrival.added))
         waives = waives_tls(head.tls_required, requiretls=envelope.requiretls)
         demand = "requiretls" if envelope.requiretls else "tls-required-no" if waives else ""
@@ -148,7 +149,7 @@ class Reception:
             now,
             self._intake.schedule.expires(now),
             "" if mailbox is None else mailbox.to_text(),
-            self._recipients(to, demand, holds),
+            self._recipients(to, demand, custody),
             size,
             len(to),
             "8BITMIME" if event.eight_bit else "7BIT",
@@ -161,9 +162,11 @@ class Reception:
             session.helo,
             " ".join(session.tls or ()),
             head.message_id,
+            custody=custody,
+            findings=findings,
         )
 
-    def _recipients(self, to: Sequence[Recipient], demand: str, holds: tuple[Hold, ...]) -> tuple[QueuedRecipient, ...]:
+    def _recipients(self, to: Sequence[Recipient], demand: str, custody: Custody | None) -> tuple[QueuedRecipient, ...]:
         now, relay = self._received_at, self._intake.relay
         recipients = []
         for number, item in enumerate(to):
@@ -173,26 +176,24 @@ class Reception:
             recipient = QueuedRecipient(
                 number, mailbox.to_text(), relay.key(mailbox.domain, demand), notify, orcpt, now
             )
-            if holds:
-                recipient.state = RecipientState.HELD
-                recipient.reason = "; ".join(hold.reason for hold in holds)
+            if custody is not None:
+                recipient.state, recipient.reason = RecipientState.HELD, custody.reason
             recipients.append(recipient)
         return tuple(recipients)
 
-    def _store(self, message: QueuedMessage, body: bytes | None, *, held: bool = False) -> None:
+    def _store(self, message: QueuedMessage, body: bytes | None) -> None:
         intake, session = self._intake, self._session
         size, admission = message.size, intake.admission
         admission.under_way += 1
         ended = time.monotonic()
-        claimed = not held and intake.admit(message, size)
+        claimed = intake.admit(message, size)
 
         def stored(error: SpoolError | None) -> None:
             admission.under_way -= 1
             admission.answered(max(time.monotonic() - ended, intake.pulse.lag))
             if error is None:
                 session.stored(intake.accepted(message))
-                if not held:
-                    intake.arrived(message, body, claimed)
+                intake.arrived(message, body, claimed)
             else:
                 if claimed:
                     intake.abandoned(message, size)
@@ -200,7 +201,7 @@ class Reception:
 
         intake.spool.append_soon(message, body, stored, claimed=claimed)
 
-    async def _store_large(self, message: QueuedMessage, writer: BodyWriter, *, held: bool = False) -> None:
+    async def _store_large(self, message: QueuedMessage, writer: BodyWriter) -> None:
         loop = asyncio.get_running_loop()
         try:
             message.body_file = await loop.run_in_executor(None, writer.close)
@@ -209,7 +210,7 @@ class Reception:
             return
         finally:
             self._session.task = None
-        self._store(message, None, held=held)
+        self._store(message, None)
 
     # before steps
 
@@ -261,9 +262,8 @@ class Reception:
         return None
 
     async def _store_examined(self, message: QueuedMessage, arrival: Arrival) -> None:
-        held = bool(arrival.holds)
         if arrival.content.in_memory and message.size <= self._intake.spool.settings.inline_limit:
-            self._store(message, b"".join(as_stored(arrival, self._trace)), held=held)
+            self._store(message, b"".join(as_stored(arrival, self._trace)))
             return
         failure = self._intake.spool.refusal()
         if failure is not None:
@@ -283,4 +283,18 @@ class Reception:
             writer.abort()
             raise
         # From here on the message is ours, whether the client waits for our word or not.
-        self._session.task = asyncio.get_running_loop().create_task(self._store_large(message, writer, held=held))
+        self._session.task = asyncio.get_running_loop().create_task(self._store_large(message, writer))
+
+
+def _custody(arrival: Arrival) -> Custody | None:
+    """Why the message is to be held, and until when: the longest of the times asked for."""
+    if not arrival.holds:
+        return None
+    times = [hold.seconds for hold in arrival.holds if hold.seconds is not None]
+    until = arrival.received_at + max(times) if len(times) == len(arrival.holds) else None
+    return Custody(tuple(HeldBy(hold.step, hold.reason) for hold in arrival.holds), arrival.received_at, until)
+
+
+def _findings(arrival: Arrival) -> str:
+    found = [(finding.step, finding.result, finding.reason) for finding in arrival.findings]
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":")) if found else ""

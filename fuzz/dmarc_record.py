@@ -53,7 +53,7 @@ def _drive(lookup: Lookup[DMARCEvaluation], texts: list[str]) -> DMARCEvaluation
         batch = next(lookup)
         while True:
             asked += len(batch)
-            assert asked <= 8 + 8 + 2
+            assert asked <= 8 + 8 + 4
             batch = lookup.send(tuple(_answer(question, texts) for question in batch))
     except StopIteration as stop:
         found: DMARCEvaluation = stop.value

@@ -302,3 +302,9 @@ def test_a_name_too_long_for_a_record_has_none() -> None:
     found = run(long, FakeDNS())
     assert found.result is NONE
     assert "too long" in found.trace[0].note
+
+
+def test_one_type_that_cannot_be_had_does_not_hide_that_the_name_is_none() -> None:
+    dns = FakeDNS(insecure=records(("example.com", "v=DMARC1; p=none; np=reject")))
+    dns.fail("x.example.com AAAA", SERVFAIL)
+    assert run("x.example.com", dns).disposition is Policy.REJECT

@@ -8,7 +8,7 @@ from dataclasses import replace
 from danelaw.address import Domain
 from danelaw.dkim import DKIMOutcome
 from danelaw.dmarc.align import align, candidates, compares, needs_walk
-from danelaw.dmarc.policy import Discovered, choose, discover_policy, existence_questions, exists
+from danelaw.dmarc.policy import Discovered, choose, discover_policy, existence, existence_questions
 from danelaw.dmarc.record import DMARCRecord
 from danelaw.dmarc.result import DMARCEvaluation, Identifier
 from danelaw.dmarc.tree import Found, Tree
@@ -38,9 +38,17 @@ def evaluate(
 
 
 def discover(authors: Sequence[Domain]) -> Lookup[Tree]:
-    """Ask for the records of the Author Domains and of all above them; needs no result of SPF or DKIM."""
+    """Ask for the records of the Author Domains and of all above them, and whether the authors exist where that
+    matters; needs no result of SPF or DKIM. Two batches at most.
+    """
     tree = Tree()
-    yield from tree.ask(_several(authors)[:MOST_AUTHORS])
+    several = _several(authors)[:MOST_AUTHORS]
+    yield from tree.ask(several)
+    wanted = {author: existence_questions(tree, author, discover_policy(tree, author)) for author in several}
+    questions = tuple(question for some in wanted.values() for question in some)
+    if questions:
+        answers = dict(zip(questions, (yield questions), strict=True))
+        tree.existence.update({author: tuple(answers[one] for one in some) for author, some in wanted.items()})
     return tree
 
 
@@ -86,20 +94,14 @@ def _evaluate(author: Domain, tree: Tree, spf: Evaluation | None, dkim: DKIMOutc
         return _useless(author, tree, found, record, policy_domain)
     asked = candidates(spf, dkim)
     walk = found.walk or tree.walk(author, aside=not any(compares(one, record, author) for one in asked))
-    questions = existence_questions(tree, author, found)
-    walks = tree.unknown(one.domain for one in asked if one.domain and needs_walk(one, record, author, walk))
-    existence: tuple[Answer, ...] = ()
-    if questions or walks:
-        answers = yield (*questions, *walks.values())
-        existence = answers[: len(questions)]
-        for domain, answer in zip(walks, answers[len(questions) :], strict=True):
-            tree.hear(domain, answer)
+    yield from tree.ask(one.domain for one in asked if one.domain and needs_walk(one, record, author, walk))
     identifiers = tuple(align(one, record, author, walk, tree) for one in asked)
     undecided = tuple(one for one, candidate in zip(identifiers, asked, strict=True) if _undecided(one, candidate.open))
-    there = _there(tree, author, found, existence)
+    heard = tree.existence.get(author, ())
+    there = existence(tree, author, found)
     policy, tag = choose(record, policy_domain, author, there is not False)
     result, reason = _result(identifiers, undecided, author)
-    if result is DMARCResult.FAIL and existence and there is None:
+    if result is DMARCResult.FAIL and heard and there is None:
         result, reason = DMARCResult.TEMPERROR, f"whether {author} exists cannot be looked up now (np=)"
     return DMARCEvaluation(
         result=result,
@@ -115,8 +117,8 @@ def _evaluate(author: Domain, tree: Tree, spf: Evaluation | None, dkim: DKIMOutc
         exists=there,
         identifiers=identifiers,
         trace=tree.consulted,
-        existence=existence,
-        dnssec=_weakest(tree.consulted, existence),
+        existence=heard,
+        dnssec=_weakest(tree.consulted, heard),
     )
 
 
@@ -145,16 +147,6 @@ def _result(
         ways = ", ".join(dict.fromkeys(f"{one.domain} ({one.method.upper()})" for one in passed))
         return DMARCResult.FAIL, f"authenticated is {ways}, which is not aligned with {author}"
     return DMARCResult.FAIL, f"nothing authenticates the message for {author}"
-
-
-def _there(tree: Tree, author: Domain, found: Discovered, existence: tuple[Answer, ...]) -> bool | None:
-    """Whether the author's domain exists; None where nobody asked, or nobody could say."""
-    if any(exists(answer) for answer in existence):
-        return True
-    if existence:
-        return False if all(answer.nxdomain for answer in existence) else None
-    own = tree.at(author).answer
-    return True if found.domain == author or (own is not None and exists(own)) else None
 
 
 def _with_policy(reason: str, result: DMARCResult, record: DMARCRecord, tag: PolicyTag, domain: Domain) -> str:
@@ -199,5 +191,5 @@ def _useless(author: Domain, tree: Tree, found: Discovered, record: DMARCRecord,
     )
 
 
-def _weakest(consulted: tuple[Found, ...], existence: tuple[Answer, ...]) -> DNSSECStatus | None:
-    return weakest((*(found.answer for found in consulted if found.answer is not None), *existence))
+def _weakest(consulted: tuple[Found, ...], heard: tuple[Answer, ...]) -> DNSSECStatus | None:
+    return weakest((*(found.answer for found in consulted if found.answer is not None), *heard))

@@ -13,6 +13,8 @@ from danelaw.dmarc.tree import Found, Tree, Walk
 from danelaw.dmarc.values import Policy, PolicyTag
 from danelaw.dnsdata import Answer, Question
 
+_TYPES = (dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.MX, dns.rdatatype.TXT)
+
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
@@ -46,8 +48,8 @@ def discover_policy(tree: Tree, author: Domain) -> Discovered:
 def existence_questions(tree: Tree, author: Domain, found: Discovered) -> tuple[Question, ...]:
     """What to ask in order to choose between sp= and np=; nothing where both say the same, or the answer is known.
 
-    NXDOMAIN is what counts (RFC 9989 §3.2.13). Two types are asked for, since some servers deny a name that has only
-    other types.
+    NXDOMAIN is what counts (RFC 9989 §3.2.13). Several types are asked for, since some servers deny a name that has
+    only other types.
     """
     record = found.record
     if record is None or found.domain == author or record.stands_for_none or record.nonexistent_policy is None:
@@ -58,12 +60,21 @@ def existence_questions(tree: Tree, author: Domain, found: Discovered) -> tuple[
     if answer is not None and exists(answer):
         return ()  # a name below it exists, and so it does itself (RFC 8020 §2)
     name = author.to_dns()
-    return Question(name, dns.rdatatype.A), Question(name, dns.rdatatype.MX)
+    return tuple(Question(name, rdtype) for rdtype in _TYPES)
 
 
 def exists(answer: Answer) -> bool:
     """Whether an answer proves that its name exists; an alias does, wherever it leads."""
     return not answer.failed and (answer.rcode == dns.rcode.NOERROR or bool(answer.aliases))
+
+
+def existence(tree: Tree, author: Domain, found: Discovered) -> bool | None:
+    """Whether the author's domain exists; None where nobody asked, or nobody could say."""
+    answers = tree.existence.get(author, ())
+    own = tree.at(author).answer
+    if found.domain == author or any(exists(answer) for answer in (*answers, *([own] if own is not None else []))):
+        return True
+    return False if any(answer.nxdomain for answer in answers) else None
 
 
 def choose(record: DMARCRecord, policy_domain: Domain, author: Domain, there: bool) -> tuple[Policy, PolicyTag]:

@@ -71,17 +71,18 @@ class Tree:
     def __init__(self) -> None:
         self._found: dict[Domain, Found] = {}
         self._consulted: dict[Domain, Found] = {}
+        self.existence: dict[Domain, tuple[Answer, ...]] = {}
+        """What was heard about authors whose existence matters."""
 
     @property
     def consulted(self) -> tuple[Found, ...]:
         """What a result rests on, in the order it was looked at."""
         return tuple(self._consulted.values())
 
-    def unknown(self, domains: Iterable[Domain]) -> dict[Domain, Question]:
-        """The questions that walks from these domains still need."""
-        wanted = dict.fromkeys(target for domain in domains for target in targets(domain))
-        questions = {}
-        for target in wanted:
+    def ask(self, domains: Iterable[Domain]) -> Lookup[None]:
+        """Ask for everything that walks from these domains still need, in one batch."""
+        questions: dict[Domain, Question] = {}
+        for target in dict.fromkeys(target for domain in domains for target in targets(domain)):
             if target in self._found:
                 continue
             question = _question(target)
@@ -89,19 +90,11 @@ class Tree:
                 self._found[target] = Found(target, None, None, "the name is too long for a record")
             else:
                 questions[target] = question
-        return questions
-
-    def hear(self, domain: Domain, answer: Answer) -> None:
-        """Take the answer for one domain."""
-        self._found[domain] = _read(domain, answer)
-
-    def ask(self, domains: Iterable[Domain]) -> Lookup[None]:
-        """Ask for everything that walks from these domains need, in one batch."""
-        questions = self.unknown(domains)
         if questions:
             answers = yield tuple(questions.values())
-            for domain, answer in zip(questions, answers, strict=True):
-                self.hear(domain, answer)
+            self._found.update(
+                (domain, _read(domain, answer)) for domain, answer in zip(questions, answers, strict=True)
+            )
 
     def at(self, domain: Domain) -> Found:
         """What is at a domain that was asked about."""

@@ -129,4 +129,4 @@ def _judge(
 
 def _where(walk: Walk) -> str:
     assert walk.failure is not None
-    return f"_dmarc.{walk.failure.domain}: {walk.failure.note}"
+    return walk.failure.note

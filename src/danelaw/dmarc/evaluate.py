@@ -162,7 +162,7 @@ def _without_record(author: Domain, tree: Tree, found: Discovered) -> DMARCEvalu
     failure = found.failure
     result, reason = DMARCResult.NONE, found.note
     if failure is not None:
-        result, reason = DMARCResult.TEMPERROR, f"_dmarc.{failure.domain}: {failure.note}"
+        result, reason = DMARCResult.TEMPERROR, failure.note
     organizational = found.walk.organizational if found.walk is not None else None
     return DMARCEvaluation(
         result=result,

@@ -139,8 +139,8 @@ def _question(domain: Domain) -> Question | None:
 
 def _read(domain: Domain, answer: Answer) -> Found:
     if answer.failed:
-        why = answer.reason or (dns.rcode.to_text(answer.rcode) if answer.rcode else answer.status.value)
-        return Found(domain, answer, None, f"it cannot be looked up now: {why}")
+        word = dns.rcode.to_text(answer.rcode) if answer.rcode else answer.status.value
+        return Found(domain, answer, None, f"no usable answer: {answer.reason or f'_dmarc.{domain}. TXT: {word}'}")
     # RFC 9989 §4.5: the strings of a record are joined without anything between.
     texts = [b"".join(rdata.strings).decode("latin-1") for rdata in answer.records if isinstance(rdata, TXT)]
     record, note = select(texts)

@@ -46,17 +46,19 @@ class Examination:
         now: float,
         settings: ExaminationSettings = DEFAULT_SETTINGS,
     ) -> None:
-        self._header = Header.from_bytes(header)
+        self.header = Header.from_bytes(header)
+        """The header as it was taken apart."""
         self._transaction = transaction
         self._now = now
         self._settings = settings
-        raw = [(one.name, one.raw) for one in self._header]
+        raw = [(one.name, one.raw) for one in self.header]
         fields = HeaderFields(raw)
         self._dkim = DKIMVerification(fields, now=now, settings=settings.dkim)
         self._arc = ARCVerification(fields, now=now, settings=settings.dkim)
         self._authors = author_addresses(raw)
         # Where a line is no field, the header ends before it and the rest belongs to the body, empty line included.
-        self._rest = header[self._header.body_offset :] + b"\r\n" if self._header.body_offset < len(header) else b""
+        begin = self.header.body_offset
+        self._rest = header[begin:] + b"\r\n" if begin < len(header) else b""
 
     @property
     def needs_body(self) -> bool:
@@ -105,7 +107,7 @@ class Examination:
             dmarc=dmarc,
             authors=self._authors,
             fault=fault,
-            list_traits=list_traits(self._header),
+            list_traits=list_traits(self.header),
             key_answers=tuple(keys.values()),
             seal_answers=tuple(seals.values()),
         )

@@ -84,9 +84,16 @@ def needs_walk(candidate: Candidate, record: DMARCRecord, author: Domain, walk: 
     return domain is not None and above is not None and compares(candidate, record, author) and within(domain, above)
 
 
-def align(candidate: Candidate, record: DMARCRecord, author: Domain, walk: Walk, tree: Tree) -> Identifier:
-    """The candidate judged. `walk` is the author's; what `needs_walk` asks for has been asked."""
-    aligned, note, organizational = _judge(candidate, record, author, walk, tree)
+def align(
+    candidate: Candidate, record: DMARCRecord, author: Domain, walk: Walk, tree: Tree, *, aside: bool = False
+) -> Identifier:
+    """The candidate judged. `walk` is the author's; what `needs_walk` asks for has been asked. `aside` when no result
+    will rest on it.
+    """
+    own = None
+    if candidate.domain is not None and needs_walk(candidate, record, author, walk):
+        own = tree.walk(candidate.domain, aside=aside)
+    aligned, note, organizational = _judge(candidate, record, author, walk, own)
     return Identifier(
         method=candidate.method,
         domain=candidate.shown,
@@ -100,7 +107,7 @@ def align(candidate: Candidate, record: DMARCRecord, author: Domain, walk: Walk,
 
 
 def _judge(
-    candidate: Candidate, record: DMARCRecord, author: Domain, walk: Walk, tree: Tree
+    candidate: Candidate, record: DMARCRecord, author: Domain, walk: Walk, own: Walk | None
 ) -> tuple[bool | None, str, str]:
     """(aligned, note, Organizational Domain)."""
     domain = candidate.domain
@@ -116,9 +123,8 @@ def _judge(
         if domain.ascii.rpartition(".")[2] != author.ascii.rpartition(".")[2]:
             return False, f"it has nothing above it in common with {author}", ""
         return None, f"the Organizational Domain of {author} is not known: {_where(walk)}", ""
-    if not needs_walk(candidate, record, author, walk):
+    if own is None:
         return False, f"it is not below {walk.organizational}, the Organizational Domain of the author", ""
-    own = tree.walk(domain)
     if own.organizational is None:
         return None, f"its Organizational Domain is not known: {_where(own)}", ""
     name = own.organizational.ascii

@@ -93,9 +93,12 @@ def _evaluate(author: Domain, tree: Tree, spf: Evaluation | None, dkim: DKIMOutc
     if not record.usable:
         return _useless(author, tree, found, record, policy_domain)
     asked = candidates(spf, dkim)
-    walk = found.walk or tree.walk(author, aside=not any(compares(one, record, author) for one in asked))
+    # Where an authenticated domain is the author's, no Organizational Domain decides: no result rests on those answers.
+    decided = any(one.authenticated and one.domain == author for one in asked)
+    aside = decided or not any(compares(one, record, author) for one in asked)
+    walk = found.walk or tree.walk(author, aside=aside)
     yield from tree.ask(one.domain for one in asked if one.domain and needs_walk(one, record, author, walk))
-    identifiers = tuple(align(one, record, author, walk, tree) for one in asked)
+    identifiers = tuple(align(one, record, author, walk, tree, aside=aside) for one in asked)
     undecided = tuple(one for one, candidate in zip(identifiers, asked, strict=True) if _undecided(one, candidate.open))
     heard = tree.existence.get(author, ())
     there = existence(tree, author, found)

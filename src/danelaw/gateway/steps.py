@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from danelaw.gateway.settings import origin_settings
+from danelaw.inbound.origin import Origin
 from danelaw.inbound.steps import Step, Steps
 
 if TYPE_CHECKING:
@@ -17,4 +19,7 @@ def steps_of(workshop: Workshop, resolver: Resolver, state: StateDatabase) -> St
     what operators hold. Raises `DanelawError` for what cannot be made.
     """
     steps: list[Step] = []
+    config = workshop.config
+    if config.authentication.enabled:
+        steps.append(Origin(resolver, origin_settings(config), workshop.metrics))
     return Steps(steps)

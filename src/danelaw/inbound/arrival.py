@@ -80,7 +80,7 @@ class Finding:
 class Content:
     """The octets of a message, header and body, in memory or in a file; never changed in place."""
 
-    __slots__ = ("_body_start", "_octets", "_path", "header", "size")
+    __slots__ = ("_begin", "_between", "_body_start", "_octets", "_path", "header", "size")
 
     def __init__(self, source: bytes | Path, size: int, *, largest_header: int = LARGEST_HEADER) -> None:
         """`size` counts its octets. A file must stay until the message's fate is known.
@@ -95,6 +95,8 @@ class Content:
             with source.open("rb") as file:
                 octets = file.read(largest_header + 4)
         end, self._body_start = boundary(octets, largest_header)
+        self._begin: bytes | None = None
+        self._between = octets[end : self._body_start]
         self.header = octets[:end]
         """The header with the CRLF of its last field, without the empty line."""
         self.size = size
@@ -104,9 +106,23 @@ class Content:
         """False when reading means reading a file: do that in a thread."""
         return self._path is None
 
+    def with_header(self, header: bytes) -> Content:
+        """The same body below another header, which ends with the CRLF of its last field."""
+        changed = Content.__new__(Content)
+        changed._path, changed._octets = self._path, self._octets
+        changed._body_start, changed._between = self._body_start, self._between
+        changed._begin = header + self._between
+        changed.header = header
+        changed.size = self.size - len(self.header) + len(header)
+        return changed
+
     def chunks(self) -> Iterator[bytes]:
         """The whole message in pieces."""
-        return self._from(0)
+        if self._begin is None:
+            yield from self._from(0)
+        else:
+            yield self._begin
+            yield from self._from(self._body_start)
 
     def body(self) -> Iterator[bytes]:
         """What follows the empty line, in pieces; nothing where there is no body."""

@@ -12,11 +12,15 @@ Where a line is no field, the header ends before it and `defect` says so. Limits
 
 Public names: `Header`, `Field`, `boundary`, `count_received`; `Received`, `with_protocol`, `return_path`, `field`,
 `prepend`, `passed_before`; `format_date`; `keep_fields`, `truncate`, `hide_localparts`, `hide_localparts_in`,
-`RECOGNISABLE`; `registered_name`; `MessageError`, `HeaderTooLarge`, `FieldError`.
+`RECOGNISABLE`; `registered_name`; `author_addresses`, `mailboxes`, `Addresses`, `Authors`, `NamedMailbox`, `Defect`;
+`decode_field`, `decode_words`, `encode_words`; `MessageError`, `HeaderTooLarge`, `FieldError`.
 """
 
+from danelaw.message.addresses import Addresses, Authors, NamedMailbox, author_addresses, mailboxes
 from danelaw.message.ciphers import registered_name
 from danelaw.message.date import format_date
+from danelaw.message.defects import Defect
+from danelaw.message.encodedwords import decode_field, decode_words, encode_words
 from danelaw.message.errors import FieldError, HeaderTooLarge, MessageError
 from danelaw.message.header import Field, Header, boundary, count_received
 from danelaw.message.redaction import RECOGNISABLE, hide_localparts, hide_localparts_in, keep_fields, truncate
@@ -24,19 +28,28 @@ from danelaw.message.trace import Received, field, passed_before, prepend, retur
 
 __all__ = [
     "RECOGNISABLE",
+    "Addresses",
+    "Authors",
+    "Defect",
     "Field",
     "FieldError",
     "Header",
     "HeaderTooLarge",
     "MessageError",
+    "NamedMailbox",
     "Received",
+    "author_addresses",
     "boundary",
     "count_received",
+    "decode_field",
+    "decode_words",
+    "encode_words",
     "field",
     "format_date",
     "hide_localparts",
     "hide_localparts_in",
     "keep_fields",
+    "mailboxes",
     "passed_before",
     "prepend",
     "registered_name",

@@ -78,8 +78,8 @@ def tokens(text: str, defects: Defects) -> list[Token]:
     place, pattern = 0, _TOKEN
     while place < len(text):
         if text[place] == "(":
-            comment, place = _comment(text, place, defects)
-            found.append(Token(Kind.SPACE, comment))
+            content, place = comment(text, place, defects)
+            found.append(Token(Kind.SPACE, content))
             continue
         match = pattern.match(text, place)
         assert match is not None
@@ -111,7 +111,7 @@ def unquote(written: str, defects: Defects) -> str:
     return content
 
 
-def _comment(text: str, begin: int, defects: Defects) -> tuple[str, int]:
+def comment(text: str, begin: int, defects: Defects) -> tuple[str, int]:
     """(content, place behind it) of the comment that opens at `begin`; without an end it is all the rest."""
     depth, place = 1, begin + 1
     while depth:

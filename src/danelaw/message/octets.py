@@ -113,3 +113,5 @@ def note_lines(source: Octets, start: int, end: int, defects: Defects) -> None:
         begun = begun + len(piece) if newline < 0 else len(piece) - piece.rfind(b"\n") - 1
     if last:
         defects.note(Defect.BARE_CR)
+    if begun > LONGEST_LINE:
+        defects.note(Defect.LONG_LINE)

@@ -12,7 +12,7 @@ from danelaw.message.errors import MessageLimit
 from danelaw.message.header import Header
 from danelaw.message.limits import DEFAULT, Limits
 from danelaw.message.multipart import Division, divide
-from danelaw.message.octets import Octets, chunks
+from danelaw.message.octets import Octets, chunks, note_lines
 from danelaw.message.scan import header_defects, scan
 from danelaw.message.transfer import TransferEncoding, undo
 
@@ -227,11 +227,17 @@ class Part:
             self._noted.note(Defect.UNKNOWN_CHARSET)
         return text
 
+    def line_defects(self) -> tuple[Defect, ...]:
+        """What is odd about the lines of its header and body: NUL, lone CR, lone LF, too long. Reads it all once."""
+        defects = Defects()
+        note_lines(self._tree.source, self.start, self.end, defects)
+        return defects.seen()
+
     @property
     def defects(self) -> tuple[Defect, ...]:
         """What is odd about its header, its MIME fields and its division, and what decoding noticed so far.
 
-        Not its parts', and not the lines of its body, which `note_lines` looks through.
+        Not its parts', and not the lines of its body: see `line_defects`.
         """
         for noticing in (self.content_type, self.disposition, self.encoding, self.parts):
             del noticing

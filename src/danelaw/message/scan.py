@@ -1,7 +1,7 @@
 """The header of any octets, as real mail has it: nothing is refused, every oddity gets a name.
 
 Differs from `Header.from_bytes` in what it reads over: a line of mbox files on top, and single lines without colon
-that fields follow. Where text comes that is no field, the header ends (RFC 5322 §2.1).
+that fields follow (RFC 7103 §7.2). Where text comes that is no field, the header ends (RFC 5322 §2.1).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from danelaw.address import SocketAddress
+from danelaw.config.front import ClientNames, DNSListEntry, DNSLists, Greylisting, Tarpit
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
@@ -55,6 +56,17 @@ class Config(Section):
         description="Your own word on the protection of a destination; the most specific `destination` wins.",
         examples=[[{"destination": "partner.example", "tls": "verify"}]],
     )
+    dns_list: tuple[DNSListEntry, ...] = Field(
+        default=(),
+        description="Lists in DNS that strangers are looked up in (RFC 5782). Clients in `[relay] networks` are not.",
+        examples=[[{"zone": "dnsbl.example.net", "use": "refuse"}]],
+    )
+    dns_lists: DNSLists = Field(default=DNSLists(), description="What holds for all `[[dns_list]]`.")
+    client_names: ClientNames = Field(
+        default=ClientNames(), description="Reverse DNS and HELO of strangers: what follows from each fact."
+    )
+    greylisting: Greylisting = Field(default=Greylisting(), description="Greylisting of strangers (RFC 6647).")
+    tarpit: Tarpit = Field(default=Tarpit(), description="Slowness towards strangers.")
     delivery: Delivery = Field(default=Delivery(), description="How mail is sent on.")
     limit: tuple[Limit, ...] = Field(
         default=(),
@@ -121,6 +133,7 @@ class Config(Section):
             ("[[domain]] name", [item.name for item in self.domain]),
             ("[[route]] domain", [item.domain for item in self.route]),
             ("[[limit]] name", [item.name for item in self.limit]),
+            ("[[dns_list]] name", [item.shown for item in self.dns_list]),
             ("[[override]] destination", [item.destination for item in self.override]),
         ):
             twice = sorted({value for value in values if values.count(value) > 1})

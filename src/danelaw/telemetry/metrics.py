@@ -54,6 +54,16 @@ class Metrics:
             "class",
         )
 
+        self.dns_lists = Counter(
+            "danelaw_dns_list_lookups", "Look-ups in DNS lists; `result` is listed, not-listed or failed.", "result"
+        )
+        self.client_names = Counter(
+            "danelaw_client_names",
+            "Names of clients looked up; `kind` is reverse (`result` as in RFC 8601 §2.7.3) or helo (pass, mismatch, "
+            "unresolvable, syntax, other-literal, own-name, temperror).",
+            "kind",
+            "result",
+        )
         self.inbound_window = Gauge(
             "danelaw_inbound_window", "Messages that may be under way at once; it shrinks when answers come late."
         )

@@ -46,7 +46,7 @@ class ClientNameStep(Step):
     stages = Stage.RECIPIENT | Stage.MESSAGE
 
     def __init__(self, premises: Premises) -> None:
-        self._premises = premises
+        self.premises = premises
         self._settings = premises.config.client_names
         self._own = own_names(premises)
         self._names: Remembered[str, ClientName] = Remembered(_MOST)
@@ -54,26 +54,26 @@ class ClientNameStep(Step):
 
     async def client_name(self, client: Client) -> ClientName:
         """The client's names; never raises for what DNS does."""
-        now = self._premises.clock()
+        now = self.premises.clock()
         known = self._names.get(client.address, now)
         if known is None:
             lookup = look_up_client_name(address_of(client.address))
-            known = await self._premises.look_up(lookup, self._settings.timeout.total_seconds()) or _UNKNOWN
+            known = await self.premises.look_up(lookup, self._settings.timeout.total_seconds()) or _UNKNOWN
             self._names.put(client.address, known, now + _SECONDS)
-            self._premises.metrics.client_names.add("reverse", known.result.value)
+            self.premises.metrics.client_names.add("reverse", known.result.value)
         return known
 
     async def helo(self, client: Client) -> HELO:
         """What its HELO name is worth."""
-        now = self._premises.clock()
+        now = self.premises.clock()
         key = (client.address, client.helo)
         known = self._helos.get(key, now)
         if known is None:
             lookup = look_up_helo(client.helo, address_of(client.address), own=self._own)
-            known = await self._premises.look_up(lookup, self._settings.timeout.total_seconds())
+            known = await self.premises.look_up(lookup, self._settings.timeout.total_seconds())
             known = known or HELO(HELOResult.TEMPERROR, "DNS did not answer in time")
             self._helos.put(key, known, now + _SECONDS)
-            self._premises.metrics.client_names.add("helo", known.result.value)
+            self.premises.metrics.client_names.add("helo", known.result.value)
         return known
 
     async def facts(self, client: Client) -> tuple[Fact, ...]:

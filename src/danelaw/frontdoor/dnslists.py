@@ -77,7 +77,7 @@ class DNSListStep(Step):
 
     def __init__(self, premises: Premises, names: ClientNameStep | None = None) -> None:
         """`names` gives the names of clients where a list wants them."""
-        self._premises = premises
+        self.premises = premises
         self._names = names
         self._settings = premises.config.dns_lists
         self._entries = tuple(
@@ -92,7 +92,7 @@ class DNSListStep(Step):
             return Opinion()
         sender = reverse_path.mailbox.domain.to_text() if reverse_path.mailbox is not None else ""
         key = (client.address, client.helo, sender)
-        now = self._premises.clock()
+        now = self.premises.clock()
         known = self._remembered.get(key, now)
         if known is None:
             asked = [
@@ -136,12 +136,12 @@ class DNSListStep(Step):
 
     async def _ask(self, asked: Sequence[tuple[DNSListEntry, Inquiry]]) -> tuple[Heard, ...]:
         inquiries = [inquiry for _, inquiry in asked]
-        listings = await self._premises.look_up(look_up(inquiries), self._settings.timeout.total_seconds())
+        listings = await self.premises.look_up(look_up(inquiries), self._settings.timeout.total_seconds())
         if listings is None:
             late = "no answer in time"
             listings = tuple(Listing(inquiry, ListStatus.FAILED, reason=late) for inquiry in inquiries)
         for listing in listings:
-            self._premises.metrics.dns_lists.add(listing.status.value)
+            self.premises.metrics.dns_lists.add(listing.status.value)
         return tuple(Heard(entry, listing) for (entry, _), listing in zip(asked, listings, strict=True))
 
     async def _subjects(self, entry: DNSListEntry, client: Client, reverse_path: ReversePath) -> tuple[Subject, ...]:

@@ -26,7 +26,7 @@ class Resolves(Protocol):
         """Drive a look-up to its result."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Premises:
     """Configuration, DNS, numbers; `clock` gives POSIX seconds."""
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from danelaw.inbound.arrival import Arrival, Content, Refuse
+from danelaw.inbound.examination import as_stored, examine
 from danelaw.inbound.head import Head
-from danelaw.queue import QueuedMessage, QueuedRecipient, id_to_text
+from danelaw.message import HeaderTooLarge
+from danelaw.queue import Custody, HeldBy, QueuedMessage, QueuedRecipient, RecipientState, id_to_text
 from danelaw.requiretls import waives_tls
 from danelaw.smtp import Reply
 from danelaw.spool import SpoolError
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 
 _NO_RELAY = Reply.of(550, "5.7.1", "relaying denied: this gateway does not take mail for that domain from your address")
 _LOOP = Reply.of(554, "5.4.6", "mail loop: the message has passed through too many servers")
+_HEADER_TOO_LARGE = Reply.of(552, "5.3.4", "the message's header is too large")
 
 
 def refusal_of_recipient(relay: RelayPolicy, recipient: Recipient, trusted: bool) -> Reply | None:
@@ -31,7 +37,11 @@ def refusal_of_recipient(relay: RelayPolicy, recipient: Recipient, trusted: bool
 
 
 class Reception:
-    """Receives one message. Small ones come whole in `end`; large ones are written while they arrive."""
+    """Receives one message. Small ones come whole in `end`; large ones are written while they arrive.
+
+    Where steps will look at it, a large message is written without our Received field and copied below it afterwards:
+    what comes to stand on top is not known before.
+    """
 
     __slots__ = (
         "_failure",
@@ -64,9 +74,11 @@ class Reception:
             return
         try:
             if self._writer is None:
-                self._writer = self._intake.spool.body_writer(self._id)
+                examined = bool(self._session.panel.message)
+                self._writer = self._intake.spool.body_writer(self._id, examined=examined)
                 self._trace = self._received()
-                self._writer.write(self._trace)
+                if not examined:
+                    self._writer.write(self._trace)
                 self._head = Head(data)
             else:
                 assert self._head is not None
@@ -84,12 +96,19 @@ class Reception:
         if head.received_count > self._intake.limits.hops:
             self.abandon()
             return _LOOP
+        if self._failure is not None:
+            self.abandon()
+            return self._intake.not_stored(self._message(event, head), self._failure)
+        if self._session.panel.message:
+            self.complete = True
+            self._session.asking = asyncio.get_running_loop().create_task(self._examine(event, head))
+            return None
         message = self._message(event, head)
         if self._writer is None:
             self.complete = True
             self._store(message, self._trace + event.body)
             return None
-        failure = self._failure or self._intake.spool.refusal()
+        failure = self._intake.spool.refusal()
         if failure is not None:
             self.abandon()
             return self._intake.not_stored(message, failure)
@@ -109,26 +128,30 @@ class Reception:
         trace = self._session.trace(smtputf8=envelope.smtputf8)
         return trace.to_bytes(id_to_text(self._id), self._received_at, single)
 
-    def _message(self, event: EndOfMessage, head: Head) -> QueuedMessage:
+    def _message(self, event: EndOfMessage, head: Head, arrival: Arrival | None = None) -> QueuedMessage:
+        """What the queue holds: as the client gave it, or as steps changed it."""
         envelope, session = self.envelope, self._session
+        custody, findings = None, ""
+        if arrival is None:
+            reverse_path = envelope.reverse_path
+            to: Sequence[Recipient] = envelope.recipients
+            size = event.size + len(self._trace)
+        else:
+            reverse_path, to = arrival.reverse_path, arrival.recipients
+            custody, findings = _custody(arrival), _findings(arrival)
+            size = arrival.content.size + len(self._trace) + sum(map(len, arrival.added))
         waives = waives_tls(head.tls_required, requiretls=envelope.requiretls)
         demand = "requiretls" if envelope.requiretls else "tls-required-no" if waives else ""
-        now, relay = self._received_at, self._intake.relay
-        recipients = []
-        for number, item in enumerate(envelope.recipients):
-            to = item.forward_path.mailbox
-            notify = "" if item.notify is None else item.notify.to_text()
-            orcpt = "" if item.orcpt is None else item.orcpt.to_text()
-            recipients.append(QueuedRecipient(number, to.to_text(), relay.key(to.domain, demand), notify, orcpt, now))
-        mailbox = envelope.reverse_path.mailbox
+        now = self._received_at
+        mailbox = reverse_path.mailbox
         return QueuedMessage(
             self._id,
             now,
             self._intake.schedule.expires(now),
             "" if mailbox is None else mailbox.to_text(),
-            tuple(recipients),
-            event.size + len(self._trace),
-            len(recipients),
+            self._recipients(to, demand, custody),
+            size,
+            len(to),
             "8BITMIME" if event.eight_bit else "7BIT",
             envelope.smtputf8,
             envelope.ret.value if envelope.ret else "",
@@ -139,7 +162,24 @@ class Reception:
             session.helo,
             " ".join(session.tls or ()),
             head.message_id,
+            custody=custody,
+            findings=findings,
         )
+
+    def _recipients(self, to: Sequence[Recipient], demand: str, custody: Custody | None) -> tuple[QueuedRecipient, ...]:
+        now, relay = self._received_at, self._intake.relay
+        recipients = []
+        for number, item in enumerate(to):
+            mailbox = item.forward_path.mailbox
+            notify = "" if item.notify is None else item.notify.to_text()
+            orcpt = "" if item.orcpt is None else item.orcpt.to_text()
+            recipient = QueuedRecipient(
+                number, mailbox.to_text(), relay.key(mailbox.domain, demand), notify, orcpt, now
+            )
+            if custody is not None:
+                recipient.state, recipient.reason = RecipientState.HELD, custody.reason
+            recipients.append(recipient)
+        return tuple(recipients)
 
     def _store(self, message: QueuedMessage, body: bytes | None) -> None:
         intake, session = self._intake, self._session
@@ -171,3 +211,90 @@ class Reception:
         finally:
             self._session.task = None
         self._store(message, None)
+
+    # before steps
+
+    async def _examine(self, event: EndOfMessage, head: Head) -> None:
+        """Let the steps look at the message, and store what they leave of it. Ends with the client."""
+        session, intake = self._session, self._intake
+        intake.examining += 1
+        try:
+            reply = await self._examined(event, head)
+        except SpoolError as error:
+            reply = intake.not_stored(self._message(event, head), error)
+        finally:
+            intake.examining -= 1
+            session.asking = None
+            if self._writer is not None:
+                self._writer.abort()
+                self._writer = None
+        if reply is not None:
+            session.stored(reply)
+
+    async def _examined(self, event: EndOfMessage, head: Head) -> Reply | None:
+        """None where the message is on its way to the disk. Raises `SpoolError`."""
+        session, intake, envelope = self._session, self._intake, self.envelope
+        try:
+            source = event.body if self._writer is None else self._writer.look()
+            content = Content(source, event.size)
+        except HeaderTooLarge:
+            intake.count_refusal(_HEADER_TOO_LARGE, "data")
+            session.log_refusal(_HEADER_TOO_LARGE)
+            return _HEADER_TOO_LARGE
+        arrival = Arrival(
+            self._id,
+            self._received_at,
+            session.client(),
+            envelope,
+            content,
+            envelope.reverse_path,
+            list(envelope.recipients),
+        )
+        ruling = await examine(arrival, session.panel.message, intake)
+        if isinstance(ruling, Refuse):
+            intake.count_refusal(ruling.reply, "data")
+            session.log_refusal(ruling.reply, ruling.step)
+            return ruling.reply
+        message = self._message(event, head, arrival)
+        if ruling is not None:
+            return intake.discarded(message, ruling)
+        await self._store_examined(message, arrival)
+        return None
+
+    async def _store_examined(self, message: QueuedMessage, arrival: Arrival) -> None:
+        if arrival.content.in_memory and message.size <= self._intake.spool.settings.inline_limit:
+            self._store(message, b"".join(as_stored(arrival, self._trace)))
+            return
+        failure = self._intake.spool.refusal()
+        if failure is not None:
+            raise failure
+        writer = self._intake.spool.body_writer(self._id)
+
+        def copy() -> None:
+            for piece in as_stored(arrival, self._trace):
+                writer.write(piece)
+
+        copying = asyncio.get_running_loop().run_in_executor(None, copy)
+        try:
+            await asyncio.shield(copying)
+        except asyncio.CancelledError:
+            # The thread must be through before its descriptor is closed: the number may be another file's at once.
+            await asyncio.wait([copying])
+            writer.abort()
+            raise
+        # From here on the message is ours, whether the client waits for our word or not.
+        self._session.task = asyncio.get_running_loop().create_task(self._store_large(message, writer))
+
+
+def _custody(arrival: Arrival) -> Custody | None:
+    """Why the message is to be held, and until when: the longest of the times asked for."""
+    if not arrival.holds:
+        return None
+    times = [hold.seconds for hold in arrival.holds if hold.seconds is not None]
+    until = arrival.received_at + max(times) if len(times) == len(arrival.holds) else None
+    return Custody(tuple(HeldBy(hold.step, hold.reason) for hold in arrival.holds), arrival.received_at, until)
+
+
+def _findings(arrival: Arrival) -> str:
+    found = [(finding.step, finding.result, finding.reason) for finding in arrival.findings]
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":")) if found else ""

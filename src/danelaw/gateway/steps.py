@@ -1,0 +1,22 @@
+"""The steps between clients and the queue, made from the configuration, in the order in which they are asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from danelaw.frontdoor import Premises, front_steps
+from danelaw.inbound.steps import Step, Steps
+
+if TYPE_CHECKING:
+    from danelaw.gateway.shards import Workshop
+    from danelaw.resolver import Resolver
+    from danelaw.state import StateDatabase
+
+
+def steps_of(workshop: Workshop, resolver: Resolver, state: StateDatabase) -> Steps:
+    """The steps that `workshop.config` asks for: who the client is, where the mail comes from, what it carries, and
+    what operators hold. Raises `DanelawError` for what cannot be made.
+    """
+    premises = Premises(workshop.config, resolver, workshop.metrics, workshop.clock)
+    steps: list[Step] = [*front_steps(premises)]
+    return Steps(steps)

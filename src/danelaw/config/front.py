@@ -180,7 +180,7 @@ class Greylisting(Section):
         default=(), description="Clients that are not greylisted.", examples=[["192.0.2.0/24"]]
     )
     entries: Count = Field(
-        default=1_000_000,
+        default=500_000,
         ge=1000,
         description="Most triplets kept; the oldest that have not passed go first.",
         examples=[200_000],

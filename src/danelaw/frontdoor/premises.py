@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from danelaw.config import Config
     from danelaw.dnsdata import Lookup
     from danelaw.smtp import Recipient
-    from danelaw.telemetry import Metrics
+    from danelaw.telemetry import Log, Metrics
 
 T = TypeVar("T")
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -33,6 +33,7 @@ class Premises:
     config: Config
     resolver: Resolves
     metrics: Metrics
+    log: Log
     clock: Callable[[], float]
 
     async def look_up(self, lookup: Lookup[T], seconds: float) -> T | None:

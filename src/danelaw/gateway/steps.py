@@ -17,6 +17,6 @@ def steps_of(workshop: Workshop, resolver: Resolver, state: StateDatabase) -> St
     """The steps that `workshop.config` asks for: who the client is, where the mail comes from, what it carries, and
     what operators hold. Raises `DanelawError` for what cannot be made.
     """
-    premises = Premises(workshop.config, resolver, workshop.metrics, workshop.clock)
+    premises = Premises(workshop.config, resolver, workshop.metrics, workshop.log, workshop.clock)
     steps: list[Step] = [*front_steps(premises)]
     return Steps(steps)

@@ -64,6 +64,12 @@ class Metrics:
             "kind",
             "result",
         )
+        self.greylisted = Counter(
+            "danelaw_greylist",
+            "Recipients before greylisting; `result` is first or early (deferred), passed, known, allowed (the "
+            "network), exempt, or failed.",
+            "result",
+        )
         self.inbound_discarded = Counter(
             "danelaw_inbound_discarded", "Messages that a `step` ruled to go nowhere; their clients got 250.", "step"
         )

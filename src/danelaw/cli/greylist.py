@@ -72,13 +72,13 @@ def _show(out: Output, networks: list[NetworkRecord], triplets: list[tuple[Tripl
         out.table(rows, heads=("NETWORK", "PASSED", "LAST", "STANDING"))
         out.line()
     if triplets:
-        rows = []
+        lines = []
         for triplet, record in triplets:
             passed = str(record.passes) if record.passes else "waits"
             times = (moment(record.first, now), moment(record.last, now))
             symbol = Symbol.NONE if record.passes else Symbol.STOPPED
-            rows.append((symbol, (triplet.network, triplet.sender or "<>", triplet.recipient, *times, passed)))
-        out.table(rows, heads=("NETWORK", "FROM", "TO", "FIRST", "LAST", "PASSED"))
+            lines.append((symbol, (triplet.network, triplet.sender or "<>", triplet.recipient, *times, passed)))
+        out.table(lines, heads=("NETWORK", "FROM", "TO", "FIRST", "LAST", "PASSED"))
     out.next("danelaw greylist allow NETWORK")
 
 

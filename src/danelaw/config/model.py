@@ -12,6 +12,7 @@ from danelaw.config.front import ClientNames, DNSListEntry, DNSLists, Greylistin
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
+from danelaw.config.recipients import LDAP, Aliases, CallAhead
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
 from danelaw.config.values import HostName
@@ -46,6 +47,9 @@ class Config(Section):
     domain: tuple[RecipientDomain, ...] = Field(
         default=(), description="Recipient domains accepted from anybody.", examples=[[{"name": "example.org"}]]
     )
+    aliases: Aliases = Field(default=Aliases(), description="Aliases, and how map files are read.")
+    call_ahead: CallAhead = Field(default=CallAhead(), description="Asking next hops about recipients.")
+    ldap: LDAP = Field(default=LDAP(), description="Asking a directory about recipients.")
     route: tuple[Route, ...] = Field(
         default=(),
         description="Fixed ways to destinations; the most specific `domain` wins.",
@@ -124,6 +128,13 @@ class Config(Section):
                     f'[[limit]] "{limit.name}" allows {limit.connections} connections at once, and {workers} workers '
                     f"share them; set [server] workers to {limit.connections} or lower"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _directory_is_named(self) -> Config:
+        asking = next((item.name for item in self.domain if item.verify == "ldap"), None)
+        if asking is not None and (self.ldap.url is None or not self.ldap.base):
+            raise ValueError(f'[[domain]] "{asking}" asks a directory; set url and base in [ldap]')
         return self
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from danelaw.frontdoor import Premises, front_steps
 from danelaw.inbound.steps import Step, Steps
+from danelaw.outbound.callahead import CallAhead
 
 if TYPE_CHECKING:
     from danelaw.gateway.shards import Workshop
@@ -18,5 +19,7 @@ def steps_of(workshop: Workshop, resolver: Resolver, state: StateDatabase) -> St
     what operators hold. Raises `DanelawError` for what cannot be made.
     """
     premises = Premises(workshop.config, resolver, workshop.metrics, workshop.log, workshop.clock)
-    steps: list[Step] = [*front_steps(premises)]
+    steps: list[Step] = [
+        *front_steps(premises, CallAhead(workshop.surveyor, workshop.door, workshop.roots, workshop.clock))
+    ]
     return Steps(steps)

@@ -70,6 +70,12 @@ class Metrics:
             "network), exempt, or failed.",
             "result",
         )
+        self.recipients_verified = Counter(
+            "danelaw_recipients_verified",
+            "Recipients looked at; `source` is map, call-ahead or ldap, `result` is known, unknown or unsure.",
+            "source",
+            "result",
+        )
         self.inbound_discarded = Counter(
             "danelaw_inbound_discarded", "Messages that a `step` ruled to go nowhere; their clients got 250.", "step"
         )

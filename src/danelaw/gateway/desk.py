@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
-from danelaw.gateway import limiting, snapshot
+from danelaw.gateway import limiting, quarantine, snapshot
 from danelaw.gateway.control import ControlServer, Operation
 from danelaw.gateway.line import Line, LineError
 from danelaw.gateway.operations import reading_operations
@@ -163,7 +163,8 @@ class Desk:
         }
         found |= reading_operations(self._config.spool.directory, time.time, self._limits)
         found |= {f"queue.{name}": self._suspending(name) for name in limiting.SUSPENDING}
-        return found | {f"queue.{name}": self._acting(name) for name in queue_operations.CHANGING}
+        found |= {f"queue.{name}": self._acting(name) for name in queue_operations.CHANGING}
+        return found | {name: self._acting(name) for name in map(quarantine.PREFIX.__add__, quarantine.CHANGING)}
 
     async def _limits(self) -> list[list[str]]:
         await self._look()

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from danelaw.address import SocketAddress
+from danelaw.config.holding import Quarantine
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
@@ -66,6 +67,7 @@ class Config(Section):
     bounces: Bounces = Field(default=Bounces(), description="What the replies of other servers mean.")
     responses: Replying = Field(default=Replying(), description="What is done by itself about such replies.")
     queue: Queue = Field(default=Queue(), description="Retries and notices.")
+    quarantine: Quarantine = Field(default=Quarantine(), description="Held mail.")
     tls: TLS = Field(default=TLS(), description="TLS towards other servers.")
     mta_sts: MTASTS = Field(default=MTASTS(), description="MTA-STS.")
     resolver: Resolver = Field(default=Resolver(), description="DNS.")

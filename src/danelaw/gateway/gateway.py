@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from danelaw.address import SocketAddress
 from danelaw.config import load
 from danelaw.errors import DanelawError
-from danelaw.gateway import numbers
+from danelaw.gateway import numbers, settings
 from danelaw.gateway import parts as assembly
 from danelaw.gateway.control import ControlServer
+from danelaw.gateway.custodian import Custodian
 from danelaw.gateway.health import ClockRecord
 from danelaw.gateway.history import History
 from danelaw.gateway.operations import operations
@@ -105,6 +106,7 @@ class Gateway:
             ),
             loop.create_task(self._watch()),
             loop.create_task(self.history.keep()),
+            loop.create_task(Custodian(self, settings.retention(self.config)).keep()),
         ]
         shards = parts.shards.open.values()
         self.log.event(

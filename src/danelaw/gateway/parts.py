@@ -8,7 +8,7 @@ import os
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from danelaw.gateway import settings
@@ -16,6 +16,7 @@ from danelaw.gateway.numbers import commit_observer, counted_fetch
 from danelaw.gateway.shards import Shards, Workshop
 from danelaw.inbound.intake import Intake
 from danelaw.inbound.relay import RelayPolicy
+from danelaw.inbound.steps import Steps
 from danelaw.net import tls
 from danelaw.net.certificates import ServerCertificates
 from danelaw.outbound.connection import Sweep
@@ -40,7 +41,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Parts:
-    """Everything that runs, for `Gateway` to start, show and stop. `lock` holds the spool where no supervisor does."""
+    """Everything that runs, for `Gateway` to start, show and stop. `lock` holds the spool where no supervisor does.
+
+    `steps` are arrival's, asked again when held mail is released.
+    """
 
     shards: Shards
     state: StateDatabase
@@ -52,6 +56,7 @@ class Parts:
     door: Door
     workshop: Workshop
     intake: Intake
+    steps: Steps = field(default_factory=Steps)
     lock: int = -1
 
     @property
@@ -108,7 +113,9 @@ def assemble(
             os.close(lock)
         raise
     intake = _intake(workshop, shards, certificates, place)
-    return Parts(shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, lock)
+    return Parts(
+        shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, lock=lock
+    )
 
 
 def _shards(workshop: Workshop, directory: Path, place: Place | None) -> Shards:

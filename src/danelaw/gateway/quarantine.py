@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw.address import Mailbox, MailboxError
 from danelaw.errors import DanelawError
+from danelaw.gateway import settings
+from danelaw.inbound.resuming import resume, stored_arrival
+from danelaw.inbound.steps import Stage
 from danelaw.quarantine import attached, resent
-from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientState, id_from_text, shard_of
+from danelaw.queue import HeldBy, QueuedMessage, QueuedRecipient, RecipientState, id_from_text, shard_of
 from danelaw.spool import acts, custody
 from danelaw.spool import quarantine as held
 from danelaw.spool.view import find_message
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 CHANGING = (*held.CHANGING, "forward")
 PREFIX = "quarantine."
 _NOTHING = {"messages": 0, "recipients": 0, "skipped": 0}
+_PAGE = 50
 
 
 async def act(gateway: Gateway, shard: Shard, name: str, arguments: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
@@ -36,11 +40,60 @@ async def act(gateway: Gateway, shard: Shard, name: str, arguments: Mapping[str,
     if name == "forward":
         yield await _forward(gateway, shard, arguments)
         return
+    if name == "release":
+        async for total in _release(gateway, shard, arguments):
+            yield total
+        return
     engine = shard.engine
     for total in held.change(
         shard.spool, name, arguments, gateway.clock(), engine.scheduler, engine.bounce_by_operator
     ):
         yield total
+
+
+async def _release(gateway: Gateway, shard: Shard, arguments: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    """Page by page: those that no step wants kept go on, for the recipients that the filter names."""
+    chosen = held.chosen(arguments, "release")
+    total = dict(_NOTHING) | {"kept": 0}
+    after: int | None = 0
+    yield dict(total)
+    while after is not None:
+        now = gateway.clock()
+        page = held.held_page(shard.spool.reader, chosen, now, after, _PAGE)
+        after = page[-1].id if len(page) == _PAGE else None
+        free = [message.id for message in page if await _may_go(gateway, shard, message)]
+        total["kept"] += len(page) - len(free)
+        if not free:
+            continue
+        for step in held.change(shard.spool, "release", {**arguments, "only": free}, now, shard.engine.scheduler):
+            latest = step
+        for key, number in latest.items():
+            total[key] += number
+        yield dict(total)
+    yield dict(total)
+
+
+async def _may_go(gateway: Gateway, shard: Shard, message: QueuedMessage) -> bool:
+    """Ask what is left of the steps; what they say is kept with the message, with a new term."""
+    steps, custody_now = gateway.parts.steps, message.custody
+    if custody_now is None or not any(Stage.RELEASE in step.stages for step in steps.all):
+        return True
+    content = shard.spool.body_path(message) if message.body_file is not None else _body(shard.spool, message)
+    trusted = gateway.parts.workshop.relay.trusts(message.client_address)
+    try:
+        kept = await resume(steps, stored_arrival(message, content, trusted=trusted), custody_now.step)
+    except DanelawError as error:
+        kept = (HeldBy(custody_now.step, f"it cannot be looked at again: {error.reason}"),)
+    if not kept:
+        return True
+    now, terms = gateway.clock(), settings.retention(gateway.config)
+    with shard.spool.transaction() as batch:
+        for one in kept:
+            custody.take(batch.connection, message.id, one, now)
+            custody.found(batch.connection, message.id, one.step, "kept", one.reason)
+        custody.prolong(batch.connection, message.id, terms.custody([(one, None) for one in kept], now).until)
+    gateway.log.event("kept", id=message.id_text, step=kept[0].step, reason=kept[0].reason)
+    return False
 
 
 async def _forward(gateway: Gateway, shard: Shard, arguments: Mapping[str, Any]) -> dict[str, Any]:

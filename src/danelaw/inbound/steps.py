@@ -23,6 +23,7 @@ class Stage(IntFlag):
     MAIL = 2
     RECIPIENT = 4
     MESSAGE = 8
+    RELEASE = 16
 
 
 class Step:
@@ -50,6 +51,13 @@ class Step:
 
     async def message(self, arrival: Arrival) -> Ruling | None:
         """The message is here; it may be changed. None to go on."""
+        return None
+
+    async def release(self, arrival: Arrival) -> Ruling | None:
+        """A message that a step before this one held is to go on: look at it again, if time may have changed what
+        there is to say (a scanner with new signatures). It may not be changed any more. None to let it go; whatever is
+        ruled keeps it held, since its client is gone.
+        """
         return None
 
 

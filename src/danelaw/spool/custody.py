@@ -38,6 +38,11 @@ def take(
     return custody
 
 
+def prolong(connection: sqlite3.Connection, message_id: int, until: float | None) -> None:
+    """A message stays held until a later moment, or without an end."""
+    connection.execute("UPDATE hold SET until = ? WHERE id = ?", (until, message_id))
+
+
 def leave(connection: sqlite3.Connection, message_id: int, now: float) -> None:
     """Recipients of a message are held no more: its lifetime runs on from where it stood, and with the last of them
     its custody ends.

@@ -15,7 +15,7 @@ from typing import Any
 from danelaw.quarantine import HEAD_OCTETS, Held, Summary, anatomy
 from danelaw.quarantine.anatomy import MOST_OCTETS
 from danelaw.queue import Filter, QueuedMessage, RecipientState, Scheduler, id_from_text, id_to_text
-from danelaw.queue.filter_terms import All, IdTerm, Not, StateTerm
+from danelaw.queue.filter_terms import All, AnyOf, IdTerm, StateTerm
 from danelaw.spool import rows
 from danelaw.spool.acts import Act, Bounce, perform
 from danelaw.spool.bodies import read_chunks
@@ -139,7 +139,9 @@ def held_sizes(connection: sqlite3.Connection) -> list[Held]:
 def at_their_end(connection: sqlite3.Connection, now: float, limit: int) -> list[tuple[int, str]]:
     """Messages whose time in the quarantine is over, and by which step each was held; the longest due first."""
     return connection.execute(
-        "SELECT id, step FROM hold WHERE until IS NOT NULL AND until <= ? ORDER BY until LIMIT ?", (now, limit)
+        "SELECT id, step FROM hold WHERE until IS NOT NULL AND until <= ? AND EXISTS"
+        " (SELECT 1 FROM recipient WHERE message = hold.id AND state = ?) ORDER BY until LIMIT ?",
+        (now, int(RecipientState.HELD), limit),
     ).fetchall()
 
 
@@ -153,19 +155,14 @@ def change(
 ) -> Iterator[dict[str, Any]]:
     """One of `CHANGING` on the held recipients that meet a filter, as the running total after each step.
 
-    Arguments: filter, all (true to mean everything held), who, why, except (ids that stay). Raises `DanelawError`.
+    Arguments: filter, all (true to mean everything held), who, why, only (ids that are meant and no others). Raises
+    `DanelawError`.
     """
     if operation not in CHANGING:
         raise SpoolError(f"there is no operation 'quarantine.{operation}'")
-    chosen = Filter.from_text(_text(arguments, "filter"))
-    if chosen.everything and not arguments.get("all"):
-        raise SpoolError(
-            f"{operation} without a filter means all held mail", advice="give a filter, or say so with --all"
-        )
-    kept = (Not(IdTerm(int(one))) for one in arguments.get("except", ()))
-    chosen = Filter(chosen.text, All((chosen.term, StateTerm("held"), *kept)))
+    meant = chosen(arguments, operation)
     who, why = _text(arguments, "who") or "unknown", _text(arguments, "why")
-    act = Act(_OPERATIONS[operation], chosen, who, why, bounce=bounce if operation == "return" else None)
+    act = Act(_OPERATIONS[operation], meant, who, why, bounce=bounce if operation == "return" else None)
     total = {"messages": 0, "recipients": 0, "skipped": 0}
     for step in perform(spool, act, now, scheduler):
         total["messages"] += len(step.messages)
@@ -173,6 +170,17 @@ def change(
         total["skipped"] += step.skipped
         yield dict(total)
     yield dict(total)
+
+
+def chosen(arguments: Mapping[str, Any], operation: str) -> Filter:
+    """The filter of an act on held mail (see `change`). Raises `DanelawError`."""
+    given = Filter.from_text(_text(arguments, "filter"))
+    if given.everything and not arguments.get("all"):
+        raise SpoolError(
+            f"{operation} without a filter means all held mail", advice="give a filter, or say so with --all"
+        )
+    only = [AnyOf([IdTerm(int(one)) for one in arguments["only"]])] if "only" in arguments else []
+    return Filter(given.text, All((given.term, StateTerm("held"), *only)))
 
 
 def _shown(connection: sqlite3.Connection, message_id: int, now: float) -> dict[str, Any]:

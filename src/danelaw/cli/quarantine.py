@@ -17,6 +17,7 @@ import click
 from danelaw.cli.options import ask_gateway, output, output_options, spool_option
 from danelaw.cli.output import Output, Symbol
 from danelaw.cli.quarantine_page import show_list, show_message
+from danelaw.cli.quarantine_rules import rule
 from danelaw.cli.queue import who
 from danelaw.errors import DanelawError
 
@@ -218,3 +219,6 @@ def forward(
     result = _ask(spool, config_file, "forward", arguments)
     out = output(ascii_only)
     out.json(result) if as_json else _report(out, "forward", result)
+
+
+command.add_command(rule)

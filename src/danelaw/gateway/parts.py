@@ -26,7 +26,7 @@ from danelaw.pkix import Roots
 from danelaw.resolver import Resolver
 from danelaw.spool import database
 from danelaw.spool.shards import lock_spool
-from danelaw.state import FILE_NAME, OverrideStore, StateDatabase, configured_overrides
+from danelaw.state import FILE_NAME, HoldRuleStore, OverrideStore, StateDatabase, configured_overrides
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +56,7 @@ class Parts:
     door: Door
     workshop: Workshop
     intake: Intake
+    hold_rules: HoldRuleStore
     steps: Steps = field(default_factory=Steps)
     lock: int = -1
 
@@ -93,6 +94,7 @@ def assemble(
         state = StateDatabase(directory / FILE_NAME)
         sts = _sts_store(config, state, resolver, roots, log, metrics)
         overrides = OverrideStore(state, configured_overrides(config.override))
+        hold_rules = HoldRuleStore(StateDatabase(directory / FILE_NAME))
         workshop = Workshop(
             config=config,
             surveyor=Surveyor(resolver, sts, overrides),
@@ -114,7 +116,18 @@ def assemble(
         raise
     intake = _intake(workshop, shards, certificates, place)
     return Parts(
-        shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, lock=lock
+        shards,
+        state,
+        resolver,
+        sts,
+        overrides,
+        workshop.surveyor,
+        certificates,
+        door,
+        workshop,
+        intake,
+        hold_rules,
+        lock=lock,
     )
 
 
@@ -205,6 +218,7 @@ async def close(parts: Parts) -> None:
         await parts.sts.close()
     await parts.shards.close()
     parts.state.close()
+    parts.hold_rules.close()
     if parts.lock >= 0:
         os.close(parts.lock)
     await asyncio.sleep(0)

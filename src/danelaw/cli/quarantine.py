@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from danelaw.cli.options import ask_gateway, output, output_options, spool_option
+from danelaw.cli.options import ask_gateway, config_option, load_config, output, output_options, spool_option
 from danelaw.cli.output import Output, Symbol
 from danelaw.cli.quarantine_page import show_list, show_message
 from danelaw.cli.quarantine_rules import rule
@@ -219,6 +219,28 @@ def forward(
     result = _ask(spool, config_file, "forward", arguments)
     out = output(ascii_only)
     out.json(result) if as_json else _report(out, "forward", result)
+
+
+@command.command("revoke-links")
+@config_option
+@output_options
+def revoke_links(config_file: Path | None, as_json: bool, ascii_only: bool) -> None:
+    """Make every link of every digest sent until now worthless. The next digests bring new ones."""
+    from danelaw.state import FILE_NAME, DigestStore, StateDatabase
+
+    config = load_config(config_file)
+    path = config.spool.directory / FILE_NAME
+    if not path.exists():
+        raise DanelawError(f"there is no {path}", advice="no gateway has sent a digest from this spool")
+    store = DigestStore(StateDatabase(path), config.quarantine.digest.links_last.total_seconds(), os.urandom)
+    store.revoke()
+    store.close()
+    out = output(ascii_only)
+    if as_json:
+        out.json({"revoked": True})
+        return
+    out.headline(Symbol.VERIFIED, "no link sent until now works any more.")
+    out.next("danelaw quarantine list")
 
 
 command.add_command(rule)

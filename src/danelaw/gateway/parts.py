@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import resource
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from danelaw.pkix import Roots
 from danelaw.resolver import Resolver
 from danelaw.spool import database
 from danelaw.spool.shards import lock_spool
-from danelaw.state import FILE_NAME, HoldRuleStore, OverrideStore, StateDatabase, configured_overrides
+from danelaw.state import FILE_NAME, DigestStore, HoldRuleStore, OverrideStore, StateDatabase, configured_overrides
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +58,7 @@ class Parts:
     workshop: Workshop
     intake: Intake
     hold_rules: HoldRuleStore
+    digests: DigestStore | None
     steps: Steps = field(default_factory=Steps)
     lock: int = -1
 
@@ -95,6 +97,7 @@ def assemble(
         sts = _sts_store(config, state, resolver, roots, log, metrics)
         overrides = OverrideStore(state, configured_overrides(config.override))
         hold_rules = HoldRuleStore(StateDatabase(directory / FILE_NAME))
+        digests = _digests(config)
         workshop = Workshop(
             config=config,
             surveyor=Surveyor(resolver, sts, overrides),
@@ -127,8 +130,20 @@ def assemble(
         workshop,
         intake,
         hold_rules,
+        digests,
         lock=lock,
     )
+
+
+def _digests(config: Config) -> DigestStore | None:
+    section = config.quarantine.digest
+    return digest_store(config) if section.domains or section.owners else None
+
+
+def digest_store(config: Config) -> DigestStore:
+    """Keys of digests' links and who was told what, through a connection of its own."""
+    links_last = config.quarantine.digest.links_last.total_seconds()
+    return DigestStore(StateDatabase(config.spool.directory / FILE_NAME), links_last, secrets.token_bytes)
 
 
 def _shards(workshop: Workshop, directory: Path, place: Place | None) -> Shards:
@@ -219,6 +234,8 @@ async def close(parts: Parts) -> None:
     await parts.shards.close()
     parts.state.close()
     parts.hold_rules.close()
+    if parts.digests is not None:
+        parts.digests.close()
     if parts.lock >= 0:
         os.close(parts.lock)
     await asyncio.sleep(0)

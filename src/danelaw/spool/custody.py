@@ -77,17 +77,26 @@ def finished(connection: sqlite3.Connection, message: QueuedMessage, redaction: 
         connection.execute(rows.INSERT_FINDING, (message.id, json.dumps(kept, ensure_ascii=False)))
 
 
-def forget(connection: sqlite3.Connection, limit: int) -> int:
-    """Remove some findings of messages that history has forgotten, and holds of messages that were delivered while
-    an operator's hold came too late; returns how many.
+def forget_findings(connection: sqlite3.Connection, limit: int) -> int:
+    """Remove some findings of messages that history has forgotten, the oldest first; returns how many."""
+    return connection.execute(
+        "DELETE FROM finding WHERE id IN (SELECT f.id FROM finding f"
+        " WHERE f.id < coalesce((SELECT min(id) FROM history), ?1)"
+        " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = f.id) ORDER BY f.id LIMIT ?2)",
+        (1 << 62, limit),
+    ).rowcount
+
+
+def forget_holds(connection: sqlite3.Connection, after: int, limit: int) -> int:
+    """Of so many holds with ids above `after`, remove those that hold nobody: their messages were being delivered when
+    an operator held them. Returns the id to go on after, 0 at the end.
     """
-    removed = connection.execute("DELETE FROM hold WHERE id NOT IN (SELECT id FROM message)").rowcount
-    return (
-        removed
-        + connection.execute(
-            "DELETE FROM finding WHERE id IN (SELECT f.id FROM finding f"
-            " WHERE f.id < coalesce((SELECT min(id) FROM history), ?1)"
-            " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = f.id) LIMIT ?2)",
-            (1 << 62, limit),
-        ).rowcount
+    ids = [row[0] for row in connection.execute("SELECT id FROM hold WHERE id > ? ORDER BY id LIMIT ?", (after, limit))]
+    if not ids:
+        return 0
+    connection.execute(
+        "DELETE FROM hold WHERE id > ? AND id <= ? AND NOT EXISTS"
+        " (SELECT 1 FROM recipient WHERE message = hold.id AND state = ?)",
+        (after, ids[-1], _HELD),
     )
+    return ids[-1] if len(ids) == limit else 0

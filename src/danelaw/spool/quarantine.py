@@ -15,7 +15,7 @@ from typing import Any
 from danelaw.quarantine import HEAD_OCTETS, Held, Summary, anatomy
 from danelaw.quarantine.anatomy import MOST_OCTETS
 from danelaw.queue import Filter, QueuedMessage, RecipientState, Scheduler, id_from_text, id_to_text
-from danelaw.queue.filter_terms import All, AnyOf, IdTerm, StateTerm
+from danelaw.queue.filter_terms import All, AnyOf, IdTerm, RecipientTerm, StateTerm
 from danelaw.spool import rows
 from danelaw.spool.acts import Act, Bounce, perform
 from danelaw.spool.bodies import read_chunks
@@ -155,8 +155,8 @@ def change(
 ) -> Iterator[dict[str, Any]]:
     """One of `CHANGING` on the held recipients that meet a filter, as the running total after each step.
 
-    Arguments: filter, all (true to mean everything held), who, why, only (ids that are meant and no others). Raises
-    `DanelawError`.
+    Arguments: filter, all (true to mean everything held), who, why, only (ids that are meant and no others),
+    recipient (the number of the one that is meant). Raises `DanelawError`.
     """
     if operation not in CHANGING:
         raise SpoolError(f"there is no operation 'quarantine.{operation}'")
@@ -180,7 +180,8 @@ def chosen(arguments: Mapping[str, Any], operation: str) -> Filter:
             f"{operation} without a filter means all held mail", advice="give a filter, or say so with --all"
         )
     only = [AnyOf([IdTerm(int(one)) for one in arguments["only"]])] if "only" in arguments else []
-    return Filter(given.text, All((given.term, StateTerm("held"), *only)))
+    one = [RecipientTerm(int(arguments["recipient"]))] if "recipient" in arguments else []
+    return Filter(given.text, All((given.term, StateTerm("held"), *only, *one)))
 
 
 def _shown(connection: sqlite3.Connection, message_id: int, now: float) -> dict[str, Any]:

@@ -31,6 +31,7 @@ async def hold(
     sender: str = "bank@shop.example",
     large: bool = False,
     since: float | None = None,
+    requiretls: bool = False,
 ) -> str:
     """Store a message that a step held; gives its id."""
     parts = running.gateway.parts
@@ -44,7 +45,8 @@ async def hold(
     message = QueuedMessage(
         spool.new_id(), now, now + 1000.0, sender, given, len(body), len(given), client_address="192.0.2.7",
         message_id="<1@shop.example>", body_kind="7BIT" if body.isascii() else "8BITMIME",
-        custody=Custody((HeldBy(step, reason),), now, until), findings=json.dumps([[step, "held", reason]]),
+        requiretls=requiretls, custody=Custody((HeldBy(step, reason),), now, until),
+        findings=json.dumps([[step, "held", reason]]),
     )  # fmt: skip
     if large:
         writer = spool.body_writer(message.id)

@@ -104,6 +104,20 @@ def test_each_is_told_once_of_what_they_may_decide_about(tmp_path: Path) -> None
     run(play())
 
 
+def test_what_demands_tls_is_not_repeated_in_a_digest(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, sink.smarthost + SECTION) as running:
+            await hold(running, requiretls=True)
+            await digest(running)
+            text = email.message_from_bytes((await sink.messages())[0].data, policy=email.policy.default)
+            words = text.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+            assert "Rechnung" not in words
+            assert "1. (not shown: its sender demands TLS on the whole way)" in words
+            assert "From: bank@shop.example" in words
+
+    run(play())
+
+
 def test_a_link_asks_when_it_is_opened_and_acts_once_when_the_button_is_pressed(tmp_path: Path) -> None:
     async def play() -> None:
         async with Sink() as sink, gateway(tmp_path, sink.smarthost + SECTION) as running:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from danelaw.address import Mailbox, MailboxError
@@ -13,8 +13,9 @@ from danelaw.errors import DanelawError
 from danelaw.quarantine import Summary
 from danelaw.quarantine.digest import MOST_ENTRIES, Digest, Entry, build, last_due
 from danelaw.quarantine.tokens import NONCE_OCTETS, Action, Key, Token
-from danelaw.queue import Filter, QueuedMessage, QueuedRecipient
+from danelaw.queue import Filter, QueuedMessage, QueuedRecipient, RecipientState
 from danelaw.spool import quarantine as held
+from danelaw.spool import rows
 from danelaw.spool.shards import in_each
 
 if TYPE_CHECKING:
@@ -26,27 +27,24 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 20.0
 _PAGE = 500
+_NOT_SHOWN = "(not shown: its sender demands TLS on the whole way)"
 _EVERYTHING = Filter.from_text("all")
 
 
-class Item(NamedTuple):
-    """One held recipient of a message, for a digest."""
+class Place(NamedTuple):
+    """One held recipient: since when, the message's id, the recipient's number. No more is kept while all are gathered:
+    there may be very many.
+    """
 
+    since: float
     message: int
     number: int
-    recipient: str
-    sender: str
-    summary: Summary
-    reason: str
-    received_at: float
-    since: float
-    until: float | None
 
 
 class Found(NamedTuple):
-    """What is held for one address: at most `MOST_ENTRIES` items, and how many there are beyond them."""
+    """What is held for one address: at most `MOST_ENTRIES`, oldest first, and how many there are beyond them."""
 
-    items: list[Item]
+    places: list[Place]
     more: int
 
 
@@ -90,81 +88,102 @@ class Digests:
 
     async def _send(self, address: str, found: Found, now: float) -> None:
         gateway = self._gateway
+        entries = await asyncio.to_thread(self._entries, found.places, now, self._key(now))
+        if not entries:
+            return  # all of it was released meanwhile
         digest = Digest(
             to=address,
             sender=self._section.sender or f"quarantine@{gateway.config.hostname}",
             hostname=str(gateway.config.hostname),
-            entries=[self._entry(item, now) for item in found.items],
+            entries=entries,
             more=found.more,
         )
         token = secrets.token_hex(16)
         message_id = f"<{token}@{gateway.config.hostname}>"
         content = build(digest, date=now, message_id=message_id, boundary=f"=_{token}")
         workshop, spool = gateway.parts.workshop, gateway.parts.spool
-        recipient = QueuedRecipient(
-            0, address, workshop.relay.key(Mailbox.from_text(address).domain, ""), "NEVER", due=now
-        )
+        key = workshop.relay.key(Mailbox.from_text(address).domain, "")
         message = QueuedMessage(
-            spool.new_id(), now, workshop.schedule.expires(now), "", (recipient,), len(content),
+            spool.new_id(), now, workshop.schedule.expires(now), "",
+            (QueuedRecipient(0, address, key, "NEVER", due=now),), len(content),
             smtputf8=not address.isascii(), body_kind="7BIT" if content.isascii() else "8BITMIME",
             client_helo="digest", message_id=message_id,
         )  # fmt: skip
         await spool.append(message, content)
         gateway.parts.engine.arrived(message, content, False)
         # What was left out for length is told next time.
-        self._store.finish(address, found.items[-1].since if found.more else now)
+        self._store.finish(address, found.places[-1].since if found.more else now)
         gateway.metrics.digests.add()
-        gateway.log.event("digest", id=message.id_text, to=address, messages=len(found.items) + found.more)
+        gateway.log.event("digest", id=message.id_text, to=address, messages=len(entries) + found.more)
 
-    def _entry(self, item: Item, now: float) -> Entry:
-        url = self._gateway.config.quarantine.web.url
+    def _key(self, now: float) -> Key | None:
+        return self._store.signing_key(now) if self._gateway.config.quarantine.web.url is not None else None
+
+    def _entries(self, places: Sequence[Place], now: float, key: Key | None) -> list[Entry]:
+        """What a digest says about each, oldest first; for a thread."""
+        wanted: dict[int, set[int]] = defaultdict(set)
+        for place in places:
+            wanted[place.message].add(place.number)
+
+        def look(connection: Connection) -> list[tuple[int, Entry]]:
+            return [
+                (message.id, self._entry(connection, message, recipient, now, key))
+                for message in rows.load_messages(connection, wanted)
+                for recipient in message.recipients
+                if recipient.state is RecipientState.HELD and message.custody is not None
+            ]
+
+        parts = in_each(self._gateway.config.spool.directory, look)
+        ordered = sorted((found for part in parts for found in part), key=lambda found: found[0])
+        return [entry for _, entry in ordered]
+
+    def _entry(
+        self, connection: Connection, message: QueuedMessage, recipient: QueuedRecipient, now: float, key: Key | None
+    ) -> Entry:
+        custody = message.custody
+        assert custody is not None
         links: Mapping[Action, str] = {}
-        if url is not None:
-            key = self._store.signing_key(now)
-            actions = (Action.RELEASE, Action.DELETE, *((Action.ALLOW,) if item.sender else ()))
-            links = {action: f"{url}/{self._sealed(action, item, key, now)}" for action in actions}
-        author = item.summary.author or item.sender
-        return Entry(item.recipient, author, item.summary.subject, item.reason, item.received_at, item.until, links)
-
-    def _sealed(self, action: Action, item: Item, key: Key, now: float) -> str:
-        end = now + self._section.links_last.total_seconds()
-        if item.until is not None:
-            end = min(end, item.until)
-        return Token(action, item.message, item.number, int(end), secrets.token_bytes(NONCE_OCTETS)).sealed(key)
+        if key is not None:
+            url, end = self._gateway.config.quarantine.web.url, now + self._section.links_last.total_seconds()
+            end = end if custody.until is None else min(end, custody.until)
+            actions = (Action.RELEASE, Action.DELETE, *((Action.ALLOW,) if message.reverse_path else ()))
+            links = {
+                action: f"{url}/"
+                + Token(action, message.id, recipient.number, int(end), secrets.token_bytes(NONCE_OCTETS)).sealed(key)
+                for action in actions
+            }
+        # The digest itself may go in clear text: what such a sender wrote does not (RFC 8689 §4.2.1).
+        summary = Summary(_NOT_SHOWN) if message.requiretls else Summary.of(held.head(connection, message))
+        author = summary.author or message.reverse_path
+        return Entry(
+            recipient.forward_path, author, summary.subject, custody.reason, message.received_at, custody.until, links
+        )
 
 
 def collected(
     connection: Connection, section: DigestSection, upto: Mapping[str, float], done: frozenset[str], now: float
 ) -> dict[str, Found]:
     """What one shard holds for each address that was not told of it: held after `upto`, and not for those in `done`."""
-    items: dict[str, list[Item]] = defaultdict(list)
+    places: dict[str, list[Place]] = defaultdict(list)
     more: dict[str, int] = defaultdict(int)
+    steps = set(section.steps)
     after: int | None = 0
     while after is not None:
         page = held.held_page(connection, _EVERYTHING, now, after, _PAGE)
         after = page[-1].id if len(page) == _PAGE else None
         for message in page:
             custody = message.custody
-            if custody is None or not {hold.step for hold in custody.holds} <= set(section.steps):
+            if custody is None or not {hold.step for hold in custody.holds} <= steps:
                 continue
             for recipient in message.recipients:
                 address = told_of(recipient.forward_path, section)
                 if address is None or address in done or custody.since <= upto.get(address, 0.0):
                     continue
-                if len(items[address]) >= MOST_ENTRIES:
+                if len(places[address]) < MOST_ENTRIES:
+                    places[address].append(Place(custody.since, message.id, recipient.number))
+                else:
                     more[address] += 1
-                    continue
-                items[address].append(_item(connection, message, recipient))
-    return {address: Found(found, more[address]) for address, found in items.items()}
-
-
-def _item(connection: Connection, message: QueuedMessage, recipient: QueuedRecipient) -> Item:
-    custody = message.custody
-    assert custody is not None
-    return Item(
-        message.id, recipient.number, recipient.forward_path, message.reverse_path,
-        Summary.of(held.head(connection, message)), custody.reason, message.received_at, custody.since, custody.until,
-    )  # fmt: skip
+    return {address: Found(found, more[address]) for address, found in places.items()}
 
 
 def told_of(recipient: str, section: DigestSection) -> str | None:
@@ -189,7 +208,7 @@ def merged(parts: Iterable[Mapping[str, Found]]) -> dict[str, Found]:
     for part in parts:
         for address, found in part.items():
             before = together.get(address, Found([], 0))
-            items = sorted([*before.items, *found.items], key=lambda item: (item.since, item.message))
-            beyond = max(0, len(items) - MOST_ENTRIES)
-            together[address] = Found(items[:MOST_ENTRIES], before.more + found.more + beyond)
+            places = sorted([*before.places, *found.places])
+            beyond = max(0, len(places) - MOST_ENTRIES)
+            together[address] = Found(places[:MOST_ENTRIES], before.more + found.more + beyond)
     return together

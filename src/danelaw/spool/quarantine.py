@@ -192,6 +192,7 @@ def _shown(connection: sqlite3.Connection, message_id: int, now: float) -> dict[
     header = content[: end + 2] if end >= 0 else content[:HEAD_OCTETS]
     parts, whole = anatomy(content)
     return {
+        "schema": "danelaw/quarantine-show/1",
         "message": shown(connection, message_id, now),
         "subject": summary.subject,
         "author": summary.author,

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from danelaw.address import SocketAddress
+from danelaw.config.filtering import Filter, Filtering
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
@@ -45,6 +46,13 @@ class Config(Section):
     domain: tuple[RecipientDomain, ...] = Field(
         default=(), description="Recipient domains accepted from anybody.", examples=[[{"name": "example.org"}]]
     )
+    filter: tuple[Filter, ...] = Field(
+        default=(),
+        description="Filter engines that are asked about mail coming in, all at once; milters one after the other in "
+        "this order, since they change messages.",
+        examples=[[{"name": "rspamd", "kind": "rspamd", "address": ["127.0.0.1:11333"]}]],
+    )
+    filtering: Filtering = Field(default=Filtering(), description="What all filters together do.")
     route: tuple[Route, ...] = Field(
         default=(),
         description="Fixed ways to destinations; the most specific `domain` wins.",
@@ -118,6 +126,7 @@ class Config(Section):
     def _nothing_twice(self) -> Config:
         for key, values in (
             ("[[listen]] address", [str(item.address) for item in self.listen]),
+            ("[[filter]] name", [item.name for item in self.filter]),
             ("[[domain]] name", [item.name for item in self.domain]),
             ("[[route]] domain", [item.domain for item in self.route]),
             ("[[limit]] name", [item.name for item in self.limit]),

@@ -16,15 +16,18 @@ operator's rules and gives one `Judgement`.
 
 Public names: `Filter`, `MilterFilter`, `Engine`, `Rspamd`, `Clamd`, `Spamd`; `Specimen`, `Octets`; `FilterResult`,
 `Verdict`; `Breaker`, `BreakerState`; `ServerAddress`; `Rule`, `Thresholds`, `Action`, `Judgement`, `combined`;
-`RemoveField`, `ReplaceHeader`, `FilterEdit`; `FilterError`.
+`RemoveField`, `ReplaceHeader`, `FilterEdit`, `edited_content_header`, `new_body`; `Milter`, `Servers`, `Party`,
+`MilterSession`; `FilterError`.
 """
 
 from danelaw.filters.breaker import Breaker, BreakerState
 from danelaw.filters.clamd import Clamd
+from danelaw.filters.editing import edited_content_header, new_body
 from danelaw.filters.engine import Engine
-from danelaw.filters.filter import Filter
+from danelaw.filters.filter import Filter, Servers
 from danelaw.filters.judgement import Action, Judgement, Rule, Thresholds, combined
-from danelaw.filters.milters import MilterFilter
+from danelaw.filters.milter_talk import Party
+from danelaw.filters.milters import Milter, MilterFilter, MilterSession
 from danelaw.filters.result import FilterEdit, FilterError, FilterResult, RemoveField, ReplaceHeader, Verdict
 from danelaw.filters.rspamd import Rspamd
 from danelaw.filters.spamd import Spamd
@@ -42,16 +45,22 @@ __all__ = [
     "FilterError",
     "FilterResult",
     "Judgement",
+    "Milter",
     "MilterFilter",
+    "MilterSession",
     "Octets",
+    "Party",
     "RemoveField",
     "ReplaceHeader",
     "Rspamd",
     "Rule",
     "ServerAddress",
+    "Servers",
     "Spamd",
     "Specimen",
     "Thresholds",
     "Verdict",
     "combined",
+    "edited_content_header",
+    "new_body",
 ]

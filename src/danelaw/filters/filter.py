@@ -128,15 +128,18 @@ class Filter:
             self._places.release()
         return replace(result, filter=self.name, server=str(server), seconds=loop.time() - begun)
 
-    async def ping(self) -> dict[ServerAddress, str | FilterError]:
-        """Ask each server whether it works, breakers aside: its words, or what is wrong."""
+    async def ping(self, seconds: float | None = None) -> dict[ServerAddress, str | FilterError]:
+        """Ask each server whether it works, breakers aside: its words, or what is wrong. At most `seconds`, or the
+        time for a message.
+        """
+        longest = min(seconds or self._seconds, self._seconds)
 
         async def one(server: ServerAddress) -> str | FilterError:
             try:
-                async with asyncio.timeout(self._seconds):
+                async with asyncio.timeout(longest):
                     return await self.engine.ping(server)
             except TimeoutError:
-                return FilterError(f"no answer within {self._seconds:g} s")
+                return FilterError(f"no answer within {longest:g} s")
             except FilterError as error:
                 return error
 

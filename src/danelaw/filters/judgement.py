@@ -69,7 +69,8 @@ def combined(results: Sequence[FilterResult], rules: Mapping[str, Rule], thresho
         if wanted > action:
             action, because = wanted, result
     scores = [result.score * rules.get(result.filter, Rule()).weight for result in results if result.score is not None]
-    total = sum(scores) if scores else None
+    # Rounded: sums of decimal fractions must reach the bounds people write.
+    total = round(sum(scores), 4) if scores else None
     by_sum = _by_sum(total, thresholds)
     if total is not None and by_sum > action:
         return Judgement(by_sum, f"{total:g} points from {len(scores)} filters", total, tuple(results))

@@ -140,7 +140,7 @@ class MilterSession:
         if specimen.content.size > filter.largest:
             self._give_up_message()
             return FilterResult(filter.name, Verdict.TOO_LARGE, f"larger than {filter.largest} octets, not shown to it")
-        if self._talk is not None and self._sender == specimen.sender:
+        if self._talk is not None and self._sender is not None:
             loop = asyncio.get_running_loop()
             begun, server = loop.time(), str(self._server)
             try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -79,7 +80,7 @@ class Finding:
 class Content:
     """The octets of a message, header and body, in memory or in a file; never changed in place."""
 
-    __slots__ = ("_body_start", "_octets", "_path", "header", "size")
+    __slots__ = ("_body_start", "_front", "_octets", "_path", "header", "size")
 
     def __init__(self, source: bytes | Path, size: int, *, largest_header: int = LARGEST_HEADER) -> None:
         """`size` counts its octets. A file must stay until the message's fate is known.
@@ -94,6 +95,7 @@ class Content:
             with source.open("rb") as file:
                 octets = file.read(largest_header + 4)
         end, self._body_start = boundary(octets, largest_header)
+        self._front: bytes | None = None
         self.header = octets[:end]
         """The header with the CRLF of its last field, without the empty line."""
         self.size = size
@@ -103,9 +105,25 @@ class Content:
         """False when reading means reading a file: do that in a thread."""
         return self._path is None
 
+    def with_header(self, header: bytes) -> Content:
+        """The same body under another header: whole fields with CRLF."""
+        new = Content.__new__(Content)
+        new._path, new._octets, new._body_start = self._path, self._octets, self._body_start
+        front = self._front
+        new.header = header
+        new._front = header + b"\r\n"
+        new.size = self.size - (self._body_start if front is None else len(front)) + len(new._front)
+        return new
+
+    def with_body(self, body: bytes) -> Content:
+        """The same header over another body."""
+        return Content(self.header + b"\r\n" + body, len(self.header) + 2 + len(body), largest_header=len(self.header))
+
     def chunks(self) -> Iterator[bytes]:
         """The whole message in pieces."""
-        return self._from(0)
+        if self._front is None:
+            return self._from(0)
+        return chain((self._front,), self._from(self._body_start))
 
     def body(self) -> Iterator[bytes]:
         """What follows the empty line, in pieces; nothing where there is no body."""

@@ -48,6 +48,9 @@ class Step:
         """RCPT of a recipient that relaying rules allow: None to accept it."""
         return None
 
+    def left(self, client: Client) -> None:
+        """A client whose connection a step was asked about has gone; what is kept for it can go."""
+
     async def message(self, arrival: Arrival) -> Ruling | None:
         """The message is here; it may be changed. None to go on."""
         return None

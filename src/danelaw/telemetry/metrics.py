@@ -54,6 +54,17 @@ class Metrics:
             "class",
         )
 
+        self.filter_requests = Counter(
+            "danelaw_filter_requests",
+            "Messages shown to a filter; `filter` is its configured name, `verdict` clean, tag, greylist, found, "
+            "defer, hold, discard, too large or failed.",
+            "filter",
+            "verdict",
+        )
+        self.filter_seconds = Counter("danelaw_filter_seconds", "Time spent waiting for a filter.", "filter")
+        self.filter_breakers = Gauge(
+            "danelaw_filter_servers_left_alone", "Servers of a filter that are not asked now since they fail.", "filter"
+        )
         self.inbound_window = Gauge(
             "danelaw_inbound_window", "Messages that may be under way at once; it shrinks when answers come late."
         )

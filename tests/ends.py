@@ -151,6 +151,15 @@ class Client:
         self.send(stuffed(body) + b".\r\n")
         return (await self.expect(250)).text.rpartition(" ")[2]
 
+    async def offer(self, body: bytes, *recipients: str, sender: str = "anna@sender.test") -> Answer:
+        """One message by DATA; gives what is said to its end."""
+        await self.expect(250, f"MAIL FROM:<{sender}>")
+        for recipient in recipients:
+            await self.expect(250, f"RCPT TO:<{recipient}>")
+        await self.expect(354, "DATA")
+        self.send(stuffed(body) + b".\r\n")
+        return await self.answer()
+
 
 def stuffed(body: bytes) -> bytes:
     """A body with dots stuffed (RFC 5321 §4.5.2)."""

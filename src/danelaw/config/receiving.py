@@ -145,6 +145,13 @@ class Limits(Section):
     connections_per_client: Count = Field(
         default=50, ge=1, description="Open connections per client address (IPv6: per /64).", examples=[10]
     )
+    examinations: Count = Field(
+        default=500,
+        ge=1,
+        description="Messages that steps (authentication, filters, scripts) look at at once; further transactions are "
+        "told 451 at MAIL.",
+        examples=[50],
+    )
     hops: Count = Field(
         default=100,
         ge=10,

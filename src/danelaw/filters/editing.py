@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from danelaw.filters.result import FilterEdit, RemoveField, ReplaceHeader
@@ -9,6 +10,7 @@ from danelaw.message import Header
 from danelaw.milter import AddHeader, ChangeHeader, InsertHeader, ReplaceBody, edited_header
 
 _LARGEST = 1 << 20
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 def edited_content_header(header: bytes, edits: Sequence[FilterEdit], *, leading_space: bool = False) -> bytes:
@@ -29,7 +31,13 @@ def edited_content_header(header: bytes, edits: Sequence[FilterEdit], *, leading
 def new_body(edits: Sequence[FilterEdit]) -> bytes | None:
     """The body the edits want, None when they leave it as it is."""
     chunks = [edit.chunk for edit in edits if isinstance(edit, ReplaceBody)]
-    return b"".join(chunks) if chunks else None
+    if not chunks:
+        return None
+    body = b"".join(chunks)
+    # Line ends that are none in SMTP would end the message early elsewhere (RFC 5321 §2.3.8).
+    if not body.count(b"\r") == body.count(b"\n") == body.count(b"\r\n"):
+        body = _LINE_END.sub(b"\r\n", body)
+    return body
 
 
 def without_named(header: bytes, patterns: Sequence[str]) -> tuple[bytes, tuple[str, ...]]:

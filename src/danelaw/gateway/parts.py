@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from danelaw.gateway import settings
 from danelaw.gateway.numbers import commit_observer, counted_fetch
 from danelaw.gateway.shards import Shards, Workshop
+from danelaw.gateway.steps import steps_of
 from danelaw.inbound.intake import Intake
 from danelaw.inbound.relay import RelayPolicy
 from danelaw.net import tls
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from danelaw.config import Config
     from danelaw.gateway.place import Place
+    from danelaw.inbound.steps import Steps
     from danelaw.outbound.engine import Engine
     from danelaw.spool import Spool
     from danelaw.state import STSStore
@@ -102,12 +104,13 @@ def assemble(
             clock=clock,
             observe=commit_observer(metrics),
         )
+        steps = steps_of(workshop, resolver, state)
         shards = _shards(workshop, directory, place)
     except BaseException:
         if lock >= 0:
             os.close(lock)
         raise
-    intake = _intake(workshop, shards, certificates, place)
+    intake = _intake(workshop, shards, certificates, place, steps)
     return Parts(shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, lock)
 
 
@@ -125,7 +128,9 @@ def _shards(workshop: Workshop, directory: Path, place: Place | None) -> Shards:
     return found
 
 
-def _intake(workshop: Workshop, shards: Shards, certificates: ServerCertificates | None, place: Place | None) -> Intake:
+def _intake(
+    workshop: Workshop, shards: Shards, certificates: ServerCertificates | None, place: Place | None, steps: Steps
+) -> Intake:
     engine = shards.home.engine
     admitted = settings.within_descriptors(workshop.config, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     if admitted is not workshop.config:
@@ -145,6 +150,7 @@ def _intake(workshop: Workshop, shards: Shards, certificates: ServerCertificates
         admit=engine.scheduler.admit,
         abandoned=engine.scheduler.abandoned,
         arrived=engine.arrived,
+        steps=steps,
         clock=workshop.clock,
         open_listener=None if place is None else place.open_listener,
     )

@@ -6,6 +6,7 @@ speak, and the message is stored for an operator to release.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from danelaw.message import boundary
-from danelaw.queue import id_to_text
+from danelaw.queue import Custody, HeldBy, id_to_text
 
 if TYPE_CHECKING:
     from danelaw.address import ReversePath
@@ -162,3 +163,18 @@ class Arrival:
     def id_text(self) -> str:
         """The id people see, also in our Received field."""
         return id_to_text(self.id)
+
+    @property
+    def custody(self) -> Custody | None:
+        """Why the message is to be held, and until when: the longest of the times asked for."""
+        if not self.holds:
+            return None
+        times = [hold.seconds for hold in self.holds if hold.seconds is not None]
+        until = self.received_at + max(times) if len(times) == len(self.holds) else None
+        return Custody(tuple(HeldBy(hold.step, hold.reason) for hold in self.holds), self.received_at, until)
+
+    @property
+    def findings_text(self) -> str:
+        """The findings as the spool keeps them."""
+        found = [(finding.step, finding.result, finding.reason) for finding in self.findings]
+        return json.dumps(found, ensure_ascii=False, separators=(",", ":")) if found else ""

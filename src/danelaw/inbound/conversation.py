@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
+from danelaw.inbound.arrival import Client
+from danelaw.inbound.asking import first_refusal
 from danelaw.inbound.reception import Reception, refusal_of_recipient
 from danelaw.message import Received, with_protocol
 from danelaw.smtp import (
@@ -19,6 +23,7 @@ from danelaw.smtp import (
     MessageRefused,
     Quit,
     RcptTo,
+    Recipient,
     Reply,
     Reset,
     ServerConnection,
@@ -27,9 +32,8 @@ from danelaw.smtp import (
 )
 
 if TYPE_CHECKING:
-    import asyncio
-
     from danelaw.inbound.intake import Intake
+    from danelaw.inbound.steps import Step
     from danelaw.smtp import ServerSettings
 
 
@@ -51,16 +55,19 @@ def _trace(
 class Conversation(ABC):
     """One client's facts and the message under way. `Session` adds the network.
 
-    `task` is what still runs for this client (a handshake, a large body on its way to the disk).
+    `task` is what still runs for this client (a handshake, a large body on its way to the disk). `asking` is the steps
+    being asked about it: that ends with the client.
     """
 
     __slots__ = (
+        "asking",
         "client_address",
         "client_port",
         "connection",
         "extended",
         "helo",
         "intake",
+        "panel",
         "reception",
         "task",
         "tls",
@@ -72,6 +79,8 @@ class Conversation(ABC):
         self.connection = ServerConnection(settings, tls=tls)
         self.reception: Reception | None = None
         self.task: asyncio.Task[None] | None = None
+        self.asking: asyncio.Task[None] | None = None
+        self.panel = intake.steps.others
         self.client_address = ""
         self.client_port = 0
         self.helo = ""
@@ -92,7 +101,7 @@ class Conversation(ABC):
         """Decide about one event and answer it, now or, for a complete message, once the disk has it."""
         match event:
             case MailFrom():
-                self._answer(self.intake.refusal_of_transaction(event), "mail")
+                self._mail(event)
             case RcptTo():
                 self._recipient(event)
             case DataRequested():
@@ -120,6 +129,39 @@ class Conversation(ABC):
             case _:
                 assert_never(event)
 
+    def client(self) -> Client:
+        """This client as steps see it."""
+        return Client(
+            self.client_address, self.client_port, self.helo, self.extended, self.tls, self.trusted, self.local_address
+        )
+
+    def ask(
+        self,
+        steps: tuple[Step, ...],
+        stage: str,
+        question: Callable[[Step], Awaitable[Reply | None]],
+        say: Callable[[Reply | None, str], None],
+    ) -> None:
+        """Ask steps, which may take their time, and `say` the first no and whose it is. The client must wait."""
+
+        async def asked() -> None:
+            refusal, step = await first_refusal(steps, stage, question, self.intake)
+            self.asking = None
+            if not self.connection.closed:
+                say(refusal, step)
+                self.go_on()
+
+        self.asking = asyncio.get_running_loop().create_task(asked())
+
+    @property
+    @abstractmethod
+    def local_address(self) -> str:
+        """The address it connected to."""
+
+    @abstractmethod
+    def go_on(self) -> None:
+        """An answer was given that came late: send it and read on."""
+
     @abstractmethod
     def stored(self, reply: Reply) -> None:
         """The message's fate is on stable storage, or it was refused: tell the client and read on."""
@@ -137,16 +179,52 @@ class Conversation(ABC):
             self.intake.count_refusal(refusal, stage)
             self.connection.reply(refusal)
 
+    def _mail(self, event: MailFrom) -> None:
+        refusal = self.intake.refusal_of_transaction(event)
+        if refusal is not None or not self.panel.mail:
+            self._answer(refusal, "mail")
+            return
+        client = self.client()
+
+        def say(refusal: Reply | None, step: str) -> None:
+            if refusal is not None:
+                self.log_refusal(refusal, step)
+            self._answer(refusal, "mail")
+
+        self.ask(self.panel.mail, "mail", lambda step: step.mail(client, event.reverse_path), say)
+
     def _recipient(self, event: RcptTo) -> None:
         refusal = refusal_of_recipient(self.intake.relay, event.recipient, self.trusted)
+        if refusal is None and self.panel.recipient:
+            self._ask_about(event)
+            return
         if refusal is not None:
-            self.intake.log.event(
-                "refused",
-                client=self.client_address,
-                to=event.recipient.forward_path.mailbox.to_text(),
-                reply=refusal.to_text(),
-            )
+            self.log_refusal(refusal, to=event.recipient)
         self._answer(refusal, "rcpt")
+
+    def _ask_about(self, event: RcptTo) -> None:
+        envelope = self.connection.envelope
+        assert envelope is not None
+        client, recipient = self.client(), event.recipient
+
+        def say(refusal: Reply | None, step: str) -> None:
+            if refusal is not None:
+                self.log_refusal(refusal, step, recipient)
+            self._answer(refusal, "rcpt")
+
+        self.ask(
+            self.panel.recipient, "rcpt", lambda step: step.recipient(client, envelope.reverse_path, recipient), say
+        )
+
+    def log_refusal(self, refusal: Reply, step: str = "", to: Recipient | None = None) -> None:
+        """Write a refusal down, and which step's it is."""
+        self.intake.log.event(
+            "refused",
+            client=self.client_address,
+            to=None if to is None else to.forward_path.mailbox.to_text(),
+            step=step or None,
+            reply=refusal.to_text(),
+        )
 
     def _refused(self, event: MessageRefused | CommandRefused) -> None:
         self.intake.count_refusal(event.reply, "data" if isinstance(event, MessageRefused) else "other")

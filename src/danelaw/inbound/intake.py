@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from danelaw.errors import DanelawError
 from danelaw.inbound.admission import Admission
+from danelaw.inbound.keeping import Room
 from danelaw.inbound.session import Session
+from danelaw.inbound.steps import Steps
 from danelaw.net import proxy, tls
 from danelaw.net.certificates import ServerCertificates
 from danelaw.smtp import BareNewlines, EnhancedStatusCode, Reply, ServerLimits, ServerSettings
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from danelaw.config import Config
     from danelaw.config.receiving import Listen
+    from danelaw.inbound.arrival import Discard
     from danelaw.inbound.relay import RelayPolicy
     from danelaw.queue import QueuedMessage, RetrySchedule
     from danelaw.smtp import MailFrom
@@ -120,6 +123,7 @@ class Intake:
         admit: Callable[[QueuedMessage, int], bool],
         abandoned: Callable[[QueuedMessage, int], None],
         arrived: Callable[[QueuedMessage, bytes | None, bool], None],
+        steps: Steps | None = None,
         open_listener: OpenListener | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -130,6 +134,7 @@ class Intake:
         self.data_seconds = config.limits.data_timeout.total_seconds()
         self.session_seconds = config.limits.session_time.total_seconds()
         self.relay = relay
+        self.steps = steps or Steps()
         self.spool = spool
         self.schedule = schedule
         self.log = log
@@ -143,7 +148,10 @@ class Intake:
         self.now = asyncio.get_running_loop().time()
         """Loop time as of the last sweep: exact enough for time-outs of minutes, and it costs nothing."""
         self.admission = Admission()
+        self.examining = 0
+        """Messages that steps are looking at now."""
         self.pulse = Pulse(metrics)
+        self.room = Room()
         self._certificates = certificates
         self._per_client: Counter[str] = Counter()
         self._servers: list[Closeable] = []
@@ -191,7 +199,7 @@ class Intake:
                 session.shut_down(gently=loop.time() < mute_until)
             await asyncio.sleep(0.05)
         for session in tuple(self.sessions):
-            if not session.waiting_for_disk:
+            if session.asking is not None or not session.waiting_for_disk:
                 session.abort()
         if self._sweep is not None:
             self._sweep.cancel()
@@ -225,13 +233,18 @@ class Intake:
 
     def refusal_of_transaction(self, event: MailFrom) -> Reply | None:
         """Whether a message may be begun at all."""
-        if self.admission.full:
+        if self.admission.full or self.examining >= self.limits.examinations:
             return _OVERLOADED
         refusal = self.spool.refusal()
         if refusal is None:
             return None
         self.log.warning("refused", reason=refusal.reason)
         return Reply.of(refusal.code, refusal.enhanced, "this gateway cannot store mail at the moment; try again later")
+
+    def step_failed(self, step: str, stage: str, reason: str) -> None:
+        """A step raised or took too long; the client was told 451."""
+        self.metrics.inbound_step_failures.add(step)
+        self.log.error("step-failed", step=step, stage=stage, reason=reason)
 
     def count_refusal(self, reply: Reply, stage: str) -> None:
         """Count a refused command."""
@@ -256,6 +269,19 @@ class Intake:
             message.message_id or None,
         )
         return Reply(250, _QUEUED, f"queued as {ident}")
+
+    def discarded(self, message: QueuedMessage, ruling: Discard) -> Reply:
+        """A message goes nowhere, as a step ruled; the client is told what it would be told otherwise."""
+        self.metrics.inbound_discarded.add(ruling.step or "none")
+        self.log.event(
+            "discarded",
+            id=message.id_text,
+            client=message.client_address,
+            sender=message.reverse_path,
+            step=ruling.step or None,
+            reason=ruling.reason,
+        )
+        return Reply(250, _QUEUED, f"queued as {message.id_text}")
 
     def not_stored(self, message: QueuedMessage, error: SpoolError) -> Reply:
         """A message could not be stored: the client keeps it."""

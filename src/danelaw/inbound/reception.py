@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from danelaw.inbound.arrival import Arrival, Content, Refuse
+from danelaw.inbound.examination import as_stored, examine
 from danelaw.inbound.head import Head
-from danelaw.queue import QueuedMessage, QueuedRecipient, id_to_text
+from danelaw.inbound.keeping import Copy
+from danelaw.message import HeaderTooLarge
+from danelaw.queue import Custody, QueuedMessage, QueuedRecipient, RecipientState, id_to_text
 from danelaw.requiretls import waives_tls
 from danelaw.smtp import Reply
 from danelaw.spool import SpoolError
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 
 _NO_RELAY = Reply.of(550, "5.7.1", "relaying denied: this gateway does not take mail for that domain from your address")
 _LOOP = Reply.of(554, "5.4.6", "mail loop: the message has passed through too many servers")
+_HEADER_TOO_LARGE = Reply.of(552, "5.3.4", "the message's header is too large")
 
 
 def refusal_of_recipient(relay: RelayPolicy, recipient: Recipient, trusted: bool) -> Reply | None:
@@ -31,9 +37,14 @@ def refusal_of_recipient(relay: RelayPolicy, recipient: Recipient, trusted: bool
 
 
 class Reception:
-    """Receives one message. Small ones come whole in `end`; large ones are written while they arrive."""
+    """Receives one message. Small ones come whole in `end`; large ones are written while they arrive.
+
+    Where steps will look at it, a large message is written without our Received field and copied below it afterwards:
+    what comes to stand on top is not known before.
+    """
 
     __slots__ = (
+        "_copy",
         "_failure",
         "_head",
         "_id",
@@ -54,6 +65,7 @@ class Reception:
         self._writer: BodyWriter | None = None
         self._head: Head | None = None
         self._failure: SpoolError | None = None
+        self._copy: Copy | None = None
         self._trace = b""
         self.envelope = envelope
         self.complete = False
@@ -64,16 +76,29 @@ class Reception:
             return
         try:
             if self._writer is None:
-                self._writer = self._intake.spool.body_writer(self._id)
+                examined = bool(self._session.panel.message)
+                self._writer = self._intake.spool.body_writer(self._id, examined=examined)
                 self._trace = self._received()
-                self._writer.write(self._trace)
+                if not examined:
+                    self._copy = Copy(self._intake.room)
+                    self._write(self._trace)
                 self._head = Head(data)
             else:
                 assert self._head is not None
                 self._head.feed(data)
-            self._writer.write(data)
+            self._write(data)
         except SpoolError as error:
             self._failure = error
+
+    def _write(self, data: bytes) -> None:
+        assert self._writer is not None
+        self._writer.write(data)
+        if self._copy is not None:
+            self._copy.add(data)
+
+    def _in_memory(self, body: bytes | None) -> bytes | None:
+        """The message for its first delivery, None where it is only in its file."""
+        return body if body is not None or self._copy is None else self._copy.whole()
 
     def end(self, event: EndOfMessage) -> Reply | None:
         """The message is complete: refuse it now, or store it and let `Conversation.stored` be called later."""
@@ -84,12 +109,19 @@ class Reception:
         if head.received_count > self._intake.limits.hops:
             self.abandon()
             return _LOOP
+        if self._failure is not None:
+            self.abandon()
+            return self._intake.not_stored(self._message(event, head), self._failure)
+        if self._session.panel.message:
+            self.complete = True
+            self._session.asking = asyncio.get_running_loop().create_task(self._examine(event, head))
+            return None
         message = self._message(event, head)
         if self._writer is None:
             self.complete = True
             self._store(message, self._trace + event.body)
             return None
-        failure = self._failure or self._intake.spool.refusal()
+        failure = self._intake.spool.refusal()
         if failure is not None:
             self.abandon()
             return self._intake.not_stored(message, failure)
@@ -102,6 +134,8 @@ class Reception:
         if self._writer is not None and not self.complete:
             self._writer.abort()
             self._writer = None
+            if self._copy is not None:
+                self._copy.drop()
 
     def _received(self) -> bytes:
         envelope = self.envelope
@@ -109,26 +143,30 @@ class Reception:
         trace = self._session.trace(smtputf8=envelope.smtputf8)
         return trace.to_bytes(id_to_text(self._id), self._received_at, single)
 
-    def _message(self, event: EndOfMessage, head: Head) -> QueuedMessage:
+    def _message(self, event: EndOfMessage, head: Head, arrival: Arrival | None = None) -> QueuedMessage:
+        """What the queue holds: as the client gave it, or as steps changed it."""
         envelope, session = self.envelope, self._session
+        custody, findings = None, ""
+        if arrival is None:
+            reverse_path = envelope.reverse_path
+            to: Sequence[Recipient] = envelope.recipients
+            size = event.size + len(self._trace)
+        else:
+            reverse_path, to = arrival.reverse_path, arrival.recipients
+            custody, findings = arrival.custody, arrival.findings_text
+            size = arrival.content.size + len(self._trace) + sum(map(len, arrival.added))
         waives = waives_tls(head.tls_required, requiretls=envelope.requiretls)
         demand = "requiretls" if envelope.requiretls else "tls-required-no" if waives else ""
-        now, relay = self._received_at, self._intake.relay
-        recipients = []
-        for number, item in enumerate(envelope.recipients):
-            to = item.forward_path.mailbox
-            notify = "" if item.notify is None else item.notify.to_text()
-            orcpt = "" if item.orcpt is None else item.orcpt.to_text()
-            recipients.append(QueuedRecipient(number, to.to_text(), relay.key(to.domain, demand), notify, orcpt, now))
-        mailbox = envelope.reverse_path.mailbox
+        now = self._received_at
+        mailbox = reverse_path.mailbox
         return QueuedMessage(
             self._id,
             now,
             self._intake.schedule.expires(now),
             "" if mailbox is None else mailbox.to_text(),
-            tuple(recipients),
-            event.size + len(self._trace),
-            len(recipients),
+            self._recipients(to, demand, custody),
+            size,
+            len(to),
             "8BITMIME" if event.eight_bit else "7BIT",
             envelope.smtputf8,
             envelope.ret.value if envelope.ret else "",
@@ -139,7 +177,24 @@ class Reception:
             session.helo,
             " ".join(session.tls or ()),
             head.message_id,
+            custody=custody,
+            findings=findings,
         )
+
+    def _recipients(self, to: Sequence[Recipient], demand: str, custody: Custody | None) -> tuple[QueuedRecipient, ...]:
+        now, relay = self._received_at, self._intake.relay
+        recipients = []
+        for number, item in enumerate(to):
+            mailbox = item.forward_path.mailbox
+            notify = "" if item.notify is None else item.notify.to_text()
+            orcpt = "" if item.orcpt is None else item.orcpt.to_text()
+            recipient = QueuedRecipient(
+                number, mailbox.to_text(), relay.key(mailbox.domain, demand), notify, orcpt, now
+            )
+            if custody is not None:
+                recipient.state, recipient.reason = RecipientState.HELD, custody.reason
+            recipients.append(recipient)
+        return tuple(recipients)
 
     def _store(self, message: QueuedMessage, body: bytes | None) -> None:
         intake, session = self._intake, self._session
@@ -153,11 +208,13 @@ class Reception:
             admission.answered(max(time.monotonic() - ended, intake.pulse.lag))
             if error is None:
                 session.stored(intake.accepted(message))
-                intake.arrived(message, body, claimed)
+                intake.arrived(message, self._in_memory(body) if claimed else None, claimed)
             else:
                 if claimed:
                     intake.abandoned(message, size)
                 session.stored(intake.not_stored(message, error))
+            if self._copy is not None:
+                self._copy.drop()
 
         intake.spool.append_soon(message, body, stored, claimed=claimed)
 
@@ -166,8 +223,83 @@ class Reception:
         try:
             message.body_file = await loop.run_in_executor(None, writer.close)
         except SpoolError as error:
+            if self._copy is not None:
+                self._copy.drop()
             self._session.stored(self._intake.not_stored(message, error))
             return
         finally:
             self._session.task = None
         self._store(message, None)
+
+    # before steps
+
+    async def _examine(self, event: EndOfMessage, head: Head) -> None:
+        """Let the steps look at the message, and store what they leave of it. Ends with the client."""
+        session, intake = self._session, self._intake
+        intake.examining += 1
+        try:
+            reply = await self._examined(event, head)
+        except SpoolError as error:
+            reply = intake.not_stored(self._message(event, head), error)
+        finally:
+            intake.examining -= 1
+            session.asking = None
+            if self._writer is not None:
+                self._writer.abort()
+                self._writer = None
+        if reply is not None:
+            session.stored(reply)
+
+    async def _examined(self, event: EndOfMessage, head: Head) -> Reply | None:
+        """None where the message is on its way to the disk. Raises `SpoolError`."""
+        session, intake, envelope = self._session, self._intake, self.envelope
+        try:
+            source = event.body if self._writer is None else self._writer.look()
+            content = Content(source, event.size)
+        except HeaderTooLarge:
+            intake.count_refusal(_HEADER_TOO_LARGE, "data")
+            session.log_refusal(_HEADER_TOO_LARGE)
+            return _HEADER_TOO_LARGE
+        arrival = Arrival(
+            self._id,
+            self._received_at,
+            session.client(),
+            envelope,
+            content,
+            envelope.reverse_path,
+            list(envelope.recipients),
+        )
+        ruling = await examine(arrival, session.panel.message, intake)
+        if isinstance(ruling, Refuse):
+            intake.count_refusal(ruling.reply, "data")
+            session.log_refusal(ruling.reply, ruling.step)
+            return ruling.reply
+        message = self._message(event, head, arrival)
+        if ruling is not None:
+            return intake.discarded(message, ruling)
+        await self._store_examined(message, arrival)
+        return None
+
+    async def _store_examined(self, message: QueuedMessage, arrival: Arrival) -> None:
+        if arrival.content.in_memory and message.size <= self._intake.spool.settings.inline_limit:
+            self._store(message, b"".join(as_stored(arrival, self._trace)))
+            return
+        failure = self._intake.spool.refusal()
+        if failure is not None:
+            raise failure
+        writer = self._intake.spool.body_writer(self._id)
+
+        def copy() -> None:
+            for piece in as_stored(arrival, self._trace):
+                writer.write(piece)
+
+        copying = asyncio.get_running_loop().run_in_executor(None, copy)
+        try:
+            await asyncio.shield(copying)
+        except asyncio.CancelledError:
+            # The thread must be through before its descriptor is closed: the number may be another file's at once.
+            await asyncio.wait([copying])
+            writer.abort()
+            raise
+        # From here on the message is ours, whether the client waits for our word or not.
+        self._session.task = asyncio.get_running_loop().create_task(self._store_large(message, writer))

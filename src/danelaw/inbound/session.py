@@ -22,6 +22,7 @@ _TOO_LONG = Reply.of(421, "4.7.0", "this connection has lasted too long; open a 
 _FAREWELL_SECONDS = 10.0
 _LINGER_SECONDS = 2.0
 _DISK_SECONDS = 60.0
+_STEPS_SECONDS = 600.0
 
 
 class Session(Conversation, asyncio.Protocol):
@@ -34,6 +35,7 @@ class Session(Conversation, asyncio.Protocol):
     __slots__ = (
         "_early",
         "_full",
+        "_greeting_due",
         "_lingering",
         "_listener",
         "_loop",
@@ -51,7 +53,7 @@ class Session(Conversation, asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._proxy = listener.proxy_reader()
-        self._paused = self._full = self._lingering = False
+        self._paused = self._full = self._lingering = self._greeting_due = False
         self._early: list[bytes] | None = None
         self.entered = False
         self.deadline = self.ends = float("inf")
@@ -91,9 +93,10 @@ class Session(Conversation, asyncio.Protocol):
             self._begin_tls(data)
             return
         self.connection.receive_data(data)
-        self._advance()
-        # Octets pile up only while an answer is due, and that is while the disk has a message.
-        if self.reception is not None and not self.connection.wants_data:
+        if not self._greeting_due:
+            self._advance()
+        # Octets pile up only while an answer is due: the disk has a message, or steps are asked.
+        if (self.reception is not None or self.asking is not None) and not self.connection.wants_data:
             self._full = True
             self._stop_reading()
 
@@ -102,12 +105,17 @@ class Session(Conversation, asyncio.Protocol):
         if self._lingering:
             return False
         self.connection.receive_eof()
-        self._advance()
-        return self.task is not None or self.waiting_for_disk
+        if not self._greeting_due:
+            self._advance()
+        return self.task is not None or self.asking is not None or self.waiting_for_disk
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client; what was streamed of an unfinished message goes."""
         self.intake.leave(self)
+        if self.asking is not None:
+            self.asking.cancel()
+        for step in self.panel.leaving:
+            step.left(self.client())
         self.drop_reception()
         self._transport = None
 
@@ -160,6 +168,7 @@ class Session(Conversation, asyncio.Protocol):
             or self.connection.awaiting_tls
             or (self._listener.implicit_tls and self.tls is None)
             or not self.entered
+            or self._greeting_due
         )
 
     def abort(self) -> None:
@@ -173,10 +182,19 @@ class Session(Conversation, asyncio.Protocol):
         if self._transport is None:
             return  # the client left without waiting for the 250; it may send the message again
         self.connection.reply(reply)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """An answer was given that came late: send it and read on."""
         self._advance()
         if self._full and self.connection.wants_data:
             self._full = False
             self._read_on()
+
+    @property
+    def local_address(self) -> str:
+        """The address it connected to."""
+        return f"{self._listener.address}:{self._listener.port}"
 
     # beginning
 
@@ -185,16 +203,35 @@ class Session(Conversation, asyncio.Protocol):
         self.entered = True
         refusal = self.intake.enter(self)
         self.trusted = refusal is None and self.intake.relay.trusts(self.client_address)
+        self.panel = self.intake.steps.panel(trusted=self.trusted)
         if self._listener.implicit_tls:
             if refusal is not None:
                 self.abort()  # nothing can be said before the handshake
             elif first:
                 self._begin_tls(first)
             return
-        self.connection.greet(refusal)
+        self._greet(refusal)
         if first:
-            self.connection.receive_data(first)
-        self._advance()
+            self.data_received(first)
+
+    def _greet(self, refusal: Reply | None = None) -> None:
+        """Greet, once the steps have looked at the client."""
+        if refusal is not None or not self.panel.connect:
+            self.connection.greet(refusal)
+            self._advance()
+            return
+        client = self.client()
+        self._greeting_due = True
+        self.deadline = self._loop.time() + _STEPS_SECONDS
+
+        def say(refusal: Reply | None, step: str) -> None:
+            self._greeting_due = False
+            if refusal is not None:
+                self.log_refusal(refusal, step)
+                self.intake.count_refusal(refusal, "connect")
+            self.connection.greet(refusal)
+
+        self.ask(self.panel.connect, "connect", lambda step: step.connect(client), say)
 
     def _read_proxy_header(self, data: bytes) -> None:
         assert self._proxy is not None
@@ -235,7 +272,9 @@ class Session(Conversation, asyncio.Protocol):
             transport.write(out)
         intake = self.intake
         now = intake.now
-        if self.reception is not None:
+        if self.asking is not None:
+            self.deadline = now + _STEPS_SECONDS
+        elif self.reception is not None:
             # The transaction under way at the end of the session's time may finish.
             self.deadline = min(now, self.ends) + intake.data_seconds
         elif connection.between_transactions:
@@ -297,11 +336,11 @@ class Session(Conversation, asyncio.Protocol):
         self.tls = _tls_facts(secured)
         self.intake.tls_established(self.tls)
         if self._listener.implicit_tls:
-            self.connection.greet(None)
+            self._greet()
         else:
             self.helo = ""
             self.connection.tls_established()
-        self._advance()
+            self._advance()
         early, self._early = self._early or (), None
         for data in early:
             if self._transport is not None:

@@ -56,21 +56,30 @@ class Step:
         return None
 
 
-class Steps:
-    """The configured steps, sorted by stage once."""
+class Panel:
+    """The steps that are asked about one kind of client, by stage, in order. Tuples: mostly they are empty."""
 
-    __slots__ = ("_by_stage", "all")
+    __slots__ = ("connect", "leaving", "mail", "message", "recipient")
+
+    def __init__(self, steps: Iterable[Step] = ()) -> None:
+        steps = tuple(steps)
+        self.connect = tuple(step for step in steps if Stage.CONNECT in step.stages)
+        self.mail = tuple(step for step in steps if Stage.MAIL in step.stages)
+        self.recipient = tuple(step for step in steps if Stage.RECIPIENT in step.stages)
+        self.message = tuple(step for step in steps if Stage.MESSAGE in step.stages)
+        self.leaving = tuple(step for step in steps if type(step).left is not Step.left)
+
+
+class Steps:
+    """The configured steps in order, and who of them is asked about trusted clients and about all others."""
+
+    __slots__ = ("all", "others", "trusted")
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         self.all = tuple(steps)
-        self._by_stage = {
-            (stage, trusted): tuple(
-                step for step in self.all if stage in step.stages and (step.for_trusted or not trusted)
-            )
-            for stage in Stage
-            for trusted in (False, True)
-        }
+        self.others = Panel(self.all)
+        self.trusted = Panel(step for step in self.all if step.for_trusted)
 
-    def at(self, stage: Stage, *, trusted: bool) -> tuple[Step, ...]:
-        """Who is asked at this stage about such a client, in order."""
-        return self._by_stage[stage, trusted]
+    def panel(self, *, trusted: bool) -> Panel:
+        """Who is asked about such a client."""
+        return self.trusted if trusted else self.others

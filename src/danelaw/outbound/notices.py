@@ -118,6 +118,7 @@ class Notices:
                 replace(
                     message, id=number, received_at=now, expires=self._schedule.expires(now), recipients=concerned,
                     size=len(content), recipient_count=len(concerned), body_file=None, notified=False,
+                    custody=None, findings="",
                     requiretls=message.requiretls and form is not redacted,
                     body_kind=message.body_kind if not content.isascii() else "7BIT",
                 ),

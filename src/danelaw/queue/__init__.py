@@ -31,6 +31,7 @@ The driver's loop around the scheduler:
 from __future__ import annotations
 
 from danelaw.queue.attempt import Attempt, RecordReason, UnreadableAttempt
+from danelaw.queue.custody import DELIVERY, OPERATOR, Custody, HeldBy
 from danelaw.queue.filter import Filter, FilterError
 from danelaw.queue.ids import MAX_SHARD, InvalidQueueId, QueueIds, floor_id, id_from_text, id_to_text, shard_of
 from danelaw.queue.pages import HostVerdict, SchedulerSettings, Sleep, VirtualQueue, Work
@@ -40,10 +41,14 @@ from danelaw.queue.scheduler import Scheduler
 from danelaw.queue.values import QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
 
 __all__ = [
+    "DELIVERY",
     "MAX_SHARD",
+    "OPERATOR",
     "Attempt",
+    "Custody",
     "Filter",
     "FilterError",
+    "HeldBy",
     "HostVerdict",
     "InvalidQueueId",
     "InvalidSchedule",

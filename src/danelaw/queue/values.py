@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from danelaw.queue.custody import Custody
 from danelaw.queue.ids import id_to_text
 
 
@@ -106,7 +107,8 @@ class QueuedMessage:
     history: `client_tls` is version and cipher in words, empty for clear text. `size` is octets as stored (our
     Received field included). `body_file` names the file of a large body, None when the body is in the database.
     `notified` is true once the sender was told about the delay. `recipients` may be a part of all recipients (those
-    of one routing key); `recipient_count` always counts all.
+    of one routing key); `recipient_count` always counts all. `custody` says why recipients of it are held, None when
+    none is. `findings` is what steps found out at arrival, as JSON text `[["spf","pass","why"],…]`, empty when nothing.
     """
 
     id: int
@@ -128,6 +130,8 @@ class QueuedMessage:
     message_id: str = ""
     body_file: str | None = None
     notified: bool = False
+    custody: Custody | None = None
+    findings: str = ""
 
     @property
     def id_text(self) -> str:

@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from danelaw.queue import Filter, QueuedMessage, RecipientState, RoutingKey, Scheduler
-from danelaw.spool import rows
+from danelaw.queue import OPERATOR, Filter, HeldBy, QueuedMessage, RecipientState, RoutingKey, Scheduler
+from danelaw.spool import custody, rows
 from danelaw.spool.errors import SpoolError
 from danelaw.spool.spool import Spool
 from danelaw.spool.view import slices, tables
@@ -182,6 +182,8 @@ def _change(
         connection.executemany(
             "UPDATE recipient SET state = 2, reason = ?, changed_at = ? WHERE message = ? AND number = ?", values
         )
+        for message in chosen:
+            custody.take(connection, message, HeldBy(OPERATOR, values[0][0]), now)
         return
     if act.operation == "reroute":
         moves = [
@@ -196,6 +198,9 @@ def _change(
     connection.executemany(
         "UPDATE recipient SET state = 0, due = ? WHERE message = ? AND number = ?", [(now, *pair) for pair in pairs]
     )
+    if act.operation == "release":
+        for message in chosen:
+            custody.leave(connection, message, now)
     for key in {key for numbers in chosen.values() for key in numbers.values()}:
         writer.save_queue(key, 0.0, 0, "")
 
@@ -233,6 +238,8 @@ def _end(writer: BatchWriter, act: Act, chosen: dict[int, dict[int, RoutingKey]]
                 writer.append([Appended(*notice, False)])
         if all(recipient.state.final for recipient in message.recipients):
             finished.append(message)
+        elif message.custody is not None:
+            custody.leave(writer.connection, message.id, now)
     writer.finish(finished, now)
 
 

@@ -18,6 +18,7 @@ from danelaw.spool.errors import BodyMissing
 from danelaw.spool.faults import storage_failure
 
 PARTIAL = ".part"
+EXAMINED = ".examined"
 WRITE_AT_ONCE = 1 << 20
 
 
@@ -28,9 +29,10 @@ class BodyWriter:
     may report success the next time without having written anything.
     """
 
-    __slots__ = ("_chunks", "_descriptor", "_directory", "_pending", "name", "size")
+    __slots__ = ("_chunks", "_descriptor", "_directory", "_pending", "_suffix", "name", "size")
 
-    def __init__(self, directory: Path, message_id: int) -> None:
+    def __init__(self, directory: Path, message_id: int, suffix: str = PARTIAL) -> None:
+        self._suffix = suffix
         self.name = id_to_text(message_id)
         self.size = 0
         self._directory = directory
@@ -46,6 +48,11 @@ class BodyWriter:
         if self._pending >= WRITE_AT_ONCE:
             self._flush()
 
+    def look(self) -> Path:
+        """The file as it is now, not durable, for reading. Raises `CommitFailed`, `SpoolFull`."""
+        self._flush()
+        return self._path
+
     def close(self) -> str:
         """Make it durable under its final name, which is returned: the message's `body_file`.
 
@@ -56,10 +63,10 @@ class BodyWriter:
             os.fdatasync(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
-            os.rename(self._directory / (self.name + PARTIAL), self._directory / self.name)
+            os.rename(self._path, self._directory / self.name)
             sync_directory(self._directory)
         except OSError as error:
-            delete_bodies(self._directory, (self.name, self.name + PARTIAL))
+            delete_bodies(self._directory, (self.name, self._path.name))
             self._fail(error)
         return self.name
 
@@ -71,7 +78,11 @@ class BodyWriter:
                 os.close(self._descriptor)
             self._descriptor = -1
             with contextlib.suppress(OSError):
-                os.unlink(self._directory / (self.name + PARTIAL))
+                os.unlink(self._path)
+
+    @property
+    def _path(self) -> Path:
+        return self._directory / (self.name + self._suffix)
 
     def _flush(self) -> None:
         data = memoryview(b"".join(self._chunks))
@@ -79,8 +90,7 @@ class BodyWriter:
         self._pending = 0
         try:
             if self._descriptor < 0:
-                path = self._directory / (self.name + PARTIAL)
-                self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             while data:
                 data = data[os.write(self._descriptor, data) :]
         except OSError as error:

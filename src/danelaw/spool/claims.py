@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Container
 
-from danelaw.queue import QueuedMessage, RecipientState, floor_id
+from danelaw.queue import DELIVERY, OPERATOR, QueuedMessage, RecipientState, floor_id
 from danelaw.spool import rows
 from danelaw.spool.rows import load_messages
 
@@ -59,14 +59,18 @@ def expired_messages(
 
 
 def late_messages(connection: sqlite3.Connection, after: int, before: int, limit: int) -> list[QueuedMessage]:
-    """Messages with ids in `after` < id < `before` whose sender was not told of the delay, with open recipients."""
+    """Messages with ids in `after` < id < `before` whose sender was not told of the delay, with open recipients.
+
+    Of what a step holds nobody is told: its sender may be forged, or may be who must not learn of our doubts.
+    """
     found = connection.execute(
         f"SELECT id FROM message WHERE id > ? AND id < ? AND flags & {rows.NOTIFIED} = 0 ORDER BY id LIMIT ?",
         (after, before, limit),
     ).fetchall()
     messages = load_messages(connection, {row[0]: None for row in found})
     for message in messages:
-        message.recipients = tuple(recipient for recipient in message.recipients if recipient.state < _OPEN)
+        told = _OPEN if message.custody is None or message.custody.step in (OPERATOR, DELIVERY) else _HELD
+        message.recipients = tuple(recipient for recipient in message.recipients if recipient.state < told)
     return messages
 
 

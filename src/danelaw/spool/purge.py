@@ -92,6 +92,8 @@ def _forget(writer: BatchWriter, row: tuple[Any, ...], address: str, digest: str
         connection.execute("UPDATE history SET recipients = ? WHERE id = ?", (text, message))
     else:
         connection.execute("DELETE FROM history WHERE id = ?", (message,))
+    # What was found out about a message may name anyone of its envelope, in any form.
+    connection.execute("DELETE FROM finding WHERE message = ?", (message,))
     return 1, *_forget_tries(connection, message, gone if kept else None)
 
 

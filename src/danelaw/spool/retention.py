@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from danelaw.queue import floor_id
+from danelaw.spool import custody
 from danelaw.spool.attempts import DAY, day_table, day_tables
 from danelaw.spool.writer import BatchWriter
 
@@ -42,6 +43,7 @@ class Retention:
         self._settings = settings
         self._measured_at = float("-inf")
         self._unused_queues = _UnusedQueues()
+        self._forgot_at = float("-inf")
 
     def step(self, writer: BatchWriter, now: float) -> int:
         """One step at `now` (POSIX seconds); returns rows and tables removed."""
@@ -63,6 +65,9 @@ class Retention:
             (int((now - settings.attempts_age) // DAY), STEP),
         ).rowcount
         connection.execute("DELETE FROM acts WHERE at < ?", (now - max(settings.history_age, 365 * DAY),))
+        if not 0 <= now - self._forgot_at < PRUNE_SECONDS:
+            self._forgot_at = now
+            removed += custody.forget(connection, STEP)
         return removed + self._unused_queues.step(writer, now)
 
     def _by_size(self, connection: sqlite3.Connection, now: float) -> int:

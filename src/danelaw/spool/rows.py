@@ -10,12 +10,14 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
+from danelaw.queue import Custody, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
 
-SMTPUTF8, REQUIRETLS, TLS_REQUIRED_NO, NOTIFIED, EIGHT_BIT = 1, 2, 4, 8, 16
+SMTPUTF8, REQUIRETLS, TLS_REQUIRED_NO, NOTIFIED, EIGHT_BIT, CUSTODY, FOUND = 1, 2, 4, 8, 16, 32, 64
 
 INSERT_MESSAGE = "INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 INSERT_BODY = "INSERT INTO body VALUES (?,?)"
+INSERT_HOLD = "INSERT OR REPLACE INTO hold VALUES (?,?,?,?,?,?)"
+INSERT_FINDING = "INSERT OR REPLACE INTO finding VALUES (?,?)"
 INSERT_RECIPIENT = "INSERT INTO recipient VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 INSERT_HISTORY = "INSERT OR REPLACE INTO history VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 SELECT_MESSAGE = (
@@ -39,6 +41,8 @@ def flags(message: QueuedMessage) -> int:
         | (TLS_REQUIRED_NO if message.tls_required_no else 0)
         | (NOTIFIED if message.notified else 0)
         | (EIGHT_BIT if message.body_kind == "8BITMIME" else 0)
+        | (CUSTODY if message.custody is not None else 0)
+        | (FOUND if message.findings else 0)
     )
 
 
@@ -134,8 +138,29 @@ def load_messages(connection: sqlite3.Connection, wanted: Mapping[int, Iterable[
         chosen = None if numbers is None else set(numbers)
         rows = connection.execute(SELECT_RECIPIENT + " WHERE r.message = ? ORDER BY r.number", (message_id,))
         recipients = [recipient_value(found) for found in rows if chosen is None or found[1] in chosen]
-        loaded.append(message_value(row, recipients))
+        message = message_value(row, recipients)
+        if row[6] & (CUSTODY | FOUND):
+            message.custody, message.findings = custody_of(connection, message_id), findings_of(connection, message_id)
+        loaded.append(message)
     return loaded
+
+
+def hold_row(message_id: int, custody: Custody, expires: float) -> tuple[Any, ...]:
+    """For `INSERT_HOLD`; `expires` as it was when the message came to be held."""
+    lifetime = max(0.0, expires - custody.since)
+    return message_id, custody.since, custody.until, lifetime, custody.step, custody.holds_text()
+
+
+def custody_of(connection: sqlite3.Connection, message_id: int) -> Custody | None:
+    """Why a message is held; None when it is not."""
+    row = connection.execute("SELECT holds, since, until FROM hold WHERE message = ?", (message_id,)).fetchone()
+    return None if row is None else Custody.from_stored(*row)
+
+
+def findings_of(connection: sqlite3.Connection, message_id: int) -> str:
+    """What steps found out about a message, waiting or finished, as JSON text; empty when nothing."""
+    row = connection.execute("SELECT data FROM finding WHERE message = ?", (message_id,)).fetchone()
+    return "" if row is None else str(row[0])
 
 
 class Redaction:

@@ -15,7 +15,7 @@ from danelaw.queue import QueuedMessage, QueueIds, RoutingKey, Settlement, floor
 from danelaw.spool import bodies, claims, database, logsize, retention
 from danelaw.spool.ballast import Ballast
 from danelaw.spool.batch import Observer, Stored
-from danelaw.spool.bodies import BodyWriter
+from danelaw.spool.bodies import EXAMINED, PARTIAL, BodyWriter
 from danelaw.spool.commit import GroupCommit, commit_durably
 from danelaw.spool.errors import BodyMissing, CommitFailed, SpoolError, SpoolFull
 from danelaw.spool.faults import unreadable, unusable
@@ -150,9 +150,12 @@ class Spool:
         """The id for a message received now."""
         return self._ids.next(self._clock())
 
-    def body_writer(self, message_id: int) -> BodyWriter:
-        """A writer for a body above `settings.inline_limit`; its `close()` gives the message's `body_file`."""
-        return BodyWriter(self._bodies, message_id)
+    def body_writer(self, message_id: int, *, examined: bool = False) -> BodyWriter:
+        """A writer for a body above `settings.inline_limit`; its `close()` gives the message's `body_file`.
+
+        `examined` makes the file that steps read before there is a message: `look` and `abort` it.
+        """
+        return BodyWriter(self._bodies, message_id, EXAMINED if examined else PARTIAL)
 
     def refusal(self) -> SpoolError | None:
         """Why no mail can be taken now, None when it can: worth asking before MAIL is answered."""

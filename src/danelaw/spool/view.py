@@ -251,6 +251,8 @@ def shown(connection: sqlite3.Connection, message_id: int, now: float) -> dict[s
         "tls_required_no": message.tls_required_no,
         "smtputf8": message.smtputf8,
         "body_kind": message.body_kind,
+        "held": _held(message),
+        "findings": findings(connection, message_id),
         "ret": message.ret,
         "envid": message.envid,
         "sender_told_of_delay": message.notified,
@@ -260,6 +262,20 @@ def shown(connection: sqlite3.Connection, message_id: int, now: float) -> dict[s
         "queues": [sleeping(connection, key) for key in message.keys] if not finished else [],
     }
     return result
+
+
+def _held(message: QueuedMessage) -> dict[str, object] | None:
+    custody = message.custody
+    if custody is None:
+        return None
+    holds = [{"step": hold.step, "reason": hold.reason} for hold in custody.holds]
+    return {"since": custody.since, "until": custody.until, "holds": holds}
+
+
+def findings(connection: sqlite3.Connection, message_id: int) -> list[dict[str, str]]:
+    """What steps found out about a message, in their order, and who released it."""
+    found = json.loads(rows.findings_of(connection, message_id) or "[]")
+    return [{"step": step, "result": result, "reason": reason} for step, result, reason in found]
 
 
 def sleeping(connection: sqlite3.Connection, key: RoutingKey) -> dict[str, object]:

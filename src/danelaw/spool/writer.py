@@ -10,8 +10,17 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientResult, RecipientState, RoutingKey, Settlement
-from danelaw.spool import rows
+from danelaw.queue import (
+    DELIVERY,
+    HeldBy,
+    QueuedMessage,
+    QueuedRecipient,
+    RecipientResult,
+    RecipientState,
+    RoutingKey,
+    Settlement,
+)
+from danelaw.spool import custody, rows
 from danelaw.spool.attempts import AttemptWriter
 from danelaw.spool.queues import UPSERT_QUEUE, QueueNumbers
 
@@ -64,6 +73,8 @@ class BatchWriter:
         recipients: list[tuple[Any, ...]] = []
         for message, body, claimed in batch:
             messages.append(rows.message_row(message))
+            if message.custody is not None or message.findings:
+                custody.note(self.connection, message)
             if body is not None:
                 bodies.append((message.id, body))
             for recipient in message.recipients:
@@ -85,12 +96,13 @@ class BatchWriter:
             message = settlement.message
             if _finishes(settlement):
                 recipient = _applied(message.recipients[0], settlement)
-                finished.append(rows.history_row(message, (recipient,), settlement.at, self.redaction))
-                if message.body_file is not None:
-                    self.doomed.append(message.body_file)
+                finished.append(self._history_row(message, (recipient,), settlement.at))
             elif settlement.results:
                 updates += [_update(settlement, result) for result in settlement.results]
                 partly[message.id] = settlement.at
+                held = next((result for result in settlement.results if result.state == _HELD), None)
+                if held is not None:
+                    custody.take(self.connection, message.id, HeldBy(DELIVERY, held.reason), settlement.at)
             if settlement.notified:
                 self.connection.execute(
                     "UPDATE message SET flags = flags | ? WHERE id = ?", (rows.NOTIFIED, message.id)
@@ -116,19 +128,19 @@ class BatchWriter:
             ).fetchone()
             if is_open is None:
                 for message in rows.load_messages(self.connection, {message_id: None}):
-                    done.append(rows.history_row(message, message.recipients, at, self.redaction))
-                    if message.body_file is not None:
-                        self.doomed.append(message.body_file)
+                    done.append(self._history_row(message, message.recipients, at))
         return done
+
+    def _history_row(self, message: QueuedMessage, recipients: Iterable[QueuedRecipient], at: float) -> tuple[Any, ...]:
+        if message.body_file is not None:
+            self.doomed.append(message.body_file)
+        if message.custody is not None or message.findings:
+            custody.finished(self.connection, message, self.redaction)
+        return rows.history_row(message, recipients, at, self.redaction)
 
     def finish(self, messages: Iterable[QueuedMessage], at: float) -> None:
         """Move messages with all their recipients, as they stand, to history."""
-        finished = []
-        for message in messages:
-            finished.append(rows.history_row(message, message.recipients, at, self.redaction))
-            if message.body_file is not None:
-                self.doomed.append(message.body_file)
-        self._finish(finished)
+        self._finish([self._history_row(message, message.recipients, at) for message in messages])
 
     def _finish(self, history: list[tuple[Any, ...]]) -> None:
         ids = [(row[0],) for row in history]
@@ -143,7 +155,14 @@ class BatchWriter:
     def unappend(self, message_ids: Iterable[int]) -> None:
         """Remove messages the client was told are not stored, should the failed COMMIT have stored them after all."""
         ids = [(message_id,) for message_id in message_ids]
-        for table, column in (("message", "id"), ("body", "id"), ("recipient", "message")):
+        tables = (
+            ("message", "id"),
+            ("body", "id"),
+            ("recipient", "message"),
+            ("hold", "message"),
+            ("finding", "message"),
+        )
+        for table, column in tables:
             self.connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", ids)
 
     def set_claimed(self, pairs: Iterable[tuple[int, int]], claimed: bool) -> None:

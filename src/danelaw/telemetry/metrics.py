@@ -65,6 +65,12 @@ class Metrics:
         self.filter_breakers = Gauge(
             "danelaw_filter_servers_left_alone", "Servers of a filter that are not asked now since they fail.", "filter"
         )
+        self.inbound_discarded = Counter(
+            "danelaw_inbound_discarded", "Messages that a `step` ruled to go nowhere; their clients got 250.", "step"
+        )
+        self.inbound_step_failures = Counter(
+            "danelaw_inbound_step_failures", "Faults of a `step` and its time-outs; the clients got 451.", "step"
+        )
         self.inbound_window = Gauge(
             "danelaw_inbound_window", "Messages that may be under way at once; it shrinks when answers come late."
         )

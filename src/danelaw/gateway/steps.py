@@ -1,0 +1,26 @@
+"""The steps between clients and the queue, made from the configuration, in the order in which they are asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from danelaw.inbound.filtering import Filtering
+from danelaw.inbound.filters_of import Meter, filter_set
+from danelaw.inbound.steps import Step, Steps
+
+if TYPE_CHECKING:
+    from danelaw.gateway.shards import Workshop
+    from danelaw.resolver import Resolver
+    from danelaw.state import StateDatabase
+
+
+def steps_of(workshop: Workshop, resolver: Resolver, state: StateDatabase) -> Steps:
+    """The steps that `workshop.config` asks for: who the client is, where the mail comes from, what it carries, and
+    what operators hold. Raises `DanelawError` for what cannot be made.
+    """
+    steps: list[Step] = []
+    config = workshop.config
+    if config.filter:
+        meter = Meter(workshop.log, workshop.metrics)
+        steps.append(Filtering(filter_set(config, meter), config.filtering, hostname=str(config.hostname), meter=meter))
+    return Steps(steps)

@@ -1,0 +1,46 @@
+"""Asking the steps about a client's commands: in order, each within its time, until one says no."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Protocol
+
+from danelaw.smtp import Reply
+
+if TYPE_CHECKING:
+    from danelaw.inbound.steps import Step
+
+STEP_SECONDS = 120.0
+"""Longest time one step may take at one stage: clients wait five minutes for a reply (RFC 5321 §4.5.3.2)."""
+NOT_EXAMINED = Reply.of(451, "4.3.0", "this gateway could not examine your mail; try again later")
+
+
+class Journal(Protocol):
+    """Where faults of steps are written down."""
+
+    def step_failed(self, step: str, stage: str, reason: str) -> None:
+        """A step raised, or took too long."""
+
+
+async def first_refusal(
+    steps: Iterable[Step], stage: str, ask: Callable[[Step], Awaitable[Reply | None]], journal: Journal
+) -> tuple[Reply | None, str]:
+    """The first no, and whose it is. A step that fails gives 451, since nothing unexamined may pass."""
+    for step in steps:
+        try:
+            async with asyncio.timeout(STEP_SECONDS):
+                reply = await ask(step)
+        except Exception as error:  # operators' steps too are asked here
+            journal.step_failed(step.name, stage, in_words(error))
+            reply = NOT_EXAMINED
+        if reply is not None:
+            return reply, step.name
+    return None, ""
+
+
+def in_words(error: Exception) -> str:
+    """What a step's fault was, for the log."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {STEP_SECONDS:.0f} seconds"
+    return f"{type(error).__name__}: {error}"

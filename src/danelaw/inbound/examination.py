@@ -1,0 +1,45 @@
+"""A complete message before the steps: they look, change and rule."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from danelaw.inbound.arrival import Discard, Hold, Refuse
+from danelaw.inbound.asking import NOT_EXAMINED, STEP_SECONDS, in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from danelaw.inbound.arrival import Arrival
+    from danelaw.inbound.asking import Journal
+    from danelaw.inbound.steps import Step
+
+
+async def examine(arrival: Arrival, steps: Iterable[Step], journal: Journal) -> Refuse | Discard | None:
+    """Ask each step about the message. None: store it, held where `arrival.holds` has reasons.
+
+    A step that fails or takes too long gives 451: the client keeps the message.
+    """
+    for step in steps:
+        try:
+            async with asyncio.timeout(STEP_SECONDS):
+                ruling = await step.message(arrival)
+        except Exception as error:  # operators' steps too are asked here
+            journal.step_failed(step.name, "message", in_words(error))
+            return Refuse(NOT_EXAMINED, step.name)
+        if isinstance(ruling, Hold):
+            arrival.holds.append(ruling if ruling.step else replace(ruling, step=step.name))
+        elif ruling is not None:
+            return ruling
+    if not arrival.recipients:
+        return Discard("no recipient is left")
+    return None
+
+
+def as_stored(arrival: Arrival, trace: bytes) -> Iterator[bytes]:
+    """The message as it goes to the disk: our Received field, the fields that were added, and the content."""
+    yield trace
+    yield from reversed(arrival.added)
+    yield from arrival.content.chunks()

@@ -1,0 +1,88 @@
+"""Rows of held mail and of findings: written with their message, changed by acts, gone with it.
+
+Everything here runs inside a transaction of the caller and may be repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from danelaw.queue import Custody, HeldBy, QueuedMessage, RecipientState
+from danelaw.spool import rows
+
+_HELD = int(RecipientState.HELD)
+
+
+def note(connection: sqlite3.Connection, message: QueuedMessage) -> None:
+    """A new message came with a custody or with findings."""
+    if message.custody is not None:
+        connection.execute(rows.INSERT_HOLD, rows.hold_row(message.id, message.custody, message.expires))
+    if message.findings:
+        connection.execute(rows.INSERT_FINDING, (message.id, message.findings))
+
+
+def take(
+    connection: sqlite3.Connection, message_id: int, by: HeldBy, now: float, until: float | None = None
+) -> Custody:
+    """Recipients of a message in the queue are now held, by one more or for the first time; gives its custody."""
+    before = rows.custody_of(connection, message_id)
+    if before is not None:
+        custody = before.also(by)
+        connection.execute("UPDATE hold SET holds = ? WHERE message = ?", (custody.holds_text(), message_id))
+        return custody
+    custody = Custody((by,), now, until)
+    expires = connection.execute("SELECT expires FROM message WHERE id = ?", (message_id,)).fetchone()[0]
+    connection.execute(rows.INSERT_HOLD, rows.hold_row(message_id, custody, expires))
+    connection.execute("UPDATE message SET flags = flags | ? WHERE id = ?", (rows.CUSTODY, message_id))
+    return custody
+
+
+def leave(connection: sqlite3.Connection, message_id: int, now: float) -> None:
+    """Recipients of a message are held no more: its lifetime runs on from where it stood, and with the last of them
+    its custody ends.
+    """
+    connection.execute(
+        "UPDATE message SET expires = max(expires, ?1 + (SELECT lifetime FROM hold WHERE message = ?2))"
+        " WHERE id = ?2 AND EXISTS (SELECT 1 FROM hold WHERE message = ?2)",
+        (now, message_id),
+    )
+    held = connection.execute(
+        "SELECT 1 FROM recipient WHERE message = ? AND state = ? LIMIT 1", (message_id, _HELD)
+    ).fetchone()
+    if held is None:
+        connection.execute("DELETE FROM hold WHERE message = ?", (message_id,))
+        connection.execute("UPDATE message SET flags = flags & ~? WHERE id = ?", (rows.CUSTODY, message_id))
+
+
+def found(connection: sqlite3.Connection, message_id: int, step: str, result: str, reason: str) -> None:
+    """Add to what is known about a message, waiting or finished."""
+    findings = json.loads(rows.findings_of(connection, message_id) or "[]")
+    findings.append([step, result, reason])
+    connection.execute(rows.INSERT_FINDING, (message_id, json.dumps(findings, ensure_ascii=False)))
+    for table in ("message", "history"):
+        connection.execute(f"UPDATE {table} SET flags = flags | ? WHERE id = ?", (rows.FOUND, message_id))
+
+
+def finished(connection: sqlite3.Connection, message: QueuedMessage, redaction: rows.Redaction) -> None:
+    """A message with a custody or with findings goes to history: what was found stays, as history keeps words."""
+    connection.execute("DELETE FROM hold WHERE message = ?", (message.id,))
+    if redaction.redact and message.findings:
+        kept = [[redaction.words(word) for word in one] for one in json.loads(rows.findings_of(connection, message.id))]
+        connection.execute(rows.INSERT_FINDING, (message.id, json.dumps(kept, ensure_ascii=False)))
+
+
+def forget(connection: sqlite3.Connection, limit: int) -> int:
+    """Remove some findings of messages that history has forgotten, and holds of messages that were delivered while
+    an operator's hold came too late; returns how many.
+    """
+    removed = connection.execute("DELETE FROM hold WHERE message NOT IN (SELECT id FROM message)").rowcount
+    return (
+        removed
+        + connection.execute(
+            "DELETE FROM finding WHERE message IN (SELECT f.message FROM finding f"
+            " WHERE f.message < coalesce((SELECT min(id) FROM history), ?1)"
+            " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = f.message) LIMIT ?2)",
+            (1 << 62, limit),
+        ).rowcount
+    )

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from fake_engines import (
+from tests.filters.fake_engines import (
     MESSAGE,
     Behaviour,
     FakeMilter,
@@ -163,7 +163,7 @@ def test_rspamd_is_told_the_envelope_and_its_answer_is_kept_as_evidence() -> Non
     ],
 )
 def test_every_action_of_rspamd_has_its_verdict(action: str, verdict: Verdict) -> None:
-    behave, _ = rspamd_saying({"action": action, "score": 1, "subject": "[SPAM] x",
+    behave, _ = rspamd_saying({"action": action, "score": 1, "is_skipped": True, "subject": "[SPAM] x",
                                "messages": {"smtp_message": "no\r\n250 yes"}})  # fmt: skip
     result = asked(ENGINES["rspamd"], behave)
     assert result.verdict is verdict

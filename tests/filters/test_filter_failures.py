@@ -6,7 +6,17 @@ import asyncio
 from typing import Any
 
 import pytest
-from fake_engines import MESSAGE, FakeMilter, closed_port, instream, packet, saying, serving, silent, specimen
+from tests.filters.fake_engines import (
+    MESSAGE,
+    FakeMilter,
+    closed_port,
+    instream,
+    packet,
+    saying,
+    serving,
+    silent,
+    specimen,
+)
 
 from danelaw.filters import (
     Breaker,

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.filters.fake_engines import (
+    FakeMilter,
+    FakeServer,
+    closed_port,
+    http_reply,
+    http_request,
+    instream,
+    packet,
+    serving,
+)
 
 from danelaw.address import ForwardPath, ReversePath
 from danelaw.config import Config, loads
@@ -20,9 +29,6 @@ from danelaw.inbound.steps import Stage
 from danelaw.message import Header
 from danelaw.smtp import Envelope, Recipient, Reply
 from danelaw.telemetry import Metrics
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "filters"))
-from fake_engines import FakeMilter, FakeServer, closed_port, http_reply, http_request, instream, packet, serving
 
 MESSAGE = (
     b"From: a@b.example\r\nX-Spam-Flag: NO\r\nx-spam-status: No, score=-99\r\n\ttests=FORGED\r\nSubject: test\r\n"

@@ -211,7 +211,7 @@ def _show(out: Output, arrival: Arrival, judgement: Judgement, ruling: Ruling | 
         if finding.result in ("removed", "not done"):
             out.paragraph(f"{finding.result}: {finding.reason}")
     for field in reversed(arrival.added):
-        out.paragraph(f"added: {field.decode('utf-8', 'replace').rstrip()}", hang=4)
+        out.paragraph("added: " + field.decode("utf-8", "replace").replace("\r\n\t", " ").rstrip(), hang=4)
     out.line()
     out.next("danelaw filter ping" if any(r.verdict.value == "failed" for r in judgement.results) else "danelaw serve")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
+from typing import cast
 
 from danelaw.filters.result import FilterEdit, RemoveField, ReplaceHeader
 from danelaw.message import Header
-from danelaw.milter import AddHeader, ChangeHeader, InsertHeader, ReplaceBody, edited_header
+from danelaw.milter import AddHeader, ChangeHeader, Edit, InsertHeader, ReplaceBody, edited_header
 
 _LARGEST = 1 << 20
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -18,13 +20,16 @@ def edited_content_header(header: bytes, edits: Sequence[FilterEdit], *, leading
 
     Whatever a filter gives as a value stays one field.
     """
-    for edit in edits:
-        if isinstance(edit, RemoveField):
-            header = _without(header, edit)
-        elif isinstance(edit, ReplaceHeader):
-            header = _whole_fields(edit.octets)
-        elif isinstance(edit, AddHeader | InsertHeader | ChangeHeader):
-            header = edited_header(header, (edit,), leading_space=leading_space)
+    for fields_only, group in groupby(edits, lambda edit: isinstance(edit, AddHeader | InsertHeader | ChangeHeader)):
+        if fields_only:
+            # In one go: taking a header apart is what costs.
+            header = edited_header(header, cast("list[Edit]", list(group)), leading_space=leading_space)
+            continue
+        for edit in group:
+            if isinstance(edit, RemoveField):
+                header = _without(header, edit)
+            elif isinstance(edit, ReplaceHeader):
+                header = _whole_fields(edit.octets)
     return header
 
 

@@ -109,8 +109,7 @@ def result_of(body: bytes) -> FilterResult:
     action = answer.get("action")
     if not isinstance(action, str):
         raise FilterError("its answer has no action")
-    if answer.get("is_skipped") is True:
-        return FilterResult("", Verdict.CLEAN, "rspamd skipped it by its own settings")
+    # `is_skipped` says nothing: the test pattern is skipped and rejected at once.
     verdict = _VERDICTS.get(action)
     if verdict is None:
         raise FilterError(f"its action {plain(action, 40)!r} is none that is known here")
@@ -125,7 +124,7 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        number = float(value)
+        number = float(value) + 0.0
     except OverflowError:
         return None
     return number if math.isfinite(number) else None

@@ -85,7 +85,8 @@ def result_of(answer: bytes, method: Method = "SYMBOLS") -> FilterResult:
     if spam is None:
         raise FilterError("its answer has no score")
     try:
-        score, required = float(spam[2]), float(spam[3])
+        # Minus zero is zero for people.
+        score, required = float(spam[2]) + 0.0, float(spam[3]) + 0.0
     except ValueError:
         raise FilterError("its score is no number") from None
     found = spam[1].lower() in ("true", "yes")

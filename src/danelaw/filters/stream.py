@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from dataclasses import dataclass
 from types import TracebackType
+from typing import cast
 
 from danelaw.filters.result import FilterError
 
 _HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?\Z", re.ASCII)
+
+_BUFFER = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +44,96 @@ class ServerAddress:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class _Wire(asyncio.Protocol):
+    """Octets in, with a bounded buffer; whoever sends waits while the transport's buffer is full."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.transport: asyncio.Transport | None = None
+        self.buffer = bytearray()
+        self.ended = False
+        self.fault: OSError | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._writers: list[asyncio.Future[None]] = []
+        self._full = self._paused = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclass of asyncio's.
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        if len(self.buffer) > _BUFFER and not self._paused and self.transport is not None:
+            self._paused = True
+            self.transport.pause_reading()
+        self._wake_reader()
+
+    def eof_received(self) -> bool:
+        self.ended = True
+        self._wake_reader()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended = True
+        if isinstance(exc, OSError):
+            self.fault = exc
+        self._wake_reader()
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        for waiting in self._writers:
+            if not waiting.done():
+                waiting.set_result(None)
+        self._writers.clear()
+
+    async def room(self) -> None:
+        """Wait until there is room for more octets."""
+        if self._full and not self.ended:
+            waiting = self.loop.create_future()
+            self._writers.append(waiting)
+            await waiting
+        if self.fault is not None:
+            raise self.fault
+
+    async def octets(self) -> None:
+        """Wait until octets or the end have come."""
+        if not self.buffer and not self.ended:
+            self._reader = self.loop.create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+
+    def taken(self) -> None:
+        """The buffer has room again."""
+        if self._paused and len(self.buffer) <= _BUFFER and self.transport is not None:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def _wake_reader(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+
 class Stream:
     """One connection; `async with` closes it. What goes wrong is a `FilterError`; time is the caller's affair."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, transport: asyncio.Transport, wire: _Wire) -> None:
+        self._transport = transport
+        self._wire = wire
 
     @classmethod
     async def open(cls, server: ServerAddress) -> Stream:
         """Connect."""
+        loop = asyncio.get_running_loop()
         try:
             if server.path:
-                return cls(*await asyncio.open_unix_connection(server.path))
-            return cls(*await asyncio.open_connection(server.host, server.port))
+                return cls(*await loop.create_unix_connection(_Wire, server.path))
+            return cls(*await loop.create_connection(_Wire, server.host, server.port))
         except OSError as error:
             raise FilterError(_words(error)) from None
 
@@ -67,44 +147,41 @@ class Stream:
 
     def close(self) -> None:
         """Drop the connection, whatever is under way."""
-        transport = self._writer.transport
-        if transport.is_closing() or transport.get_write_buffer_size() == 0:
-            transport.close()
-        else:
-            transport.abort()
+        self._transport.abort()
 
     def leave(self, last: bytes) -> None:
         """Send some last octets without waiting, then close; nothing is read any more."""
-        self._writer.write(last)
-        self._writer.transport.close()
+        self._transport.write(last)
+        self._transport.close()
 
     @property
     def usable(self) -> bool:
         """The other side has not ended it."""
-        return not self._writer.transport.is_closing() and not self._reader.at_eof()
+        return not self._wire.ended and not self._transport.is_closing()
 
     async def send(self, data: bytes) -> None:
         """Send, and wait until most of it is on its way, so that a slow reader costs no memory."""
         try:
-            self._writer.write(data)
-            await self._writer.drain()
+            self._transport.write(data)
+            await self._wire.room()
         except OSError as error:
             raise FilterError(_words(error)) from None
 
     def end(self) -> None:
         """Say that nothing more will be sent."""
-        try:
-            if self._writer.can_write_eof():
-                self._writer.write_eof()
-        except OSError as error:
-            raise FilterError(_words(error)) from None
+        if not self._transport.is_closing():
+            self._transport.write_eof()
 
     async def read(self, largest: int = 65536) -> bytes:
         """What is there, at least one octet; empty at the end."""
-        try:
-            return await self._reader.read(largest)
-        except OSError as error:
-            raise FilterError(_words(error)) from None
+        wire = self._wire
+        await wire.octets()
+        if not wire.buffer and wire.fault is not None:
+            raise FilterError(_words(wire.fault))
+        data = bytes(memoryview(wire.buffer)[:largest])
+        del wire.buffer[:largest]
+        wire.taken()
+        return data
 
     async def read_all(self, largest: int) -> bytes:
         """Everything until the other side ends; more than `largest` octets are an error."""
@@ -118,4 +195,5 @@ class Stream:
 
 
 def _words(error: OSError) -> str:
-    return error.strerror or str(error) or type(error).__name__
+    # asyncio writes the address into strerror; the number gives the plain words.
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error) or type(error).__name__

@@ -24,6 +24,7 @@ from danelaw.inbound.arrival import Discard, Finding, Hold, Refuse
 from danelaw.inbound.filter_changes import carry_out, changes_of, result_fields
 from danelaw.inbound.filters_of import FilterSet, Meter
 from danelaw.inbound.steps import Stage, Step
+from danelaw.message import Header
 from danelaw.smtp import EnhancedStatusCode, Reply
 from danelaw.smtp.status import StatusCodeError
 
@@ -171,7 +172,12 @@ class Filtering(Step):
         if action is Action.DISCARD:
             return Discard(judgement.reason, self.name)
         if self._settings.fields:
-            arrival.added.extend(result_fields(judgement, self._filters.thresholds.tag))
+            fields = result_fields(judgement, self._filters.thresholds.tag)
+            # A filter that brought its own field of that name has said it already.
+            header = arrival.content.header
+            parsed = Header.from_bytes(header, max_octets=len(header), max_fields=len(header) + 1)
+            present = {field.key for field in parsed}
+            arrival.added.extend(field for field in fields if field.partition(b":")[0].lower() not in present)
         return Hold(judgement.reason, self.name) if action is Action.HOLD else None
 
     def _specimen(self, arrival: Arrival) -> Specimen:

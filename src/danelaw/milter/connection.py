@@ -68,7 +68,7 @@ class MilterConnection:
         *,
         largest_packet: int,
         largest_total: int,
-        most_edits: int = 10_000,
+        most_edits: int = 1000,
         actions: Action = ALL_ACTIONS,
         steps: ProtocolStep = ALL_STEPS,
     ) -> None:

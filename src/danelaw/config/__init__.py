@@ -13,6 +13,7 @@ than the configuration itself. Secrets do not belong into it: certificates are n
 """
 
 from danelaw.address import SocketAddress
+from danelaw.config.authenticating import Authentication, AuthorPolicy
 from danelaw.config.filtering import Filter, Filtering
 from danelaw.config.load import find, load, loads
 from danelaw.config.model import Config
@@ -26,6 +27,8 @@ __all__ = [
     "HTTP",
     "MTASTS",
     "TLS",
+    "Authentication",
+    "AuthorPolicy",
     "Certificate",
     "Config",
     "ConfigError",

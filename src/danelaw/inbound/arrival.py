@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -81,7 +80,7 @@ class Finding:
 class Content:
     """The octets of a message, header and body, in memory or in a file; never changed in place."""
 
-    __slots__ = ("_body_start", "_front", "_octets", "_path", "header", "size")
+    __slots__ = ("_begin", "_between", "_body_start", "_octets", "_path", "header", "size")
 
     def __init__(self, source: bytes | Path, size: int, *, largest_header: int = LARGEST_HEADER) -> None:
         """`size` counts its octets. A file must stay until the message's fate is known.
@@ -96,7 +95,8 @@ class Content:
             with source.open("rb") as file:
                 octets = file.read(largest_header + 4)
         end, self._body_start = boundary(octets, largest_header)
-        self._front: bytes | None = None
+        self._begin: bytes | None = None
+        self._between = octets[end : self._body_start]
         self.header = octets[:end]
         """The header with the CRLF of its last field, without the empty line."""
         self.size = size
@@ -107,14 +107,14 @@ class Content:
         return self._path is None
 
     def with_header(self, header: bytes) -> Content:
-        """The same body under another header: whole fields with CRLF."""
-        new = Content.__new__(Content)
-        new._path, new._octets, new._body_start = self._path, self._octets, self._body_start
-        front = self._front
-        new.header = header
-        new._front = header + b"\r\n"
-        new.size = self.size - (self._body_start if front is None else len(front)) + len(new._front)
-        return new
+        """The same body below another header, which ends with the CRLF of its last field."""
+        changed = Content.__new__(Content)
+        changed._path, changed._octets = self._path, self._octets
+        changed._body_start, changed._between = self._body_start, self._between
+        changed._begin = header + self._between
+        changed.header = header
+        changed.size = self.size - len(self.header) + len(header)
+        return changed
 
     def with_body(self, body: bytes) -> Content:
         """The same header over another body."""
@@ -122,9 +122,11 @@ class Content:
 
     def chunks(self) -> Iterator[bytes]:
         """The whole message in pieces."""
-        if self._front is None:
-            return self._from(0)
-        return chain((self._front,), self._from(self._body_start))
+        if self._begin is None:
+            yield from self._from(0)
+        else:
+            yield self._begin
+            yield from self._from(self._body_start)
 
     def body(self) -> Iterator[bytes]:
         """What follows the empty line, in pieces; nothing where there is no body."""

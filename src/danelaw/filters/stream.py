@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import socket
 from dataclasses import dataclass
 from types import TracebackType
 from typing import cast
@@ -51,7 +52,7 @@ class _Wire(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
         self.buffer = bytearray()
-        self.ended = False
+        self.ended = self.lost = False
         self.fault: OSError | None = None
         self._reader: asyncio.Future[None] | None = None
         self._writers: list[asyncio.Future[None]] = []
@@ -74,9 +75,10 @@ class _Wire(asyncio.Protocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.ended = True
+        self.ended = self.lost = True
         if isinstance(exc, OSError):
             self.fault = exc
+            self._last_words()
         self._wake_reader()
         self.resume_writing()
 
@@ -89,6 +91,19 @@ class _Wire(asyncio.Protocol):
             if not waiting.done():
                 waiting.set_result(None)
         self._writers.clear()
+
+    def _last_words(self) -> None:
+        """What the other side said before it hung up on our octets: the fault of a write came before the read."""
+        shown = None if self.transport is None else self.transport.get_extra_info("socket")
+        if shown is None or len(self.buffer) > _BUFFER:
+            return
+        try:
+            with socket.socket(fileno=os.dup(shown.fileno())) as left:
+                left.setblocking(False)
+                while len(self.buffer) <= _BUFFER and (data := left.recv(65536)):
+                    self.buffer += data
+        except OSError:
+            return
 
     async def room(self) -> None:
         """Wait until there is room for more octets."""
@@ -151,7 +166,8 @@ class Stream:
 
     def leave(self, last: bytes) -> None:
         """Send some last octets without waiting, then close; nothing is read any more."""
-        self._transport.write(last)
+        if not self._transport.is_closing():
+            self._transport.write(last)
         self._transport.close()
 
     @property
@@ -161,6 +177,8 @@ class Stream:
 
     async def send(self, data: bytes) -> None:
         """Send, and wait until most of it is on its way, so that a slow reader costs no memory."""
+        if self._wire.lost or self._transport.is_closing():
+            raise FilterError(_words(self._wire.fault) if self._wire.fault else "it hangs up")
         try:
             self._transport.write(data)
             await self._wire.room()
@@ -184,14 +202,25 @@ class Stream:
         return data
 
     async def read_all(self, largest: int) -> bytes:
-        """Everything until the other side ends; more than `largest` octets are an error."""
-        parts, size = [], 0
-        while data := await self.read():
+        """Everything until the other side ends; more than `largest` octets are an error. A connection that is reset
+        behind an answer has ended: whether the answer is whole its form must tell.
+        """
+        parts: list[bytes] = []
+        size = 0
+        while data := await self._or_end(answered=bool(parts)):
             size += len(data)
             if size > largest:
                 raise FilterError(f"its answer is longer than {largest} octets")
             parts.append(data)
         return b"".join(parts)
+
+    async def _or_end(self, *, answered: bool) -> bytes:
+        try:
+            return await self.read()
+        except FilterError:
+            if answered:
+                return b""
+            raise
 
 
 def _words(error: OSError) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from danelaw.address import SocketAddress
 from danelaw.config.authenticating import Authentication
+from danelaw.config.filtering import Filter, Filtering
 from danelaw.config.front import ClientNames, DNSListEntry, DNSLists, Greylisting, Tarpit
 from danelaw.config.holding import Quarantine
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
@@ -53,6 +54,13 @@ class Config(Section):
     aliases: Aliases = Field(default=Aliases(), description="Aliases, and how map files are read.")
     call_ahead: CallAhead = Field(default=CallAhead(), description="Asking next hops about recipients.")
     ldap: LDAP = Field(default=LDAP(), description="Asking a directory about recipients.")
+    filter: tuple[Filter, ...] = Field(
+        default=(),
+        description="Filter engines that are asked about mail coming in, all at once; milters one after the other in "
+        "this order, since they change messages.",
+        examples=[[{"name": "rspamd", "kind": "rspamd", "address": ["127.0.0.1:11333"]}]],
+    )
+    filtering: Filtering = Field(default=Filtering(), description="What all filters together do.")
     route: tuple[Route, ...] = Field(
         default=(),
         description="Fixed ways to destinations; the most specific `domain` wins.",
@@ -145,6 +153,7 @@ class Config(Section):
     def _nothing_twice(self) -> Config:
         for key, values in (
             ("[[listen]] address", [str(item.address) for item in self.listen]),
+            ("[[filter]] name", [item.name for item in self.filter]),
             ("[[domain]] name", [item.name for item in self.domain]),
             ("[[route]] domain", [item.domain for item in self.route]),
             ("[[limit]] name", [item.name for item in self.limit]),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from danelaw.frontdoor import Premises, front_steps
 from danelaw.gateway.settings import origin_settings
+from danelaw.inbound.filtering import Filtering
+from danelaw.inbound.filters_of import Meter, filter_set
 from danelaw.inbound.holding import HoldingStep
 from danelaw.inbound.origin import Origin
 from danelaw.inbound.steps import Step, Steps
@@ -27,5 +29,8 @@ def steps_of(workshop: Workshop, resolver: Resolver, hold_rules: HoldRuleStore) 
     steps: list[Step] = [*front_steps(premises, call_ahead)]
     if config.authentication.enabled:
         steps.append(Origin(resolver, origin_settings(config), workshop.metrics))
+    if config.filter:
+        meter = Meter(workshop.log, workshop.metrics)
+        steps.append(Filtering(filter_set(config, meter), config.filtering, hostname=str(config.hostname), meter=meter))
     steps.append(HoldingStep(hold_rules, workshop.clock))
     return Steps(steps)

@@ -54,6 +54,9 @@ class Step:
         """RCPT of a recipient that relaying rules allow: None to accept it."""
         return None
 
+    def left(self, client: Client) -> None:
+        """A client whose connection a step was asked about has gone; what is kept for it can go."""
+
     async def message(self, arrival: Arrival) -> Ruling | None:
         """The message is here; it may be changed. None to go on."""
         return None
@@ -69,7 +72,7 @@ class Step:
 class Panel:
     """The steps that are asked about one kind of client, by stage, in order. Tuples: mostly they are empty."""
 
-    __slots__ = ("connect", "mail", "message", "recipient")
+    __slots__ = ("connect", "leaving", "mail", "message", "recipient")
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         steps = tuple(steps)
@@ -77,6 +80,7 @@ class Panel:
         self.mail = tuple(step for step in steps if Stage.MAIL in step.stages)
         self.recipient = tuple(step for step in steps if Stage.RECIPIENT in step.stages)
         self.message = tuple(step for step in steps if Stage.MESSAGE in step.stages)
+        self.leaving = tuple(step for step in steps if type(step).left is not Step.left)
 
     def about_message(self) -> tuple[Step, ...]:
         """Who is asked about a message that begins now: those that have something to ask for."""

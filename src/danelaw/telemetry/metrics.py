@@ -60,6 +60,17 @@ class Metrics:
 
     def _examining(self) -> None:
         """What steps find out between a client and the queue."""
+        self.filter_requests = Counter(
+            "danelaw_filter_requests",
+            "Messages shown to a filter; `filter` is its configured name, `verdict` clean, tag, greylist, found, "
+            "defer, hold, discard, too large or failed.",
+            "filter",
+            "verdict",
+        )
+        self.filter_seconds = Counter("danelaw_filter_seconds", "Time spent waiting for a filter.", "filter")
+        self.filter_breakers = Gauge(
+            "danelaw_filter_servers_left_alone", "Servers of a filter that are not asked now since they fail.", "filter"
+        )
         self.dns_lists = Counter(
             "danelaw_dns_list_lookups", "Look-ups in DNS lists; `result` is listed, not-listed or failed.", "result"
         )

@@ -104,17 +104,6 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _limits_can_be_shared(self) -> Config:
-        workers = self.server.worker_count
-        for limit in self.limit:
-            if limit.connections is not None and limit.connections < workers:
-                raise ValueError(
-                    f'[[limit]] "{limit.name}" allows {limit.connections} connections at once, and {workers} workers '
-                    f"share them; set [server] workers to {limit.connections} or lower"
-                )
-        return self
-
-    @model_validator(mode="after")
     def _nothing_twice(self) -> Config:
         for key, values in (
             ("[[listen]] address", [str(item.address) for item in self.listen]),

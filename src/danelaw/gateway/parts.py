@@ -88,6 +88,7 @@ def assemble(
         state = StateDatabase(directory / FILE_NAME)
         sts = _sts_store(config, state, resolver, roots, log, metrics)
         overrides = OverrideStore(state, configured_overrides(config.override))
+        conduct = settings.conduct(config)
         workshop = Workshop(
             config=config,
             surveyor=Surveyor(resolver, sts, overrides),
@@ -95,7 +96,8 @@ def assemble(
             roots=roots,
             relay=RelayPolicy(config),
             schedule=settings.retry_schedule(config),
-            conduct=settings.conduct(config),
+            conduct=conduct,
+            permits=settings.direct_permits(conduct, clock) if place is None else place.permits,
             log=log,
             metrics=metrics,
             place=place,

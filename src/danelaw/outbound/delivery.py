@@ -13,6 +13,7 @@ from danelaw.outbound.outcome import Outcome
 from danelaw.outbound.pool import OpenConnection
 from danelaw.outbound.transmission import Transmission, transmit
 from danelaw.queue import RecipientState
+from danelaw.queue.gate_state import Question
 from danelaw.queue.pages import HostVerdict, Work
 from danelaw.smtp import EnhancedStatusCode
 from danelaw.tlspolicy import Handshake, Judgement, conclude, judge, refused
@@ -163,12 +164,16 @@ class Tour:
         """Whether this host has had its say, so that its other addresses need not be tried."""
         courier = self._courier
         allowance = courier.checkpoint.passes(self._work, plan.host.ascii, address)
+        if isinstance(allowance, Question):
+            allowance = await courier.checkpoint.answer(allowance)
         kept = self._kept(plan)
         while True:
             if kept is not None:
                 opened, judgement = kept
             else:
-                courier.checkpoint.passes(self._work, plan.host.ascii, address, new=True)
+                opening = courier.checkpoint.passes(self._work, plan.host.ascii, address, new=True)
+                if isinstance(opening, Question):
+                    await courier.checkpoint.answer(opening, new=True)
                 fresh = await self._fresh(plan, address)
                 if fresh is None:
                     return False
@@ -282,7 +287,9 @@ class Tour:
             return None
         opened = kept[0]
         try:
-            allowance = self._courier.checkpoint.passes(self._work, plan.host.ascii, opened.handshake.address)
+            address = opened.handshake.address
+            allowance = self._courier.checkpoint.passes(self._work, plan.host.ascii, address, ask=False)
+            assert not isinstance(allowance, Question)
         except LimitReached:
             self._courier.pool.put_back(self._work.key.next_hop, plan.requirement, opened)
             return None

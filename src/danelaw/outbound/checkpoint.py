@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _FREE = Allowance()
 _ANSWER_SECONDS = 10.0
+_MOST_QUESTIONS = 3
 
 
 class LimitReached(Exception):
@@ -41,7 +42,7 @@ class Checkpoint:
 
     def passes(self, work: Work, mx: str, address: str, *, new: bool = False, ask: bool = True) -> Allowance | Question:
         """What using this host, or opening a new connection to it, is allowed to; a question where the broker must be
-        asked, for `answer`. Without `ask` it is not asked. Raises `LimitReached`.
+        asked, for `admitted`. Without `ask` it is not asked. Raises `LimitReached`.
         """
         gate = self._gate
         if gate is None:
@@ -53,8 +54,20 @@ class Checkpoint:
             self._part(answer.slots)
         return answer
 
-    async def answer(self, question: Question, *, new: bool = False) -> Allowance:
-        """What the broker says. Raises `LimitReached`."""
+    async def admitted(self, work: Work, mx: str, address: str, question: Question, *, new: bool = False) -> Allowance:
+        """The same once the broker has said so, and nothing has run out meanwhile. Raises `LimitReached`."""
+        for _ in range(_MOST_QUESTIONS):
+            await self._answer(question)
+            if new:
+                assert self._gate is not None
+                self._part(self._gate.allowance(work.key).slots)
+            answer = self.passes(work, mx, address)
+            if not isinstance(answer, Question):
+                return answer
+            question = answer
+        raise LimitReached(question.refusal)
+
+    async def _answer(self, question: Question) -> None:
         heard: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         question.answered = lambda: None if heard.done() else heard.set_result(None)
         assert self._gate is not None
@@ -67,9 +80,6 @@ class Checkpoint:
             self._gate.give_up(question)
         if not isinstance(question.answer, Allowance):
             raise LimitReached(question.answer or question.refusal)
-        if new:
-            self._part(question.answer.slots)
-        return question.answer
 
     def _part(self, keys: tuple[PermitKey, ...]) -> None:
         """Idle connections count at the host: no more of them stay than there are slots kept for them."""

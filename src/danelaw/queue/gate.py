@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from danelaw.queue.asking import Ask, Give, Grant, Heard, Name, News, Recall, Waits
 from danelaw.queue.direct import DirectPermits
-from danelaw.queue.gate_state import NOTHING, GateState, Held, Question
-from danelaw.queue.limits import Allowance, Limits, subject_of
+from danelaw.queue.gate_state import NOTHING, GateState, Held, Question, Waiting, reason
+from danelaw.queue.limits import USE, Allowance, Limits, subject_of
 from danelaw.queue.pages import HostVerdict, VirtualQueue
 from danelaw.queue.permits import PermitKey, Refused
 from danelaw.queue.stock import Stock
@@ -30,13 +30,6 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 10_000
 _MOST_TRIES = 3
-
-
-class Waiting(NamedTuple):
-    """A queue that a limit or a suspension keeps waiting, for people."""
-
-    key: RoutingKey
-    reason: str
 
 
 class Gate:
@@ -102,6 +95,7 @@ class Gate:
             held.slots.append(slots)
         if token is not None:
             state.tokens.remove(token)
+            held.until = token.until
         if state.besides is not NOTHING:
             state.besides, state.version = NOTHING, -1
         state.woken_by = None
@@ -198,6 +192,8 @@ class Gate:
             if isinstance(taken, Refused):
                 return taken
             held.suspended, held.serial = state.suspended, taken.serial
+        if held.until < self.ticks():
+            held.tokens.clear()
         has = held.keys
         slots = tuple(one for one in allowance.slots if one not in has)
         tokens = tuple(one for one in allowance.tokens if one not in held.tokens)
@@ -212,6 +208,10 @@ class Gate:
         self._put(question)
         return question if question.answer is None else question.answer
 
+    def allowance(self, key: RoutingKey) -> Allowance:
+        """What deliveries of a queue to the host chosen last need."""
+        return self._states[key].allowance
+
     def learned(self) -> dict[RoutingKey, str]:
         """Queues whose MX site became known since the last call, to be stored for filters."""
         learned, self._learned = self._learned, {}
@@ -219,18 +219,21 @@ class Gate:
 
     def finished(self, holder: int, verdict: HostVerdict) -> None:
         """A delivery is over: its slots go back or stay, and adaptive limits learn from how the host took it."""
+        # A host that takes no connection (421 in place of a greeting) also says that it is too much.
+        good = None if verdict is HostVerdict.UNKNOWN else verdict is HostVerdict.GOOD
+        self._finish(holder, good, keeps=bool(good))
+
+    def _finish(self, holder: int, good: bool | None, *, keeps: bool = False) -> None:
         held = self._held.pop(holder, None)
         if held is None:
             return
         state = held.state
-        # A host that takes no connection (421 in place of a greeting) also says that it is too much.
-        good = None if verdict is HostVerdict.UNKNOWN else verdict is HostVerdict.GOOD
         if held.suspended:
             self.suspended.done(holder, held.suspended, held.serial, good)
         now, known = self.ticks(), self._states.get(state.queue.key) is state
         for slots in held.slots:
-            if good and known and self.stock.stays(state, slots, now):
-                if slots.narrow:
+            if keeps and known and self.stock.stays(state, slots, now):
+                if slots.narrow and good:
                     self.permits.say(Heard(slots.number, True))
                 self.stock.keep_ready(state, slots, now)
             else:
@@ -247,7 +250,10 @@ class Gate:
         if held is not None and refused.key.rule != SUSPENSION:
             connect = tuple(one for one in state.allowance.connect if one == refused.key)
             state.besides, state.free = Allowance(slots=tuple(sorted(held.keys)), tokens=connect), False
-        self.finished(holder, HostVerdict.UNKNOWN)
+            # With only tokens lacking, its connection is kept for them, and so are its slots.
+            self._finish(holder, None, keeps=refused.key.kind != USE)
+        else:
+            self._finish(holder, None)
 
     def give_up(self, question: Question) -> None:
         """Nobody waits for its answer any more."""
@@ -299,17 +305,12 @@ class Gate:
     def waiting(self) -> list[Waiting]:
         """Every queue that waits here, and for what."""
         found = [Waiting(key, self.suspended.reason(name)) for key, name in self.suspended.waiting()]
-        return found + [Waiting(key, self._reason(one)) for key, one in self._waiting.items() if one.parked_on is None]
-
-    def _reason(self, state: GateState) -> str:
-        """What a queue lacks, in words."""
-        why = state.why
-        if why is None:
-            return "limits: a permit is asked for"
-        if why.allowed:
-            return f"limit {why.key.to_text()}: {why.allowed} at once"
-        rate = self.limits.ceiling(why.key, self.clock()).rate
-        return f"limit {why.key.to_text()}: {rate.to_text()}" if rate else f"limit {why.key.to_text()}"
+        now = self.clock()
+        return found + [
+            Waiting(key, reason(one.why, lambda name: self.limits.ceiling(name, now)))
+            for key, one in self._waiting.items()
+            if one.parked_on is None
+        ]
 
     # inside: queues
 
@@ -386,6 +387,9 @@ class Gate:
         else:
             if ask.slots:
                 held.slots.append(self.stock.made(news, ask, held.state, now))
-            held.tokens.update(key for key in ask.tokens if key not in question.allowance.connect)
+            tokens = [key for key in ask.tokens if key not in question.allowance.connect]
+            if tokens:
+                held.until = news.until if not held.tokens else min(held.until, news.until)
+                held.tokens.update(tokens)
             question.answer = question.allowance
         question.answered()

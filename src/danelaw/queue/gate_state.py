@@ -11,7 +11,8 @@ from typing import NamedTuple
 from danelaw.queue.asking import Ask, Name, Waits
 from danelaw.queue.limits import Allowance, Subject
 from danelaw.queue.pages import VirtualQueue
-from danelaw.queue.permits import PermitKey, Refused
+from danelaw.queue.permits import Ceiling, PermitKey, Refused
+from danelaw.queue.values import RoutingKey
 
 NOTHING = Allowance()
 
@@ -48,11 +49,12 @@ class Token(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """What one delivery holds."""
+    """What one delivery holds. Its tokens count until `until`; when it has sent nothing by then, it needs new ones."""
 
     state: GateState
     slots: list[Slots] = field(default_factory=list)
     tokens: set[PermitKey] = field(default_factory=set)
+    until: float = math.inf
     suspended: tuple[PermitKey, ...] = ()
     serial: int = 0
 
@@ -109,3 +111,20 @@ class Question:
     def refusal(self) -> Refused:
         """The answer where none comes."""
         return Refused((self.ask.tokens or self.ask.slots)[0], None)
+
+
+class Waiting(NamedTuple):
+    """A queue that a limit or a suspension keeps waiting, for people."""
+
+    key: RoutingKey
+    reason: str
+
+
+def reason(why: Waits | None, ceiling: Callable[[PermitKey], Ceiling]) -> str:
+    """What a queue lacks, in words."""
+    if why is None:
+        return "limits: a permit is asked for"
+    if why.allowed:
+        return f"limit {why.key.to_text()}: {why.allowed} at once"
+    rate = ceiling(why.key).rate
+    return f"limit {why.key.to_text()}: {rate.to_text()}" if rate else f"limit {why.key.to_text()}"

@@ -100,6 +100,7 @@ def assemble(
         overrides = OverrideStore(state, configured_overrides(config.override))
         hold_rules = HoldRuleStore(StateDatabase(directory / FILE_NAME))
         digests = _digests(config)
+        conduct = settings.conduct(config)
         workshop = Workshop(
             config=config,
             surveyor=Surveyor(resolver, sts, overrides),
@@ -107,7 +108,8 @@ def assemble(
             roots=roots,
             relay=RelayPolicy(config),
             schedule=settings.retry_schedule(config),
-            conduct=settings.conduct(config),
+            conduct=conduct,
+            permits=settings.direct_permits(conduct, clock) if place is None else place.permits,
             log=log,
             metrics=metrics,
             place=place,

@@ -156,6 +156,9 @@ class Metrics:
             "class",
         )
         self.suspensions = Gauge("danelaw_suspensions", "Suspensions of queues in force, by command or by reply.")
+        self.permit_seconds = Histogram(
+            "danelaw_permit_seconds", "Time until the supervisor answered a worker that asked for permits.", _SECONDS
+        )
         self.limited_queues = Gauge("danelaw_limited_queues", "Queues that a limit or a suspension keeps waiting now.")
         self.outbound_bytes = Counter("danelaw_outbound_bytes", "Octets of messages handed over.")
         self.outbound_tls_failures = Counter(

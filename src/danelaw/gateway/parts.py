@@ -16,6 +16,7 @@ from danelaw.gateway.numbers import commit_observer, counted_fetch
 from danelaw.gateway.shards import Shards, Workshop
 from danelaw.gateway.steps import steps_of
 from danelaw.inbound.intake import Intake
+from danelaw.inbound.ledger import Ledger
 from danelaw.inbound.relay import RelayPolicy
 from danelaw.net import tls
 from danelaw.net.certificates import ServerCertificates
@@ -147,6 +148,7 @@ def _intake(
         log=workshop.log,
         metrics=workshop.metrics,
         certificates=certificates,
+        ceilings=settings.ceilings(admitted, Ledger.private(os.urandom(16)) if place is None else place.ledger()),
         admit=engine.scheduler.admit,
         abandoned=engine.scheduler.abandoned,
         arrived=engine.arrived,

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import dns.name
 
 from danelaw.authentication import Action, DispositionSettings, Enforcement, ExaminationSettings, LocalPolicy
+from danelaw.config import ceilings as config_ceilings
 from danelaw.config.limiting import bounce_classifier, limit_rules, responses, site_roll
 from danelaw.dkim import VerifySettings
 from danelaw.dmarc import Policy
 from danelaw.dnssec import NegativeTrustAnchor, TrustAnchors
 from danelaw.errors import DanelawError
+from danelaw.inbound.ceilings import Ceilings, Rates
+from danelaw.inbound.ledger import SECOND, Ceiling, Ledger
 from danelaw.inbound.origin import OriginSettings
 from danelaw.outbound.answers import Answers
 from danelaw.outbound.transmission import Patience
@@ -148,6 +151,25 @@ def answers(conduct: Conduct, log: Log, metrics: Metrics) -> Answers:
         classifier=conduct.classifier,
         responses=conduct.responses,
         site_of=conduct.sites.of_host,
+    )
+
+
+def ceilings(config: Config, book: Ledger) -> Ceilings:
+    """`[limits.client]`, `[limits.trusted]`, `[limits.total]`, counted in `book`."""
+    limits = config.limits
+
+    def rates(section: config_ceilings.Ceilings) -> Rates:
+        uses = (None, *(None if one is None else Ceiling(*one) for one in section.uses()))
+        return Rates(uses, getattr(section, "connections", None) or limits.connections_per_client)
+
+    return Ceilings(
+        book,
+        time.monotonic_ns,
+        rates(limits.client),
+        rates(limits.trusted),
+        rates(limits.total),
+        exempt=tuple(limits.exempt),
+        refuse_nanoseconds=int(limits.refuse_for.total_seconds() * SECOND),
     )
 
 

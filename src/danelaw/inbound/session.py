@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, cast
 
 from danelaw.errors import DanelawError
 from danelaw.inbound.conversation import Conversation
+from danelaw.inbound.ledger import client_network
+from danelaw.inbound.pace import IDLE, Pace
 from danelaw.smtp import NEED_DATA, NEED_REPLY, Reply
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 _SHUTTING_DOWN = Reply.of(421, "4.3.2", "this gateway is going down for maintenance; try again soon")
 _TOO_SLOW = Reply.of(421, "4.4.2", "too long without a command; closing the connection")
 _TOO_LONG = Reply.of(421, "4.7.0", "this connection has lasted too long; open a new one")
+_NO_PROGRESS = Reply.of(421, "4.4.2", "too slow; closing the connection")
 # How long the last words may take to reach a client that does not read.
 _FAREWELL_SECONDS = 10.0
 _LINGER_SECONDS = 2.0
@@ -39,12 +42,16 @@ class Session(Conversation, asyncio.Protocol):
         "_lingering",
         "_listener",
         "_loop",
+        "_octets",
+        "_pace",
         "_paused",
         "_proxy",
         "_transport",
         "deadline",
         "ends",
         "entered",
+        "look_at",
+        "row",
     )
 
     def __init__(self, intake: Intake, listener: Listener) -> None:
@@ -56,7 +63,10 @@ class Session(Conversation, asyncio.Protocol):
         self._paused = self._full = self._lingering = self._greeting_due = False
         self._early: list[bytes] | None = None
         self.entered = False
-        self.deadline = self.ends = float("inf")
+        self.deadline = self.ends = self.look_at = float("inf")
+        self.row = 0
+        self._octets = 0
+        self._pace: Pace | None = None
 
     # asyncio.Protocol
 
@@ -72,6 +82,7 @@ class Session(Conversation, asyncio.Protocol):
         now = self._loop.time()
         self.ends = now + self.intake.session_seconds
         self.deadline = now + self.intake.command_seconds
+        self.look_at = now + self.intake.floor.look_seconds
         self.intake.sessions.add(self)
         if self._proxy is None:
             self._enter()
@@ -92,6 +103,7 @@ class Session(Conversation, asyncio.Protocol):
         if self._listener.implicit_tls and self.tls is None:
             self._begin_tls(data)
             return
+        self._octets += len(data)
         self.connection.receive_data(data)
         if not self._greeting_due:
             self._advance()
@@ -139,6 +151,31 @@ class Session(Conversation, asyncio.Protocol):
             return
         self.connection.close(_TOO_LONG if now >= self.ends else _TOO_SLOW)
         self._advance()
+
+    def look(self, now: float, *, judge: bool) -> None:
+        """See whether the client gets on. Without `judge` it is only looked at: we did not read for a while."""
+        intake = self.intake
+        self.look_at = now + intake.floor.look_seconds
+        unfinished = self._unfinished() if judge else IDLE
+        if self._pace is None:
+            if unfinished == IDLE:
+                return
+            self._pace = Pace()
+        if self._pace.too_slow(intake.floor, now, self._octets, unfinished, line=self.connection.within_line):
+            intake.ceilings.note("progress", client_network(self.client_address), intake.floor.rate)
+            self.connection.close(_NO_PROGRESS)
+            self._advance()
+
+    def _unfinished(self) -> int:
+        """What the client is in the middle of, by the number of commands so far; `IDLE` while it owes nothing."""
+        if self._full or self._paused or self.task is not None or self.waiting_for_disk or self._mute:
+            return IDLE
+        if self.asking is not None or self._greeting_due:
+            return IDLE
+        connection = self.connection
+        if connection.closed or not (connection.within_line or connection.within_data):
+            return IDLE
+        return IDLE if self.intake.ceilings.exempts(self.client_address) else connection.commands + 1
 
     def shut_down(self, *, gently: bool = False) -> bool:
         """Say 421 if no message is under way. Returns whether the session has ended. `gently` lets a client that
@@ -200,13 +237,24 @@ class Session(Conversation, asyncio.Protocol):
         """Count the client in. `first` are octets that came behind the PROXY header."""
         self.entered = True
         refusal = self.intake.enter(self)
-        self.trusted = refusal is None and self.intake.relay.trusts(self.client_address)
         self.panel = self.intake.steps.panel(trusted=self.trusted)
         if self._listener.implicit_tls:
+            if refusal is None and self.visit is not None:
+                refusal = self.visit.handshake()
             if refusal is not None:
                 self.abort()  # nothing can be said before the handshake
             elif first:
                 self._begin_tls(first)
+            return
+        if refusal is None and self.intake.let_wait(self):
+            if first:
+                self.connection.receive_data(first)
+            return
+        self.welcome(refusal, first)
+
+    def welcome(self, refusal: Reply | None, first: bytes = b"") -> None:
+        """Greet the client, or refuse it."""
+        if self.connection.closed:
             return
         self._greet(refusal)
         if first:

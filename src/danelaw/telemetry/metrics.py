@@ -58,6 +58,17 @@ class Metrics:
             "danelaw_inbound_window", "Messages that may be under way at once; it shrinks when answers come late."
         )
 
+        self.inbound_lobby = Gauge(
+            "danelaw_inbound_waiting_clients", "Clients whose greeting waits for an overload to end."
+        )
+        self.inbound_ceilings = Counter(
+            "danelaw_inbound_ceilings",
+            "Uses refused because of `[limits]`; `ceiling` is connections, messages, recipients, octets, handshakes, "
+            "errors, refused for errors, open connections or progress, `scope` is client or total.",
+            "ceiling",
+            "scope",
+        )
+
     def _examining(self) -> None:
         """What steps find out between a client and the queue."""
         self.dns_lists = Counter(

@@ -84,7 +84,7 @@ def assemble(
     certificates = ServerCertificates(config.certificate) if config.certificate else None
     resolver = Resolver(settings.resolver_settings(config), clock=clock)
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
-    door = _door(config)
+    door = _door(config, clock)
     directory = config.spool.directory
     lock = lock_spool(directory) if place is None else -1
     try:
@@ -185,16 +185,13 @@ def _sts_store(
     )
 
 
-def _door(config: Config) -> Door:
-    delivery = config.delivery
+def _door(config: Config, clock: Callable[[], float]) -> Door:
     return Door(
-        helo=str(delivery.helo or config.hostname),
+        addresses=settings.local_addresses(config, clock),
         opportunistic=tls.client_context(minimum=config.tls.minimum_version),
         verified=tls.client_context(minimum="1.2"),
         patience=settings.patience(config),
         sweep=Sweep(),
-        source_ipv4=delivery.source_ipv4,
-        source_ipv6=delivery.source_ipv6,
         routes=config.lab.dial,
     )
 

@@ -21,6 +21,7 @@ from danelaw.inbound.ceilings import Ceilings, Rates
 from danelaw.inbound.ledger import SECOND, Ceiling, Ledger
 from danelaw.inbound.origin import OriginSettings
 from danelaw.outbound.answers import Answers
+from danelaw.outbound.local_addresses import LocalAddress, LocalAddresses
 from danelaw.outbound.transmission import Patience
 from danelaw.queue import RetrySchedule
 from danelaw.queue.gate import Gate
@@ -143,14 +144,15 @@ def gate(conduct: Conduct, clock: Callable[[], float], parts: int = 1) -> Gate:
     return Gate(Limits(rules), time.monotonic, clock, conduct.sites.of_host)
 
 
-def answers(conduct: Conduct, log: Log, metrics: Metrics) -> Answers:
-    """What replies mean, and what is done about them."""
+def answers(conduct: Conduct, log: Log, metrics: Metrics, addresses: LocalAddresses) -> Answers:
+    """What replies mean, and what is done about them; `addresses` are ours to send from."""
     return Answers(
         log=log,
         metrics=metrics,
         classifier=conduct.classifier,
         responses=conduct.responses,
         site_of=conduct.sites.of_host,
+        addresses=addresses,
     )
 
 
@@ -198,6 +200,21 @@ def within_descriptors(config: Config, allowed: int) -> Config:
     if config.limits.connections <= most:
         return config
     return config.model_copy(update={"limits": config.limits.model_copy(update={"connections": most})})
+
+
+def local_addresses(config: Config, clock: Callable[[], float] = time.time) -> LocalAddresses:
+    """`[[delivery.addresses]]`, with `source_ipv4` and `source_ipv6` before them, and the names said from them."""
+    delivery = config.delivery
+    helo = str(delivery.helo or config.hostname)
+    own = [LocalAddress(one, helo) for one in (delivery.source_ipv4, delivery.source_ipv6) if one]
+    own += [LocalAddress(one.address, str(one.helo or helo)) for one in delivery.addresses]
+    return LocalAddresses(
+        helo,
+        tuple(one for one in own if ":" not in (one.address or "")),
+        tuple(one for one in own if ":" in (one.address or "")),
+        site_of=site_roll(config.sites.file).of_host,
+        clock=clock,
+    )
 
 
 def patience(config: Config) -> Patience:

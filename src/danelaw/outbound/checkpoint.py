@@ -40,7 +40,9 @@ class Checkpoint:
         gate = self._gate
         if gate is None:
             return _FREE
-        answer = gate.connect(work.serial, work.key, mx, address, self._door.source(address) or "", new=new)
+        answer = gate.connect(
+            work.serial, work.key, mx, address, self._door.source(address, work.key.next_hop, mx), new=new
+        )
         if isinstance(answer, Refused):
             raise LimitReached(answer)
         if new:

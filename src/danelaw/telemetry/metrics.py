@@ -147,6 +147,12 @@ class Metrics:
             "Failed replies of next hops, for each recipient, by bounce `class` (`danelaw bounce list`).",
             "class",
         )
+        self.responses = Counter(
+            "danelaw_responses",
+            "Responses to replies of next hops; `action` is suspend, slow-down, other-address or hold.",
+            "action",
+        )
+        self.slow_downs = Gauge("danelaw_slow_downs", "Slow-downs of sites and next hops in force.")
         self.suspensions = Gauge("danelaw_suspensions", "Suspensions of queues in force, by command or by reply.")
         self.limited_queues = Gauge("danelaw_limited_queues", "Queues that a limit or a suspension keeps waiting now.")
         self.outbound_bytes = Counter("danelaw_outbound_bytes", "Octets of messages handed over.")

@@ -6,10 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import click
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.ends import Sink, gateway, run, until
 
+from danelaw.cli.group_page import show_groups
+from danelaw.cli.options import output
 from danelaw.gateway.operations import operations
 from danelaw.outbound.local_addresses import LocalAddress, LocalAddresses
 
@@ -125,6 +129,14 @@ async def _ask(running: Any, operation: str, **arguments: Any) -> Any:
     return await found if asyncio.iscoroutine(found) else found
 
 
+def _page(grouped: dict[str, Any]) -> str:
+    @click.command()
+    def show() -> None:
+        show_groups(output(True), grouped)
+
+    return CliRunner().invoke(show, []).output
+
+
 def _moves(tmp_path: Path, at: str) -> None:
     async def play() -> None:
         async with Choosy(at) as sink:
@@ -173,6 +185,9 @@ def test_a_server_that_complains_is_slowed_down_and_everybody_can_see_it(tmp_pat
                 await until(lambda: running.gateway.parts.engine.slowing.waiting(), "the queue waits")
                 shown = await _ask(running, "queue.show", id=waiting)
                 assert shown["recipients"][0]["limit"].startswith("slowed down to ")
+                grouped = await _ask(running, "queue.group", by="next-hop")
+                assert grouped["groups"][0]["limit"].startswith("slowed down to ")
+                assert "WAITS FOR" in _page(grouped)
                 top = await _ask(running, "top")
                 assert next(row["limited"] for row in top["destinations"]["rows"]).startswith("slowed down to ")
                 assert "danelaw_slow_downs 1" in running.gateway.metrics.to_openmetrics().decode()

@@ -68,6 +68,12 @@ def reasons(gateway: Gateway) -> list[list[str]]:
 def with_reasons(found: dict[str, Any], waiting: Iterable[list[str]]) -> dict[str, Any]:
     """What `list`, `show` and `explain` read, with what keeps queues waiting at this moment."""
     by_key = {(next_hop, demand, tenant): reason for next_hop, demand, tenant, reason in waiting}
+    if found.get("by") == "next-hop":
+        by_hop = {next_hop: reason for (next_hop, _, _), reason in by_key.items()}
+        for group in found["groups"]:
+            if group["name"] in by_hop:
+                group["limit"] = by_hop[group["name"]]
+        return found
     message = found.get("message")
     rows = found.get("messages") or ([message] if isinstance(message, dict) else [found])
     for row in rows if by_key else ():

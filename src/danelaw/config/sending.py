@@ -301,9 +301,15 @@ class Delivery(Section):
             raise ValueError(f"{value!r} is not an IPv{version} address; write one of this machine's own")
         return str(address)
 
+    @property
+    def local_addresses(self) -> tuple[LocalAddress, ...]:
+        """All addresses to send from that are set, in order of preference, each with its `helo` or that of all."""
+        sources = [LocalAddress(address=one) for one in (self.source_ipv4, self.source_ipv6) if one]
+        return tuple(one.model_copy(update={"helo": one.helo or self.helo}) for one in (*sources, *self.addresses))
+
     @model_validator(mode="after")
     def _addresses_once(self) -> Delivery:
-        own = [one for one in (self.source_ipv4, self.source_ipv6) if one] + [one.address for one in self.addresses]
+        own = [one.address for one in self.local_addresses]
         twice = sorted({one for one in own if own.count(one) > 1})
         if twice:
             raise ValueError(f"the address {twice[0]} is listed twice; keep one of them")

@@ -206,8 +206,7 @@ def local_addresses(config: Config, clock: Callable[[], float] = time.time) -> L
     """`[[delivery.addresses]]`, with `source_ipv4` and `source_ipv6` before them, and the names said from them."""
     delivery = config.delivery
     helo = str(delivery.helo or config.hostname)
-    own = [LocalAddress(one, helo) for one in (delivery.source_ipv4, delivery.source_ipv6) if one]
-    own += [LocalAddress(one.address, str(one.helo or helo)) for one in delivery.addresses]
+    own = [LocalAddress(one.address, str(one.helo or helo)) for one in delivery.local_addresses]
     return LocalAddresses(
         helo,
         tuple(one for one in own if ":" not in (one.address or "")),

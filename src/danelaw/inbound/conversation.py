@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from danelaw.inbound.arrival import Client
 from danelaw.inbound.asking import first_refusal
+from danelaw.inbound.ledger import client_network
+from danelaw.inbound.pace import IDLE, Pace
 from danelaw.inbound.reception import Reception, refusal_of_recipient
 from danelaw.message import Received, with_protocol
 from danelaw.smtp import (
@@ -57,7 +59,8 @@ class Conversation(ABC):
     """One client's facts and the message under way. `Session` adds the network.
 
     `task` is what still runs for this client (a handshake, a large body on its way to the disk). `asking` is the steps
-    being asked about it: that ends with the client. `visit` counts what a client under ceilings asks for.
+    being asked about it: that ends with the client. `visit` counts what a client under ceilings asks for,
+    `octets` what it sent.
     """
 
     __slots__ = (
@@ -68,6 +71,8 @@ class Conversation(ABC):
         "extended",
         "helo",
         "intake",
+        "octets",
+        "pace",
         "panel",
         "reception",
         "task",
@@ -90,6 +95,8 @@ class Conversation(ABC):
         self.tls: tuple[str, str] | None = None
         self.trusted = False
         self.visit: Visit | None = None
+        self.octets = 0
+        self.pace: Pace | None = None
 
     @property
     def waiting_for_disk(self) -> bool:
@@ -164,6 +171,24 @@ class Conversation(ABC):
     @abstractmethod
     def go_on(self) -> None:
         """An answer was given that came late: send it and read on."""
+
+    def too_slow(self, now: float, *, reading: bool) -> bool:
+        """Whether the client does not get on with what it has begun; judged only while we are `reading`."""
+        connection, intake = self.connection, self.intake
+        unfinished = IDLE
+        if reading and self.task is None and self.asking is None and not (connection.closed or self.waiting_for_disk):
+            # The number of commands so far says whether it is still the same line or message.
+            if connection.within_line or connection.within_data:
+                unfinished = connection.commands + 1
+        if self.pace is None:
+            if unfinished == IDLE:
+                return False
+            self.pace = Pace()
+        slow = self.pace.too_slow(intake.floor, now, self.octets, unfinished, line=connection.within_line)
+        if not slow or intake.ceilings.exempts(self.client_address):
+            return False
+        intake.ceilings.note("progress", client_network(self.client_address), intake.floor.rate)
+        return True
 
     @abstractmethod
     def stored(self, reply: Reply) -> None:

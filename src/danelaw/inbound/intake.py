@@ -163,11 +163,7 @@ class Intake:
         self.ceilings = ceilings
         self.handshakes = Handshakes(config.limits.handshakes)
         self.lobby: Lobby[Session] = Lobby()
-        self.floor = Floor(
-            config.limits.minimum_rate,
-            config.limits.minimum_rate_window.total_seconds(),
-            config.limits.minimum_rate_grace.total_seconds(),
-        )
+        self.floor = _floor(config)
         ceilings.reached = self._ceiling_reached
         self._said: dict[tuple[str, str], float] = {}
         self._certificates = certificates
@@ -179,6 +175,10 @@ class Intake:
         self._loop = asyncio.get_running_loop()
         self._messages = metrics.inbound_messages.cell()
         self._octets = metrics.inbound_bytes.cell()
+        self._show_numbers()
+
+    def _show_numbers(self) -> None:
+        metrics = self.metrics
         metrics.inbound_open.read_from(lambda: float(len(self.sessions)))
         metrics.inbound_window.read_from(lambda: self.admission.window)
         metrics.inbound_lobby.read_from(lambda: float(len(self.lobby)))
@@ -373,6 +373,12 @@ class Intake:
             self._said.clear()
         self._said[ceiling, client] = self.now
         self.log.warning("ceiling", ceiling=ceiling, client=client or None)
+
+
+def _floor(config: Config) -> Floor:
+    limits = config.limits
+    window, grace = limits.minimum_rate_window.total_seconds(), limits.minimum_rate_grace.total_seconds()
+    return Floor(limits.minimum_rate, window, grace)
 
 
 async def _bound(listen: Listen, factory: Callable[[], Session]) -> tuple[Closeable, list[tuple[str, int]]]:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, cast
 
 from danelaw.errors import DanelawError
 from danelaw.inbound.conversation import Conversation
-from danelaw.inbound.ledger import client_network
-from danelaw.inbound.pace import IDLE, Pace
 from danelaw.smtp import NEED_DATA, NEED_REPLY, Reply
 
 if TYPE_CHECKING:
@@ -42,8 +40,6 @@ class Session(Conversation, asyncio.Protocol):
         "_lingering",
         "_listener",
         "_loop",
-        "_octets",
-        "_pace",
         "_paused",
         "_proxy",
         "_transport",
@@ -65,8 +61,6 @@ class Session(Conversation, asyncio.Protocol):
         self.entered = False
         self.deadline = self.ends = self.look_at = float("inf")
         self.row = 0
-        self._octets = 0
-        self._pace: Pace | None = None
 
     # asyncio.Protocol
 
@@ -103,7 +97,7 @@ class Session(Conversation, asyncio.Protocol):
         if self._listener.implicit_tls and self.tls is None:
             self._begin_tls(data)
             return
-        self._octets += len(data)
+        self.octets += len(data)
         self.connection.receive_data(data)
         if not self._greeting_due:
             self._advance()
@@ -154,28 +148,11 @@ class Session(Conversation, asyncio.Protocol):
 
     def look(self, now: float, *, judge: bool) -> None:
         """See whether the client gets on. Without `judge` it is only looked at: we did not read for a while."""
-        intake = self.intake
-        self.look_at = now + intake.floor.look_seconds
-        unfinished = self._unfinished() if judge else IDLE
-        if self._pace is None:
-            if unfinished == IDLE:
-                return
-            self._pace = Pace()
-        if self._pace.too_slow(intake.floor, now, self._octets, unfinished, line=self.connection.within_line):
-            intake.ceilings.note("progress", client_network(self.client_address), intake.floor.rate)
+        self.look_at = now + self.intake.floor.look_seconds
+        reading = judge and not (self._full or self._paused or self._greeting_due or self._mute)
+        if self.too_slow(now, reading=reading):
             self.connection.close(_NO_PROGRESS)
             self._advance()
-
-    def _unfinished(self) -> int:
-        """What the client is in the middle of, by the number of commands so far; `IDLE` while it owes nothing."""
-        if self._full or self._paused or self.task is not None or self.waiting_for_disk or self._mute:
-            return IDLE
-        if self.asking is not None or self._greeting_due:
-            return IDLE
-        connection = self.connection
-        if connection.closed or not (connection.within_line or connection.within_data):
-            return IDLE
-        return IDLE if self.intake.ceilings.exempts(self.client_address) else connection.commands + 1
 
     def shut_down(self, *, gently: bool = False) -> bool:
         """Say 421 if no message is under way. Returns whether the session has ended. `gently` lets a client that

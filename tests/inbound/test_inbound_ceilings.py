@@ -69,7 +69,9 @@ def test_each_use_has_its_own_ceiling_and_reply_and_comes_back_with_time(kind: i
     one, other = visiting(ceilings), visiting(ceilings, "192.0.2.2")
     assert [code(ask(one)) for _ in range(3)] == [0, 0, refused]  # type: ignore[operator]
     assert code(ask(other)) == 0  # type: ignore[operator]
-    assert seen == [(NAMES[kind], "192.0.2.1")]
+    assert seen == [(NAMES[kind], "192.0.2.1", True)]
+    assert code(ask(one)) == refused  # type: ignore[operator]
+    assert seen[1:] == [(NAMES[kind], "192.0.2.1", False)]
     assert [one.client for one in ceilings.lately()] == ["192.0.2.1"]
     clock.now += 60 * SECOND
     assert code(ask(one)) == 0  # type: ignore[operator]

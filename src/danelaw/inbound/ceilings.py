@@ -50,6 +50,7 @@ _ERRORS = Reply.of(421, "4.7.0", "too many errors from your address; try again l
 _OPEN = Reply.of(421, "4.7.0", "too many connections from your address; try again later")
 _REMEMBERED = 500
 _RECENT = 10 * SECOND
+_MINUTE = 60 * SECOND
 
 
 class Rates(NamedTuple):
@@ -79,7 +80,8 @@ _NO_RATES = Rates()
 class Ceilings:
     """All ceilings of one process. `ticks` gives nanoseconds on the monotonic clock.
 
-    `reached(ceiling, client)` is told of every use that was refused; `client` is empty where it was all together.
+    `reached(ceiling, client, new)` is told of every use that was refused; `client` is empty where it was all together,
+    `new` tells that this was not said in the last minute.
     """
 
     book: Ledger
@@ -89,8 +91,8 @@ class Ceilings:
     total: Rates = _NO_RATES
     exempt: tuple[Network, ...] = ()
     refuse_nanoseconds: int = 600 * SECOND
-    reached: Callable[[str, str], None] = lambda ceiling, client: None
-    _lately: OrderedDict[tuple[str, str], tuple[int, int]] = field(default_factory=OrderedDict)
+    reached: Callable[[str, str, bool], None] = lambda ceiling, client, new: None
+    _lately: OrderedDict[tuple[str, str], tuple[int, int, int]] = field(default_factory=OrderedDict)
 
     def arrive(self, address: str, *, trusted: bool) -> tuple[int, Visit | None, Reply | None]:
         """A client connected: its row, to be given to `leave`, its visit when uses are counted, and the 421 that
@@ -126,18 +128,19 @@ class Ceilings:
     def note(self, ceiling: str, client: str, of: int) -> None:
         """A use was refused."""
         now = self.ticks()
-        self._lately[ceiling, client] = (now, of)
-        self._lately.move_to_end((ceiling, client))
+        said = self._lately.pop((ceiling, client), (0, 0, -_MINUTE))[2]
+        new = now - said >= _MINUTE
+        self._lately[ceiling, client] = (now, of, now if new else said)
         if len(self._lately) > _REMEMBERED:
             self._lately.popitem(last=False)
-        self.reached(ceiling, client)
+        self.reached(ceiling, client, new)
 
     def lately(self) -> list[Reached]:
         """The ceilings that refused something in the last ten seconds, the last one first."""
         since = self.ticks() - _RECENT
         return [
             Reached(ceiling, client, of)
-            for (ceiling, client), (at, of) in reversed(self._lately.items())
+            for (ceiling, client), (at, of, _) in reversed(self._lately.items())
             if at >= since
         ]
 

@@ -175,11 +175,11 @@ class Conversation(ABC):
     def too_slow(self, now: float, *, reading: bool) -> bool:
         """Whether the client does not get on with what it has begun; judged only while we are `reading`."""
         connection, intake = self.connection, self.intake
-        unfinished = IDLE
-        if reading and self.task is None and self.asking is None and not (connection.closed or self.waiting_for_disk):
-            # The number of commands so far says whether it is still the same line or message.
-            if connection.within_line or connection.within_data:
-                unfinished = connection.commands + 1
+        judged = reading and self.task is None and self.asking is None
+        judged = judged and not (connection.closed or self.waiting_for_disk)
+        # The number of commands so far says whether it is still the same line or message.
+        begun = judged and (connection.within_line or connection.within_data)
+        unfinished = connection.commands + 1 if begun else IDLE
         if self.pace is None:
             if unfinished == IDLE:
                 return False

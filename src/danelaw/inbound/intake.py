@@ -43,8 +43,6 @@ _QUEUED = EnhancedStatusCode(2, 0, 0)
 _BACKLOG = 1024
 _STALL_SECONDS = 5.0
 _LOBBY_SECONDS = 0.1
-_SAID_SECONDS = 60.0
-_MOST_SAID = 1000
 _RECEIVED_COLUMNS = Columns(
     id=Kind.OWN,
     client=Kind.OWN,
@@ -165,7 +163,6 @@ class Intake:
         self.lobby: Lobby[Session] = Lobby()
         self.floor = _floor(config)
         ceilings.reached = self._ceiling_reached
-        self._said: dict[tuple[str, str], float] = {}
         self._certificates = certificates
         self._servers: list[Closeable] = []
         self._open_listener = open_listener or _bound
@@ -364,15 +361,10 @@ class Intake:
         if self.lobby:
             self._lobby_timer = self._loop.call_later(_LOBBY_SECONDS, self._open_lobby)
 
-    def _ceiling_reached(self, ceiling: str, client: str) -> None:
-        """Count it, and say it once a minute for each client."""
+    def _ceiling_reached(self, ceiling: str, client: str, new: bool) -> None:
         self.metrics.inbound_ceilings.add(ceiling, "client" if client else "total")
-        if self.now - self._said.get((ceiling, client), float("-inf")) < _SAID_SECONDS:
-            return
-        if len(self._said) >= _MOST_SAID:
-            self._said.clear()
-        self._said[ceiling, client] = self.now
-        self.log.warning("ceiling", ceiling=ceiling, client=client or None)
+        if new:
+            self.log.warning("ceiling", ceiling=ceiling, client=client or None)
 
 
 def _floor(config: Config) -> Floor:

@@ -32,7 +32,7 @@ def shape(message: bytes, limits: Limits | None = None) -> list[str]:
     return [f"{one.number} {one.content_type.value}" for one in part.walk()]
 
 
-def test_a_tree_is_numbered_as_imap_does() -> None:
+def test_a_tree_is_numbered_level_by_level() -> None:
     message = multipart(
         b"out", multipart(b"in", text(b"a"), text(b"b")), b"Content-Type: message/rfc822\r\n\r\n" + text(b"c")
     )

@@ -28,6 +28,7 @@ COMMANDS: dict[str, Verb] = {
     "dns": Verb("look", "Look up a name and say what its signatures prove."),
     "spf": Verb("look", "Say whether a client may use a domain (SPF), term by term."),
     "dkim": Verb("look", "Verify the signatures of a message, sign one, make keys."),
+    "message": Verb("look", "Show the fields and parts of a message, and what is odd about it."),
     "override": Verb("change", "Set, list or remove your own rule for a destination."),
     "tlsa": Verb("change", "Print the TLSA records that match a certificate or key."),
     "send": Verb("test", "Hand a message to a server, for trying."),

@@ -34,8 +34,8 @@ class Part:
     """An entity: a header and a body, the whole message or a part of it.
 
     Offsets count from the beginning of the message. `start` to `end` are its own octets; `delimiter` is where the
-    delimiter line before it begins, None for what is no part of a multipart. `number` is its place by counting as IMAP
-    does it (RFC 3501 §6.4.5), "" for the message; a message within a part counts as that part's first.
+    delimiter line before it begins, None for what is no part of a multipart. `number` is its place: "" for the message,
+    "2" for its second part, "2.1" for the first within that; a message within a part is the first of that part.
     """
 
     def __init__(

@@ -187,6 +187,41 @@ def test_what_was_replaced_is_not_changed_within() -> None:
     assert one.to_bytes() == one.message.header.raw + b"\r\nall new"
 
 
+def test_words_behind_a_part_stand_before_a_part_added_behind_it() -> None:
+    octets = multipart(b"\r\none", b"\r\ntwo")
+    one = draft(octets)
+    one.add_part(one.message, b"\r\nthree")
+    append_text(one, one.message.parts[1], "words")
+    append_text(one, one.message.parts[1], " more")
+    found = Part.from_octets(one.to_bytes())
+    assert [part.content() for part in found.parts] == [b"one", b"two\r\nwords\r\n more", b"three"]
+    one.remove_part(one.message.parts[1])
+    found = Part.from_octets(one.to_bytes())
+    assert [part.content() for part in found.parts] == [b"one", b"three"]
+    with pytest.raises(MessageError):
+        append_text(one, one.message.parts[1], "lost")
+
+
+def multipart(*parts: bytes) -> bytes:
+    inner = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts)
+    return b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + inner + b"--b--\r\n"
+
+
+def test_a_wrapped_message_keeps_what_was_put_into_it() -> None:
+    one = draft(b"Subject: x\r\n\r\nHi")
+    append_text(one, one.message, "footer")
+    one.wrap(b"w", b"\r\nsecond")
+    found = Part.from_octets(one.to_bytes())
+    assert [part.content() for part in found.parts] == [b"Hi\r\nfooter", b"second"]
+    one.replace_body(b"other")
+    found = Part.from_octets(one.to_bytes())
+    assert [part.content() for part in found.parts] == [b"other", b"second"]
+    with pytest.raises(MessageError):
+        one.wrap(b"again", b"\r\nthird")
+    with pytest.raises(MessageError):
+        draft(b"A: b\r\n\r\n").wrap(b'a"\r\nBcc: x@example.org', b"\r\nx")
+
+
 @pytest.mark.parametrize("body", [b"Hello", b" indented\r\n", b": b\r\n", b"x"])
 def test_an_empty_line_is_put_in_where_a_changed_header_needs_it(body: bytes) -> None:
     one = draft(b"A: 1\r\nwrong\r\n" + body)

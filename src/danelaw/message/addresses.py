@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from danelaw.message.addrspec import Place, addr_spec, comment_of, display_name, without_route
 from danelaw.message.defects import Defect, Defects
+from danelaw.message.encodedwords import decode_words
 from danelaw.message.tokens import ANGLE, ANGLE_END, DOT_ATOM, Token, index, is_space, tokens, trimmed, unfold
 
 MAX_FIELD = 256 * 1024
@@ -23,7 +24,7 @@ MAX_MAILBOXES = 10_000
 MAX_AUTHORS = 100
 
 # Most fields there are: plain words or one quoted string, then an address in brackets; or the address alone.
-_ATOM = r"[A-Za-z0-9!#$%&'*+\-/?^_`{|}~]++"
+_ATOM = r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]++"
 _DOTS = rf"{_ATOM}(?:\.{_ATOM})*+"
 _USUAL = re.compile(
     rf'[ ]?(?:(?:({_ATOM}(?:[ ]{_ATOM})*+)|"([A-Za-z0-9 ,.@_&\'\-]*)")?[ ]?<({_DOTS})@({_DOTS})>|({_DOTS})@({_DOTS}))\Z'
@@ -116,7 +117,7 @@ def mailboxes(field_value: bytes, *, max_octets: int = MAX_FIELD, max_mailboxes:
     usual = _USUAL.match(text)
     if usual is not None and max_mailboxes:
         words, quoted, localpart, domain, bare, bare_domain = usual.groups()
-        name = " ".join((words or quoted or "").split())
+        name = " ".join((decode_words(words) if words else quoted or "").split())
         return Addresses((NamedMailbox(name, localpart or bare, domain or bare_domain),), defects.seen())
     reader = _Reader(defects, max_mailboxes)
     reader.read(tokens(text, defects))

@@ -64,12 +64,14 @@ def append_text(draft: Draft, part: Part, text: str, *, max_octets: int = _LARGE
     """Put text on new lines behind a text part's own, in HTML before the end of its body; `text` is then HTML too.
 
     The part keeps its charset and encoding where they can hold the text, else it becomes UTF-8. Signatures over it
-    break: whoever adds a footer signs anew. Raises `MessageError` for a part that is no text or cannot be decoded,
-    `MessageLimit` for one of more than `max_octets`.
+    break: whoever adds a footer signs anew. Raises `MessageError` for a part that is no text, cannot be decoded, or has
+    been replaced, `MessageLimit` for one of more than `max_octets`.
     """
     kind = part.content_type
     if kind.type != "text" or not kind.subtype.isascii() or part.encoding is TransferEncoding.UNKNOWN:
         raise MessageError(f"no text can be added to {kind.value}")
+    if draft.is_replaced(part):
+        raise MessageError("the part has been replaced already")
     content = part.content(max_octets=max_octets)
     charset = kind.charset or "us-ascii"
     codec = codec_of(charset)

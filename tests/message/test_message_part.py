@@ -116,6 +116,14 @@ def test_lines_of_a_body_are_looked_through_when_asked() -> None:
     assert Part.from_octets(exact.replace(b"yyy", b"yyyy", 1)).line_defects() == (D.LONG_LINE,)
 
 
+def test_a_boundary_is_octets() -> None:
+    message = b'Content-Type: multipart/mixed; boundary="\xff"\r\n\r\n--\xff\r\n\r\nx\r\n--\xff--\r\n'
+    assert shape(message) == [" multipart/mixed", "1 text/plain"]
+    extended = b"Content-Type: multipart/mixed; boundary*0=b; boundary*1=c\r\n\r\n--bc\r\n\r\nx\r\n--bc--\r\n"
+    assert shape(extended) == [" multipart/mixed", "1 text/plain"]
+    assert Part.from_octets(extended).defects == ()
+
+
 def test_depth_is_limited_without_recursion() -> None:
     message = text(b"x")
     for level in range(3000):

@@ -164,7 +164,7 @@ class Draft:
         """
         division = multipart.division
         boundary = multipart.content_type.boundary
-        if division is None or boundary is None or not division.parts:
+        if division is None or not division.parts:
             raise MessageError("a part can only be added to a multipart that has one")
         _free(boundary, octets)
         place = multipart.end if division.close is None else division.close

@@ -137,7 +137,7 @@ class Part:
         if not self.is_multipart:
             return None
         boundary = self.content_type.boundary
-        if boundary is None:
+        if not boundary:
             self._noted.note(Defect.NO_BOUNDARY)
             return None
         if self.encoding.encodes:

@@ -102,6 +102,12 @@ def test_any_pattern_repeated_takes_bounded_work(piece: bytes) -> None:
     read(b" x*=" + value)
 
 
+def test_more_parameters_than_are_read_are_told() -> None:
+    found, defects = read(b"; ".join(b"a%d=b" % number for number in range(1001)))
+    assert len(found) == 1000
+    assert defects == {D.TOO_MANY_PARAMETERS}
+
+
 @given(st.text(max_size=200))
 def test_a_written_parameter_is_read(value: str) -> None:
     value = value.encode("utf-8", "replace").decode()

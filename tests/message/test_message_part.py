@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from danelaw.message import Defect, FileOctets, Limits, MessageLimit, Part
+from danelaw.message import Defect, FileOctets, Limits, MessageLimit, Part, header_defects, scan
 from fuzz.message_parts import test_one_input as one_input
 
 D = Defect
@@ -105,6 +105,13 @@ def test_an_outer_boundary_ends_an_inner_part_that_is_not_closed() -> None:
 def test_oddities_are_named_and_read_over(message: bytes, expected: list[str], defects: set[Defect]) -> None:
     assert shape(message) == expected
     assert set(Part.from_octets(message).defects) == defects
+
+
+def test_the_octets_of_a_header_alone_are_enough() -> None:
+    # What `danelaw.inbound.arrival.Content.header` holds: the fields without the empty line.
+    header = scan(b"From: a@x.example\r\nSubject: x\r\n")
+    assert [field.name for field in header] == [b"From", b"Subject"]
+    assert header_defects(header) == ()
 
 
 def test_lines_of_a_body_are_looked_through_when_asked() -> None:

@@ -310,6 +310,19 @@ def test_a_text_field_reads_as_it_was_meant(text: str) -> None:
 def test_control_characters_make_no_field() -> None:
     with pytest.raises(FieldError):
         text_field("Subject", "a\r\nBcc: x@example.org")
+    for name in ("", "A:b", "A b", "Ü", "A\r\n"):
+        with pytest.raises(FieldError):
+            text_field(name, "x")
+
+
+@pytest.mark.parametrize("wrong", ["a/b\r\nBcc: x", "ü/b", "", "a/b; c"])
+def test_only_a_type_makes_a_content_type(wrong: str) -> None:
+    with pytest.raises(FieldError):
+        attachment(b"", "a", wrong)
+    with pytest.raises(FieldError):
+        text_entity("", wrong)
+    with pytest.raises(FieldError):
+        text_entity("", disposition=wrong or "/")
 
 
 def test_a_large_message_is_not_copied() -> None:

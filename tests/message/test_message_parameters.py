@@ -68,7 +68,6 @@ def read(value: bytes) -> tuple[dict[str, str], set[Defect]]:
         (b' filename="\xfc"', {"filename": "ü"}, {D.NOT_UTF8}),
         (b' filename="\xc3\xbc"', {"filename": "ü"}, set()),
     ],
-    ids=repr,
 )
 def test_parameters_are_read(value: bytes, expected: dict[str, str], defects: set[Defect]) -> None:
     found, noted = read(value)

@@ -100,7 +100,6 @@ def test_an_outer_boundary_ends_an_inner_part_that_is_not_closed() -> None:
         (b"A: b\r\nC: \xff\0" + b"x" * 1000 + b"\r\r\nHello\r\n", [" text/plain"],
          {D.NOT_UTF8, D.NUL, D.BARE_CR, D.LONG_LINE, D.NO_EMPTY_LINE}),
     ],
-    ids=str,
 )  # fmt: skip
 def test_oddities_are_named_and_read_over(message: bytes, expected: list[str], defects: set[Defect]) -> None:
     assert shape(message) == expected

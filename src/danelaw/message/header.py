@@ -69,7 +69,7 @@ class Header:
 
     `raw` is everything up to, not including, the empty line; `body_offset` is where the body begins, both counted from
     where the octets began that were read. `defect` says where `from_bytes` found a line that is no field, or no empty
-    line; `defects` is what `danelaw.message.scan` noticed. Fields are listed when first asked for.
+    line; `scanned` is what `danelaw.message.scan` noticed. Fields are listed when first asked for.
     """
 
     def __init__(

@@ -43,6 +43,11 @@ class HoldingStep(Step):
         self._rules = rules
         self._clock = clock
 
+    @property
+    def awake(self) -> bool:
+        """False while no rule is set: then nobody need be asked to wait for this step."""
+        return bool(self._rules.all(self._clock()))
+
     async def message(self, arrival: Arrival) -> Ruling | None:
         """Held by the first rule that names it."""
         now = self._clock()

@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> HoldRuleStore:
 
 def ruling(rules: HoldRuleStore, message: Arrival, now: float = NOW) -> Hold | None:
     step = HoldingStep(rules, lambda: now)
-    assert step.awake == bool(rules.all(now))
+    assert step.idle != bool(rules.all(now))
     found = asyncio.run(step.message(message))
     assert found is None or isinstance(found, Hold)
     return found

@@ -44,9 +44,9 @@ class HoldingStep(Step):
         self._clock = clock
 
     @property
-    def awake(self) -> bool:
-        """False while no rule is set: then nobody need be asked to wait for this step."""
-        return bool(self._rules.all(self._clock()))
+    def idle(self) -> bool:
+        """True while there are no rules."""
+        return not self._rules.all(self._clock())
 
     async def message(self, arrival: Arrival) -> Ruling | None:
         """Held by the first rule that names it."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from danelaw.arc import ARCOutcome, ChainStatus
 from danelaw.authres import AuthenticationResults, MethodResult, Property, UnwritableField
@@ -13,6 +15,7 @@ from danelaw.dnsdata import DNSSECStatus
 from danelaw.spf import Evaluation
 
 _LONGEST_REASON = 300
+_PLAIN = re.compile(r"[!-~]*\Z").match
 _NO_DNS = "DNS gave no usable answer"  # the whole story names our resolvers, which is nobody's business
 _LONGEST_VALUE = 320
 
@@ -29,16 +32,13 @@ def authentication_results(
 ) -> AuthenticationResults:
     """The field. Comments say what signatures of DNS prove about the answers a result rests on."""
     results = (
-        _writable(method, authserv_id)
-        for method in (
-            _mail_from(spf, mail_from),
-            _method("spf", helo.result.value, (_property("smtp", "helo", helo.domain),), dnssec=helo.dnssec),
-            *_signatures(dkim),
-            *_chain(arc),
-            _policy(dmarc),
-        )
+        _mail_from(spf, mail_from),
+        _method("spf", helo.result.value, (_property("smtp", "helo", helo.domain),), dnssec=helo.dnssec),
+        *_signatures(dkim),
+        *_chain(arc),
+        _policy(dmarc),
     )
-    return AuthenticationResults(authserv_id, tuple(results))
+    return AuthenticationResults(authserv_id, tuple(_writable(method) for method in results))
 
 
 def _mail_from(spf: Evaluation, mail_from: str) -> MethodResult:
@@ -105,19 +105,16 @@ def _plain(text: str) -> str:
     return "".join(character if character.isascii() and character.isprintable() else "?" for character in text)
 
 
-def _writable(method: MethodResult, authserv_id: str) -> MethodResult:
+def _writable(method: MethodResult) -> MethodResult:
     """The result without the properties that no field can hold; method and result always can."""
-    try:
-        AuthenticationResults(authserv_id, (method,)).to_bytes()
-    except UnwritableField:
-        kept = tuple(one for one in method.properties if _fits(method, one, authserv_id))
-        return MethodResult(method.method, method.result, method.reason, kept, method.comment)
-    return method
+    if all(_PLAIN(one.value) for one in method.properties):
+        return method
+    return replace(method, properties=tuple(one for one in method.properties if _fits(one)))
 
 
-def _fits(method: MethodResult, one: Property, authserv_id: str) -> bool:
+def _fits(one: Property) -> bool:
     try:
-        AuthenticationResults(authserv_id, (MethodResult(method.method, method.result, "", (one,)),)).to_bytes()
+        AuthenticationResults("x", (MethodResult("x", "none", properties=(one,)),)).to_bytes()
     except UnwritableField:
         return False
     return True

@@ -37,16 +37,16 @@ _AUTHOR = "sender.lab"
 _TRANSACTION = Transaction(ip_address("192.0.2.10"), f"mx.{_AUTHOR}", f"anna@{_AUTHOR}")
 
 
-def published(signer: SigningKey) -> Scenario:
-    """The zone of the sender."""
+def published(signer: SigningKey, client: str = "192.0.2.0/24") -> Scenario:
+    """The zone of the sender; `client` is where its mail comes from."""
     key = signer.key.record().to_zone(f"{signer.selector}._domainkey").replace(" IN TXT", " TXT")
-    spf = "v=spf1 ip4:198.51.100.0/24 include:_spf ip4:192.0.2.0/24 -all".replace("_spf", f"_spf.{_AUTHOR}")
+    spf = f"v=spf1 ip4:198.51.100.0/24 include:_spf.{_AUTHOR} ip4:{client} -all"
     return Scenario(
         domain=_AUTHOR,
         records=(
             f'@ TXT "{spf}"',
             '_spf TXT "v=spf1 ip4:203.0.113.0/24 ip6:2001:db8::/32 -all"',
-            'mx TXT "v=spf1 ip4:192.0.2.10 -all"',
+            f'mx TXT "v=spf1 ip4:{client} -all"',
             f'_dmarc TXT "v=DMARC1; p=reject; rua=mailto:reports@{_AUTHOR}"',
             key,
         ),

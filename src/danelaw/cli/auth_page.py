@@ -8,6 +8,7 @@ from typing import Any
 from danelaw.arc import ChainStatus
 from danelaw.authentication import Action, DispositionSettings, Verdicts, disposition
 from danelaw.authres import UnwritableField
+from danelaw.cli.network import UNPROVED
 from danelaw.cli.output import Output, Symbol
 from danelaw.dmarc import DMARCEvaluation, DMARCResult, Found, Policy, PolicyTag
 from danelaw.dnsdata import DNSSECStatus
@@ -32,7 +33,7 @@ _ACTIONS = {
 }
 
 
-def as_object(verdicts: Verdicts, receiver: str, *, converted: bool) -> dict[str, Any]:
+def as_object(verdicts: Verdicts, receiver: str, *, converted: bool, unproved: bool) -> dict[str, Any]:
     """The JSON form: that of the verdicts, the field a receiver would write, and what it would do by default."""
     decision = disposition(verdicts, DispositionSettings(), 0.0)
     return verdicts.as_object() | {
@@ -44,10 +45,11 @@ def as_object(verdicts: Verdicts, receiver: str, *, converted: bool) -> dict[str
             "override": decision.override.value if decision.override is not None else None,
         },
         "line_feeds_converted": converted,
+        "resolver_without_dnssec": unproved,
     }
 
 
-def show(out: Output, verdicts: Verdicts, receiver: str, *, converted: bool) -> None:
+def show(out: Output, verdicts: Verdicts, receiver: str, *, converted: bool, unproved: bool) -> None:
     """Print the answer, a row per verdict, the way to the policy, and what a receiver does."""
     dmarc = verdicts.dmarc
     symbol, headline = _HEADLINES[dmarc.result]
@@ -57,6 +59,8 @@ def show(out: Output, verdicts: Verdicts, receiver: str, *, converted: bool) -> 
         out.paragraph(_policy(dmarc, dmarc.policy, dmarc.applied, dmarc.policy_tag))
     if converted:
         out.paragraph(_CONVERTED)
+    if unproved:
+        out.paragraph(UNPROVED)
     out.line()
     out.table(list(_rows(verdicts)), heads=("METHOD", "RESULT", "DOMAIN", "DNSSEC", "WHY"))
     if dmarc.trace:

@@ -50,7 +50,9 @@ def command(
     "policy" of DMARC is the one of p=, sp= and np= that applies to the author's domain, as published; "disposition" is
     what is left of it for this message after the result and t=y. - reads standard input; a file with bare line feeds
     is read as if it had travelled with CRLF. Without --anchor the answers of a resolver that has no DNSSEC count as not
-    signed, and it is said; with it they are forged. Exit status: 0 DMARC pass or none, 3 fail, 4 temperror, 5 permerror.
+    signed, and that is said.
+
+    Exit status: 0 DMARC pass or none, 3 fail, 4 temperror, 5 permerror.
     """
     from danelaw.authentication import Transaction
     from danelaw.cli.auth_page import as_object, show

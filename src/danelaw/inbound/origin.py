@@ -147,7 +147,9 @@ def _reply(decision: Decision, verdicts: Verdicts) -> Reply:
     if decision.action is Action.DEFER:
         return Reply.of(451, "4.7.1", f"DMARC of {domain} cannot be decided now, since DNS fails; try again later")
     if decision.cause is Cause.AUTHOR:
-        return Reply.of(554, "5.6.0", f"the message has no proper author: {ascii(verdicts.fault)[1:-1]}")
+        return Reply.of(
+            554, "5.6.0", f"the message has no proper author: {ascii(verdicts.fault or verdicts.dmarc.reason)[1:-1]}"
+        )
     if decision.cause is Cause.SPF:
         assert verdicts.spf.result is SPFResult.FAIL
         words = f"SPF: {verdicts.transaction.ip} may not send mail of {verdicts.spf.domain}"

@@ -11,7 +11,7 @@ from danelaw.authres import UnwritableField
 from danelaw.cli.network import UNPROVED
 from danelaw.cli.output import Output, Symbol
 from danelaw.dmarc import DMARCEvaluation, DMARCResult, Found, Policy, PolicyTag
-from danelaw.dnsdata import DNSSECStatus
+from danelaw.dnsdata import DNSSECStatus, weakest
 
 Row = tuple[Symbol, tuple[str, ...]]
 
@@ -98,7 +98,7 @@ def _rows(verdicts: Verdicts) -> Iterator[Row]:
         yield _row("DKIM", "none", "", None, "the message has no signature")
     arc = verdicts.arc
     if arc.status is not ChainStatus.NONE:
-        yield _row("ARC", arc.status.value, arc.sealers[-1] if arc.sealers else "", None, arc.reason)
+        yield _row("ARC", arc.status.value, ", ".join(arc.sealers[-1:]), weakest(verdicts.seal_answers), arc.reason)
     dmarc = verdicts.dmarc
     for one in dmarc.identifiers:
         if one.aligned is not None:

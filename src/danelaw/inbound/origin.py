@@ -79,6 +79,7 @@ class Origin(Step):
             else:
                 await asyncio.to_thread(_read, examination, arrival)
         verdicts = await self._resolver.run(examination.inquire())
+        arrival.verdicts = verdicts
         decision = disposition(verdicts, settings.disposition, arrival.received_at)
         self._count(verdicts, decision)
         arrival.findings.extend(_findings(verdicts, decision))

@@ -144,8 +144,8 @@ class Arrival:
     """One message at its end of data. `envelope` and `content` are as given by the client, without our Received field.
 
     Steps may change `reverse_path`, `recipients` and `content`, add whole fields with CRLF to `added` (the last one
-    added comes to stand on top, below our Received field), and record what they found. `verdicts` is what `Origin` found
-    out, for the steps behind it; None where it was not asked.
+    added comes to stand on top, below our Received field), and record what they found. `verdicts` is what `Origin`
+    found out, for the steps behind it; None where it was not asked.
     """
 
     id: int

@@ -9,9 +9,11 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from danelaw.address import SocketAddress
 from danelaw.config.authenticating import Authentication
+from danelaw.config.front import ClientNames, DNSListEntry, DNSLists, Greylisting, Tarpit
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
+from danelaw.config.recipients import LDAP, Aliases, CallAhead
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
 from danelaw.config.values import HostName
@@ -47,6 +49,9 @@ class Config(Section):
     domain: tuple[RecipientDomain, ...] = Field(
         default=(), description="Recipient domains accepted from anybody.", examples=[[{"name": "example.org"}]]
     )
+    aliases: Aliases = Field(default=Aliases(), description="Aliases, and how map files are read.")
+    call_ahead: CallAhead = Field(default=CallAhead(), description="Asking next hops about recipients.")
+    ldap: LDAP = Field(default=LDAP(), description="Asking a directory about recipients.")
     route: tuple[Route, ...] = Field(
         default=(),
         description="Fixed ways to destinations; the most specific `domain` wins.",
@@ -57,6 +62,17 @@ class Config(Section):
         description="Your own word on the protection of a destination; the most specific `destination` wins.",
         examples=[[{"destination": "partner.example", "tls": "verify"}]],
     )
+    dns_list: tuple[DNSListEntry, ...] = Field(
+        default=(),
+        description="Lists in DNS that strangers are looked up in (RFC 5782). Clients in `[relay] networks` are not.",
+        examples=[[{"zone": "dnsbl.example.net", "use": "refuse"}]],
+    )
+    dns_lists: DNSLists = Field(default=DNSLists(), description="What holds for all `[[dns_list]]`.")
+    client_names: ClientNames = Field(
+        default=ClientNames(), description="Reverse DNS and HELO of strangers: what follows from each fact."
+    )
+    greylisting: Greylisting = Field(default=Greylisting(), description="Greylisting of strangers (RFC 6647).")
+    tarpit: Tarpit = Field(default=Tarpit(), description="Slowness towards strangers.")
     delivery: Delivery = Field(default=Delivery(), description="How mail is sent on.")
     limit: tuple[Limit, ...] = Field(
         default=(),
@@ -117,12 +133,20 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _directory_is_named(self) -> Config:
+        asking = next((item.name for item in self.domain if item.verify == "ldap"), None)
+        if asking is not None and (self.ldap.url is None or not self.ldap.base):
+            raise ValueError(f'[[domain]] "{asking}" asks a directory; set url and base in [ldap]')
+        return self
+
+    @model_validator(mode="after")
     def _nothing_twice(self) -> Config:
         for key, values in (
             ("[[listen]] address", [str(item.address) for item in self.listen]),
             ("[[domain]] name", [item.name for item in self.domain]),
             ("[[route]] domain", [item.domain for item in self.route]),
             ("[[limit]] name", [item.name for item in self.limit]),
+            ("[[dns_list]] name", [item.shown for item in self.dns_list]),
             ("[[override]] destination", [item.destination for item in self.override]),
         ):
             twice = sorted({value for value in values if values.count(value) > 1})

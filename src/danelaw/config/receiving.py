@@ -79,6 +79,18 @@ class RecipientDomain(Section):
         "Absent: a `[[route]]`, else the domain's own MX.",
         examples=["[10.0.0.5]:25"],
     )
+    recipients: FilePath | None = Field(
+        default=None,
+        description="Map file of the domain's mailboxes and aliases; a local-part may stand alone in it. Who is not in "
+        "it is refused with 550 5.1.1, unless `verify` is asked.",
+        examples=["/etc/danelaw/example.org.recipients"],
+    )
+    verify: Literal["none", "call-ahead", "ldap"] = Field(
+        default="none",
+        description="Who is asked about recipients that no map file has: nobody, the domain's next hop "
+        "(`[call_ahead]`), or a directory (`[ldap]`).",
+        examples=["call-ahead"],
+    )
 
 
 class Limits(Section):

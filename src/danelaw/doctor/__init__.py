@@ -2,8 +2,8 @@
 
 `examine(config, resolver, now)` runs every check and gives `Finding`s, worst first; `danelaw doctor` shows them,
 and the gateway logs those above a note when it starts. The checks are plain functions in `machine` (clock, open
-files, the spool's disk), `storage` (its databases, the files its gateway has open), `certificate` (the listeners') and
-`network` (resolver, port 25, reverse DNS). What only a running gateway can know it says itself
+files, the spool's disk), `storage` (its databases, the files its gateway has open), `certificate` (the listeners'),
+`network` (resolver, port 25, reverse DNS) and `lists` (DNS lists). What only a running gateway can know it says itself
 (`danelaw.gateway.health`). In a closed network what cannot be tried says so and is no fault.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from danelaw.doctor import certificate, machine, network, storage
+from danelaw.doctor import certificate, lists, machine, network, storage
 from danelaw.doctor.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ async def examine_network(config: Config, resolver: Resolver) -> tuple[Finding, 
     found = network.from_probe(report)
     if not report.usable:
         return (*found, Finding("port-25", Severity.NOTE, "not tested: no resolver works", "repair the resolver first"))
-    parts = await asyncio.gather(network.port25(config, resolver), network.reverse_dns(config, resolver))
-    return (*found, *parts[0], *parts[1])
+    parts = await asyncio.gather(
+        network.port25(config, resolver), network.reverse_dns(config, resolver), lists.dns_lists(config, resolver)
+    )
+    return (*found, *(finding for part in parts for finding in part))
 
 
 async def examine(config: Config, resolver: Resolver, now: float) -> tuple[Finding, ...]:

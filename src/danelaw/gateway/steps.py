@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from danelaw.frontdoor import Premises, front_steps
 from danelaw.gateway.settings import origin_settings
 from danelaw.inbound.origin import Origin
 from danelaw.inbound.steps import Step, Steps
+from danelaw.outbound.callahead import CallAhead
 
 if TYPE_CHECKING:
     from danelaw.gateway.shards import Workshop
@@ -18,8 +20,10 @@ def steps_of(workshop: Workshop, resolver: Resolver, state: StateDatabase) -> St
     """The steps that `workshop.config` asks for: who the client is, where the mail comes from, what it carries, and
     what operators hold. Raises `DanelawError` for what cannot be made.
     """
-    steps: list[Step] = []
     config = workshop.config
+    premises = Premises(config, resolver, workshop.metrics, workshop.log, workshop.clock)
+    call_ahead = CallAhead(workshop.surveyor, workshop.door, workshop.roots, workshop.clock)
+    steps: list[Step] = [*front_steps(premises, call_ahead)]
     if config.authentication.enabled:
         steps.append(Origin(resolver, origin_settings(config), workshop.metrics))
     return Steps(steps)

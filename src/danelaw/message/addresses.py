@@ -185,8 +185,11 @@ class _Reader:
             return
         begin = index(element, "<")
         if begin is None:
-            if index(element, ">") is not None:
+            closing = index(element, ">")
+            if closing is not None:
                 self._defects.note(Defect.ANGLE_TWICE)
+                # RFC 7103 §7.1.3, §7.1.5: a bracket is too much, or a comma stands within brackets.
+                element = element[:closing] if is_space(element[closing + 1 :]) else element
             self._add(comment_of(element), element)
             return
         name = display_name(element[:begin], self._defects)

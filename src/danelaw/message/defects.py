@@ -48,6 +48,44 @@ class Defect(StrEnum):
     LINE_END_IN_FIELD = "a line end inside a field is no folding"
     NOT_UTF8 = "octets above 127 are not UTF-8"
 
+    # Headers and lines (RFC 5322 §2)
+    MBOX_LINE = "a line of an mbox file stands on top"
+    FIELD_WITHOUT_COLON = "a line among the fields has no colon"
+    NO_EMPTY_LINE = "no empty line stands between header and body"
+    SPACE_BEFORE_COLON = "white space stands before a field's colon"
+    UTF8_IN_HEADER = "the header contains UTF-8"
+    NUL = "an octet is zero"
+    BARE_CR = "a CR is not followed by LF"
+    BARE_LF = "an LF does not follow a CR"
+    LONG_LINE = "a line is longer than 998 octets"
+    HEADER_TOO_LONG = "the header is longer than is read"
+    TOO_MANY_FIELDS = "the header has more fields than are read"
+
+    # MIME (RFC 2045, 2046, 2183, 2231)
+    BAD_CONTENT_TYPE = "Content-Type is not type/subtype"
+    REPEATED_FIELD = "a field of MIME stands more than once"
+    BAD_PARAMETER = "a parameter is not name=value"
+    REPEATED_PARAMETER = "a parameter stands more than once"
+    SPACE_IN_PARAMETER = "an unquoted parameter value contains white space or specials"
+    NO_SEMICOLON = "no semicolon stands between two parameters"
+    EMPTY_PARAMETER = "a semicolon separates nothing"
+    BAD_EXTENDED_VALUE = "a value in the form of RFC 2231 is broken"
+    MISSING_SECTION = "a continued parameter misses a section"
+    ENCODED_WORD_IN_PARAMETER = "a parameter value is an encoded word"
+    TOO_MANY_PARAMETERS = "a field has more parameters than are read"
+    NO_BOUNDARY = "a multipart has no boundary parameter"
+    BAD_BOUNDARY = "a boundary is longer than 70 characters or has characters it may not have"
+    NO_DELIMITER = "a multipart's boundary occurs nowhere"
+    NO_CLOSE_DELIMITER = "a multipart is not closed"
+    TEXT_AFTER_BOUNDARY = "a line begins with the boundary and goes on"
+    ENCODED_COMPOSITE = "a multipart or message is encoded, which it may not be"
+    UNKNOWN_ENCODING = "the content transfer encoding is not known"
+    UNKNOWN_CHARSET = "the charset is not known, or the octets are not of it"
+    BAD_BASE64 = "base64 has strange characters, padding within, or no whole number of octets"
+    BAD_QUOTED_PRINTABLE = "quoted-printable has an equals sign that encodes nothing"
+    TOO_DEEP = "parts are nested deeper than is read"
+    TOO_MANY_PARTS = "the message has more parts than are read"
+
     @property
     def obsolete(self) -> bool:
         """True for syntax that nobody may write and everybody must accept (RFC 5322 §4)."""
@@ -67,6 +105,7 @@ _OBSOLETE = frozenset(
         Defect.EMPTY_ELEMENT,
         Defect.WORDS_IN_LOCALPART,
         Defect.CONTROL_IN_TEXT,
+        Defect.SPACE_BEFORE_COLON,
     }
 )
 _AMBIGUOUS = frozenset(

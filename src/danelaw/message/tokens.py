@@ -75,12 +75,16 @@ def unfold(value: bytes, defects: Defects) -> str:
 def tokens(text: str, defects: Defects) -> list[Token]:
     """The tokens of unfolded text, in time linear in its length."""
     found: list[Token] = []
-    place, pattern = 0, _TOKEN
+    place, pattern, comments = 0, _TOKEN, True
     while place < len(text):
-        if text[place] == "(":
-            comment, place = _comment(text, place, defects)
-            found.append(Token(Kind.SPACE, comment))
-            continue
+        if text[place] == "(" and comments:
+            content, end = comment(text, place, defects)
+            # RFC 7103 §7.1.4: an address behind a parenthesis that is not closed is one; none is looked for after it.
+            comments = Defect.COMMENT_NOT_CLOSED not in defects
+            if comments:
+                found.append(Token(Kind.SPACE, content))
+                place = end
+                continue
         match = pattern.match(text, place)
         assert match is not None
         assert match.lastgroup is not None
@@ -111,7 +115,7 @@ def unquote(written: str, defects: Defects) -> str:
     return content
 
 
-def _comment(text: str, begin: int, defects: Defects) -> tuple[str, int]:
+def comment(text: str, begin: int, defects: Defects) -> tuple[str, int]:
     """(content, place behind it) of the comment that opens at `begin`; without an end it is all the rest."""
     depth, place = 1, begin + 1
     while depth:

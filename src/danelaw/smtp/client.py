@@ -151,11 +151,13 @@ class ClientConnection(ClientDialogue):
         size: int | None = None,
         eight_bit: bool = True,
         chunking: bool = False,
+        inquiry: bool = False,
     ) -> None:
         """Begin a transaction: MAIL, RCPT for every recipient, DATA; in one burst where PIPELINING is offered.
 
         `size` in octets; `eight_bit` whether the message has octets above 127; `chunking` use BDAT where the server
-        offers it with PIPELINING. Nothing is sent when it raises `ClearanceRefused`,
+        offers it with PIPELINING; `inquiry` only ask whether the recipients are taken: no DATA is sent, and `withdraw`
+        ends the transaction after `BodyDue`. Nothing is sent when it raises `ClearanceRefused`,
         `NextHopLacks` or `LocalProtocolError`.
         """
         offered = self._extensions
@@ -173,7 +175,7 @@ class ClientConnection(ClientDialogue):
         lines += [sending.rcpt_line(recipient, offered) for recipient in envelope.recipients]
         encoded = sending.wire(lines, smtputf8=envelope.smtputf8)
         commands = [_MAIL, *(Command(_VERB_RCPT, recipient) for recipient in envelope.recipients)]
-        chunked = chunking and offered.chunking and offered.pipelining
+        chunked = inquiry or (chunking and offered.chunking and offered.pipelining)
         if not chunked:
             encoded.append(b"DATA\r\n")
             commands.append(_DATA)
@@ -222,6 +224,12 @@ class ClientConnection(ClientDialogue):
         end = self._encode(transaction, None)
         self._out.append(b"BDAT 0 LAST\r\n" if transaction.chunked else end)
         self._await_verdict()
+
+    def withdraw(self) -> None:
+        """After `BodyDue` of an inquiry: no message follows. RSET is sent."""
+        self._body_due()
+        self._end_transaction(None)
+        self.rset()
 
     def rset(self) -> None:
         """Forget a transaction that was refused (RFC 5321 §4.1.1.5); `mail` does it by itself where it is due."""

@@ -2,19 +2,22 @@
 
 `OverrideStore` holds the overrides set with `danelaw override`, together with those of the configuration.
 `STSStore` remembers MTA-STS policies: RFC 8461 protects from the second message on only when the first one's policy
-survives restarts.
+survives restarts. `GreylistStore` remembers triplets for all workers, in `greylist.db`, where nothing is flushed: what
+a crash loses of it costs a delay.
 
 Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `STSStore`,
-`FetchPolicy`.
+`FetchPolicy`, `GreylistStore`.
 """
 
 from danelaw.state.database import FILE_NAME, StateDatabase, StateError
+from danelaw.state.greylist import GreylistStore
 from danelaw.state.overrides import OverrideStore, configured_overrides
 from danelaw.state.sts import FetchPolicy, STSStore
 
 __all__ = [
     "FILE_NAME",
     "FetchPolicy",
+    "GreylistStore",
     "OverrideStore",
     "STSStore",
     "StateDatabase",

@@ -13,7 +13,7 @@ FILE_NAME = "state.db"
 _SCHEMA_VERSION = 1
 _BUSY_MS = 2000
 
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE sts_policy (
     domain TEXT PRIMARY KEY,
     id TEXT NOT NULL,
@@ -52,8 +52,15 @@ class StateDatabase:
     opens the same file beside a running server; `changed_elsewhere` notices that cheaply.
     """
 
-    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
-        """Open or create. Raises `StateError` in words when the file cannot be used."""
+    def __init__(
+        self, path: Path | str, *, read_only: bool = False, schema: str = SCHEMA, durable: bool = True
+    ) -> None:
+        """Open or create. Raises `StateError` in words when the file cannot be used.
+
+        A file of its own may have another `schema`, and need not be flushed to the disk with each change (`durable`).
+        """
+        self._schema = schema
+        self._synchronous = "FULL" if durable else "NORMAL"
         self.path = str(path)
         is_new = not read_only and not Path(self.path).exists()
         try:
@@ -93,11 +100,11 @@ class StateDatabase:
     def _create(self) -> None:
         """Make the tables, unless another process did so at the same moment."""
         self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.execute(f"PRAGMA synchronous={self._synchronous}")
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             if self._connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in filter(str.strip, _SCHEMA.split(";")):
+                for statement in filter(str.strip, self._schema.split(";")):
                     self._connection.execute(statement)
                 self._connection.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
             self._connection.execute("COMMIT")

@@ -1,0 +1,81 @@
+"""The configured steps, in their order: what costs least and refuses most comes first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from danelaw.address import Domain
+from danelaw.frontdoor.clientnames import ClientNameStep
+from danelaw.frontdoor.dnslists import DNSListStep
+from danelaw.inbound.relay import RelayPolicy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from danelaw.frontdoor.premises import Premises
+    from danelaw.frontdoor.recipients import Verifier
+    from danelaw.inbound.steps import Step
+    from danelaw.outbound.callahead import CallAhead
+
+
+def front_steps(premises: Premises, ahead: CallAhead | None = None) -> tuple[Step, ...]:
+    """Every step the configuration asks for; `ahead` asks next hops. Raises `DanelawError` for files it cannot use."""
+    config = premises.config
+    steps: list[Step] = []
+    names = ClientNameStep(premises)
+    lists = DNSListStep(premises, names) if config.dns_list else None
+    if config.client_names.enabled:
+        steps.append(names)
+    if lists is not None:
+        steps.append(lists)
+    if config.aliases.files or any(item.recipients is not None or item.verify != "none" for item in config.domain):
+        steps.append(_recipients(premises, ahead))
+    if config.greylisting.enabled:
+        steps.append(_greylist(premises, names, lists))
+    return tuple(steps)
+
+
+def _recipients(premises: Premises, ahead: CallAhead | None) -> Step:
+    from danelaw.frontdoor.mapfiles import MapFiles
+    from danelaw.frontdoor.recipients import RecipientStep
+
+    config, log = premises.config, premises.log
+    files: list[tuple[Path, Domain | None]] = [(path, None) for path in config.aliases.files]
+    files += [(item.recipients, _named(item.name)) for item in config.domain if item.recipients is not None]
+    maps = MapFiles(
+        files,
+        config.aliases.separator,
+        lambda error: log.error("reload-failed", reason=error.reason, advice=error.advice),
+    )
+    return RecipientStep(premises, maps, _verifiers(premises, ahead))
+
+
+def _named(pattern: str) -> Domain | None:
+    return None if pattern.startswith(".") else Domain(pattern)
+
+
+def _verifiers(premises: Premises, ahead: CallAhead | None) -> dict[str, Verifier]:
+    from danelaw.frontdoor.recipients import Verifier
+
+    config, found = premises.config, {}
+    words = {item.verify for item in config.domain}
+    if "call-ahead" in words and ahead is not None:
+        settings, relay = config.call_ahead, RelayPolicy(config)
+        found["call-ahead"] = Verifier(
+            lambda mailbox: ahead.ask(relay.next_hop(mailbox.domain), mailbox, settings.timeout.total_seconds()),
+            settings.remember_known.total_seconds(),
+            settings.remember_unknown.total_seconds(),
+            settings.unsure == "accept",
+        )
+    return found
+
+
+def _greylist(premises: Premises, names: ClientNameStep, lists: DNSListStep | None) -> Step:
+    from danelaw.frontdoor.greylisting import GreylistStep, rules_of
+    from danelaw.state import GreylistStore
+    from danelaw.state.greylist import FILE_NAME
+
+    settings = premises.config.greylisting
+    path = premises.config.spool.directory / FILE_NAME
+    store = GreylistStore(path, rules_of(settings), auto_allow=settings.auto_allow, entries=settings.entries)
+    return GreylistStep(premises, store, names, lists)

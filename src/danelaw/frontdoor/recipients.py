@@ -1,0 +1,153 @@
+"""The step that knows who our recipients are: aliases, map files, and who must be asked whether they exist."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from danelaw.address import Domain, ForwardPath
+from danelaw.config.ways import Ways
+from danelaw.frontdoor.premises import Premises
+from danelaw.frontdoor.remembered import Remembered
+from danelaw.inbound.arrival import Finding, Refuse
+from danelaw.inbound.steps import Stage, Step
+from danelaw.outbound.callahead import RecipientAnswer, Standing
+from danelaw.smtp import OriginalRecipient, Recipient, Reply
+
+if TYPE_CHECKING:
+    from danelaw.address import Mailbox, ReversePath
+    from danelaw.frontdoor.mapfiles import MapFiles
+    from danelaw.inbound.arrival import Arrival, Client, Ruling
+
+_MOST = 50_000
+_UNSURE_SECONDS = 60.0
+_UNKNOWN = Reply.of(550, "5.1.1", "no such mailbox here")
+_TOO_MANY = Reply.of(550, "5.4.6", "this alias leads to too many recipients, or to itself")
+_CANNOT_SAY = Reply.of(450, "4.1.1", "whether this mailbox exists cannot be said now; try again later")
+_TOO_MANY_IN_ALL = Reply.of(452, "4.5.3", "these recipients stand for too many; send to fewer at once")
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Somebody who can be asked whether a mailbox exists, and how long to believe it, in seconds."""
+
+    ask: Callable[[Mailbox], Awaitable[RecipientAnswer]]
+    remember_known: float
+    remember_unknown: float
+    accepts_unsure: bool
+
+
+class RecipientStep(Step):
+    """Refuses recipients that do not exist, and lets aliases stand for whom they name."""
+
+    name = "recipient"
+    stages = Stage.RECIPIENT | Stage.MESSAGE
+    for_trusted = True
+
+    def __init__(
+        self,
+        premises: Premises,
+        maps: MapFiles,
+        verifiers: Mapping[str, Verifier],
+        *,
+        also_known: Callable[[Mailbox], bool] = lambda mailbox: False,
+    ) -> None:
+        """`verifiers` by the word in `[[domain]] verify`; `also_known` are mailboxes of our own making."""
+        self.premises = premises
+        self.maps = maps
+        self._verifiers = verifiers
+        self._also_known = also_known
+        self._ways = Ways(premises.config)
+        self._most = premises.config.aliases.most
+        self._answers: Remembered[tuple[str, Mailbox], RecipientAnswer] = Remembered(_MOST)
+        self._asking: dict[tuple[str, Mailbox], asyncio.Task[RecipientAnswer]] = {}
+
+    async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
+        """Refuse who does not exist, and aliases that cannot be followed."""
+        mailbox = recipient.forward_path.mailbox
+        aliases = self.maps.current(self.premises.clock())
+        entry = aliases.find(mailbox)
+        if entry is not None:
+            self._count("map", "known")
+            return None if aliases.expand(mailbox, self._most).complete else _TOO_MANY
+        own = self._ways.own(mailbox.domain.ascii) if isinstance(mailbox.domain, Domain) else None
+        if own is None or mailbox.localpart.content.lower() == "postmaster" or self._also_known(mailbox):
+            return None
+        if own.verify != "none":
+            return await self._verify(own.verify, mailbox)
+        if own.recipients is None:
+            return None
+        self._count("map", "unknown")
+        return _UNKNOWN
+
+    async def message(self, arrival: Arrival) -> Ruling | None:
+        """Put in the place of each alias whom it stands for, each recipient once."""
+        aliases = self.maps.current(self.premises.clock())
+        found: dict[Mailbox, Recipient] = {}
+        for recipient in arrival.recipients:
+            mailbox = recipient.forward_path.mailbox
+            entry = aliases.find(mailbox)
+            if entry is None or not entry.targets:
+                found.setdefault(mailbox, recipient)
+                continue
+            targets = aliases.expand(mailbox, self._most).mailboxes
+            words = ", ".join(target.to_text() for target in targets[:_SHOWN])
+            more = f" and {len(targets) - _SHOWN} more" if len(targets) > _SHOWN else ""
+            arrival.findings.append(Finding("alias", "expanded", f"{mailbox} stands for {words}{more}"))
+            for number, target in enumerate(targets):
+                found.setdefault(target, _standing_for(recipient, target, first=number == 0))
+        if len(found) > self.premises.config.limits.recipients + self._most:
+            return Refuse(_TOO_MANY_IN_ALL)
+        arrival.recipients = list(found.values())
+        return None
+
+    async def _verify(self, source: str, mailbox: Mailbox) -> Reply | None:
+        verifier = self._verifiers[source]
+        key = (source, mailbox)
+        now = self.premises.clock()
+        answer = self._answers.get(key, now)
+        if answer is None:
+            task = self._asking.get(key)
+            if task is None:
+                task = asyncio.ensure_future(verifier.ask(mailbox))
+                self._asking[key] = task
+                task.add_done_callback(lambda _: self._asking.pop(key, None))
+            answer = await asyncio.shield(task)
+            seconds = {
+                Standing.TAKEN: verifier.remember_known,
+                Standing.REFUSED: verifier.remember_unknown,
+                Standing.UNSURE: min(verifier.remember_unknown, _UNSURE_SECONDS),
+            }[answer.standing]
+            self._answers.put(key, answer, now + seconds)
+        self._count(source, {"taken": "known", "refused": "unknown"}.get(answer.standing.value, "unsure"))
+        if answer.standing is Standing.TAKEN:
+            return None
+        if answer.standing is Standing.REFUSED:
+            return _as_refused(answer.reply)
+        self.premises.log.warning("recipient", to=mailbox.to_text(), source=source, reason=answer.reason)
+        return None if verifier.accepts_unsure else _CANNOT_SAY
+
+    def _count(self, source: str, result: str) -> None:
+        self.premises.metrics.recipients_verified.add(source, result)
+
+
+def _as_refused(reply: Reply | None) -> Reply:
+    """The next hop's own words, where it spoke."""
+    if reply is None:
+        return _UNKNOWN
+    words = " ".join(reply.text.split())[:200].encode("ascii", "replace").decode()
+    enhanced = reply.enhanced.to_text() if reply.enhanced is not None else "5.1.1"
+    return Reply.of(550, enhanced, f"the mailbox's own server refuses it: {words}")
+
+
+def _standing_for(recipient: Recipient, target: Mailbox, *, first: bool) -> Recipient:
+    """What the sender asked for goes on with exactly one of those an alias names (RFC 3461 §5.2.7.2, §5.2.7.3)."""
+    if not first:
+        return Recipient(ForwardPath(target))
+    orcpt = recipient.orcpt
+    if orcpt is None and recipient.forward_path.mailbox.is_ascii:
+        orcpt = OriginalRecipient("rfc822", recipient.forward_path.mailbox.to_text())
+    return replace(recipient, forward_path=ForwardPath(target), orcpt=orcpt)

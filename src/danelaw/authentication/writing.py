@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from danelaw.arc import ARCOutcome, ChainStatus
 from danelaw.authres import AuthenticationResults, MethodResult, Property, UnwritableField
-from danelaw.dkim import DKIMOutcome, DKIMVerdict
+from danelaw.dkim import DKIMVerdict
 from danelaw.dmarc import DMARCEvaluation, DMARCResult
 from danelaw.dnsdata import DNSSECStatus
 from danelaw.spf import Evaluation
@@ -24,7 +24,7 @@ def authentication_results(
     authserv_id: str,
     spf: Evaluation,
     helo: Evaluation,
-    dkim: DKIMOutcome,
+    signatures: Sequence[DKIMVerdict],
     arc: ARCOutcome,
     dmarc: DMARCEvaluation,
     *,
@@ -34,7 +34,7 @@ def authentication_results(
     results = (
         _mail_from(spf, mail_from),
         _method("spf", helo.result.value, (_property("smtp", "helo", helo.domain),), dnssec=helo.dnssec),
-        *_signatures(dkim),
+        *_signatures(signatures),
         *_chain(arc),
         _policy(dmarc),
     )
@@ -48,10 +48,10 @@ def _mail_from(spf: Evaluation, mail_from: str) -> MethodResult:
     return _method("spf", spf.result.value, (_property("smtp", "mailfrom", value),), spf.reason, spf.dnssec)
 
 
-def _signatures(dkim: DKIMOutcome) -> Iterator[MethodResult]:
-    if not dkim.verdicts:
+def _signatures(signatures: Sequence[DKIMVerdict]) -> Iterator[MethodResult]:
+    if not signatures:
         yield MethodResult("dkim", "none")
-    for verdict in dkim.verdicts:
+    for verdict in signatures:
         properties = tuple(_of_signature(verdict))
         yield _method("dkim", verdict.result.value, properties, verdict.reason, verdict.dnssec)
 

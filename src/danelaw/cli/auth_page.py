@@ -91,16 +91,19 @@ def _policy(dmarc: DMARCEvaluation, policy: Policy, applied: Policy, tag: Policy
 def _rows(verdicts: Verdicts) -> Iterator[Row]:
     for method, spf in (("SPF MAIL", verdicts.spf), ("SPF HELO", verdicts.helo)):
         yield _row(method, spf.result.value, spf.domain, spf.dnssec, spf.reason)
-    for verdict in verdicts.dkim.verdicts:
+    for verdict in verdicts.signatures:
         domain = f"{verdict.domain} (s={verdict.selector})" if verdict.selector else verdict.domain
         yield _row("DKIM", verdict.result.value, domain, verdict.dnssec, verdict.reason)
+    more = len(verdicts.dkim.verdicts) - len(verdicts.signatures)
+    if more:
+        yield Symbol.NONE, ("DKIM", "", "", "", f"and {more} more signatures; --json shows them")
     if not verdicts.dkim.verdicts:
         yield _row("DKIM", "none", "", None, "the message has no signature")
     arc = verdicts.arc
     if arc.status is not ChainStatus.NONE:
         yield _row("ARC", arc.status.value, ", ".join(arc.sealers[-1:]), weakest(verdicts.seal_answers), arc.reason)
     dmarc = verdicts.dmarc
-    for one in dmarc.identifiers:
+    for one in dmarc.identifiers[:20]:
         if one.aligned is not None:
             aligned = "aligned" if one.aligned else "not aligned"
             symbol = Symbol.VERIFIED if one.aligned and one.authenticated else Symbol.CLEAR

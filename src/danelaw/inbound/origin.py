@@ -119,9 +119,9 @@ def _without_claims(arrival: Arrival, header: Header, authserv_id: str) -> None:
 
 
 def _findings(verdicts: Verdicts, decision: Decision) -> Iterator[Finding]:
-    spf, dkim, arc, dmarc = verdicts.spf, verdicts.dkim, verdicts.arc, verdicts.dmarc
+    spf, arc, dmarc = verdicts.spf, verdicts.arc, verdicts.dmarc
     yield _finding(spf.result.value, f"SPF of {spf.sender}: {spf.reason}")
-    for verdict in dkim.verdicts:
+    for verdict in verdicts.signatures:
         yield _finding(verdict.result.value, f"DKIM of {verdict.domain or 'a broken field'}: {verdict.reason}")
     if arc.status is not ChainStatus.NONE:
         yield _finding(arc.status.value, f"ARC: {arc.reason}")

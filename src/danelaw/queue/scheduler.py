@@ -203,8 +203,7 @@ class Scheduler:
             self.gate.finished(work.serial, verdict)
         change: Sleep | None = None
         if verdict is _HOST_VERDICT_DOWN:
-            if not work.forgotten:
-                self._surrendered.append(work.message)
+            self._surrendered.append(work.message)
             change = self._host_down(queue, work, now, spread, reason)
         elif queue.heard(verdict, work.serial, self._begun, self._cap):
             change = Sleep(queue.key, 0.0, 0, "")
@@ -219,8 +218,7 @@ class Scheduler:
         self.brakes.ended(work, now)
         if queue.asleep_until or work.forgotten:
             self.memory_used -= work.charge
-            if not work.forgotten:
-                self._surrendered.append(work.message)
+            self._surrendered.append(work.message)
         else:
             queue.page.appendleft(Entry(work.message, work.body, work.charge))
         if self.gate is not None:
@@ -253,12 +251,17 @@ class Scheduler:
         return Sleep(key, 0.0, queue.failures, queue.reason)
 
     def forget(self, message_ids: Collection[int]) -> set[int]:
-        """Take messages out of all pages: held, dropped, rerouted, expired. Returns those on the wire now."""
+        """Take messages out of all pages: held, dropped, rerouted, expired. Returns those on the wire now.
+
+        All their parts are surrendered: an act may have changed only some of the recipients, and who was not meant must
+        not stay claimed. To give back what is no longer claimed changes nothing.
+        """
         gone = frozenset(message_ids)
         for queue in self._queues.values():
             taken = queue.take(gone)
             if taken:
                 self.memory_used -= sum(entry.charge for entry in taken)
+                self._surrendered += [entry.message for entry in taken]
                 if not queue.page:
                     self._unready(queue)
                 if queue.disk_due is not None:

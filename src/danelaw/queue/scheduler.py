@@ -107,8 +107,7 @@ class Scheduler:
         """At start: one queue as `Spool.queues` reports it."""
         queue = self._queue(key)
         queue.failures, queue.reason, queue.probing = failures, reason, failures > 0
-        if asleep_until > now:
-            queue.asleep_until = asleep_until
+        queue.asleep_until = asleep_until if asleep_until > now else queue.asleep_until
         if due is not None:
             self._stored(queue, due, now)
         self._alarms.set(queue)
@@ -119,9 +118,8 @@ class Scheduler:
 
     def returned(self, messages: Iterable[QueuedMessage], now: float) -> None:
         """The claims of `surrendered` messages are given back on disk."""
-        for message in messages:
-            for key in message.keys:
-                self._stored(self._queue(key), now, now)
+        for key in (key for message in messages for key in message.keys):
+            self._stored(self._queue(key), now, now)
 
     # Refilling pages.
 
@@ -155,10 +153,7 @@ class Scheduler:
         chosen: list[Work] = []
         gate = self.gate
         while True:
-            for queue in self.brakes.woken(now):
-                self._activate(queue, now)
-            if gate is not None:
-                self._let_in(gate, now)
+            self._let_in(now)
             if not self._ready or len(self._flying) >= self.settings.slots or len(chosen) >= limit:
                 break
             tenant, queue = self._ready.front()
@@ -168,15 +163,13 @@ class Scheduler:
                 continue
             entry = queue.next_entry(gate.recipients(queue) if gate is not None else None)
             self._begun += 1
-            work = Work(
-                queue.key, entry.message, entry.body, entry.message.expires, now, queue.probing, entry.charge,
-                self._begun,
-            )  # fmt: skip
+            message = entry.message
+            work = Work(queue.key, message, entry.body, message.expires, now, queue.probing, entry.charge, self._begun)
             queue.in_flight += 1
             self.brakes.began(work, now)
             self._flying.add(work)
             chosen.append(work)
-            self._ready.pay(tenant, 1.0 + min(entry.message.size / 262144, 63.0))
+            self._ready.pay(tenant, 1.0 + min(message.size / 262144, 63.0))
             if not queue.page or queue.in_flight >= queue.limit(self._cap):
                 self._ready.remove(tenant, queue)
                 if gate is not None and not queue.page:
@@ -291,8 +284,7 @@ class Scheduler:
 
     def reason(self, key: RoutingKey) -> str:
         """Why a queue sleeps, in words; empty when it does not or is not known."""
-        queue = self._queues.get(key)
-        return queue.reason if queue is not None else ""
+        return queue.reason if (queue := self._queues.get(key)) is not None else ""
 
     @property
     def in_flight(self) -> int:
@@ -312,8 +304,13 @@ class Scheduler:
         self._idle.pop(key, None)
         return queue
 
-    def _let_in(self, gate: Gate, now: float) -> None:
-        """Queues that limits kept waiting and that may ask again."""
+    def _let_in(self, now: float) -> None:
+        """Queues that slow-downs and limits kept waiting and that may ask again."""
+        for queue in self.brakes.woken(now):
+            self._activate(queue, now)
+        gate = self.gate
+        if gate is None:
+            return
         for queue in gate.woken():
             if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
                 self._ready.add(queue.key.tenant, queue)

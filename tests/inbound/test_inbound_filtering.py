@@ -181,6 +181,18 @@ def test_a_filter_that_is_down_does_what_the_policy_says(policy: str, code: int 
     asyncio.run(run())
 
 
+def test_what_was_held_before_is_scanned_again_when_it_is_released() -> None:
+    async def run() -> None:
+        for answer, ruling in ((b"stream: OK\0", None), (b"stream: New-Signature FOUND\0", Hold)):
+            async with serving(clamd(answer)) as server:
+                subject = arrival()
+                result = await step(section("av", "clamd", server)).release(subject)
+                assert isinstance(result, ruling) if ruling else result is None
+                assert whole(subject) == MESSAGE
+
+    asyncio.run(run())
+
+
 def test_rspamd_s_edits_are_carried_out_and_cannot_forge() -> None:
     async def run() -> None:
         behave = rspamd(
@@ -219,7 +231,7 @@ def test_milters_refuse_in_time_and_change_one_after_the_other() -> None:
         )  # fmt: skip
         async with serving(first) as one, serving(second) as two:
             asked = step(section("one", "milter", one) + section("two", "milter", two))
-            assert asked.stages == Stage.CONNECT | Stage.MAIL | Stage.RECIPIENT | Stage.MESSAGE
+            assert asked.stages == Stage.CONNECT | Stage.MAIL | Stage.RECIPIENT | Stage.MESSAGE | Stage.RELEASE
             assert await asked.connect(CLIENT) is None
             sender = ReversePath.from_text("<anna@sender.example>")
             assert await asked.mail(CLIENT, sender) is None

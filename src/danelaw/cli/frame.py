@@ -23,6 +23,7 @@ COMMANDS: dict[str, Verb] = {
     "top": Verb("look", "Watch the gateway work: traffic, protection, destinations, limits."),
     "explain": Verb("look", "Say what happened to a message and why."),
     "queue": Verb("look", "List, add up, show, hold, release, retry, return or drop waiting messages."),
+    "quarantine": Verb("look", "List, show, release, delete, return or forward held messages; rules that hold mail."),
     "bounce": Verb("look", "Say what a server's reply means, and what is done about it."),
     "check": Verb("look", "Say how a domain's mail would be protected. Sends nothing."),
     "dns": Verb("look", "Look up a name and say what its signatures prove."),

@@ -11,6 +11,7 @@ from danelaw.address import SocketAddress
 from danelaw.config.authenticating import Authentication
 from danelaw.config.filtering import Filter, Filtering
 from danelaw.config.front import ClientNames, DNSListEntry, DNSLists, Greylisting, Tarpit
+from danelaw.config.holding import Quarantine
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
@@ -92,6 +93,7 @@ class Config(Section):
     bounces: Bounces = Field(default=Bounces(), description="What the replies of other servers mean.")
     responses: Replying = Field(default=Replying(), description="What is done by itself about such replies.")
     queue: Queue = Field(default=Queue(), description="Retries and notices.")
+    quarantine: Quarantine = Field(default=Quarantine(), description="Held mail.")
     tls: TLS = Field(default=TLS(), description="TLS towards other servers.")
     mta_sts: MTASTS = Field(default=MTASTS(), description="MTA-STS.")
     resolver: Resolver = Field(default=Resolver(), description="DNS.")

@@ -19,7 +19,8 @@ from danelaw.errors import DanelawError
 from danelaw.inbound.origin import OriginSettings
 from danelaw.outbound.answers import Answers
 from danelaw.outbound.transmission import Patience
-from danelaw.queue import RetrySchedule
+from danelaw.quarantine import AtEnd, Retention, Term
+from danelaw.queue import DELIVERY, OPERATOR, RetrySchedule
 from danelaw.queue.gate import Gate
 from danelaw.queue.limits import Limits
 from danelaw.resolver import CacheLimits, ResolverMode, ResolverSettings, ResolverTimeouts, system_servers
@@ -164,6 +165,16 @@ def spool_settings(config: Config) -> SpoolSettings:
         shortest_lifetime=shortest,
         primed_log=config.spool.min_free // 8,
     )
+
+
+def retention(config: Config) -> Retention:
+    """`[quarantine]`: the terms of held mail. Operators' holds and those of next hops have no end by themselves."""
+    section = config.quarantine
+    forever = Term(None, AtEnd.DELETE)
+    by_step = {OPERATOR: forever, DELIVERY: forever}
+    by_step |= {step.name: Term(step.retention.total_seconds(), AtEnd(step.at_end)) for step in section.step}
+    usual = Term(section.retention.total_seconds(), AtEnd(section.at_end))
+    return Retention(usual, by_step, section.max_messages, section.max_size)
 
 
 def within_descriptors(config: Config, allowed: int) -> Config:

@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from danelaw.frontdoor import Premises, front_steps
+from danelaw.frontdoor.clientnames import ClientNameStep
 from danelaw.gateway.settings import origin_settings
 from danelaw.inbound.filtering import Filtering
 from danelaw.inbound.filters_of import Meter, filter_set
+from danelaw.inbound.holding import HoldingStep
 from danelaw.inbound.origin import Origin
 from danelaw.inbound.steps import Step, Steps
 from danelaw.outbound.callahead import CallAhead
 
 if TYPE_CHECKING:
     from danelaw.gateway.shards import Workshop
+    from danelaw.inbound.arrival import Client
     from danelaw.resolver import Resolver
-    from danelaw.state import StateDatabase
+    from danelaw.state import HoldRuleStore
 
 
-def steps_of(workshop: Workshop, resolver: Resolver, state: StateDatabase) -> Steps:
+def steps_of(workshop: Workshop, resolver: Resolver, hold_rules: HoldRuleStore) -> Steps:
     """The steps that `workshop.config` asks for: who the client is, where the mail comes from, what it carries, and
     what operators hold. Raises `DanelawError` for what cannot be made.
     """
@@ -29,6 +32,19 @@ def steps_of(workshop: Workshop, resolver: Resolver, state: StateDatabase) -> St
     if config.authentication.enabled:
         steps.append(Origin(resolver, origin_settings(config), workshop.metrics))
     if config.filter:
-        meter = Meter(workshop.log, workshop.metrics)
-        steps.append(Filtering(filter_set(config, meter), config.filtering, hostname=str(config.hostname), meter=meter))
+        steps.append(_filtering(workshop, ClientNameStep(premises)))
+    steps.append(HoldingStep(hold_rules, workshop.clock))
     return Steps(steps)
+
+
+def _filtering(workshop: Workshop, names: ClientNameStep) -> Filtering:
+    config = workshop.config
+    meter = Meter(workshop.log, workshop.metrics)
+
+    async def name_of(client: Client) -> str | None:
+        found = (await names.client_name(client)).names
+        return found[0].ascii if found else None
+
+    return Filtering(
+        filter_set(config, meter), config.filtering, hostname=str(config.hostname), meter=meter, name_of=name_of
+    )

@@ -127,6 +127,14 @@ class Metrics:
             "danelaw_spool_log_bytes", "Size of the write-ahead log; it is copied back above 32 MiB."
         )
         self.spool_free = Gauge("danelaw_spool_free_bytes", "Free space on the spool's disk.")
+        self.quarantine_messages = Gauge("danelaw_quarantine_messages", "Messages of which a recipient is held.")
+        self.quarantine_octets = Gauge("danelaw_quarantine_octets", "Octets of those messages.")
+        self.quarantine_ended = Counter(
+            "danelaw_quarantine_ended",
+            "Held messages at the end of their time or over a limit; `act` is delete, release or return.",
+            "act",
+        )
+        self.digests = Counter("danelaw_quarantine_digests", "Digests sent.")
         self.notices = Counter("danelaw_notices", "Delivery notices made; `action` is as in RFC 3464 §2.3.3.", "action")
 
     def _sending(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import tracemalloc
 from pathlib import Path
 
-from fake_engines import FakeMilter, http_reply, serving, specimen
+from tests.filters.fake_engines import FakeMilter, http_reply, serving, specimen
 
 from danelaw.filters import Clamd, Filter, Milter, Rspamd, Servers, Spamd, Verdict
 

@@ -21,6 +21,7 @@ from danelaw.filters import (
 from danelaw.filters.editing import without_named
 from danelaw.filters.judgement import action_of
 from danelaw.inbound.arrival import Discard, Finding, Hold, Refuse
+from danelaw.inbound.asking import STEP_SECONDS
 from danelaw.inbound.filter_changes import carry_out, changes_of, result_fields
 from danelaw.inbound.filters_of import FilterSet, Meter
 from danelaw.inbound.steps import Stage, Step
@@ -38,6 +39,7 @@ _Key: TypeAlias = tuple[str, int, str]
 _Sessions: TypeAlias = dict[MilterFilter, MilterSession]
 NameOf: TypeAlias = "Callable[[Client], Awaitable[str | None]]"
 
+_SECONDS = STEP_SECONDS - 10.0
 _FOUND = Reply.of(554, "5.7.1", "a filter of this gateway refuses the message")
 _VIRUS = "a virus was found in the message"
 _SPAM = Reply.of(554, "5.7.1", "the message was taken for spam")
@@ -139,6 +141,7 @@ class Filtering(Step):
     async def judged(self, arrival: Arrival) -> Judgement:
         """What all filters together say; their changes to the message are made, their findings recorded."""
         client = arrival.client
+        end = asyncio.get_running_loop().time() + _SECONDS
         if not client.trusted:
             self._remove_foreign(arrival)
         results = await self._scanned(arrival)
@@ -148,11 +151,22 @@ class Filtering(Step):
         for filter, session in (await self._sessions_of(client)).items():
             if judgement.action >= Action.DISCARD:
                 break
-            result = await session.message(await self._specimen(arrival))
+            result = await self._in_time(session, await self._specimen(arrival), filter, end)
             self._take(arrival, filter, result)
             results.append(result)
             judgement = self._combined(results)
         return judgement
+
+    async def _in_time(
+        self, session: MilterSession, specimen: Specimen, filter: MilterFilter, end: float
+    ) -> FilterResult:
+        """A milter's word; it has failed once the time of the whole step is over, so that its own rule decides."""
+        try:
+            async with asyncio.timeout_at(end):
+                return await session.message(specimen)
+        except TimeoutError:
+            session.close()
+            return FilterResult(filter.name, Verdict.FAILED, f"all filters together had {_SECONDS:.0f} s")
 
     async def release(self, arrival: Arrival) -> Ruling | None:
         """Scanners look again at what was held before they were done with it; their changes are not made any more."""

@@ -300,6 +300,22 @@ def test_a_client_refused_at_connect_or_mail_is_told_so() -> None:
     asyncio.run(run())
 
 
+def test_milters_that_take_too_long_together_fail_by_their_own_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("danelaw.inbound.filtering._SECONDS", 0.2)
+
+    async def run() -> None:
+        async with serving(FakeMilter({"E": b"silence"})) as one, serving(FakeMilter()) as two:
+            text = section("slow", "milter", one, 'on_failure = "accept"')
+            text += section("late", "milter", two, 'on_failure = "refuse"')
+            subject = arrival()
+            result = await step(text).message(subject)
+            assert isinstance(result, Refuse)
+            assert result.reply.code == 554
+            assert [one.result for one in subject.findings] == ["removed", "failed", "failed"]
+
+    asyncio.run(run())
+
+
 def test_a_large_message_keeps_its_body_in_the_file(tmp_path: Path) -> None:
     async def run() -> None:
         file = tmp_path / "large"

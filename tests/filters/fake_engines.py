@@ -57,6 +57,9 @@ async def serving(behaviour: Behaviour, path: Path | None = None) -> AsyncIterat
         yield fake
     finally:
         server.close()
+        for _ in range(5):
+            # What was accepted in this turn becomes a connection in the next ones.
+            await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

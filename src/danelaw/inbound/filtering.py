@@ -161,12 +161,13 @@ class Filtering(Step):
         self, session: MilterSession, specimen: Specimen, filter: MilterFilter, end: float
     ) -> FilterResult:
         """A milter's word; it has failed once the time of the whole step is over, so that its own rule decides."""
-        try:
-            async with asyncio.timeout_at(end):
-                return await session.message(specimen)
-        except TimeoutError:
-            session.close()
-            return FilterResult(filter.name, Verdict.FAILED, f"all filters together had {_SECONDS:.0f} s")
+        if asyncio.get_running_loop().time() < end:
+            try:
+                async with asyncio.timeout_at(end):
+                    return await session.message(specimen)
+            except TimeoutError:
+                session.close()
+        return FilterResult(filter.name, Verdict.FAILED, f"all filters together had {_SECONDS:g} s")
 
     async def release(self, arrival: Arrival) -> Ruling | None:
         """Scanners look again at what was held before they were done with it; their changes are not made any more."""

@@ -132,17 +132,6 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _limits_can_be_shared(self) -> Config:
-        workers = self.server.worker_count
-        for limit in self.limit:
-            if limit.connections is not None and limit.connections < workers:
-                raise ValueError(
-                    f'[[limit]] "{limit.name}" allows {limit.connections} connections at once, and {workers} workers '
-                    f"share them; set [server] workers to {limit.connections} or lower"
-                )
-        return self
-
-    @model_validator(mode="after")
     def _directory_is_named(self) -> Config:
         asking = next((item.name for item in self.domain if item.verify == "ldap"), None)
         if asking is not None and (self.ldap.url is None or not self.ldap.base):

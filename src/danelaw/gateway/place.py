@@ -14,7 +14,9 @@ from danelaw.gateway.listeners import BACKLOG, Listeners
 
 if TYPE_CHECKING:
     from danelaw.config.receiving import Listen
+    from danelaw.gateway.permit_line import LinePermits
     from danelaw.inbound.intake import Closeable
+    from danelaw.inbound.ledger import Ledger
     from danelaw.inbound.session import Session
 
 _BEAT_SECONDS = 0.25
@@ -23,7 +25,7 @@ _BEAT_SECONDS = 0.25
 @dataclass(slots=True)
 class Place:
     """A worker's place among `workers`: the shard it begins with, the messages to hold in it, the sockets all share,
-    and its seat on the board.
+    its seat on the board, and its way to the broker of permits.
     """
 
     home: int
@@ -33,6 +35,7 @@ class Place:
     board: Board
     seat: Seat
     clients: Callable[[], int] = lambda: 0
+    permits: LinePermits = field(init=False)
     _acceptors: list[Acceptor] = field(default_factory=list)
     _timer: asyncio.TimerHandle | None = None
 
@@ -68,6 +71,10 @@ class Place:
         """The clients of all workers together."""
         self.seat.load(self._clients_now())
         return self.board.total_load()
+
+    def ledger(self) -> Ledger:
+        """What clients have used of their ceilings, in all workers."""
+        return self.board.ledger(self.seat.number)
 
     def in_hand(self, work: Coroutine[Any, Any, None], message: int) -> Coroutine[Any, Any, None]:
         """The same work, showing on the board which message it is for."""

@@ -11,16 +11,21 @@ from typing import TYPE_CHECKING
 import dns.name
 
 from danelaw.authentication import Action, DispositionSettings, Enforcement, ExaminationSettings, LocalPolicy
+from danelaw.config import ceilings as config_ceilings
 from danelaw.config.limiting import bounce_classifier, limit_rules, responses, site_roll
 from danelaw.dkim import VerifySettings
 from danelaw.dmarc import Policy
 from danelaw.dnssec import NegativeTrustAnchor, TrustAnchors
 from danelaw.errors import DanelawError
+from danelaw.inbound.ceilings import Ceilings, Rates
+from danelaw.inbound.ledger import SECOND, Ceiling, Ledger
 from danelaw.inbound.origin import OriginSettings
 from danelaw.outbound.answers import Answers
+from danelaw.outbound.local_addresses import LocalAddress, LocalAddresses
 from danelaw.outbound.transmission import Patience
 from danelaw.quarantine import AtEnd, Retention, Term
 from danelaw.queue import DELIVERY, OPERATOR, RetrySchedule
+from danelaw.queue.direct import DirectPermits, Permits
 from danelaw.queue.gate import Gate
 from danelaw.queue.limits import Limits
 from danelaw.resolver import CacheLimits, ResolverMode, ResolverSettings, ResolverTimeouts, system_servers
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
 RESERVED_DESCRIPTORS = 256
 """For databases, bodies, name servers, policies, logs and operators."""
 _FEWEST_CLIENTS = 8
+_POOL_LOOKS_SECONDS = 2.0
 
 
 def trust_anchors(path: Path | None) -> TrustAnchors:
@@ -135,20 +141,52 @@ def conduct(config: Config) -> Conduct:
     )
 
 
-def gate(conduct: Conduct, clock: Callable[[], float], parts: int = 1) -> Gate:
-    """The limits, or the share of one of so many `parts` that keep them apart from each other."""
-    rules = conduct.limits if parts == 1 else tuple(rule.shared(parts) for rule in conduct.limits)
-    return Gate(Limits(rules), time.monotonic, clock, conduct.sites.of_host)
+def limits(config: Config) -> Limits:
+    """`[[limit]]` and the limits of `[sites]`. Raises `DanelawError` when the file of sites cannot be used."""
+    return Limits(limit_rules(config.limit, site_roll(config.sites.file), shipped_limits=config.sites.limits))
 
 
-def answers(conduct: Conduct, log: Log, metrics: Metrics) -> Answers:
-    """What replies mean, and what is done about them."""
+def direct_permits(conduct: Conduct, clock: Callable[[], float]) -> Permits:
+    """The broker of a gateway in one process."""
+    known = Limits(conduct.limits)
+    return DirectPermits(lambda key: known.ceiling(key, clock()), time.monotonic)
+
+
+def gate(conduct: Conduct, clock: Callable[[], float], permits: Permits, idle: float) -> Gate:
+    """The limits at one shard; `idle` is for how many seconds connections without work are kept."""
+    return Gate(
+        Limits(conduct.limits), time.monotonic, clock, conduct.sites.of_host, permits, keep=idle + _POOL_LOOKS_SECONDS
+    )
+
+
+def answers(conduct: Conduct, log: Log, metrics: Metrics, addresses: LocalAddresses) -> Answers:
+    """What replies mean, and what is done about them; `addresses` are ours to send from."""
     return Answers(
         log=log,
         metrics=metrics,
         classifier=conduct.classifier,
         responses=conduct.responses,
         site_of=conduct.sites.of_host,
+        addresses=addresses,
+    )
+
+
+def ceilings(config: Config, book: Ledger) -> Ceilings:
+    """`[limits.client]`, `[limits.trusted]`, `[limits.total]`, counted in `book`."""
+    limits = config.limits
+
+    def rates(section: config_ceilings.Ceilings) -> Rates:
+        uses = (None, *(None if one is None else Ceiling(*one) for one in section.uses()))
+        return Rates(uses, getattr(section, "connections", None) or limits.connections_per_client)
+
+    return Ceilings(
+        book,
+        time.monotonic_ns,
+        rates(limits.client),
+        rates(limits.trusted),
+        rates(limits.total),
+        exempt=tuple(limits.exempt),
+        refuse_nanoseconds=int(limits.refuse_for.total_seconds() * SECOND),
     )
 
 
@@ -187,6 +225,20 @@ def within_descriptors(config: Config, allowed: int) -> Config:
     if config.limits.connections <= most:
         return config
     return config.model_copy(update={"limits": config.limits.model_copy(update={"connections": most})})
+
+
+def local_addresses(config: Config, clock: Callable[[], float] = time.time) -> LocalAddresses:
+    """`[[delivery.addresses]]`, with `source_ipv4` and `source_ipv6` before them, and the names said from them."""
+    delivery = config.delivery
+    helo = str(delivery.helo or config.hostname)
+    own = [LocalAddress(one.address, str(one.helo or helo)) for one in delivery.local_addresses]
+    return LocalAddresses(
+        helo,
+        tuple(one for one in own if ":" not in (one.address or "")),
+        tuple(one for one in own if ":" in (one.address or "")),
+        site_of=site_roll(config.sites.file).of_host,
+        clock=clock,
+    )
 
 
 def patience(config: Config) -> Patience:

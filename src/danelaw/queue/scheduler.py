@@ -7,12 +7,12 @@ is committed, and a wake-up that comes too early costs one empty look, while non
 
 from __future__ import annotations
 
-import heapq
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from danelaw.queue.alarms import Alarms
 from danelaw.queue.brakes import Brakes
 from danelaw.queue.fairness import TenantRing
 from danelaw.queue.pages import (
@@ -51,8 +51,7 @@ class Scheduler:
         self._cap = settings.cap
         self._queues: dict[RoutingKey, VirtualQueue] = {}
         self._ready: TenantRing[VirtualQueue] = TenantRing()
-        self._timers: list[tuple[float, int, VirtualQueue]] = []
-        self._serial = 0
+        self._alarms = Alarms()
         self._begun = 0
         self._wanting: dict[RoutingKey, VirtualQueue] = {}
         self._flying: set[Work] = set()
@@ -112,7 +111,7 @@ class Scheduler:
             queue.asleep_until = asleep_until
         if due is not None:
             self._stored(queue, due, now)
-        self._schedule(queue)
+        self._alarms.set(queue)
 
     def deferred(self, key: RoutingKey, due: float, now: float) -> None:
         """A recipient of this key waits on disk until `due`; call it once that is stored."""
@@ -285,9 +284,7 @@ class Scheduler:
             self.memory_used < self.settings.memory
         ):
             return 0.0
-        while self._timers and self._timers[0][2].wake != self._timers[0][0]:
-            heapq.heappop(self._timers)
-        return self._timers[0][0] if self._timers else None
+        return self._alarms.first
 
     def reason(self, key: RoutingKey) -> str:
         """Why a queue sleeps, in words; empty when it does not or is not known."""
@@ -355,22 +352,10 @@ class Scheduler:
             queue.backlog = True
             self._wanting[queue.key] = queue
         else:
-            self._schedule(queue)
-
-    def _schedule(self, queue: VirtualQueue) -> None:
-        """One timer per queue: the end of its sleep, or else the next due time on disk."""
-        wake = queue.asleep_until or queue.disk_due
-        if wake is not None and wake != queue.wake:
-            queue.wake = wake
-            self._serial += 1
-            heapq.heappush(self._timers, (wake, self._serial, queue))
+            self._alarms.set(queue)
 
     def _wake(self, now: float) -> None:
-        while self._timers and self._timers[0][0] <= now:
-            when, _, queue = heapq.heappop(self._timers)
-            if queue.wake != when:
-                continue
-            queue.wake = None
+        for queue in self._alarms.rung(now):
             if queue.asleep_until:
                 self._wake_queue(queue, now)
             elif queue.disk_due is not None:
@@ -400,4 +385,4 @@ class Scheduler:
             self.memory_used -= entry.charge
             self._surrendered.append(entry.message)
         queue.page.clear()
-        self._schedule(queue)
+        self._alarms.set(queue)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from danelaw.outbound import ahead
 from danelaw.outbound.checkpoint import LimitReached
 from danelaw.outbound.lifetimes import Lifetimes
 from danelaw.outbound.notices import Notices
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 _WATCH_SECONDS = 1.0
 _UNREADABLE_SECONDS = 1.0
+# Deliveries begun in one turn of the event loop: clients and hosts wait for their answers meanwhile.
+_AT_A_TURN = 16
 MOST_UNSETTLED = 1000
 """Messages whose outcome may wait for the disk; with more, no delivery begins."""
 
@@ -100,10 +103,11 @@ class Engine:
         self._lifetimes.begin(now, self._loop.time())
         # A clock that ran ahead in an earlier run must not make mail wait now; an operator's suspension stays.
         latest = now + self._lifetimes.longest_wait
-        self._spool.bring_forward(latest, now)
+        self._spool.bring_forward(latest, now, claimed=False)
         if self.suspending is not None:
             self.suspending.restore()
-        for row in self._spool.queues():
+        ahead.begin(self._spool, self.scheduler)
+        for row in self._spool.asleep():
             until = min(row.suspended_until, latest) if row.failures else row.suspended_until
             self.scheduler.restore(row.key, row.due, until, row.failures, row.reason, now)
         self._watch = self._loop.create_task(self._watch_time())
@@ -175,7 +179,7 @@ class Engine:
         now = self._clock()
         scheduler = self.scheduler
         readable = self._refill(now)
-        works = scheduler.next_work(now)
+        works = scheduler.next_work(now, _AT_A_TURN)
         for work in works:
             if work.deadline <= now and self._lifetimes.trusts_clock(now, self._loop.time()):
                 # Its lifetime is over: the watch over lifetimes returns it, and nobody may claim it before.
@@ -200,7 +204,8 @@ class Engine:
 
     def _begin(self, work: Work) -> None:
         outcome = Outcome()
-        if not self._unmarked:  # a claim that is not stored yet must be waited for
+        # A claim that is not stored yet must be waited for.
+        if not self._unmarked or (work.message.id, work.key) not in self._unmarked:
             express = self._courier.express(work, outcome, self._express_ended)
             if express is not None:
                 express.show = self._show
@@ -225,7 +230,7 @@ class Engine:
         """Take claims for queues that want more. False while the disk cannot be read."""
         if self._loop.time() < self._unreadable_until:
             return False
-        for key, wanted in self.scheduler.refills(now):
+        for key, wanted in self.scheduler.refills(now, 2 * _AT_A_TURN):
             try:
                 self._claim(key, wanted, now)
             except SpoolError as error:
@@ -368,6 +373,7 @@ class Engine:
 
     async def _watch_time(self) -> None:
         while True:
+            await ahead.look(self._spool, self.scheduler, self._clock, self._log, self.pump)
             await asyncio.sleep(_WATCH_SECONDS)
             self._lifetimes.look(self._clock(), self._loop.time())
 

@@ -160,6 +160,11 @@ class VirtualQueue:
             self.disk_due = due
 
     @property
+    def sparse(self) -> bool:
+        """Nothing of it is under way or waits on disk: what came now may go before queues that always have more."""
+        return not self.in_flight and not self.backlog
+
+    @property
     def idle(self) -> bool:
         """Nothing in it, nothing to remember."""
         return not self.page and not self.in_flight and self.disk_due is None and not self.asleep_until

@@ -8,6 +8,7 @@ is committed, and a wake-up that comes too early costs one empty look, while non
 from __future__ import annotations
 
 import heapq
+import math
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -15,18 +16,10 @@ from typing import TYPE_CHECKING
 
 from danelaw.queue.fairness import TenantRing
 from danelaw.queue.pages import (
-    LOW_MARK,
-    OVERHEAD,
-    PAGE,
-    Entry,
-    HostVerdict,
-    SchedulerSettings,
-    Sleep,
-    VirtualQueue,
-    Work,
-    part_of,
-)
+    LOW_MARK, OVERHEAD, PAGE, Entry, HostVerdict, SchedulerSettings, Sleep, VirtualQueue, Work, part_of,
+)  # fmt: skip
 from danelaw.queue.values import QueuedMessage, RecipientState, RoutingKey
+from danelaw.queue.wanting import Wanting
 
 if TYPE_CHECKING:
     from danelaw.queue.gate import Gate
@@ -42,8 +35,11 @@ class Scheduler:
     """One shard's scheduler. All times are POSIX seconds and arguments; nothing here waits or draws lots."""
 
     def __init__(self, settings: SchedulerSettings = DEFAULTS, gate: Gate | None = None) -> None:
-        """`gate` keeps limits and suspensions; without one there are none."""
+        """`gate` keeps limits and suspensions; without one there are none. What is due after `reached` (POSIX seconds)
+        is left to the disk: whoever sets it tells `deferred` of that in time.
+        """
         self.settings = settings
+        self.reached = math.inf
         self.gate = gate
         self.memory_used = 0
         self._cap = settings.cap
@@ -52,7 +48,7 @@ class Scheduler:
         self._timers: list[tuple[float, int, VirtualQueue]] = []
         self._serial = 0
         self._begun = 0
-        self._wanting: dict[RoutingKey, VirtualQueue] = {}
+        self._wanting = Wanting()
         self._flying: set[Work] = set()
         self._surrendered: list[QueuedMessage] = []
         self._idle: OrderedDict[RoutingKey, VirtualQueue] = OrderedDict()
@@ -124,27 +120,26 @@ class Scheduler:
 
     # Refilling pages.
 
-    def refills(self, now: float) -> list[tuple[RoutingKey, int]]:
-        """Queues that want more from disk, and how many claims to take: give each to `refilled`."""
+    def refills(self, now: float, most: int = PAGE) -> list[tuple[RoutingKey, int]]:
+        """Queues that want more from disk, and how many claims to take, about `most` in all: give each to `refilled`,
+        then ask again.
+        """
         self._wake(now)
-        wanted = []
-        for key, queue in list(self._wanting.items()):
-            if queue.asleep_until or len(queue.page) >= LOW_MARK or self.memory_used >= self.settings.memory:
-                continue
-            wanted.append((key, 1 if queue.probing else PAGE - len(queue.page)))
-        return wanted
+        if self.memory_used >= self.settings.memory:
+            return []
+        return self._wanting.portions(most, plenty=self._plenty)
 
     def refilled(self, key: RoutingKey, messages: Sequence[QueuedMessage], next_due: float | None, now: float) -> None:
         """What `Spool.claim` gave: claimed messages, and the earliest due time of what is left on disk."""
         queue = self._queue(key)
-        self._wanting.pop(key, None)
+        self._wanting.discard(key)
         queue.disk_due = None
         queue.backlog = False
         for message in messages:
             self.memory_used += OVERHEAD
             queue.page.append(Entry(message, None, OVERHEAD))
         if next_due is not None:
-            self._stored(queue, next_due, now)
+            self._stored(queue, next_due, now, fresh=False)
         self._activate(queue, now)
 
     # Work.
@@ -176,7 +171,7 @@ class Scheduler:
             if not queue.page or queue.in_flight >= queue.limit(self._cap):
                 self._ready.remove(tenant, queue)
             if queue.backlog and len(queue.page) < LOW_MARK:
-                self._wanting[queue.key] = queue
+                self._wanting.add(queue, fresh=False)
         return chosen
 
     def finished(
@@ -253,8 +248,8 @@ class Scheduler:
                 self.memory_used -= sum(entry.charge for entry in taken)
                 if not queue.page:
                     self._unready(queue)
-                if queue.disk_due is not None:
-                    self._wanting[queue.key] = queue
+                if queue.disk_due is not None and not queue.asleep_until:
+                    self._wanting.add(queue, fresh=True)
                 elif queue.idle:
                     self._idle[queue.key] = queue
         flying = [work for work in self._flying if work.message.id in gone]
@@ -272,9 +267,7 @@ class Scheduler:
         """When to ask for refills and work again if nothing else happens: 0 for at once, None for never by itself."""
         if self._ready and len(self._flying) < self.settings.slots:
             return 0.0
-        if any(not queue.asleep_until and len(queue.page) < LOW_MARK for queue in self._wanting.values()) and (
-            self.memory_used < self.settings.memory
-        ):
+        if self.memory_used < self.settings.memory and self._wanting.anybody(plenty=self._plenty):
             return 0.0
         while self._timers and self._timers[0][2].wake != self._timers[0][0]:
             heapq.heappop(self._timers)
@@ -284,6 +277,11 @@ class Scheduler:
         """Why a queue sleeps, in words; empty when it does not or is not known."""
         queue = self._queues.get(key)
         return queue.reason if queue is not None else ""
+
+    @property
+    def _plenty(self) -> bool:
+        """Whether more queues are ready than can be served soon."""
+        return len(self._ready) >= 2 * self.settings.slots
 
     @property
     def in_flight(self) -> int:
@@ -307,7 +305,7 @@ class Scheduler:
         """Queues that limits kept waiting and that may ask again."""
         for queue in gate.woken():
             if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
-                self._ready.add(queue.key.tenant, queue)
+                self._ready.add(queue.key.tenant, queue, soon=queue.sparse)
             else:
                 gate.left(queue)
                 self._activate(queue, now)
@@ -321,7 +319,7 @@ class Scheduler:
         """Into the ring when it may send; into the idle list when there is nothing to do or remember."""
         if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
             if self.gate is None or not self.gate.waits(queue):
-                self._ready.add(queue.key.tenant, queue)
+                self._ready.add(queue.key.tenant, queue, soon=queue.sparse)
         elif queue.idle:
             queue.idle_since = now
             self._idle[queue.key] = queue
@@ -333,19 +331,23 @@ class Scheduler:
             if len(self._idle) <= self.settings.idle_queues and now - queue.idle_since < self.settings.idle:
                 return
             del self._idle[key]
-            self._wanting.pop(key, None)
+            self._wanting.discard(key)
             queue.wake = None
             del self._queues[key]
             if self.gate is not None:
                 self.gate.forget(key)
 
-    def _stored(self, queue: VirtualQueue, due: float, now: float) -> None:
+    def _stored(self, queue: VirtualQueue, due: float, now: float, *, fresh: bool = True) -> None:
+        if due > self.reached:
+            self._activate(queue, now)
+            return
         queue.on_disk(due)
-        if due <= now:
-            queue.backlog = True
-            self._wanting[queue.key] = queue
-        else:
+        if due > now:
             self._schedule(queue)
+            return
+        queue.backlog = True
+        if not queue.asleep_until:
+            self._wanting.add(queue, fresh=fresh)
 
     def _schedule(self, queue: VirtualQueue) -> None:
         """One timer per queue: the end of its sleep, or else the next due time on disk."""
@@ -388,6 +390,7 @@ class Scheduler:
         queue.changed_after = self._begun
         queue.window = float(self.settings.first_window)
         self._unready(queue)
+        self._wanting.discard(queue.key)
         for entry in queue.page:
             self.memory_used -= entry.charge
             self._surrendered.append(entry.message)

@@ -51,6 +51,11 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     # The provider behind a queue, for filters: known once its mail was tried.
     ("ALTER TABLE queue ADD COLUMN site TEXT NOT NULL DEFAULT ''",),
+    # What is due next of all queues, so that those that wait for long need not be known (`danelaw.spool.horizon`).
+    (
+        "CREATE INDEX recipient_when ON recipient (due, queue) WHERE state = 0",
+        "CREATE INDEX queue_asleep ON queue (suspended_until) WHERE suspended_until > 0",
+    ),
 )
 
 VERSION = len(STEPS)

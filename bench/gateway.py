@@ -45,7 +45,7 @@ class Gateway:
         more: str = "",
     ) -> None:
         """`environment` is added to the process's own, `more` to the configuration."""
-        directory.mkdir(parents=True)
+        directory.mkdir(parents=True, exist_ok=True)
         self.port = port
         self.directory = directory
         self.config = directory / "danelaw.toml"
@@ -63,12 +63,13 @@ class Gateway:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
-        """Start it and wait for its greeting."""
+    def start(self, *, step: float = 0.1) -> None:
+        """Start it and wait for its greeting, looked for every `step` seconds."""
         command = [sys.executable, "-m", "danelaw", "serve", "--config", str(self.config)]
         self._process = subprocess.Popen(command, env=self._environment)
-        for _ in range(100):
-            time.sleep(0.1)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            time.sleep(step)
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
                     if probe.recv(100).startswith(b"220"):

@@ -60,12 +60,16 @@ class Load:
         return int(struct.unpack("<Q", self.counter.read_bytes()[:8])[0])
 
     def run(self, port: int, roots: list[int]) -> Run:
-        """Send all messages to `port` and wait until the sink has them; raises when it takes over 120 s."""
+        """Send all messages to `port` and wait until the sink has them; raises when it takes over 120 s. `relayed`
+        among the options, where there is one, is how many; else `messages`, of `size` octets.
+        """
         options = self.options
+        messages = getattr(options, "relayed", options.messages)
+        size = 4096 if hasattr(options, "relayed") else options.size
         command = ["smtp-source", *([] if options.fresh else ["-d"]), "-s", str(options.sessions)]
-        command += ["-m", str(options.messages), "-l", str(options.size), "-f", "a@sender.test"]
+        command += ["-m", str(messages), "-l", str(size), "-f", "a@sender.test"]
         command += ["-t", f"b@{options.domain}", f"127.0.0.1:{port}"]
-        before, goal = usage(roots, memory=False), self.count() + options.messages
+        before, goal = usage(roots, memory=False), self.count() + messages
         tools_before = usage([self.sink.pid], memory=False).cpu_seconds
         started = time.perf_counter()
         source = subprocess.Popen(command)
@@ -76,16 +80,16 @@ class Load:
             if elapsed > next_look:
                 peak, next_look = max(peak, usage(roots).pss_mib), elapsed + 1
             if elapsed > 120:
-                raise SystemExit(f"only {self.count() - goal + options.messages} of {options.messages} arrived")
+                raise SystemExit(f"only {self.count() - goal + messages} of {messages} arrived")
         elapsed = time.perf_counter() - started
         _, _, source_usage = __import__("os").wait4(source.pid, 0)
         time.sleep(0.4)
         after = usage(roots)
         tools = usage([self.sink.pid], memory=False).cpu_seconds - tools_before
         tools += source_usage.ru_utime + source_usage.ru_stime
-        per_message = 1e6 / options.messages
+        per_message = 1e6 / messages
         return Run(
-            options.messages / elapsed,
+            messages / elapsed,
             (after.cpu_seconds - before.cpu_seconds) * per_message,
             tools * per_message,
             max(peak, after.pss_mib),

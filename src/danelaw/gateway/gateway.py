@@ -107,13 +107,15 @@ class Gateway:
             loop.create_task(self._watch()),
             loop.create_task(self.history.keep()),
         ]
-        shards = parts.shards.open.values()
+        shards = list(parts.shards.open.values())
+        # In a thread: mail flows already, and a million rows that nobody has read yet take a while to count.
+        waiting = sum([await asyncio.to_thread(numbers.waiting, shard.spool.directory) for shard in shards])
         self.log.event(
             "started",
             listen=" ".join(self.addresses),
             spool=str(self.config.spool.directory),
             shards=" ".join(str(shard.number) for shard in shards) if self.place or len(shards) > 1 else None,
-            waiting=sum(shard.spool.waiting() for shard in shards),
+            waiting=waiting,
             possible_duplicates=sum(shard.spool.recovered for shard in shards) or None,
         )
 
@@ -200,7 +202,7 @@ class Gateway:
         self.log.event(
             "adopted",
             shard=number,
-            waiting=shard.spool.waiting(),
+            waiting=await asyncio.to_thread(numbers.waiting, shard.spool.directory),
             possible_duplicates=shard.spool.recovered or None,
         )
         return shard.held

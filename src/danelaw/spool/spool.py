@@ -291,14 +291,6 @@ class Spool:
             found = self._horizon.coming(self.reader, upto)
         return found, self._horizon.reached, self._horizon.reached >= upto
 
-    def waiting(self) -> int:
-        """How many recipients wait unclaimed. Raises `SpoolError`."""
-        with reading():
-            row = self.reader.execute(
-                "SELECT count(*) FROM recipient INDEXED BY recipient_due WHERE state = 0"
-            ).fetchone()
-        return int(row[0])
-
     # Bodies.
 
     def read_body(self, message: QueuedMessage) -> bytes:

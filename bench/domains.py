@@ -1,4 +1,4 @@
-"""An unsigned zone below the signed one of `zone.DANEZone`, in which any name has an MX: thousands of domains, few hosts.
+"""An unsigned zone below the signed one of `zone.DANEZone`, in which any name has an MX.
 
 `x.back.many.dane.test` is served by mx-back (127.0.0.61), `x.well.many.dane.test` by mx-well (127.0.0.62), both on port
 25; `lab.routes` of the gateway under test says where these really are.

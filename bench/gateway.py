@@ -43,8 +43,17 @@ class Gateway:
         *,
         environment: dict[str, str] | None = None,
         more: str = "",
+        sampled: Path | None = None,
     ) -> None:
-        """`environment` is added to the process's own, `more` to the configuration."""
+        """`environment` is added to the process's own, `more` to the configuration. `sampled` is where `sampler` writes
+        what it sees in the process.
+        """
+        self._program = ["-m", "danelaw"]
+        if sampled is not None:
+            here = Path(__file__).parent
+            before = f"import sys, pathlib; sys.path.insert(0, {str(here)!r}); import sampler"
+            begin = f"sampler.begin(pathlib.Path({str(sampled)!r})); sys.path.pop(0)"
+            self._program = ["-c", f"{before}; {begin}; from danelaw.cli import main; main()"]
         directory.mkdir(parents=True, exist_ok=True)
         self.port = port
         self.directory = directory
@@ -65,11 +74,13 @@ class Gateway:
 
     def start(self, *, step: float = 0.1) -> None:
         """Start it and wait for its greeting, looked for every `step` seconds."""
-        command = [sys.executable, "-m", "danelaw", "serve", "--config", str(self.config)]
+        command = [sys.executable, *self._program, "serve", "--config", str(self.config)]
         self._process = subprocess.Popen(command, env=self._environment)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             time.sleep(step)
+            if self._process.poll() is not None:
+                raise SystemExit("danelaw does not start")
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
                     if probe.recv(100).startswith(b"220"):

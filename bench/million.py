@@ -22,6 +22,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import uvloop
 
@@ -65,7 +66,9 @@ def _intake(options: argparse.Namespace, load: Load, empty: Gateway, full: Gatew
         for name, gateway in (("empty", empty), ("full", full)):
             run = load.run(gateway.port, [gateway.pid])
             rates[name].append(run.rate)
-            print(f"    relay beside {name:5} queue {run.rate:6.0f}/s  {run.cpu_us:4.0f} us CPU  tools {run.tools_us:.0f}")
+            print(
+                f"    relay beside {name:5} queue {run.rate:6.0f}/s  {run.cpu_us:4.0f} us CPU  tools {run.tools_us:.0f}"
+            )
     shares = [full / empty for full, empty in zip(rates["full"], rates["empty"], strict=True)]
     print(f"  rate, full / empty     {statistics.median(shares):.2f} (aim: at least 0.70)", flush=True)
 
@@ -91,9 +94,13 @@ def measure_queued(options: argparse.Namespace, domains: int) -> None:
                   f"greeting after {greeted:.2f} s")  # fmt: skip
             time.sleep(8)
             memory = usage([full.pid]).pss_mib
-            print(f"  memory at rest         {memory:.1f} MiB, empty {rest:.1f} (aim: + 60, + 150 with 500,000 domains)")
+            print(
+                f"  memory at rest         {memory:.1f} MiB, empty {rest:.1f} (aim: + 60, + 150 with 500,000 domains)"
+            )
             _intake(options, load, empty, full)
-            print(f"  memory after relaying  {usage([full.pid]).pss_mib:.1f} MiB, empty {usage([empty.pid]).pss_mib:.1f}")
+            print(
+                f"  memory after relaying  {usage([full.pid]).pss_mib:.1f} MiB, empty {usage([empty.pid]).pss_mib:.1f}"
+            )
             for name, words in LISTS:
                 began = time.perf_counter()
                 command = [sys.executable, "-m", "danelaw", "queue", *words, "--config", str(full.config)]
@@ -108,7 +115,7 @@ def measure_queued(options: argparse.Namespace, domains: int) -> None:
 class Arrivals(NextHop):
     """A next hop that also notes when messages arrive whose subject says when they were due."""
 
-    late: list[float] = []
+    late: ClassVar[list[float]] = []
     others = 0
 
     def _note(self, message: bytes) -> None:
@@ -198,9 +205,15 @@ async def _returns(gateway: Gateway, options: argparse.Namespace, due: float) ->
     ratio, answer = at(busy.passed, 99) / at(quiet.passed, 99), at(busy.answered, 99) / at(quiet.answered, 99)
     print(f"  new mail, p99 beside / quiet: at the next hop {ratio:.1f}, 250 {answer:.1f} (aim: at most 2)")
     late = sorted(Arrivals.late) or [float("nan")]
-    print(f"  older mail due to the healthy host: {len(Arrivals.late)} of 200 came, at most {late[-1]:.2f} s late (aim: 5)")
+    print(
+        f"  older mail due to the healthy host: {len(Arrivals.late)} of 200 came, at most {late[-1]:.2f} s late"
+        " (aim: at most 5)"
+    )
     cpu = (after.cpu_seconds - before.cpu_seconds) / took
-    print(f"  the host that returned took {Arrivals.others / took:.0f}/s; gateway {100 * cpu:.0f} % CPU, {after.pss_mib:.0f} MiB")
+    print(
+        f"  the host that returned took {Arrivals.others / took:.0f}/s; gateway {100 * cpu:.0f} % CPU,"
+        f" {after.pss_mib:.0f} MiB"
+    )
     for server in servers:
         server.close()
 
@@ -210,7 +223,11 @@ def measure_returning(options: argparse.Namespace) -> None:
     with workplace("returning") as home:
         zone = ManyDomains(home / "dns")
         gateway = Gateway(
-            home / "danelaw", FULL_PORT, SINK_PORT, zone, more=zone.routes(BACK_PORT, WELL_PORT) + "mta_sts.enabled = false\n"
+            home / "danelaw",
+            FULL_PORT,
+            SINK_PORT,
+            zone,
+            more=zone.routes(BACK_PORT, WELL_PORT) + "mta_sts.enabled = false\n",
         )
         text = gateway.config.read_text()
         gateway.config.write_text("".join(line for line in text.splitlines(True) if "next_hop" not in line))
@@ -218,7 +235,10 @@ def measure_returning(options: argparse.Namespace) -> None:
             zone.start()
             due = time.time() + 45 + options.messages / 8000
             fill(home / "danelaw/spool", returning(options.messages, options.returning, due), options.size)
-            print(f"a next hop of {options.returning} domains returns: {options.messages} due at once, new mail {options.rate}/s")
+            print(
+                f"a next hop of {options.returning} domains returns: {options.messages} due at once,"
+                f" new mail {options.rate:.0f}/s"
+            )
             uvloop.run(_returns(gateway, options, due))
         finally:
             gateway.stop()

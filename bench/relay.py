@@ -46,10 +46,17 @@ class Run:
 class Load:
     """smtp-source in front, a counting sink behind."""
 
-    def __init__(self, options: argparse.Namespace, directory: Path, certificate: tuple[Path, Path] | None) -> None:
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        directory: Path,
+        certificate: tuple[Path, Path] | None,
+        *,
+        port: int = SINK_PORT,
+    ) -> None:
         self.options = options
         self.counter = directory / "sink.count"
-        command = [sys.executable, str(Path(__file__).parent / "sink.py"), str(SINK_PORT), str(self.counter)]
+        command = [sys.executable, str(Path(__file__).parent / "sink.py"), str(port), str(self.counter)]
         if certificate is not None:
             command += [str(path) for path in certificate]
         self.sink = subprocess.Popen(command)

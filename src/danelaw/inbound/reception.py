@@ -30,6 +30,10 @@ def refusal_of_recipient(relay: RelayPolicy, recipient: Recipient, trusted: bool
     return _NO_RELAY
 
 
+MANY = 200
+"""Recipients made ready in one turn of the event loop."""
+
+
 class Reception:
     """Receives one message. Small ones come whole in `end`; large ones are written while they arrive."""
 
@@ -84,17 +88,18 @@ class Reception:
         if head.received_count > self._intake.limits.hops:
             self.abandon()
             return _LOOP
-        message = self._message(event, head)
-        if self._writer is None:
+        body = None if self._writer is not None else self._trace + event.body
+        recipients = self.envelope.recipients
+        if self._writer is None and len(recipients) <= MANY:
             self.complete = True
-            self._store(message, self._trace + event.body)
+            self._store(self._message(event, head, self._queued(head, 0, MANY)), body)
             return None
-        failure = self._failure or self._intake.spool.refusal()
+        failure = None if self._writer is None else self._failure or self._intake.spool.refusal()
         if failure is not None:
             self.abandon()
-            return self._intake.not_stored(message, failure)
+            return self._intake.not_stored(self._message(event, head, self._queued(head, 0, 1)), failure)
         self.complete = True
-        self._session.task = asyncio.get_running_loop().create_task(self._store_large(message, self._writer))
+        self._session.task = asyncio.get_running_loop().create_task(self._store_large(event, head, body))
         return None
 
     def abandon(self) -> None:
@@ -109,17 +114,22 @@ class Reception:
         trace = self._session.trace(smtputf8=envelope.smtputf8)
         return trace.to_bytes(id_to_text(self._id), self._received_at, single)
 
-    def _message(self, event: EndOfMessage, head: Head) -> QueuedMessage:
-        envelope, session = self.envelope, self._session
+    def _queued(self, head: Head, first: int, upto: int) -> list[QueuedRecipient]:
+        """Some of the recipients as the queue knows them."""
+        envelope = self.envelope
         waives = waives_tls(head.tls_required, requiretls=envelope.requiretls)
         demand = "requiretls" if envelope.requiretls else "tls-required-no" if waives else ""
         now, relay = self._received_at, self._intake.relay
         recipients = []
-        for number, item in enumerate(envelope.recipients):
+        for number, item in enumerate(envelope.recipients[first:upto], first):
             to = item.forward_path.mailbox
             notify = "" if item.notify is None else item.notify.to_text()
             orcpt = "" if item.orcpt is None else item.orcpt.to_text()
             recipients.append(QueuedRecipient(number, to.to_text(), relay.key(to.domain, demand), notify, orcpt, now))
+        return recipients
+
+    def _message(self, event: EndOfMessage, head: Head, recipients: list[QueuedRecipient]) -> QueuedMessage:
+        envelope, session, now = self.envelope, self._session, self._received_at
         mailbox = envelope.reverse_path.mailbox
         return QueuedMessage(
             self._id,
@@ -134,7 +144,7 @@ class Reception:
             envelope.ret.value if envelope.ret else "",
             envelope.envid or "",
             envelope.requiretls,
-            waives,
+            waives_tls(head.tls_required, requiretls=envelope.requiretls),
             session.client_address,
             session.helo,
             " ".join(session.tls or ()),
@@ -161,13 +171,20 @@ class Reception:
 
         intake.spool.append_soon(message, body, stored, claimed=claimed)
 
-    async def _store_large(self, message: QueuedMessage, writer: BodyWriter) -> None:
+    async def _store_large(self, event: EndOfMessage, head: Head, body: bytes | None) -> None:
+        """A large body is closed in a thread, many recipients are made ready in several turns of the event loop."""
         loop = asyncio.get_running_loop()
+        recipients: list[QueuedRecipient] = []
         try:
-            message.body_file = await loop.run_in_executor(None, writer.close)
+            for first in range(0, len(self.envelope.recipients), MANY):
+                recipients += self._queued(head, first, first + MANY)
+                await asyncio.sleep(0)
+            message = self._message(event, head, recipients)
+            if self._writer is not None:
+                message.body_file = await loop.run_in_executor(None, self._writer.close)
         except SpoolError as error:
             self._session.stored(self._intake.not_stored(message, error))
             return
         finally:
             self._session.task = None
-        self._store(message, None)
+        self._store(message, body)

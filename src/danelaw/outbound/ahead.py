@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from danelaw.queue import RecipientState
 from danelaw.spool import SpoolError
 
 if TYPE_CHECKING:
-    from danelaw.queue import Scheduler
+    from danelaw.queue import QueuedMessage, Scheduler
     from danelaw.spool import Spool
     from danelaw.telemetry import Log
 
 AHEAD = 60.0
 """Seconds."""
+_AT_A_TURN = 500
 
 
 def begin(spool: Spool, scheduler: Scheduler) -> None:
@@ -38,5 +40,18 @@ async def look(
         now = clock()
         for key, due in found:
             scheduler.deferred(key, due, now)
+        pump()
+        await asyncio.sleep(0)
+
+
+async def tell(
+    scheduler: Scheduler, message: QueuedMessage, clock: Callable[[], float], pump: Callable[[], None]
+) -> None:
+    """A message with very many recipients is on disk: their queues hear of it in several turns of the event loop."""
+    for first in range(0, len(message.recipients), _AT_A_TURN):
+        now = clock()
+        for recipient in message.recipients[first : first + _AT_A_TURN]:
+            if recipient.state is RecipientState.QUEUED:
+                scheduler.deferred(recipient.key, recipient.due, now)
         pump()
         await asyncio.sleep(0)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _WATCH_SECONDS = 1.0
 _UNREADABLE_SECONDS = 1.0
 # Deliveries begun in one turn of the event loop: clients and hosts wait for their answers meanwhile.
-_AT_A_TURN = 16
+_AT_A_TURN = 8
 MOST_UNSETTLED = 1000
 """Messages whose outcome may wait for the disk; with more, no delivery begins."""
 
@@ -73,6 +73,7 @@ class Engine:
         self._unsettled: dict[int, int] = {}
         self._unmarked: dict[tuple[int, RoutingKey], asyncio.Future[None]] = {}
         self._unreadable_until = float("-inf")
+        self._telling: set[asyncio.Task[None]] = set()
         self._pumping = False
         self._held_up = False
         self._stopping = False
@@ -127,6 +128,11 @@ class Engine:
 
     def arrived(self, message: QueuedMessage, body: bytes | None, claimed: bool) -> None:
         """A message is on stable storage."""
+        if message.recipient_count > self.scheduler.settings.recipients:
+            task = self._loop.create_task(ahead.tell(self.scheduler, message, self._clock, self.pump))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+            return
         self.scheduler.arrived(message, body, message.size, self._clock(), claimed=claimed)
         self.pump()
 
@@ -230,7 +236,7 @@ class Engine:
         """Take claims for queues that want more. False while the disk cannot be read."""
         if self._loop.time() < self._unreadable_until:
             return False
-        for key, wanted in self.scheduler.refills(now, 2 * _AT_A_TURN):
+        for key, wanted in self.scheduler.refills(now, 4 * _AT_A_TURN):
             try:
                 self._claim(key, wanted, now)
             except SpoolError as error:

@@ -14,10 +14,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from danelaw.queue import pages
 from danelaw.queue.fairness import TenantRing
-from danelaw.queue.pages import (
-    LOW_MARK, OVERHEAD, PAGE, Entry, HostVerdict, SchedulerSettings, Sleep, VirtualQueue, Work, part_of,
-)  # fmt: skip
+from danelaw.queue.pages import Entry, HostVerdict, SchedulerSettings, Sleep, VirtualQueue, Work
 from danelaw.queue.values import QueuedMessage, RecipientState, RoutingKey
 from danelaw.queue.wanting import Wanting
 
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
     from danelaw.queue.gate import Gate
     from danelaw.queue.permits import Refused
 
-# A member looked up on its Enum class costs eight times a global in Python 3.11, and these are on the hot path.
 _HOST_VERDICT_DOWN = HostVerdict.DOWN
-_RECIPIENT_STATE_QUEUED = RecipientState.QUEUED
+_RECIPIENT_STATE_QUEUED = RecipientState.QUEUED  # looked up on its class a member costs eight times as much
 DEFAULTS = SchedulerSettings()
 
 
@@ -62,8 +60,10 @@ class Scheduler:
 
     def admit(self, message: QueuedMessage, body_size: int) -> bool:
         """True when the message may wait in memory (its octets are reserved): append it with `claimed=True`."""
+        if message.recipient_count > self.settings.recipients:
+            return False
         keys = message.keys
-        charge = (body_size + OVERHEAD) * len(keys)
+        charge = (body_size + pages.OVERHEAD) * len(keys)
         if self.memory_used + charge > self.settings.memory:
             return False
         for key in keys:
@@ -78,23 +78,23 @@ class Scheduler:
 
     def abandoned(self, message: QueuedMessage, body_size: int) -> None:
         """An admitted message could not be stored: its reservation is given back."""
-        self.memory_used -= (body_size + OVERHEAD) * len(message.keys)
+        self.memory_used -= (body_size + pages.OVERHEAD) * len(message.keys)
 
     def arrived(self, message: QueuedMessage, body: bytes | None, body_size: int, now: float, *, claimed: bool) -> None:
         """A message is on stable storage. `claimed` is what `admit` said, `body_size` what it was asked with; `body`
         may be None for a large one.
         """
+        if not claimed:
+            for recipient in message.recipients:
+                if recipient.state is _RECIPIENT_STATE_QUEUED:
+                    self._stored(self._queue(recipient.key), recipient.due, now)
+            return
         keys = message.keys
         for key in keys:
             queue = self._queue(key)
-            part = message if len(keys) == 1 else part_of(message, key)
-            if claimed:
-                queue.page.append(Entry(part, body, body_size + OVERHEAD))
-                self._activate(queue, now)
-                continue
-            waiting = [recipient.due for recipient in part.recipients if recipient.state is _RECIPIENT_STATE_QUEUED]
-            if waiting:
-                self._stored(queue, min(waiting), now)
+            part = message if len(keys) == 1 else pages.part_of(message, key)
+            queue.page.append(Entry(part, body, body_size + pages.OVERHEAD))
+            self._activate(queue, now)
 
     def restore(
         self, key: RoutingKey, due: float | None, asleep_until: float, failures: int, reason: str, now: float
@@ -118,9 +118,7 @@ class Scheduler:
             for key in message.keys:
                 self._stored(self._queue(key), now, now)
 
-    # Refilling pages.
-
-    def refills(self, now: float, most: int = PAGE) -> list[tuple[RoutingKey, int]]:
+    def refills(self, now: float, most: int = pages.PAGE) -> list[tuple[RoutingKey, int]]:
         """Queues that want more from disk, and how many claims to take, about `most` in all: give each to `refilled`,
         then ask again.
         """
@@ -136,23 +134,25 @@ class Scheduler:
         queue.disk_due = None
         queue.backlog = False
         for message in messages:
-            self.memory_used += OVERHEAD
-            queue.page.append(Entry(message, None, OVERHEAD))
+            self.memory_used += pages.OVERHEAD
+            queue.page.append(Entry(message, None, pages.OVERHEAD))
         if next_due is not None:
             self._stored(queue, next_due, now, fresh=False)
         self._activate(queue, now)
 
     # Work.
 
-    def next_work(self, now: float, limit: int = PAGE) -> list[Work]:
-        """Work that may start now, fairly chosen; each takes one slot until `finished`."""
+    def next_work(self, now: float, limit: int = pages.PAGE) -> list[Work]:
+        """Work that may start now, about as much as `limit` small messages, fairly chosen; each takes a slot until
+        `finished`.
+        """
         self._wake(now)
         chosen: list[Work] = []
-        gate = self.gate
+        gate, left = self.gate, limit
         while True:
             if gate is not None:
                 self._let_in(gate, now)
-            if not self._ready or len(self._flying) >= self.settings.slots or len(chosen) >= limit:
+            if not self._ready or len(self._flying) >= self.settings.slots or left <= 0:
                 break
             tenant, queue = self._ready.front()
             if gate is not None and not gate.admits(queue, self._begun + 1):
@@ -167,10 +167,11 @@ class Scheduler:
             queue.in_flight += 1
             self._flying.add(work)
             chosen.append(work)
+            left -= pages.weight(entry.message)
             self._ready.pay(tenant, 1.0 + min(entry.message.size / 262144, 63.0))
             if not queue.page or queue.in_flight >= queue.limit(self._cap):
                 self._ready.remove(tenant, queue)
-            if queue.backlog and len(queue.page) < LOW_MARK:
+            if queue.backlog and len(queue.page) < pages.LOW_MARK:
                 self._wanting.add(queue, fresh=False)
         return chosen
 
@@ -232,7 +233,7 @@ class Scheduler:
     # Operators.
 
     def resume(self, key: RoutingKey, now: float) -> Sleep | None:
-        """Ends a back-off: a probe may start at once. None when the queue was awake."""
+        """Ends a back-off: a probe may start. None when the queue was awake."""
         queue = self._queues.get(key)
         if queue is None or not queue.asleep_until:
             return None

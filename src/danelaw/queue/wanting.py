@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from danelaw.queue.values import RoutingKey
 
 LEAST = 4
-"""Messages a queue is given at least, unless it is on probation: fewer, and the look at the disk costs more."""
+"""Messages a queue is given at least, when it is not its first time: fewer, and the look at the disk costs more."""
 
 
 class Wanting:
@@ -51,14 +51,15 @@ class Wanting:
         waiting = len(self._fresh) + (0 if plenty else len(self._again))
         if not waiting:
             return []
-        each = max(LEAST, most // waiting)
+        share = most // waiting
         given: list[tuple[RoutingKey, int]] = []
         filled: list[RoutingKey] = []
         for queues in (self._fresh,) if plenty else (self._fresh, self._again):
+            each = max(1 if queues is self._fresh else LEAST, share)
             for key, queue in queues.items():
                 if most <= 0:
                     break
-                held = len(queue.page)
+                held = queue.held
                 if held >= LOW_MARK:
                     filled.append(key)
                     continue

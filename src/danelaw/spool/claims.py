@@ -9,6 +9,9 @@ from danelaw.queue import QueuedMessage, RecipientState
 from danelaw.spool import rows
 from danelaw.spool.rows import load_messages
 
+MOST_RECIPIENTS = 200
+"""Recipients claimed at once: a transaction with more holds up everybody else, and RFC 5321 §4.5.3.1.8 lets hosts
+refuse more than 100."""
 LOOKED_AT = 20_000
 """Messages looked at in one search for those whose lifetime is over: about two milliseconds."""
 _LEFT = "left in order"
@@ -18,28 +21,28 @@ _HELD = int(RecipientState.HELD)
 
 
 def due_messages(
-    connection: sqlite3.Connection, queue: int, count: int, now: float, taken: Container[tuple[int, int]], skip: int
+    connection: sqlite3.Connection, queue: int, count: int, now: float, taken: Container[tuple[int, int]]
 ) -> tuple[list[QueuedMessage], float | None]:
-    """Up to `count` recipients of a queue that are due, as messages, earliest first; and when the next one is due.
-
-    `taken` are (message, number) claimed already but not yet marked on disk; `skip` is how many those may be.
+    """Up to `count` messages with due recipients of a queue, earliest first, `MOST_RECIPIENTS` of each and in all; and
+    when the next one is due. `taken` are (message, number) claimed already but not yet marked on disk.
     """
     chosen: dict[int, list[int]] = {}
-    free = count
+    most = max(count, MOST_RECIPIENTS)
     next_due: float | None = None
     found = connection.execute(
         "SELECT message, number, due FROM recipient INDEXED BY recipient_due WHERE queue = ? AND state = 0"
-        " ORDER BY due, message, number LIMIT ?",
-        (queue, count + skip + 1),
+        " ORDER BY due",  # then by message and number, as the index has them: asked for, they would be sorted again
+        (queue,),
     )
-    for message, number, due in found.fetchall():
+    for message, number, due in found:
         if (message, number) in taken:
             continue
-        if due > now or not free:
+        if due > now or not most or (len(chosen) >= count and message not in chosen):
             next_due = due
             break
         chosen.setdefault(message, []).append(number)
-        free -= 1
+        most -= 1
+    found.close()
     return load_messages(connection, chosen), next_due
 
 

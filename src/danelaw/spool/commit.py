@@ -2,7 +2,8 @@
 
 Whoever arrives while a COMMIT runs joins the next batch, so the batch grows with the load and a lone message is
 stored at once; there is no timer for appends. Results of deliveries ride along, and only when no append came for
-50 ms do they get a batch of their own: the two must never share a flag, or a result's timer delays appends.
+50 ms do they get a batch of their own: the two must never share a flag, or a result's timer delays appends. A message
+with thousands of recipients is written in the thread.
 
 A failed flush is final for its descriptor (the kernel may forget the unwritten pages and report success the next
 time). So the batch fails, the shard takes no mail, and the database is opened anew and its whole log copied into
@@ -55,6 +56,8 @@ class GroupCommit:
         self.batches, self.stored = 0, 0
         self.observe: Observer = lambda messages, seconds: None
         self.failures = 0
+        self.writing = False
+        """The commit thread writes rows, which takes a while: `exclusive` would wait."""
         self._reopen = reopen
         self._bodies = bodies
         self._commit = commit
@@ -221,11 +224,13 @@ class GroupCommit:
             return
         self._busy = True
         self._transaction.acquire()
-        try:
-            self._write(batch)
-        except Exception as error:
-            self._unwritten(batch, error)
-            return
+        self.writing = batch.heavy
+        if not self.writing:
+            try:
+                self._write(batch)
+            except Exception as error:
+                self._unwritten(batch, error)
+                return
         if self._thread is None:
             self._thread = threading.Thread(target=self._flush_batches, name="spool-commit", daemon=True)
             self._thread.start()
@@ -281,6 +286,14 @@ class GroupCommit:
         while (batch := self._inbox.get()) is not None:
             connection = self.writer.connection
             error: SpoolError | None = None
+            if self.writing:
+                try:
+                    self._write(batch)
+                except Exception as cause:
+                    self.writing = False
+                    loop.call_soon_threadsafe(self._unwritten, batch, cause)
+                    continue
+                self.writing = False
             try:
                 self._commit(connection)
                 batch.doomed = self.writer.committed()

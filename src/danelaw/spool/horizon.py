@@ -1,4 +1,4 @@
-"""What becomes due soon: the disk remembers the queues whose mail waits for hours, memory only those of the next minute.
+"""What becomes due soon: the disk remembers queues whose mail waits for hours, memory those of the next minute.
 
 The mail of half a million domains that waits for its next try would else take hundreds of megabytes of queues that have
 nothing to do. Each row is looked at once, when its time comes into view.

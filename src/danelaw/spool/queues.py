@@ -65,7 +65,9 @@ class QueueNumbers:
         return self._stored(key, reader) if number is None else number
 
     def _stored(self, key: RoutingKey, connection: sqlite3.Connection) -> int | None:
-        row = connection.execute("SELECT id FROM queue WHERE next_hop = ? AND demand = ? AND tenant = ?", key).fetchone()
+        row = connection.execute(
+            "SELECT id FROM queue WHERE next_hop = ? AND demand = ? AND tenant = ?", key
+        ).fetchone()
         return None if row is None else int(row[0])
 
     def write(self, connection: sqlite3.Connection) -> None:

@@ -209,7 +209,7 @@ class Spool:
             queue = self._commits.writer.numbers.known(key, self.reader)
             if queue is None:
                 return [], None
-            taken, next_due = claims.due_messages(self.reader, queue, count, now, self._claiming, len(self._claiming))
+            taken, next_due = claims.due_messages(self.reader, queue, count, now, self._claiming)
         pairs = [(message.id, recipient.number) for message in taken for recipient in message.recipients]
         if pairs:
             self._claiming.update(pairs)
@@ -336,6 +336,8 @@ class Spool:
     def sweep(self, now: float) -> int:
         """A short step of forgetting; call every few seconds. Returns what went. Raises `SpoolError`."""
         database.still_alive(self.directory, now)
+        if self._commits.writing:
+            return 0
         with self._commits.exclusive() as writer:
             removed = self._retention.step(writer, now)
             retention.give_back_pages(writer.connection)

@@ -44,16 +44,17 @@ class Gateway:
         environment: dict[str, str] | None = None,
         more: str = "",
         sampled: Path | None = None,
+        counted: Path | None = None,
     ) -> None:
-        """`environment` is added to the process's own, `more` to the configuration. `sampled` is where `sampler` writes
-        what it sees in the process.
+        """`environment` is added to the process's own, `more` to the configuration. `sampled` and `counted` are where
+        `sampler` and `inside` write what they see in the process.
         """
-        self._program = ["-m", "danelaw"]
-        if sampled is not None:
-            here = Path(__file__).parent
-            before = f"import sys, pathlib; sys.path.insert(0, {str(here)!r}); import sampler"
-            begin = f"sampler.begin(pathlib.Path({str(sampled)!r})); sys.path.pop(0)"
-            self._program = ["-c", f"{before}; {begin}; from danelaw.cli import main; main()"]
+        watched = [(module, path) for module, path in (("sampler", sampled), ("inside", counted)) if path is not None]
+        begin = "".join(f"import {module}; {module}.begin(pathlib.Path({str(path)!r})); " for module, path in watched)
+        here = str(Path(__file__).parent)
+        before = f"import sys, pathlib; sys.path.insert(0, {here!r}); {begin}sys.path.remove({here!r}); "
+        run = ["-c", before + "from danelaw.cli import main; main()"]
+        self._program = run if watched else ["-m", "danelaw"]
         directory.mkdir(parents=True, exist_ok=True)
         self.port = port
         self.directory = directory

@@ -72,7 +72,8 @@ async def _load(port: int, rate: float, seconds: float, share: float) -> tuple[T
     """Gives the times of healthy mail, and how many such messages were sent."""
     loop, times, free, waiting = asyncio.get_running_loop(), Times(), deque[Client](), deque[bytes]()
     servers = [
-        await loop.create_server(lambda: NextHop(times), f"127.0.1.{number}", SINK_PORT) for number in range(1, HEALTHY + 1)
+        await loop.create_server(lambda: NextHop(times), f"127.0.1.{number}", SINK_PORT)
+        for number in range(1, HEALTHY + 1)
     ]
     servers.append(await loop.create_server(Tarpit, "127.0.2.1", SINK_PORT, backlog=1000))
     for _ in range(20):

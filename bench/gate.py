@@ -3,8 +3,8 @@
     python bench/gate.py            compare with bench/gate.json; exit status 1 when the limit is passed
     python bench/gate.py --record   write what is measured now as the figure to compare with
 
-Relays 4 KB messages over 20 kept connections. Processor time per message depends on the machine and on what else it does,
-so it is divided by that of the load tools (smtp-source and the sink) in the same run, whose work never changes: the
+Relays 4 KB messages over 20 kept connections. Processor time per message depends on the machine and on what else it
+does, so it is divided by that of the load tools (smtp-source and the sink) in the same run, whose work is constant: the
 number compared is how many times as much the gateway takes. Median of the rounds. Needs Debian's postfix package.
 """
 

@@ -2,10 +2,10 @@
 
     python bench/overload.py [--seconds 15] [--clients 400]
 
-First the most each side takes and relays (20 kept connections that send as fast as they are answered), then an open loop
-at twice that rate over up to `--clients` kept connections: mail comes whether or not the server keeps up. A message
-refused with 421 or 4xx is counted and not sent again; one for which no connection is free is counted as held by its
-sender. danelaw and a tuned Postfix in alternating rounds.
+First the most each side takes and relays (20 kept connections that send as fast as they are answered), then an open
+loop at twice that rate over up to `--clients` kept connections: mail comes whether or not the server keeps up. A
+message refused with 421 or 4xx is counted and not sent again; one for which no connection is free is counted as held by
+its sender. danelaw and a tuned Postfix in alternating rounds.
 """
 
 from __future__ import annotations
@@ -139,9 +139,10 @@ def measure(name: str, port: int, pid: int, load: Load, options: argparse.Namesp
     took, after, relayed = time.perf_counter() - began, usage([pid]), load.count() - before
     kept, p99 = seen.taken / options.seconds / most.rate, at(seen.answers, 99)
     print(
-        f"  {name:8} most {most.rate:5.0f}/s; offered {2 * most.rate:5.0f}/s: taken {seen.taken / options.seconds:5.0f}/s"
-        f" ({100 * kept:3.0f} %), relayed {relayed / took:5.0f}/s, refused {seen.refused}, held by senders {seen.held},"
-        f" broken {seen.lost}; 250 p50 {at(seen.answers, 50):5.0f} p99 {p99:5.0f} ms;"
+        f"  {name:8} most {most.rate:5.0f}/s; offered {2 * most.rate:5.0f}/s:"
+        f" taken {seen.taken / options.seconds:5.0f}/s ({100 * kept:3.0f} %), relayed {relayed / took:5.0f}/s,"
+        f" refused {seen.refused}, held by senders {seen.held}, broken {seen.lost};"
+        f" 250 p50 {at(seen.answers, 50):5.0f} p99 {p99:5.0f} ms;"
         f" CPU {100 * (after.cpu_seconds - used.cpu_seconds) / took:.0f} %, {after.pss_mib:.0f} MiB",
         flush=True,
     )

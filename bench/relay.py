@@ -3,6 +3,7 @@
     python bench/relay.py                      plain in, plain out, client connections kept
     python bench/relay.py --fresh              a client connection per message
     python bench/relay.py --flush-delay 2      both sides on a disk whose flushes take 2 ms longer
+    python bench/relay.py --peer exim          against Exim, OpenSMTPD, Haraka or aiosmtpd: see bench/peers/set-up
     python bench/relay.py --dane               plain in, DANE-verified TLS out (Postfix beside a validating unbound)
 
 Prints every run, then medians, the ratio, and the load tools' own CPU. Needs Debian's postfix package, and
@@ -16,7 +17,6 @@ import statistics
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +24,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from flush import imported_by_postfix, slow_flush
+from other_peers import PEERS, Peer, PeerMissing
 from postfix import Postfix
 from processes import usage
+from workplace import workplace
 from zone import DANEZone
 
 from gateway import Gateway
@@ -61,6 +63,8 @@ class Load:
             command += [str(path) for path in certificate]
         self.sink = subprocess.Popen(command)
         time.sleep(1)
+        if self.sink.poll() is not None:
+            raise SystemExit(f"the sink cannot listen on port {port}")
 
     def count(self) -> int:
         """Messages the sink has taken so far."""
@@ -117,8 +121,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=4096)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--flush-delay", type=float, default=0.0, metavar="MS", help="each flush takes longer")
-    parser.add_argument("--only", choices=("danelaw", "postfix"), help="measure one side alone (no ratio)")
-    return parser.parse_args()
+    parser.add_argument("--peer", choices=("postfix", *PEERS), default="postfix")
+    parser.add_argument("--only", choices=("danelaw", "peer"), help="measure one side alone (no ratio)")
+    options = parser.parse_args()
+    if options.peer != "postfix" and (options.dane or options.flush_delay):
+        parser.error(f"--dane and --flush-delay are for Postfix, not for {options.peer}")
+    return options
 
 
 def _report(name: str, run: Run) -> None:
@@ -137,34 +145,35 @@ def _summary(results: dict[str, list[Run]]) -> None:
             f" {statistics.median(run.cpu_us for run in runs):.0f} us CPU per message"
         )
     if len(results) == 2:
-        ratios = sorted(a.rate / b.rate for a, b in zip(results["danelaw"], results["postfix"], strict=True))
+        peer = next(name for name in results if name != "danelaw")
+        ratios = sorted(a.rate / b.rate for a, b in zip(results["danelaw"], results[peer], strict=True))
         rounds = ", ".join(f"{ratio:.1f}" for ratio in ratios)
-        print(f"danelaw / postfix, round by round: median {statistics.median(ratios):.1f}x ({rounds})")
+        print(f"danelaw / {peer}, round by round: median {statistics.median(ratios):.1f}x ({rounds})")
 
 
 def main() -> None:
     """Measure and print."""
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="danelaw-bench-", dir="/var/tmp") as name:
-        directory = Path(name)
-        directory.chmod(0o755)
+    with workplace("relay") as directory:
         zone = DANEZone(directory / "dns", SINK_PORT) if options.dane else None
         options.domain = "dane.test" if zone else "sink.test"
         servers: dict[str, tuple[int, int]] = {}
         load = Load(options, directory, (zone.certificate, zone.key) if zone else None)
         slow = slow_flush(directory, options.flush_delay)
         imported = imported_by_postfix(slow)
-        postfix = Postfix(directory / "postfix", POSTFIX_PORT, _postfix_settings(zone) | imported)
+        peer: Postfix | Peer
+        if options.peer == "postfix":
+            peer = Postfix(directory / "postfix", POSTFIX_PORT, _postfix_settings(zone) | imported)
+        else:
+            peer = PEERS[options.peer](directory / "peer", POSTFIX_PORT, SINK_PORT)
         gateway = Gateway(directory / "danelaw", DANELAW_PORT, SINK_PORT, zone, environment=slow)
         try:
             if zone:
                 zone.start()
             if options.only != "danelaw":
-                postfix.start(resolv_conf=zone.resolv_conf if zone else None)
-                servers["postfix"] = (POSTFIX_PORT, postfix.master_pid)
-                changed = {k: v for k, v in postfix.settings.items() if "limit" in k or "delay" in k or "tls" in k}
-                print("postfix:", ", ".join(f"{k}={v}" for k, v in changed.items()))
-            if options.only != "postfix":
+                print(f"{options.peer}: {_start(peer, zone)}")
+                servers[options.peer] = (POSTFIX_PORT, peer.master_pid)
+            if options.only != "peer":
                 gateway.start()
                 servers["danelaw"] = (DANELAW_PORT, gateway.pid)
                 print(f"danelaw: {gateway.config.read_text()!r}")
@@ -179,9 +188,22 @@ def main() -> None:
             load.stop()
             gateway.stop()
             if options.only != "danelaw":
-                postfix.stop()
+                peer.stop()
             if zone:
                 zone.stop()
+
+
+def _start(peer: Postfix | Peer, zone: DANEZone | None) -> str:
+    """Start the peer; gives its configuration in words."""
+    if isinstance(peer, Peer):
+        try:
+            peer.start()
+        except PeerMissing as missing:
+            raise SystemExit(f"not measured: {missing}") from None
+        return repr(peer.settings)
+    peer.start(resolv_conf=zone.resolv_conf if zone else None)
+    changed = {k: v for k, v in peer.settings.items() if "limit" in k or "delay" in k or "tls" in k}
+    return ", ".join(f"{k}={v}" for k, v in changed.items())
 
 
 def _postfix_settings(zone: DANEZone | None) -> dict[str, str]:

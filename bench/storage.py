@@ -1,11 +1,10 @@
-"""What the disk is asked for while 4 KB messages are relayed, and how long clients wait for their 250 beside checkpoints.
+"""What the disk is asked for while 4 KB messages are relayed, and how long a 250 takes beside checkpoints.
 
     python bench/storage.py [--messages 20000]
 
 For 1, 20 and 100 kept clients that send as fast as they are answered: rate, 250 p50 and p99, flushes and octets written
-per message, the largest write-ahead log, and how often it was begun anew. Flushes are counted by a library preloaded
-into the gateway; octets are the process's own (/proc/PID/io), log and data files together, and those of the write-ahead
-log alone from `GroupCommit`'s batches by way of the file's growth. Needs a C compiler.
+per message, and the size of the write-ahead log. Flushes, and octets written into the log, are counted by a library
+preloaded into the gateway (`count_flush.c`); all octets are the process's own (/proc/PID/io). Needs a C compiler.
 """
 
 from __future__ import annotations
@@ -133,7 +132,8 @@ def measure(gateway: Gateway, disk: Disk, load: Load, clients: int, messages: in
     print(
         f"  {clients:3} clients {messages / took:6.0f}/s   250 p50 {p50:5.1f}  p99 {p99:5.1f} ms ({p99 / p50:3.1f}x)"
         f"  longest {at(answers, 100):6.1f}   flushes {(disk.flushes() - flushes) / messages:5.3f}"
-        f"   log {(disk.log_written() - log) / messages / 1000:5.1f} KB, all {(disk.octets() - octets) / messages / 1000:5.1f} KB"
+        f"   log {(disk.log_written() - log) / messages / 1000:5.1f} KB,"
+        f" all {(disk.octets() - octets) / messages / 1000:5.1f} KB"
         f"   log file {disk.log_megabytes():4.0f} MB   CPU"
         f" {1e6 * (usage([gateway.pid], memory=False).cpu_seconds - cpu) / messages:.0f} us",
         flush=True,

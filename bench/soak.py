@@ -228,7 +228,7 @@ async def play(home: Path, options: argparse.Namespace) -> list[str]:
 def main() -> None:
     """Play, print, judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--clients", type=int, default=12)
     parser.add_argument("--load", type=float, default=0.7, help="share of the most")
     parser.add_argument("--probe", type=float, default=10.0, help="seconds to find the most")

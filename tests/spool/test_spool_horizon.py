@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
-from danelaw.spool import Spool
+from danelaw.spool import Spool, SpoolError
 from danelaw.spool.horizon import AT_ONCE
 
 NOW = 1_795_000_000.0
@@ -95,6 +95,25 @@ def test_one_message_with_thousands_of_recipients_is_claimed_in_parts(tmp_path: 
             assert (next_due is None) == (len(seen) == 1500)
         assert seen == list(range(1500))
         assert parts == 8
+        await spool.close()
+
+    asyncio.run(story())
+
+
+def test_a_message_with_thousands_of_recipients_that_cannot_be_stored_fails_alone(tmp_path: Path) -> None:
+    async def story() -> None:
+        spool = Spool.open(tmp_path, clock=lambda: NOW)
+        bad = message(spool, NOW, *["a.example"] * 1500)
+        bad.recipients[7].number = 6  # twice the same: the database refuses it
+        spool.observe(lambda messages, seconds: None)
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        bad_end = asyncio.ensure_future(spool.append(bad, b"x"))
+        good_end = asyncio.ensure_future(spool.append(message(spool, NOW, "b.example"), b"x"))
+        with pytest.raises(SpoolError, match="cannot be stored"):
+            await bad_end
+        await good_end
+        with spool.transaction() as writer:
+            assert writer.connection.execute("SELECT count(*) FROM recipient").fetchone() == (1,)
         await spool.close()
 
     asyncio.run(story())

@@ -96,7 +96,9 @@ class Destinations:
                     await asyncio.sleep(0)
                     now = self._clock()
                 unmet.pop(queue.key, None)
-                waits = bool(queue.page or queue.asleep_until or queue.disk_due is not None or queue.key in self._longest)
+                waits = bool(
+                    queue.page or queue.asleep_until or queue.disk_due is not None or queue.key in self._longest
+                )
                 waiting += waits
                 if queue.answered:
                     answered[queue.key] = queue.answered

@@ -229,6 +229,7 @@ class GroupCommit:
             try:
                 self._write(batch)
             except Exception as error:
+                self._undo()
                 self._unwritten(batch, error)
                 return
         if self._thread is None:
@@ -254,17 +255,19 @@ class GroupCommit:
             writer.settle([settlement for settlement, _ in batch.settlements])
         self._log.grew(writer.connection.total_changes - before, 0)
 
-    def _unwritten(self, batch: Batch, error: Exception) -> None:
-        """A statement failed: the disk's fault fails the batch, a value's fault is found by storing one at a time."""
-        connection = self.writer.connection
-        if is_disk_fault(error):
-            self._transaction.release()
-            self._finished(batch, typed(error), True)
-            return
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+    def _undo(self) -> None:
+        """End a transaction whose statements failed."""
+        with suppress(sqlite3.Error):
+            if self.writer.connection.in_transaction:
+                self.writer.connection.execute("ROLLBACK")
         self.writer.rolled_back()
         self._transaction.release()
+
+    def _unwritten(self, batch: Batch, error: Exception) -> None:
+        """A statement failed: the disk's fault fails the batch, a value's fault is found by storing one at a time."""
+        if is_disk_fault(error):
+            self._finished(batch, typed(error), True)
+            return
         self._busy = False
         count = len(batch.appends) + len(batch.settlements)
         if count > 1:
@@ -291,6 +294,7 @@ class GroupCommit:
                     self._write(batch)
                 except Exception as cause:
                     self.writing = False
+                    self._undo()  # at once: the loop may be waiting for this transaction
                     loop.call_soon_threadsafe(self._unwritten, batch, cause)
                     continue
                 self.writing = False

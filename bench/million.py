@@ -233,8 +233,10 @@ def measure_returning(options: argparse.Namespace) -> None:
         gateway.config.write_text("".join(line for line in text.splitlines(True) if "next_hop" not in line))
         try:
             zone.start()
-            due = time.time() + 45 + options.messages / 8000
+            due = time.time() + 45 + options.messages / 6000
             fill(home / "danelaw/spool", returning(options.messages, options.returning, due), options.size)
+            if due - time.time() < 25:
+                raise SystemExit("the spool took too long to fill: this machine is too busy, or --messages too many")
             print(
                 f"a next hop of {options.returning} domains returns: {options.messages} due at once,"
                 f" new mail {options.rate:.0f}/s"

@@ -55,6 +55,18 @@ def test_a_newcomer_has_its_first_turn_before_those_that_always_have_more() -> N
     assert order == ["new", "b", "c", "a", "new"]
 
 
+def test_of_four_turns_one_is_for_those_with_a_backlog() -> None:
+    ring: Ring[str] = Ring()
+    ring.add("old")
+    for name in ("x", "y"):
+        ring.add(name, soon=True)
+    order = []
+    for _ in range(8):
+        order.append(ring.front())
+        ring.pay(1, soon=True)
+    assert order == ["x", "y", "x", "old", "y", "x", "y", "old"]
+
+
 def test_mail_for_another_host_goes_before_thousands_of_queues_with_a_backlog() -> None:
     scheduler = Scheduler(SchedulerSettings(slots=1000))
     for number in range(500):

@@ -12,18 +12,20 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
+_STREAK = 3
 
 
 class Ring(Generic[T]):
     """Members take turns by credit. A member leaves with `remove` and its credit is forgotten. Its first turn a member
-    may have `soon`, before all who had one (RFC 8290 §4.2 calls them new flows).
+    may have `soon`, before those who always have more (RFC 8290 §4.2 calls them new and old flows).
     """
 
-    __slots__ = ("_credit", "_order", "_soon")
+    __slots__ = ("_credit", "_order", "_soon", "_streak")
 
     def __init__(self) -> None:
         self._order: deque[T] = deque()
         self._soon: deque[T] = deque()
+        self._streak = 0
         self._credit: dict[T, float] = {}
 
     def __len__(self) -> int:
@@ -47,6 +49,8 @@ class Ring(Generic[T]):
             order.pop()
         elif order and order[0] == member:
             order.popleft()
+        elif soon and soon[-1] == member:
+            soon.pop()
         elif soon and soon[0] == member:
             soon.popleft()
         elif member in soon:
@@ -56,24 +60,31 @@ class Ring(Generic[T]):
 
     def front(self) -> T:
         """Whose turn it is. The ring must not be empty."""
-        if self._soon:
-            return self._soon[0]
-        order, credit = self._order, self._credit
+        order, credit = self._turn(), self._credit
         while credit[order[0]] < 0:
             credit[order[0]] += 1.0
             order.rotate(-1)
         return order[0]
 
-    def pay(self, cost: float) -> None:
-        """Charge the member at the front for one service, `cost` 1 being a small message, and end its turn."""
-        order = self._order
-        if self._soon:
-            member = self._soon.popleft()
-            order.append(member)
-            self._credit[member] -= cost - 1.0
-            return
+    def pay(self, cost: float, *, soon: bool = False) -> None:
+        """Charge the member at the front for one service, `cost` 1 being a small message, and end its turn. Who came to
+        have turns soon keeps them with `soon`.
+        """
+        order = self._turn()
         self._credit[order[0]] -= cost - 1.0
-        order.rotate(-1)
+        if order is not self._soon:
+            self._streak = 0
+            order.rotate(-1)
+            return
+        self._streak += 1
+        if soon:
+            order.rotate(-1)
+        else:
+            self._order.append(order.popleft())
+
+    def _turn(self) -> deque[T]:
+        """Those with turns soon, but of four turns one is for the others."""
+        return self._soon if self._soon and (self._streak < _STREAK or not self._order) else self._order
 
 
 class TenantRing(Generic[T]):
@@ -117,7 +128,7 @@ class TenantRing(Generic[T]):
         tenant = self._tenants.front()
         return tenant, self._queues[tenant].front()
 
-    def pay(self, tenant: str, cost: float) -> None:
-        """Charge the queue at the front, and its tenant, for one service."""
-        self._queues[tenant].pay(cost)
+    def pay(self, tenant: str, cost: float, *, soon: bool = False) -> None:
+        """Charge the queue at the front, and its tenant, for one service; `soon` as for `Ring`."""
+        self._queues[tenant].pay(cost, soon=soon)
         self._tenants.pay(cost)

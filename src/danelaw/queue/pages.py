@@ -174,8 +174,8 @@ class VirtualQueue:
 
     @property
     def sparse(self) -> bool:
-        """Nothing of it is under way or waits on disk: what came now may go before queues that always have more."""
-        return not self.in_flight and not self.backlog
+        """Nothing of it waits on disk: what comes may go before queues that always have more."""
+        return not self.backlog
 
     @property
     def idle(self) -> bool:

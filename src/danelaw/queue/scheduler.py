@@ -168,7 +168,7 @@ class Scheduler:
             self._flying.add(work)
             chosen.append(work)
             left -= pages.weight(entry.message)
-            self._ready.pay(tenant, 1.0 + min(entry.message.size / 262144, 63.0))
+            self._ready.pay(tenant, 1.0 + min(entry.message.size / 262144, 63.0), soon=queue.sparse)
             if not queue.page or queue.in_flight >= queue.limit(self._cap):
                 self._ready.remove(tenant, queue)
             if queue.backlog and len(queue.page) < pages.LOW_MARK:

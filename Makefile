@@ -9,7 +9,7 @@ SOURCES := src tests fuzz bench tools interop
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help set-up demo test interop lint check bench fuzz docs format
+.PHONY: help set-up demo test interop lint check bench bench-gate fuzz docs format
 
 help:
 	@echo "make demo      every protection and every attack once, on this machine (under a minute)"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint      format, lint, types, layers"
 	@echo "make docs      write the generated pages again"
 	@echo "make bench     measure; make bench ONLY=name for one"
+	@echo "make bench-gate  fails when a message costs 15 % more processor time than bench/gate.json says"
 	@echo "make fuzz      every fuzz target for SECONDS=$(SECONDS); make fuzz ONLY=name for one"
 	@echo "make format    put sources into the common format"
 
@@ -54,6 +55,9 @@ docs: set-up
 
 bench: set-up
 	@$(BIN)/python tools/run_each.py bench "$(ONLY)"
+
+bench-gate: set-up
+	@$(BIN)/python bench/gate.py
 
 fuzz: set-up
 	@$(BIN)/python tools/run_each.py fuzz "$(ONLY)" -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=1024 -print_final_stats=1

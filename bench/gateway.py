@@ -43,9 +43,19 @@ class Gateway:
         *,
         environment: dict[str, str] | None = None,
         more: str = "",
+        sampled: Path | None = None,
+        counted: Path | None = None,
     ) -> None:
-        """`environment` is added to the process's own, `more` to the configuration."""
-        directory.mkdir(parents=True)
+        """`environment` is added to the process's own, `more` to the configuration. `sampled` and `counted` are where
+        `sampler` and `inside` write what they see in the process.
+        """
+        watched = [(module, path) for module, path in (("sampler", sampled), ("inside", counted)) if path is not None]
+        begin = "".join(f"import {module}; {module}.begin(pathlib.Path({str(path)!r})); " for module, path in watched)
+        here = str(Path(__file__).parent)
+        before = f"import sys, pathlib; sys.path.insert(0, {here!r}); {begin}sys.path.remove({here!r}); "
+        run = ["-c", before + "from danelaw.cli import main; main()"]
+        self._program = run if watched else ["-m", "danelaw"]
+        directory.mkdir(parents=True, exist_ok=True)
         self.port = port
         self.directory = directory
         self.config = directory / "danelaw.toml"
@@ -63,12 +73,15 @@ class Gateway:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
-        """Start it and wait for its greeting."""
-        command = [sys.executable, "-m", "danelaw", "serve", "--config", str(self.config)]
+    def start(self, *, step: float = 0.1) -> None:
+        """Start it and wait for its greeting, looked for every `step` seconds."""
+        command = [sys.executable, *self._program, "serve", "--config", str(self.config)]
         self._process = subprocess.Popen(command, env=self._environment)
-        for _ in range(100):
-            time.sleep(0.1)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            time.sleep(step)
+            if self._process.poll() is not None:
+                raise SystemExit("danelaw does not start")
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
                     if probe.recv(100).startswith(b"220"):

@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import socket
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from relay import Load
+from workplace import workplace
 
 from gateway import Gateway
 
@@ -75,8 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=int, default=150)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="danelaw-bench-", dir="/var/tmp") as name:
-        directory = Path(name)
+    with workplace("large") as directory:
         load = Load(options, directory, None)
         gateway = Gateway(directory / "danelaw", PORT, SINK_PORT, more='limits.message_size = "1G"\n')
         try:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-import tempfile
 import time
 from collections import deque
 from pathlib import Path
@@ -23,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from flush import imported_by_postfix, slow_flush
 from postfix import Postfix
+from workplace import workplace
 
 from gateway import Gateway
 
@@ -180,9 +180,7 @@ def main() -> None:
     parser.add_argument("--flush-delay", type=float, default=0.0, metavar="MS")
     parser.add_argument("--only", choices=("danelaw", "postfix"))
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="danelaw-bench-", dir="/var/tmp") as directory:
-        home = Path(directory)
-        home.chmod(0o755)
+    with workplace("latency") as home:
         slow = slow_flush(home, options.flush_delay)
         print(f"{options.rate:.0f} messages per second for {options.seconds:.0f} s, {options.clients} clients")
         if options.only != "postfix":

@@ -58,16 +58,17 @@ def _run(*command: str, cwd: Path) -> str:
 class DANEZone:
     """The zone dane.test with one MX whose key is published for `port`; `start()` and `stop()` its servers."""
 
-    def __init__(self, directory: Path, port: int) -> None:
+    def __init__(self, directory: Path, port: int, *, more: str = "") -> None:
+        """`more` are further lines of the zone."""
         directory.mkdir(parents=True)
         directory.chmod(0o755)
         self.directory = directory
         self.certificate, self.key = directory / "mx.pem", directory / "mx.key"
         self.anchor, self.resolv_conf = directory / "anchor.key", directory / "resolv.conf"
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._sign(port)
+        self._sign(port, more)
 
-    def _sign(self, port: int) -> None:
+    def _sign(self, port: int, more: str) -> None:
         cwd = self.directory
         subject = ["-subj", "/CN=mx.dane.test", "-addext", "subjectAltName=DNS:mx.dane.test", "-days", "30", "-nodes"]
         key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", "mx.key", "-out", "mx.pem"]
@@ -80,7 +81,7 @@ class DANEZone:
         (cwd / "dane.test").write_text(
             "$ORIGIN dane.test.\n$TTL 3600\n"
             "@ IN SOA ns.dane.test. h.dane.test. 1 3600 600 86400 300\n@ IN NS ns.dane.test.\nns IN A 127.0.0.1\n"
-            f"@ IN MX 10 mx.dane.test.\nmx IN A 127.0.0.1\n_{port}._tcp.mx IN TLSA 3 1 1 {digest}\n"
+            f"@ IN MX 10 mx.dane.test.\nmx IN A 127.0.0.1\n_{port}._tcp.mx IN TLSA 3 1 1 {digest}\n{more}"
         )
         keygen = ("ldns-keygen", "-r", "/dev/urandom", "-a", "ECDSAP256SHA256")
         ksk, zsk = _run(*keygen, "-k", "dane.test", cwd=cwd), _run(*keygen, "dane.test", cwd=cwd)

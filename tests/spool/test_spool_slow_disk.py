@@ -132,7 +132,7 @@ def test_recovery_waits_for_flushes_under_way(tmp_path: Path, monkeypatch: pytes
         assert spool.refusal() is not None
         disk.gate.set()
         await asyncio.gather(*waiting)
-        await reached(lambda: not spool._commits._flying)
+        await reached(lambda: not spool._commits._pace.flying)
         await reached(lambda: not spool._commits._busy)
         spool._commits.recover()
         assert spool.refusal() is None

@@ -442,7 +442,7 @@ def test_many_rows_restart_without_reading_them_into_memory(tmp_path: Path) -> N
     spool = opened(tmp_path)
     with spool.transaction() as writer:
         writer.save_queue(KEY, 0.0, 0, "")
-        number = writer.numbers.known(KEY)
+        number = writer.numbers.known(KEY, writer.connection)
         writer.connection.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) INSERT INTO recipient"
             " SELECT i, 0, ?, 1, ?, 0, 0, 'anna' || i || '@example.org', '', '', '', '' FROM n",

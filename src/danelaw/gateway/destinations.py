@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
+from danelaw.queue.pages import VirtualQueue
 from danelaw.spool import database
 from danelaw.spool.groups import Longest, longest_queues
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from danelaw.queue import RoutingKey, Scheduler, VirtualQueue
+    from danelaw.queue import RoutingKey, Scheduler
 
 MOST_ROWS = 200
 """Destinations in one answer: half of them the busiest, half those where most waits."""
@@ -83,6 +84,7 @@ class Destinations:
         busy: list[Offer] = []
         stuck: list[Offer] = []
         answered: dict[RoutingKey, int] = {}
+        unmet = dict(self._longest)
         try:
             now = self._clock()
             base = self._earlier if now - self._earlier[0] < _STALE else self._later
@@ -93,7 +95,10 @@ class Destinations:
                     worked += self._clock() - now
                     await asyncio.sleep(0)
                     now = self._clock()
-                waits = bool(queue.page or queue.asleep_until or queue.disk_due is not None)
+                unmet.pop(queue.key, None)
+                waits = bool(
+                    queue.page or queue.asleep_until or queue.disk_due is not None or queue.key in self._longest
+                )
                 waiting += waits
                 if queue.answered:
                     answered[queue.key] = queue.answered
@@ -107,6 +112,10 @@ class Destinations:
                     _offer(stuck, (self._waiting_in(queue), known, queue, rate))
             worked += self._clock() - now
             self._remember(now, answered)
+            for key, counted in unmet.items():  # what is due later than soon only the disk knows
+                known, waiting = known + 1, waiting + 1
+                idle = VirtualQueue(key, float(schedulers[0].settings.first_window))
+                _offer(stuck, (counted.waiting, known, idle, None))
             self._known, self._waiting = known, waiting
             chosen = {id(queue): (queue, rate) for _, _, queue, rate in (*busy, *stuck)}
             cap = schedulers[0].settings.cap
@@ -134,7 +143,7 @@ class Destinations:
         counted = self._longest.get(queue.key)
         limit = queue.limit(cap)
         full = bool(queue.page) and queue.in_flight >= limit
-        due = queue.asleep_until or queue.disk_due
+        due = queue.asleep_until or queue.disk_due or (counted.due if counted is not None else None)
         return {
             "next_hop": queue.key.next_hop,
             "demand": queue.key.demand,

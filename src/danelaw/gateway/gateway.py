@@ -38,6 +38,7 @@ _UNFIT_PROBE_SECONDS = 30.0
 _DRAIN_SECONDS = 30.0
 _MUTE_SECONDS = 10.0
 _WATCH_SECONDS = 5.0
+_COUNTING_REST = 50  # a queue of a million takes a while to count: 2 % of the time at most
 # A commit must not wait for the loop's turn of the interpreter: see docs/architecture.md, group commit.
 _SWITCH_INTERVAL = 0.0001
 # Messages come and go without cycles: looking for cycles after every 700 objects would find next to nothing.
@@ -115,13 +116,15 @@ class Gateway:
             loop.create_task(Custodian(self, settings.retention(self.config)).keep()),
             *([loop.create_task(Digests(self, parts.digests).keep())] if parts.digests is not None else []),
         ]
-        shards = parts.shards.open.values()
+        shards = list(parts.shards.open.values())
+        # In a thread: mail flows already, and a million rows that nobody has read yet take a while to count.
+        waiting = sum([await asyncio.to_thread(numbers.waiting, shard.spool.directory) for shard in shards])
         self.log.event(
             "started",
             listen=" ".join(self.addresses),
             spool=str(self.config.spool.directory),
             shards=" ".join(str(shard.number) for shard in shards) if self.place or len(shards) > 1 else None,
-            waiting=sum(row.waiting for shard in shards for row in shard.spool.queues()),
+            waiting=waiting,
             possible_duplicates=sum(shard.spool.recovered for shard in shards) or None,
         )
 
@@ -210,7 +213,7 @@ class Gateway:
         self.log.event(
             "adopted",
             shard=number,
-            waiting=sum(row.waiting for row in shard.spool.queues()),
+            waiting=await asyncio.to_thread(numbers.waiting, shard.spool.directory),
             possible_duplicates=shard.spool.recovered or None,
         )
         return shard.held
@@ -290,15 +293,25 @@ class Gateway:
 
     async def _watch(self) -> None:
         """Certificates that changed on disk, and the size of the queue, which a thread counts."""
+        counting = 0.0
         while True:
             try:
                 self._look_at_certificates()
                 self.parts.shards.divide()
-                shards = [shard.spool.directory for shard in self.parts.shards.open.values()]
-                numbers.show_queue(self.metrics, await asyncio.to_thread(numbers.queue_size, shards), self.clock())
+                counting = await self._count_queue(counting)
             except Exception as error:  # what is only watched must not end the watch
                 self.log.warning("watch", reason=f"{type(error).__name__}: {error}")
             await asyncio.sleep(_WATCH_SECONDS)
+
+    async def _count_queue(self, not_before: float) -> float:
+        """Count in a thread; gives the moment, by the loop's clock, before which to count again would be too often."""
+        began = asyncio.get_running_loop().time()
+        if began < not_before:
+            return not_before
+        shards = [shard.spool.directory for shard in self.parts.shards.open.values()]
+        numbers.show_queue(self.metrics, await asyncio.to_thread(numbers.queue_size, shards), self.clock())
+        ended = asyncio.get_running_loop().time()
+        return ended + _COUNTING_REST * (ended - began)
 
     def _look_at_certificates(self) -> None:
         certificates = self.parts.certificates

@@ -38,6 +38,16 @@ def queue_size(shards: Iterable[Path]) -> QueueSize:
     return QueueSize(sum(size.waiting for size in sizes), sum(size.held for size in sizes), oldest)
 
 
+def waiting(shard: Path) -> int:
+    """How many recipients wait unclaimed in a shard, by its directory. For a thread."""
+    connection = database.open_reader(shard / database.DATABASE_NAME)
+    try:
+        found = connection.execute("SELECT count(*) FROM recipient INDEXED BY recipient_due WHERE state = 0").fetchone()
+    finally:
+        connection.close()
+    return int(found[0])
+
+
 def _shard_size(shard: Path) -> QueueSize:
     connection = database.open_reader(shard / database.DATABASE_NAME)
     waiting = held = 0

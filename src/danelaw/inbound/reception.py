@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from danelaw.inbound.arrival import Arrival, Content, Refuse
+from danelaw.inbound.consignment import MANY, Consignment
 from danelaw.inbound.examination import as_stored, examine
 from danelaw.inbound.head import Head
 from danelaw.inbound.keeping import Copy
 from danelaw.message import HeaderTooLarge
-from danelaw.queue import Custody, QueuedMessage, QueuedRecipient, RecipientState, id_to_text
-from danelaw.requiretls import waives_tls
+from danelaw.queue import QueuedMessage, QueuedRecipient, id_to_text
 from danelaw.smtp import Reply
 from danelaw.spool import SpoolError
 
@@ -111,24 +110,26 @@ class Reception:
         if head.received_count > self._intake.limits.hops:
             self.abandon()
             return _LOOP
-        if self._failure is not None:
-            self.abandon()
-            return self._intake.not_stored(self._message(event, head), self._failure)
-        if self._steps:
+        size = event.size + len(self._trace)
+        goods = Consignment(self._intake, self._session, self.envelope, head, size)
+        failure = self._failure
+        if failure is None and self._steps:
             self.complete = True
             self._session.asking = asyncio.get_running_loop().create_task(self._examine(event, head))
             return None
-        message = self._message(event, head)
-        if self._writer is None:
-            self.complete = True
-            self._store(message, self._trace + event.body)
-            return None
-        failure = self._intake.spool.refusal()
+        if failure is None and self._writer is not None:
+            failure = self._intake.spool.refusal()
         if failure is not None:
             self.abandon()
-            return self._intake.not_stored(message, failure)
+            return self._intake.not_stored(
+                self._message(event, goods, goods.recipients(self._received_at, 0, 1)), failure
+            )
         self.complete = True
-        self._session.task = asyncio.get_running_loop().create_task(self._store_large(message, self._writer))
+        body = self._trace + event.body if self._writer is None else None
+        if self._writer is None and not goods.many:
+            self._store(self._message(event, goods, goods.recipients(self._received_at)), body)
+        else:
+            self._take(event, goods, body, self._writer)
         return None
 
     def abandon(self) -> None:
@@ -145,61 +146,8 @@ class Reception:
         trace = self._session.trace(smtputf8=envelope.smtputf8)
         return trace.to_bytes(id_to_text(self._id), self._received_at, single)
 
-    def _message(self, event: EndOfMessage, head: Head, arrival: Arrival | None = None) -> QueuedMessage:
-        """What the queue holds: as the client gave it, or as steps changed it."""
-        envelope, session = self.envelope, self._session
-        custody, findings = None, ""
-        if arrival is None:
-            reverse_path = envelope.reverse_path
-            to: Sequence[Recipient] = envelope.recipients
-            size = event.size + len(self._trace)
-        else:
-            reverse_path, to = arrival.reverse_path, arrival.recipients
-            custody, findings = arrival.custody, arrival.findings_text
-            size = arrival.content.size + len(self._trace) + sum(map(len, arrival.added))
-        waives = waives_tls(head.tls_required, requiretls=envelope.requiretls)
-        demand = "requiretls" if envelope.requiretls else "tls-required-no" if waives else ""
-        now = self._received_at
-        mailbox = reverse_path.mailbox
-        tenant = self._intake.relay.tenants.of(session.client_address, reverse_path, trusted=session.trusted)
-        return QueuedMessage(
-            self._id,
-            now,
-            self._intake.schedule.expires(now),
-            "" if mailbox is None else mailbox.to_text(),
-            self._recipients(to, demand, tenant, custody),
-            size,
-            len(to),
-            "8BITMIME" if event.eight_bit else "7BIT",
-            envelope.smtputf8,
-            envelope.ret.value if envelope.ret else "",
-            envelope.envid or "",
-            envelope.requiretls,
-            waives,
-            session.client_address,
-            session.helo,
-            " ".join(session.tls or ()),
-            head.message_id,
-            custody=custody,
-            findings=findings,
-        )
-
-    def _recipients(
-        self, to: Sequence[Recipient], demand: str, tenant: str, custody: Custody | None
-    ) -> tuple[QueuedRecipient, ...]:
-        now, relay = self._received_at, self._intake.relay
-        recipients = []
-        for number, item in enumerate(to):
-            mailbox = item.forward_path.mailbox
-            notify = "" if item.notify is None else item.notify.to_text()
-            orcpt = "" if item.orcpt is None else item.orcpt.to_text()
-            recipient = QueuedRecipient(
-                number, mailbox.to_text(), relay.key(mailbox.domain, demand, tenant), notify, orcpt, now
-            )
-            if custody is not None:
-                recipient.state, recipient.reason = RecipientState.HELD, custody.reason
-            recipients.append(recipient)
-        return tuple(recipients)
+    def _message(self, event: EndOfMessage, goods: Consignment, recipients: list[QueuedRecipient]) -> QueuedMessage:
+        return goods.message(self._id, self._received_at, recipients, eight_bit=event.eight_bit)
 
     def _store(self, message: QueuedMessage, body: bytes | None) -> None:
         intake, session = self._intake, self._session
@@ -223,10 +171,23 @@ class Reception:
 
         intake.spool.append_soon(message, body, stored, claimed=claimed)
 
-    async def _store_large(self, message: QueuedMessage, writer: BodyWriter) -> None:
-        loop = asyncio.get_running_loop()
+    def _take(self, event: EndOfMessage, goods: Consignment, body: bytes | None, writer: BodyWriter | None) -> None:
+        """From here on the message is ours, whether the client waits for our word or not."""
+        work = self._store_large(event, goods, body, writer)
+        self._session.task = asyncio.get_running_loop().create_task(work)
+
+    async def _store_large(
+        self, event: EndOfMessage, goods: Consignment, body: bytes | None, writer: BodyWriter | None
+    ) -> None:
+        """A large body is closed in a thread, many recipients are made ready in several turns of the event loop."""
+        recipients: list[QueuedRecipient] = []
         try:
-            message.body_file = await loop.run_in_executor(None, writer.close)
+            for first in range(0, len(goods.to), MANY):
+                recipients += goods.recipients(self._received_at, first, first + MANY)
+                await asyncio.sleep(0)
+            message = self._message(event, goods, recipients)
+            if writer is not None:
+                message.body_file = await asyncio.get_running_loop().run_in_executor(None, writer.close)
         except SpoolError as error:
             if self._copy is not None:
                 self._copy.drop()
@@ -234,7 +195,7 @@ class Reception:
             return
         finally:
             self._session.task = None
-        self._store(message, None)
+        self._store(message, body)
 
     # before steps
 
@@ -245,7 +206,8 @@ class Reception:
         try:
             reply = await self._examined(event, head)
         except SpoolError as error:
-            reply = intake.not_stored(self._message(event, head), error)
+            goods = Consignment(intake, session, self.envelope, head, event.size)
+            reply = intake.not_stored(self._message(event, goods, goods.recipients(self._received_at, 0, 1)), error)
         finally:
             intake.examining -= 1
             session.asking = None
@@ -279,15 +241,20 @@ class Reception:
             intake.count_refusal(ruling.reply, "data")
             session.log_refusal(ruling.reply, ruling.step)
             return ruling.reply
-        message = self._message(event, head, arrival)
+        size = arrival.content.size + len(self._trace) + sum(map(len, arrival.added))
+        goods = Consignment(intake, session, envelope, head, size, arrival)
         if ruling is not None:
-            return intake.discarded(message, ruling)
-        await self._store_examined(message, arrival)
+            return intake.discarded(self._message(event, goods, goods.recipients(self._received_at, 0, 1)), ruling)
+        await self._store_examined(event, goods, arrival)
         return None
 
-    async def _store_examined(self, message: QueuedMessage, arrival: Arrival) -> None:
-        if arrival.content.in_memory and message.size <= self._intake.spool.settings.inline_limit:
-            self._store(message, b"".join(as_stored(arrival, self._trace)))
+    async def _store_examined(self, event: EndOfMessage, goods: Consignment, arrival: Arrival) -> None:
+        if arrival.content.in_memory and goods.size <= self._intake.spool.settings.inline_limit:
+            body = b"".join(as_stored(arrival, self._trace))
+            if goods.many:
+                self._take(event, goods, body, None)
+            else:
+                self._store(self._message(event, goods, goods.recipients(self._received_at)), body)
             return
         failure = self._intake.spool.refusal()
         if failure is not None:
@@ -306,5 +273,4 @@ class Reception:
             await asyncio.wait([copying])
             writer.abort()
             raise
-        # From here on the message is ours, whether the client waits for our word or not.
-        self._session.task = asyncio.get_running_loop().create_task(self._store_large(message, writer))
+        self._take(event, goods, None, writer)

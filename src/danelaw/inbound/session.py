@@ -21,6 +21,7 @@ _TOO_LONG = Reply.of(421, "4.7.0", "this connection has lasted too long; open a 
 _NO_PROGRESS = Reply.of(421, "4.4.2", "too slow; closing the connection")
 # How long the last words may take to reach a client that does not read.
 _FAREWELL_SECONDS = 10.0
+_AT_A_TURN = 100  # commands of one client: a thousand RCPT sent at once must not hold up the others
 _LINGER_SECONDS = 2.0
 _DISK_SECONDS = 60.0
 _STEPS_SECONDS = 600.0
@@ -277,15 +278,22 @@ class Session(Conversation, asyncio.Protocol):
 
     def _advance(self) -> None:
         next_event, handle = self.connection.next_event, self.handle
-        while True:
+        for _ in range(_AT_A_TURN):
             event = next_event()
             if event is NEED_DATA or event is NEED_REPLY:
                 break
             handle(event)  # type: ignore[arg-type]
+        else:
+            asyncio.get_running_loop().call_soon(self._go_on)
         if self.connection.awaiting_tls:
             self._begin_tls()
         else:
             self._write()
+
+    def _go_on(self) -> None:
+        """What a client sent at once is worked through in several turns of the event loop, when it is much."""
+        if self._transport is not None and not self.connection.awaiting_tls:
+            self._advance()
 
     def _write(self) -> None:
         transport = self._transport

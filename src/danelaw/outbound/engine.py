@@ -14,7 +14,9 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from danelaw.outbound import ahead
 from danelaw.outbound.checkpoint import LimitReached
+from danelaw.outbound.claiming import Claiming
 from danelaw.outbound.lifetimes import Lifetimes
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.outcome import Outcome, settlement_of
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 _WATCH_SECONDS = 1.0
 _UNREADABLE_SECONDS = 1.0
+# Deliveries begun in one turn of the event loop: clients and hosts wait for their answers meanwhile.
+_AT_A_TURN = 8
 MOST_UNSETTLED = 1000
 """Messages whose outcome may wait for the disk; with more, no delivery begins."""
 
@@ -69,8 +73,8 @@ class Engine:
         self._spread = spread
         self._under_way = UnderWay(log, ended=self._aborted, over=self.pump)
         self._unsettled: dict[int, int] = {}
-        self._unmarked: dict[tuple[int, RoutingKey], asyncio.Future[None]] = {}
         self._unreadable_until = float("-inf")
+        self._telling: set[asyncio.Task[None]] = set()
         self._pumping = False
         self._held_up = False
         self._stopping = False
@@ -78,6 +82,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._show: Callable[[int], None] | None = None
         self._wakeup = Wakeup(self._loop, self.pump)
+        self._claiming = Claiming(spool, self._loop)
         self.slowing = Slowing(scheduler, spool, log, clock=clock, under_way=self._under_way.keys, woken=self.pump)
         self.suspending: Suspending | None = None
         if scheduler.gate is not None:
@@ -103,11 +108,12 @@ class Engine:
         self._lifetimes.begin(now, self._loop.time())
         # A clock that ran ahead in an earlier run must not make mail wait now; an operator's suspension stays.
         latest = now + self._lifetimes.longest_wait
-        self._spool.bring_forward(latest, now)
+        self._spool.bring_forward(latest, now, claimed=False)
         if self.suspending is not None:
             self.suspending.restore()
         self.slowing.restore()
-        for row in self._spool.queues():
+        ahead.begin(self._spool, self.scheduler)
+        for row in self._spool.asleep():
             until = min(row.suspended_until, latest) if row.failures else row.suspended_until
             self.scheduler.restore(row.key, row.due, until, row.failures, row.reason, now)
         self._watch = self._loop.create_task(self._watch_time())
@@ -129,6 +135,11 @@ class Engine:
 
     def arrived(self, message: QueuedMessage, body: bytes | None, claimed: bool) -> None:
         """A message is on stable storage."""
+        if message.recipient_count > self.scheduler.settings.recipients:
+            task = self._loop.create_task(ahead.tell(self.scheduler, message, self._clock, self.pump))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
+            return
         self.scheduler.arrived(message, body, message.size, self._clock(), claimed=claimed)
         self.pump()
 
@@ -182,7 +193,7 @@ class Engine:
         scheduler = self.scheduler
         self._surrender()
         readable = self._refill(now)
-        works = scheduler.next_work(now)
+        works = scheduler.next_work(now, _AT_A_TURN)
         for work in works:
             if work.deadline <= now and self._lifetimes.trusts_clock(now, self._loop.time()):
                 # Its lifetime is over: the watch over lifetimes returns it, and nobody may claim it before.
@@ -210,7 +221,8 @@ class Engine:
 
     def _begin(self, work: Work) -> None:
         outcome = Outcome()
-        if not self._unmarked:  # a claim that is not stored yet must be waited for
+        # A claim that is not stored yet must be waited for.
+        if self._claiming.is_known(work):
             express = self._courier.express(work, outcome, self._express_ended)
             if express is not None:
                 express.show = self._show
@@ -235,7 +247,7 @@ class Engine:
         """Take claims for queues that want more. False while the disk cannot be read."""
         if self._loop.time() < self._unreadable_until:
             return False
-        for key, wanted in self.scheduler.refills(now):
+        for key, wanted in self.scheduler.refills(now, 4 * _AT_A_TURN):
             try:
                 self._claim(key, wanted, now)
             except SpoolError as error:
@@ -245,24 +257,14 @@ class Engine:
         return True
 
     def _claim(self, key: RoutingKey, wanted: int, now: float) -> None:
-        marked = self._loop.create_future()
-
-        def stored() -> None:
-            marked.set_result(None)
-            for message in messages:
-                if self._unmarked.get((message.id, key)) is marked:
-                    del self._unmarked[message.id, key]
-
-        messages, next_due = self._spool.claim(key, wanted, now, stored)
+        messages, next_due = self._claiming.take(key, wanted, now)
         for message in messages:
             self._second_look.extend(message)
-            self._unmarked[message.id, key] = marked
         self.scheduler.refilled(key, messages, next_due, now)
 
     async def _deliver(self, work: Work, outcome: Outcome) -> None:
         try:
-            if self._unmarked and (marked := self._unmarked.get((work.message.id, work.key))) is not None:
-                await asyncio.shield(marked)
+            await self._claiming.known(work)
             if work.forgotten:  # held before anything was sent
                 raise asyncio.CancelledError
             outcome = await self._courier.deliver(work, outcome)
@@ -378,6 +380,7 @@ class Engine:
 
     async def _watch_time(self) -> None:
         while True:
+            await ahead.look(self._spool, self.scheduler, self._clock, self._log, self.pump)
             await asyncio.sleep(_WATCH_SECONDS)
             self._lifetimes.look(self._clock(), self._loop.time())
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
+from danelaw.outbound import ahead
 from danelaw.spool import SpoolError
 
 if TYPE_CHECKING:
@@ -135,17 +136,10 @@ class Lifetimes:
         latest = now + self.longest_wait
         self._spool.bring_forward(latest, now)
         self._mends = [moment for moment in self._mends if moment > monotonic]
-        asleep = set()
+        ahead.begin(self._spool, self._scheduler)
         for queue in self._scheduler.queues():
             if queue.asleep_until > latest and queue.failures:
                 self._wake(queue.key)
-            elif queue.asleep_until:
-                asleep.add(queue.key)
-        for row in self._spool.queues():
-            if row.due is not None:
-                self._scheduler.deferred(row.key, row.due, now)
-                if row.due <= now and row.key not in asleep:
-                    self._wake(row.key)
 
     def _examine_spool(self, now: float, monotonic: float) -> None:
         """Say once that the spool takes no mail, and once that it does again."""

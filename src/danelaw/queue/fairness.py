@@ -12,71 +12,103 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
+_STREAK = 3
 
 
 class Ring(Generic[T]):
-    """Members take turns by credit. A member leaves with `remove` and its credit is forgotten."""
+    """Members take turns by credit. A member leaves with `remove` and its credit is forgotten. Its first turn a member
+    may have `soon`, before those who always have more (RFC 8290 §4.2 calls them new and old flows).
+    """
 
-    __slots__ = ("_credit", "_order")
+    __slots__ = ("_credit", "_order", "_soon", "_streak")
 
     def __init__(self) -> None:
         self._order: deque[T] = deque()
+        self._soon: deque[T] = deque()
+        self._streak = 0
         self._credit: dict[T, float] = {}
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._credit)
 
     def __contains__(self, member: T) -> bool:
         return member in self._credit
 
-    def add(self, member: T) -> None:
+    def add(self, member: T, *, soon: bool = False) -> None:
         """Join at the back, with nothing owed; no effect for a member."""
         if member not in self._credit:
             self._credit[member] = 0.0
-            self._order.append(member)
+            (self._soon if soon else self._order).append(member)
 
     def remove(self, member: T) -> None:
         """Leave; quick for the member at the front or the one just served."""
         if self._credit.pop(member, None) is None:
             return
-        if self._order[-1] == member:
-            self._order.pop()
-        elif self._order[0] == member:
-            self._order.popleft()
+        order, soon = self._order, self._soon
+        if order and order[-1] == member:
+            order.pop()
+        elif order and order[0] == member:
+            order.popleft()
+        elif soon and soon[-1] == member:
+            soon.pop()
+        elif soon and soon[0] == member:
+            soon.popleft()
+        elif member in soon:
+            soon.remove(member)
         else:
-            self._order.remove(member)
+            order.remove(member)
 
     def front(self) -> T:
         """Whose turn it is. The ring must not be empty."""
-        order, credit = self._order, self._credit
+        order, credit = self._turn(), self._credit
         while credit[order[0]] < 0:
             credit[order[0]] += 1.0
             order.rotate(-1)
         return order[0]
 
-    def pay(self, cost: float) -> None:
-        """Charge the member at the front for one service, `cost` 1 being a small message, and end its turn."""
-        self._credit[self._order[0]] -= cost - 1.0
-        self._order.rotate(-1)
+    def pay(self, cost: float, *, soon: bool = False) -> None:
+        """Charge the member at the front for one service, `cost` 1 being a small message, and end its turn. Who came to
+        have turns soon keeps them with `soon`.
+        """
+        order = self._turn()
+        self._credit[order[0]] -= cost - 1.0
+        if order is not self._soon:
+            self._streak = 0
+            order.rotate(-1)
+            return
+        self._streak += 1
+        if soon:
+            order.rotate(-1)
+        else:
+            self._order.append(order.popleft())
+
+    def _turn(self) -> deque[T]:
+        """Those with turns soon, but of four turns one is for the others."""
+        return self._soon if self._soon and (self._streak < _STREAK or not self._order) else self._order
 
 
 class TenantRing(Generic[T]):
     """A ring of tenants, each with a ring of its ready queues."""
 
-    __slots__ = ("_queues", "_tenants")
+    __slots__ = ("_count", "_queues", "_tenants")
 
     def __init__(self) -> None:
+        self._count = 0
         self._tenants: Ring[str] = Ring()
         self._queues: dict[str, Ring[T]] = {}
 
-    def __bool__(self) -> bool:
-        return len(self._tenants) > 0
+    def __len__(self) -> int:
+        """How many queues are ready."""
+        return self._count
 
-    def add(self, tenant: str, queue: T) -> None:
-        """A queue has something to send."""
+    def add(self, tenant: str, queue: T, *, soon: bool = False) -> None:
+        """A queue has something to send; `soon` before those of the tenant that had a turn."""
         if tenant not in self._queues:
             self._queues[tenant] = Ring()
-        self._queues[tenant].add(queue)
+        ring = self._queues[tenant]
+        before = len(ring)
+        ring.add(queue, soon=soon)
+        self._count += len(ring) - before
         self._tenants.add(tenant)
 
     def remove(self, tenant: str, queue: T) -> None:
@@ -84,7 +116,9 @@ class TenantRing(Generic[T]):
         ring = self._queues.get(tenant)
         if ring is None:
             return
+        before = len(ring)
         ring.remove(queue)
+        self._count += len(ring) - before
         if not len(ring):
             del self._queues[tenant]
             self._tenants.remove(tenant)
@@ -94,7 +128,7 @@ class TenantRing(Generic[T]):
         tenant = self._tenants.front()
         return tenant, self._queues[tenant].front()
 
-    def pay(self, tenant: str, cost: float) -> None:
-        """Charge the queue at the front, and its tenant, for one service."""
-        self._queues[tenant].pay(cost)
+    def pay(self, tenant: str, cost: float, *, soon: bool = False) -> None:
+        """Charge the queue at the front, and its tenant, for one service; `soon` as for `Ring`."""
+        self._queues[tenant].pay(cost, soon=soon)
         self._tenants.pay(cost)

@@ -37,7 +37,8 @@ class SchedulerSettings:
     """`slots` are all outbound deliveries at once; one queue gets at most `share` of them, but `least` in any case and
     `destination_concurrency` at most. A new or recovering queue starts with `first_window`. `memory` is the budget in
     octets for messages that wait in memory. `backoff` is how long a queue sleeps after each failure of its hosts.
-    Queues without work are forgotten after `idle` seconds, or sooner when there are more than `idle_queues`.
+    Queues without work are forgotten after `idle` seconds, or sooner when there are more than `idle_queues`. A
+    message with more than so many `recipients` does not wait in memory: parts of it are read from disk one by one.
     """
 
     slots: int = 200
@@ -49,6 +50,7 @@ class SchedulerSettings:
     backoff: RetrySchedule = HOST_BACKOFF
     idle: float = 300.0
     idle_queues: int = 1000
+    recipients: int = 1000
 
     @property
     def cap(self) -> int:
@@ -71,6 +73,11 @@ class Entry(NamedTuple):
     message: QueuedMessage
     body: bytes | None
     charge: int
+
+
+def weight(message: QueuedMessage) -> int:
+    """How many small messages' work this one is: more with more recipients."""
+    return 1 + len(message.recipients) // 16
 
 
 @dataclass(slots=True, eq=False)
@@ -158,6 +165,17 @@ class VirtualQueue:
         """Something due then is stored and unclaimed."""
         if self.disk_due is None or due < self.disk_due:
             self.disk_due = due
+
+    @property
+    def held(self) -> int:
+        """What the page holds, a message with many recipients counted as several."""
+        page = self.page
+        return len(page) if len(page) >= LOW_MARK else sum(weight(entry.message) for entry in page)
+
+    @property
+    def sparse(self) -> bool:
+        """Nothing of it waits on disk: what comes may go before queues that always have more."""
+        return not self.backlog
 
     @property
     def idle(self) -> bool:

@@ -7,35 +7,26 @@ is committed, and a wake-up that comes too early costs one empty look, while non
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from danelaw.queue import pages
 from danelaw.queue.alarms import Alarms
 from danelaw.queue.brakes import Brakes
 from danelaw.queue.fairness import TenantRing
-from danelaw.queue.pages import (
-    LOW_MARK,
-    OVERHEAD,
-    PAGE,
-    Entry,
-    HostVerdict,
-    SchedulerSettings,
-    Sleep,
-    VirtualQueue,
-    Work,
-    part_of,
-)
+from danelaw.queue.pages import Entry, HostVerdict, SchedulerSettings, Sleep, VirtualQueue, Work
 from danelaw.queue.values import QueuedMessage, RecipientState, RoutingKey
+from danelaw.queue.wanting import Wanting
 
 if TYPE_CHECKING:
     from danelaw.queue.gate import Gate
     from danelaw.queue.permits import Refused
 
-# A member looked up on its Enum class costs eight times a global in Python 3.11, and these are on the hot path.
 _HOST_VERDICT_DOWN = HostVerdict.DOWN
-_RECIPIENT_STATE_QUEUED = RecipientState.QUEUED
+_RECIPIENT_STATE_QUEUED = RecipientState.QUEUED  # looked up on its class a member costs eight times as much
 DEFAULTS = SchedulerSettings()
 
 
@@ -43,8 +34,11 @@ class Scheduler:
     """One shard's scheduler. All times are POSIX seconds and arguments; nothing here waits or draws lots."""
 
     def __init__(self, settings: SchedulerSettings = DEFAULTS, gate: Gate | None = None) -> None:
-        """`gate` keeps limits and suspensions; without one there are none."""
+        """`gate` keeps limits and suspensions; without one there are none. What is due after `reached` (POSIX seconds)
+        is left to the disk: whoever sets it tells `deferred` of that in time.
+        """
         self.settings = settings
+        self.reached = math.inf
         self.gate = gate
         self.brakes = Brakes()
         self.memory_used = 0
@@ -53,7 +47,7 @@ class Scheduler:
         self._ready: TenantRing[VirtualQueue] = TenantRing()
         self._alarms = Alarms()
         self._begun = 0
-        self._wanting: dict[RoutingKey, VirtualQueue] = {}
+        self._wanting = Wanting()
         self._flying: set[Work] = set()
         self._surrendered: list[QueuedMessage] = []
         self._idle: OrderedDict[RoutingKey, VirtualQueue] = OrderedDict()
@@ -67,8 +61,10 @@ class Scheduler:
 
     def admit(self, message: QueuedMessage, body_size: int) -> bool:
         """True when the message may wait in memory (its octets are reserved): append it with `claimed=True`."""
+        if message.recipient_count > self.settings.recipients:
+            return False
         keys = message.keys
-        charge = (body_size + OVERHEAD) * len(keys)
+        charge = (body_size + pages.OVERHEAD) * len(keys)
         if self.memory_used + charge > self.settings.memory:
             return False
         for key in keys:
@@ -83,23 +79,23 @@ class Scheduler:
 
     def abandoned(self, message: QueuedMessage, body_size: int) -> None:
         """An admitted message could not be stored: its reservation is given back."""
-        self.memory_used -= (body_size + OVERHEAD) * len(message.keys)
+        self.memory_used -= (body_size + pages.OVERHEAD) * len(message.keys)
 
     def arrived(self, message: QueuedMessage, body: bytes | None, body_size: int, now: float, *, claimed: bool) -> None:
         """A message is on stable storage. `claimed` is what `admit` said, `body_size` what it was asked with; `body`
         may be None for a large one.
         """
+        if not claimed:
+            for recipient in message.recipients:
+                if recipient.state is _RECIPIENT_STATE_QUEUED:
+                    self._stored(self._queue(recipient.key), recipient.due, now)
+            return
         keys = message.keys
         for key in keys:
             queue = self._queue(key)
-            part = message if len(keys) == 1 else part_of(message, key)
-            if claimed:
-                queue.page.append(Entry(part, body, body_size + OVERHEAD))
-                self._activate(queue, now)
-                continue
-            waiting = [recipient.due for recipient in part.recipients if recipient.state is _RECIPIENT_STATE_QUEUED]
-            if waiting:
-                self._stored(queue, min(waiting), now)
+            part = message if len(keys) == 1 else pages.part_of(message, key)
+            queue.page.append(Entry(part, body, body_size + pages.OVERHEAD))
+            self._activate(queue, now)
 
     def restore(
         self, key: RoutingKey, due: float | None, asleep_until: float, failures: int, reason: str, now: float
@@ -121,40 +117,39 @@ class Scheduler:
         for key in (key for message in messages for key in message.keys):
             self._stored(self._queue(key), now, now)
 
-    # Refilling pages.
-
-    def refills(self, now: float) -> list[tuple[RoutingKey, int]]:
-        """Queues that want more from disk, and how many claims to take: give each to `refilled`."""
+    def refills(self, now: float, most: int = pages.PAGE) -> list[tuple[RoutingKey, int]]:
+        """Queues that want more from disk, and how many claims to take, about `most` in all: give each to `refilled`,
+        then ask again.
+        """
         self._wake(now)
-        wanted = []
-        for key, queue in list(self._wanting.items()):
-            if queue.asleep_until or len(queue.page) >= LOW_MARK or self.memory_used >= self.settings.memory:
-                continue
-            wanted.append((key, 1 if queue.probing else PAGE - len(queue.page)))
-        return wanted
+        if self.memory_used >= self.settings.memory:
+            return []
+        return self._wanting.portions(most, plenty=self._plenty)
 
     def refilled(self, key: RoutingKey, messages: Sequence[QueuedMessage], next_due: float | None, now: float) -> None:
         """What `Spool.claim` gave: claimed messages, and the earliest due time of what is left on disk."""
         queue = self._queue(key)
-        self._wanting.pop(key, None)
+        self._wanting.discard(key)
         queue.disk_due, queue.backlog = None, False
         for message in messages:
-            self.memory_used += OVERHEAD
-            queue.page.append(Entry(message, None, OVERHEAD))
+            self.memory_used += pages.OVERHEAD
+            queue.page.append(Entry(message, None, pages.OVERHEAD))
         if next_due is not None:
-            self._stored(queue, next_due, now)
+            self._stored(queue, next_due, now, fresh=False)
         self._activate(queue, now)
 
     # Work.
 
-    def next_work(self, now: float, limit: int = PAGE) -> list[Work]:
-        """Work that may start now, fairly chosen; each takes one slot until `finished`."""
+    def next_work(self, now: float, limit: int = pages.PAGE) -> list[Work]:
+        """Work that may start now, about as much as `limit` small messages, fairly chosen; each takes a slot until
+        `finished`.
+        """
         self._wake(now)
         chosen: list[Work] = []
-        gate = self.gate
+        gate, left = self.gate, limit
         while True:
             self._let_in(now)
-            if not self._ready or len(self._flying) >= self.settings.slots or len(chosen) >= limit:
+            if not self._ready or len(self._flying) >= self.settings.slots or left <= 0:
                 break
             tenant, queue = self._ready.front()
             wanted = min(len(queue.page), queue.limit(self._cap) - queue.in_flight)
@@ -169,13 +164,14 @@ class Scheduler:
             self.brakes.began(work, now)
             self._flying.add(work)
             chosen.append(work)
-            self._ready.pay(tenant, 1.0 + min(message.size / 262144, 63.0))
+            left -= pages.weight(message)
+            self._ready.pay(tenant, 1.0 + min(message.size / 262144, 63.0), soon=queue.sparse)
             if not queue.page or queue.in_flight >= queue.limit(self._cap):
                 self._ready.remove(tenant, queue)
                 if gate is not None and not queue.page:
                     gate.left(queue)
-            if queue.backlog and len(queue.page) < LOW_MARK:
-                self._wanting[queue.key] = queue
+            if queue.backlog and len(queue.page) < pages.LOW_MARK:
+                self._wanting.add(queue, fresh=False)
         return chosen
 
     def finished(
@@ -236,7 +232,7 @@ class Scheduler:
     # Operators.
 
     def resume(self, key: RoutingKey, now: float) -> Sleep | None:
-        """Ends a back-off: a probe may start at once. None when the queue was awake."""
+        """Ends a back-off: a probe may start. None when the queue was awake."""
         queue = self._queues.get(key)
         if queue is None or not queue.asleep_until:
             return None
@@ -257,8 +253,8 @@ class Scheduler:
                 self._surrendered += [entry.message for entry in taken]
                 if not queue.page:
                     self._unready(queue)
-                if queue.disk_due is not None:
-                    self._wanting[queue.key] = queue
+                if queue.disk_due is not None and not queue.asleep_until:
+                    self._wanting.add(queue, fresh=True)
                 elif queue.idle:
                     self._idle[queue.key] = queue
         flying = [work for work in self._flying if work.message.id in gone]
@@ -276,15 +272,18 @@ class Scheduler:
         """When to ask for refills and work again if nothing else happens: 0 for at once, None for never by itself."""
         if self._ready and len(self._flying) < self.settings.slots:
             return 0.0
-        if any(not queue.asleep_until and len(queue.page) < LOW_MARK for queue in self._wanting.values()) and (
-            self.memory_used < self.settings.memory
-        ):
+        if self.memory_used < self.settings.memory and self._wanting.anybody(plenty=self._plenty):
             return 0.0
         return self._alarms.first
 
     def reason(self, key: RoutingKey) -> str:
         """Why a queue sleeps, in words; empty when it does not or is not known."""
         return queue.reason if (queue := self._queues.get(key)) is not None else ""
+
+    @property
+    def _plenty(self) -> bool:
+        """Whether more queues are ready than can be served soon."""
+        return len(self._ready) >= 2 * self.settings.slots
 
     @property
     def in_flight(self) -> int:
@@ -313,7 +312,7 @@ class Scheduler:
             return
         for queue in gate.woken():
             if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
-                self._ready.add(queue.key.tenant, queue)
+                self._ready.add(queue.key.tenant, queue, soon=queue.sparse)
             else:
                 gate.left(queue)
                 self._activate(queue, now)
@@ -328,7 +327,7 @@ class Scheduler:
         """Into the ring when it may send; into the idle list when there is nothing to do or remember."""
         if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
             if not self.brakes.waits(queue.key) and (self.gate is None or not self.gate.waits(queue)):
-                self._ready.add(queue.key.tenant, queue)
+                self._ready.add(queue.key.tenant, queue, soon=queue.sparse)
         elif queue.idle:
             queue.idle_since = now
             self._idle[queue.key] = queue
@@ -340,19 +339,23 @@ class Scheduler:
             if len(self._idle) <= self.settings.idle_queues and now - queue.idle_since < self.settings.idle:
                 return
             del self._idle[key]
-            self._wanting.pop(key, None)
+            self._wanting.discard(key)
             queue.wake = None
             del self._queues[key]
             if self.gate is not None:
                 self.gate.forget(key)
 
-    def _stored(self, queue: VirtualQueue, due: float, now: float) -> None:
+    def _stored(self, queue: VirtualQueue, due: float, now: float, *, fresh: bool = True) -> None:
+        if due > self.reached:
+            self._activate(queue, now)
+            return
         queue.on_disk(due)
-        if due <= now:
-            queue.backlog = True
-            self._wanting[queue.key] = queue
-        else:
+        if due > now:
             self._alarms.set(queue)
+            return
+        queue.backlog = True
+        if not queue.asleep_until:
+            self._wanting.add(queue, fresh=fresh)
 
     def _wake(self, now: float) -> None:
         for queue in self._alarms.rung(now):
@@ -381,6 +384,7 @@ class Scheduler:
         queue.asleep_until, queue.reason, queue.changed_after = until, reason, self._begun
         queue.window = float(self.settings.first_window)
         self._unready(queue)
+        self._wanting.discard(queue.key)
         for entry in queue.page:
             self.memory_used -= entry.charge
             self._surrendered.append(entry.message)

@@ -10,6 +10,8 @@ from danelaw.queue import Settlement
 from danelaw.spool.errors import SpoolError
 from danelaw.spool.writer import Appended, BatchWriter
 
+HEAVY = 1000
+"""Recipients of a message whose rows are written in the commit thread."""
 Stored: TypeAlias = Callable[[SpoolError | None], None]
 """Called once on the loop: with None when it is on stable storage, with the reason when it is not."""
 Observer: TypeAlias = Callable[[int, float | None], None]
@@ -30,6 +32,13 @@ class Batch:
     actions: list[tuple[Action, Callable[[], None] | None]] = field(default_factory=list)
     doomed: list[str] = field(default_factory=list)
     begun: float = 0.0
+
+    @property
+    def heavy(self) -> bool:
+        """Whether its statements take longer than the event loop may stand still."""
+        return any(item.message.recipient_count > HEAVY for item, _ in self.appends) or any(
+            settlement.message.recipient_count > HEAVY for settlement, _ in self.settlements
+        )
 
     def tell(self, report: Callable[[Exception], None]) -> None:
         """It is durable: everybody who gave something to it hears so. `report` is told of callbacks that fail."""

@@ -5,57 +5,71 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Container
 
-from danelaw.queue import DELIVERY, OPERATOR, QueuedMessage, RecipientState, floor_id
+from danelaw.queue import DELIVERY, OPERATOR, QueuedMessage, RecipientState
 from danelaw.spool import rows
 from danelaw.spool.rows import load_messages
 
+MOST_RECIPIENTS = 200
+"""Recipients claimed at once: a transaction with more holds up everybody else, and RFC 5321 §4.5.3.1.8 lets hosts
+refuse more than 100."""
+LOOKED_AT = 20_000
+"""Messages looked at in one search for those whose lifetime is over: about two milliseconds."""
+_LEFT = "left in order"
 _OPEN = int(RecipientState.DELIVERED)
+_CLAIMED = int(RecipientState.DELIVERING)
 _HELD = int(RecipientState.HELD)
 
 
 def due_messages(
-    connection: sqlite3.Connection, queue: int, count: int, now: float, taken: Container[tuple[int, int]], skip: int
+    connection: sqlite3.Connection, queue: int, count: int, now: float, taken: Container[tuple[int, int]]
 ) -> tuple[list[QueuedMessage], float | None]:
-    """Up to `count` recipients of a queue that are due, as messages, earliest first; and when the next one is due.
-
-    `taken` are (message, number) claimed already but not yet marked on disk; `skip` is how many those may be.
+    """Up to `count` messages with due recipients of a queue, earliest first, `MOST_RECIPIENTS` of each and in all; and
+    when the next one is due. `taken` are (message, number) claimed already but not yet marked on disk.
     """
     chosen: dict[int, list[int]] = {}
-    free = count
+    most = max(count, MOST_RECIPIENTS)
     next_due: float | None = None
     found = connection.execute(
         "SELECT message, number, due FROM recipient INDEXED BY recipient_due WHERE queue = ? AND state = 0"
-        " ORDER BY due, message, number LIMIT ?",
-        (queue, count + skip + 1),
+        " ORDER BY due",  # then by message and number, as the index has them: asked for, they would be sorted again
+        (queue,),
     )
-    for message, number, due in found.fetchall():
+    for message, number, due in found:
         if (message, number) in taken:
             continue
-        if due > now or not free:
+        if due > now or not most or (len(chosen) >= count and message not in chosen):
             next_due = due
             break
         chosen.setdefault(message, []).append(number)
-        free -= 1
+        most -= 1
+    found.close()
     return load_messages(connection, chosen), next_due
 
 
 def expired_messages(
-    connection: sqlite3.Connection, now: float, shortest_lifetime: float, limit: int
-) -> list[QueuedMessage]:
-    """Messages whose lifetime is over, oldest first, with their open recipients that no operator holds.
+    connection: sqlite3.Connection, now: float, after: int, before: int, limit: int
+) -> tuple[list[QueuedMessage], int]:
+    """Messages whose lifetime is over, oldest first, with their open recipients that no operator holds; and the id
+    after which to look next time, 0 once all were looked at.
 
-    The primary key is the time of receipt, so no index on `expires` is needed: only messages older than the shortest
-    lifetime are looked at.
+    There is no index on `expires`, which would cost every message that is delivered at once: the messages with ids in
+    `after` < id < `before` are looked at, `LOOKED_AT` at most.
     """
+    row = connection.execute(
+        f"SELECT id FROM message WHERE id > ? AND id < ? ORDER BY id LIMIT 1 OFFSET {LOOKED_AT - 1}", (after, before)
+    ).fetchone()
+    upto = before if row is None else row[0] + 1
     found = connection.execute(
-        "SELECT id FROM message WHERE id < ?1 AND expires <= ?2 AND EXISTS"
-        " (SELECT 1 FROM recipient WHERE message = id AND state < ?3) ORDER BY id LIMIT ?4",
-        (floor_id(now - shortest_lifetime), now, _HELD, limit),
+        "SELECT id FROM message WHERE id > ?1 AND id < ?2 AND expires <= ?3 AND EXISTS"
+        " (SELECT 1 FROM recipient WHERE message = id AND state < ?4) ORDER BY id LIMIT ?5",
+        (after, upto, now, _HELD, limit),
     ).fetchall()
     messages = load_messages(connection, {row[0]: None for row in found})
     for message in messages:
         message.recipients = tuple(recipient for recipient in message.recipients if recipient.state < _HELD)
-    return messages
+    if len(found) == limit:
+        return messages, found[-1][0]
+    return messages, 0 if row is None else row[0]
 
 
 def late_messages(connection: sqlite3.Connection, after: int, before: int, limit: int) -> list[QueuedMessage]:
@@ -74,18 +88,34 @@ def late_messages(connection: sqlite3.Connection, after: int, before: int, limit
     return messages
 
 
-def bring_forward(connection: sqlite3.Connection, latest: float, now: float) -> int:
-    """Make due `now` what is due after `latest`, inside the caller's transaction; returns how many recipients."""
-    return connection.execute(
-        "UPDATE recipient SET due = ?1 WHERE state < ?3 AND due > ?2", (now, latest, _HELD)
+def bring_forward(connection: sqlite3.Connection, latest: float, now: float, *, claimed: bool = True) -> int:
+    """Make due `now` what is due after `latest`, inside the caller's transaction; returns how many recipients. Without
+    `claimed` only what waits on disk, which an index finds.
+    """
+    count = connection.execute(
+        "UPDATE recipient INDEXED BY recipient_when SET due = ? WHERE state = 0 AND due > ?", (now, latest)
     ).rowcount
+    if claimed:
+        count += connection.execute(
+            "UPDATE recipient SET due = ? WHERE state = ? AND due > ?", (now, _CLAIMED, latest)
+        ).rowcount
+    return count
 
 
 def requeue_claimed(connection: sqlite3.Connection) -> int:
     """After a crash: every claim of the process that died becomes due again. Returns how many deliveries that may
-    repeat; what was on the wire then was perhaps delivered.
+    repeat; what was on the wire then was perhaps delivered. A process that left in order has given its claims back and
+    said so, which saves looking at every recipient; that word is taken back, durably, before anything is claimed.
     """
     connection.execute("BEGIN IMMEDIATE")
-    count = connection.execute("UPDATE recipient SET state = 0 WHERE state = 1").rowcount
+    count = 0
+    if not connection.execute(f"DELETE FROM setting WHERE name = '{_LEFT}'").rowcount:
+        count = connection.execute("UPDATE recipient SET state = 0 WHERE state = 1").rowcount
     connection.execute("COMMIT")
     return count
+
+
+def leave(connection: sqlite3.Connection) -> None:
+    """Give every claim back, and say so; inside the caller's transaction, the last of this process."""
+    connection.execute("UPDATE recipient SET state = 0 WHERE state = 1")
+    connection.execute(f"INSERT OR REPLACE INTO setting VALUES ('{_LEFT}', x'01')")

@@ -3,7 +3,8 @@
 Whoever arrives while a COMMIT runs joins the next batch, so the batch grows with the load and a lone message is
 stored at once; there is no timer for appends, but where the disk is slow (`danelaw.spool.flush`) and busy already.
 Results of deliveries ride along, and only when no append came for
-50 ms do they get a batch of their own: the two must never share a flag, or a result's timer delays appends.
+50 ms do they get a batch of their own: the two must never share a flag, or a result's timer delays appends. A message
+with thousands of recipients is written in the commit thread.
 
 A failed flush is final for its descriptor (the kernel may forget the unwritten pages and report success the next
 time). So the batch fails, the shard takes no mail, and the database is opened anew and its whole log copied into
@@ -27,7 +28,7 @@ from danelaw.spool.bodies import delete_bodies
 from danelaw.spool.committer import Committer, commit_transaction
 from danelaw.spool.errors import SpoolError, SpoolFull, SpoolReadOnly
 from danelaw.spool.faults import is_disk_fault, typed
-from danelaw.spool.flush import MOST as MOST_FLUSHES
+from danelaw.spool.pace import Pace
 from danelaw.spool.writer import Appended, BatchWriter
 
 MAX_MESSAGES = 256
@@ -54,12 +55,12 @@ class GroupCommit:
         self.batches, self.stored = 0, 0
         self.observe: Observer = lambda messages, seconds: None
         self.failures = 0
+        self.writing = False
+        """The commit thread writes rows, which takes a while: `exclusive` would wait."""
         self._reopen = reopen
         self._bodies = bodies
         self._committer = Committer(self, bodies, log, commit, flush)
-        self._flying = 0  # batches whose COMMIT is written and whose flush is under way
-        self._pace: asyncio.TimerHandle | None = None
-        self._held_back = False
+        self._pace = Pace()
         self._appends: deque[tuple[Appended, Stored]] = deque()
         self._settlements: deque[tuple[Settlement, Stored | None]] = deque()
         self._actions: list[tuple[Action, Callable[[], None] | None]] = []
@@ -142,7 +143,7 @@ class GroupCommit:
         """Returns once everything given so far is stored (or the shard is broken and cannot)."""
         while (
             self._busy
-            or self._flying
+            or self._pace.flying
             or (self.broken is None and (self._appends or self._settlements or self._actions))
         ):
             waiter = self._running_loop().create_future()
@@ -223,12 +224,32 @@ class GroupCommit:
             return
         self._busy = True
         self._committer.transaction.acquire()
+        self.writing = batch.heavy
+        if self.writing:
+            self._committer.put(batch, self.writer, self._write_or_undo)
+            return
         try:
-            self._write(batch)
+            self._write_or_undo(batch)
         except Exception as error:
-            self._unwritten(batch, error)
+            self.unwritten(batch, error)
             return
         self._committer.put(batch, self.writer)
+
+    def _write_or_undo(self, batch: Batch) -> None:
+        """On the loop, or for very many recipients in the commit thread. What fails ends the transaction at once: the
+        loop may be waiting for it.
+        """
+        try:
+            self._write(batch)
+        except Exception:
+            with suppress(sqlite3.Error):
+                if self.writer.connection.in_transaction:
+                    self.writer.connection.execute("ROLLBACK")
+            self.writer.rolled_back()
+            self._committer.transaction.release()
+            raise
+        finally:
+            self.writing = False
 
     def _write(self, batch: Batch) -> None:
         writer = self.writer
@@ -248,17 +269,11 @@ class GroupCommit:
             writer.settle([settlement for settlement, _ in batch.settlements])
         self._committer.log.grew(writer.connection.total_changes - before, 0)
 
-    def _unwritten(self, batch: Batch, error: Exception) -> None:
+    def unwritten(self, batch: Batch, error: Exception) -> None:
         """A statement failed: the disk's fault fails the batch, a value's fault is found by storing one at a time."""
-        connection = self.writer.connection
         if is_disk_fault(error):
-            self._committer.transaction.release()
             self.finished(batch, typed(error), True)
             return
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        self.writer.rolled_back()
-        self._committer.transaction.release()
         self._busy = False
         count = len(batch.appends) + len(batch.settlements)
         if count > 1:
@@ -275,34 +290,25 @@ class GroupCommit:
         self._kick()
 
     def took_off(self) -> None:
-        self._flying += 1
+        self._pace.flying += 1
 
     def free_early(self) -> None:
         """The next batch may begin, a little after the last, when not too many flushes are under way."""
         if self.broken is not None:
             self._busy = False
-        elif self._flying < MOST_FLUSHES:
-            self._pace = self._running_loop().call_later(self._committer.flush.spacing, self.free)
         else:
-            self._held_back = True
+            self._pace.wait(self._running_loop(), self._committer.flush.spacing, self.free)
 
     def landed(self, batch: Batch, error: SpoolError | None) -> None:
-        self._flying -= 1
-        held_back, self._held_back = self._held_back, False
+        held_back = self._pace.landed()
         error = error or self._committer.flaw  # what another flush was told may hold for this one too
         if error is not None:
-            pacing = self._pace is not None or held_back
-            self._unpace()
-            self._fail(batch, error, busy=self._busy and not pacing)
+            waiting = self._pace.stop() or held_back
+            self._fail(batch, error, busy=self._busy and not waiting)
             return
         self.finished(batch, None, False)
         if held_back:
             self.free()
-
-    def _unpace(self) -> None:
-        if self._pace is not None:
-            self._pace.cancel()
-            self._pace = None
 
     def finished(self, batch: Batch, error: SpoolError | None, free: bool) -> None:
         if error is not None:
@@ -324,7 +330,7 @@ class GroupCommit:
             self._arm()
 
     def free(self) -> None:
-        self._pace = None
+        self._pace.stop()
         self._next()
         self._wake_idle()
 
@@ -371,7 +377,7 @@ class GroupCommit:
             self._recovery = None
         if self.broken is None or self._closed:
             return
-        if self._flying or self._busy:
+        if self._pace.flying or self._busy:
             self._break(self.broken)  # what is under way knows the old files
             return
         failure = self.broken

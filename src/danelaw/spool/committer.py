@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from danelaw.spool.batch import Batch
 from danelaw.spool.bodies import delete_bodies
@@ -18,6 +18,8 @@ from danelaw.spool.faults import typed
 from danelaw.spool.flush import LogFlush
 from danelaw.spool.logsize import LogSize
 from danelaw.spool.writer import BatchWriter
+
+_Given: TypeAlias = tuple[Batch, BatchWriter, Callable[[Batch], None] | None]
 
 
 def commit_transaction(connection: sqlite3.Connection) -> None:
@@ -29,6 +31,9 @@ class LoopSide(Protocol):
     """What is told of a batch, on the loop, in this order: `finished`, and `free` where the disk is still busy then;
     or, where the disk is slow, `took_off`, `free_early`, and `landed` at any time after `took_off`.
     """
+
+    def unwritten(self, batch: Batch, error: Exception) -> None:
+        """Its statements failed in the commit thread, and the transaction has ended."""
 
     def finished(self, batch: Batch, error: SpoolError | None, free: bool) -> None:
         """It is durable, or failed; `free`: the next one may begin."""
@@ -72,16 +77,18 @@ class Committer:
         self._log_path = log
         self._commit = commit
         self._thread: threading.Thread | None = None
-        self._inbox: queue.SimpleQueue[tuple[Batch, BatchWriter] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Given | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def put(self, batch: Batch, writer: BatchWriter) -> None:
-        """On the loop, with the transaction held and its statements done: commit it in the thread."""
+    def put(self, batch: Batch, writer: BatchWriter, write: Callable[[Batch], None] | None = None) -> None:
+        """On the loop, with the transaction held: commit it in the thread. `write` runs its statements there first, and
+        ends the transaction where it fails; None: they are done.
+        """
         if self._thread is None:
             self._loop = asyncio.get_running_loop()
             self._thread = threading.Thread(target=self._work, name="spool-commit", daemon=True)
             self._thread.start()
-        self._inbox.put((batch, writer))
+        self._inbox.put((batch, writer, write))
 
     def here(self, writer: BatchWriter) -> list[str]:
         """Commit and flush in this thread, with the transaction held; gives the bodies to delete. Raises what SQLite
@@ -109,8 +116,14 @@ class Committer:
 
     def _work(self) -> None:
         while (given := self._inbox.get()) is not None:
-            batch, writer = given
+            batch, writer, write = given
             error: SpoolError | None = None
+            if write is not None:
+                try:
+                    write(batch)
+                except Exception as cause:
+                    self._tell(self._side.unwritten, batch, cause)
+                    continue
             try:
                 self._commit(writer.connection)
                 batch.doomed = writer.committed()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from danelaw.spool.errors import CommitFailed, SpoolError, SpoolFull
@@ -67,3 +69,12 @@ def storage_failure(error: OSError) -> CommitFailed | SpoolFull:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return SpoolFull(f"no space left for a message body: {error.strerror}", advice="free space on the spool's disk")
     return CommitFailed(f"a message body could not be written: {error.strerror or error}")
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """While the spool is read: SQLite's errors become `SpoolError`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise unreadable(error) from error

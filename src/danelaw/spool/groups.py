@@ -171,21 +171,40 @@ def _waiting(connection: sqlite3.Connection, chosen: Filter, now: float, by: str
     # The filter numbers its parameters by position, so ours are written as they are: a number, and names of columns.
     name = _NAMES[by].replace(":now", repr(float(now)))
     asleep = _ASLEEP.replace(":now", repr(float(now)))
-    inner = (
+    due = f"iif(r.state < 2, max(r.due, {asleep}), NULL)"
+    tables = (
+        "FROM message m CROSS JOIN recipient r ON r.message = m.id CROSS JOIN queue q ON q.id = r.queue"
+        f" WHERE m.id > ? AND m.id <= ? AND ({condition})"
+    )
+    # Most messages have one recipient: they need not be told apart, and their groups add up to the sum.
+    single = (
+        f"SELECT {name} AS name, count(*), count(*), sum(m.size), min(m.received_at), min({due})"
+        f" {tables} AND m.recipients = 1 GROUP BY name"
+    )
+    part = (
         f"SELECT {name} AS name, m.id AS id, m.size AS size, m.received_at AS received_at, count(*) AS recipients,"
-        f" min(iif(r.state < 2, max(r.due, {asleep}), NULL)) AS due FROM message m"
-        " CROSS JOIN recipient r ON r.message = m.id CROSS JOIN queue q ON q.id = r.queue"
-        f" WHERE m.id > ? AND m.id <= ? AND ({condition}) GROUP BY m.id, name"
+        f" min({due}) AS due {tables} AND m.recipients > 1 GROUP BY m.id, name"
     )
     sums = "sum(recipients), sum(size), min(received_at), min(due)"
+    several = (
+        f"WITH part AS MATERIALIZED ({part}) SELECT name, count(*), {sums}, 0 FROM part GROUP BY name"
+        f" UNION ALL SELECT '', count(*), {sums}, 1 FROM (SELECT sum(recipients) AS recipients,"
+        " min(size) AS size, min(received_at) AS received_at, min(due) AS due FROM part GROUP BY id)"
+    )
     for above, upto in slices(connection, 0, most=SLICE):
-        rows = connection.execute(
-            f"WITH part AS MATERIALIZED ({inner}) SELECT name, count(*), {sums}, 0 FROM part GROUP BY name"
-            f" UNION ALL SELECT '', count(*), {sums}, 1 FROM (SELECT sum(recipients) AS recipients,"
-            " min(size) AS size, min(received_at) AS received_at, min(due) AS due FROM part GROUP BY id)",
-            (above, upto, *values),
-        ).fetchall()
+        found = [Group(*row) for row in connection.execute(single, (above, upto, *values))]
+        yield from ((group, False) for group in found)
+        if found:
+            yield _sum(found), True
+        rows = connection.execute(several, (above, upto, *values)).fetchall()
         yield from ((Group(*row[:6]), bool(row[6])) for row in rows if row[1])
+
+
+def _sum(groups: Sequence[Group]) -> Group:
+    """Groups that have no message in common, as one."""
+    _, messages, recipients, sizes, oldest, due = zip(*groups, strict=True)
+    tries = [one for one in due if one is not None]
+    return Group("", sum(messages), sum(recipients), sum(sizes), min(oldest), min(tries, default=None))
 
 
 def _finished(connection: sqlite3.Connection, chosen: Filter, now: float, by: str) -> Iterator[tuple[Group, bool]]:

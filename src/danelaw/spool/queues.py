@@ -28,35 +28,47 @@ class QueueRow:
 
 
 class QueueNumbers:
-    """Key to id, and new keys with the next transaction. After a rollback call `forget_new`: the rows are gone."""
+    """Key to id, and new keys with the next transaction. After a rollback call `rolled_back`: the rows are gone.
 
-    __slots__ = ("_fresh", "_gone", "_ids", "_last", "_marked", "_unsaved")
+    The keys used last are remembered, the others looked up: there may be half a million.
+    """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    __slots__ = ("_connection", "_fresh", "_gone", "_ids", "_last", "_marked", "_most", "_unsaved")
+
+    def __init__(self, connection: sqlite3.Connection, most: int = 20_000) -> None:
+        """`most` are remembered."""
+        self._connection = connection
+        self._most = most
         self._ids: dict[RoutingKey, int] = {}
         self._unsaved: list[tuple[int, RoutingKey]] = []
         self._fresh: list[RoutingKey] = []
-        self._last = 0
-        self._marked: set[int] | None = None
+        self._marked: bytearray | None = None
         self._gone: set[int] = set()
-        for number, *key in connection.execute("SELECT id, next_hop, demand, tenant FROM queue"):
-            self._ids[RoutingKey(*key)] = number
-            self._last = max(self._last, number)
+        self._last: int = connection.execute("SELECT coalesce(max(id), 0) FROM queue").fetchone()[0]
 
     def number(self, key: RoutingKey) -> int:
-        """The id of a key, which `write` will make a row for when it is new."""
+        """The id of a key, which `write` will make a row for when it is new; inside the caller's transaction."""
         number = self._ids.get(key)
         if number is None:
-            self._last = number = self._last + 1
+            number = self._stored(key, self._connection)
+            if number is None:
+                self._last = number = self._last + 1
+                self._unsaved.append((number, key))
             self._ids[key] = number
-            self._unsaved.append((number, key))
         if self._marked is not None:
-            self._marked.add(number)
+            self._mark(number)
         return number
 
-    def known(self, key: RoutingKey) -> int | None:
+    def known(self, key: RoutingKey, reader: sqlite3.Connection) -> int | None:
         """The id of a key that has been used before."""
-        return self._ids.get(key)
+        number = self._ids.get(key)
+        return self._stored(key, reader) if number is None else number
+
+    def _stored(self, key: RoutingKey, connection: sqlite3.Connection) -> int | None:
+        row = connection.execute(
+            "SELECT id FROM queue WHERE next_hop = ? AND demand = ? AND tenant = ?", key
+        ).fetchone()
+        return None if row is None else int(row[0])
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Insert the rows of new keys; inside the caller's transaction."""
@@ -72,6 +84,8 @@ class QueueNumbers:
         if self._gone:
             self._ids = {key: number for key, number in self._ids.items() if number not in self._gone}
             self._gone.clear()
+        elif len(self._ids) > self._most and not self._unsaved:
+            self._ids = dict(list(self._ids.items())[self._most // 2 :])
 
     def rolled_back(self) -> None:
         """The transaction is gone: its new rows will be written again."""
@@ -81,12 +95,27 @@ class QueueNumbers:
 
     def start_marking(self) -> None:
         """From now on whatever `number` gives is in use; `mark` adds what lies on disk, `prune` drops the rest."""
-        self._marked = {number for number, _ in self._unsaved}
+        self._marked = bytearray(1 + self._last // 8)  # a bit for each: they may be many
+        for number, _ in self._unsaved:
+            self._mark(number)
 
     def mark(self, numbers: Iterable[int]) -> None:
         """These ids are in use."""
         if self._marked is not None:
-            self._marked.update(numbers)
+            for number in numbers:
+                self._mark(number)
+
+    def _mark(self, number: int) -> None:
+        assert self._marked is not None
+        place = number >> 3
+        if place >= len(self._marked):
+            self._marked.extend(bytes(place + 1024 - len(self._marked)))
+        self._marked[place] |= 1 << (number & 7)
+
+    def _is_marked(self, number: int) -> bool:
+        assert self._marked is not None
+        place = number >> 3
+        return place < len(self._marked) and bool(self._marked[place] & 1 << (number & 7))
 
     def stop_marking(self) -> None:
         """All rows were looked at."""
@@ -96,7 +125,7 @@ class QueueNumbers:
         """Drop those of these rows that were not marked; inside the caller's transaction. Returns how many."""
         if self._marked is None:
             return 0
-        gone = set(numbers) - self._marked
+        gone = {number for number in numbers if not self._is_marked(number)}
         connection.executemany("DELETE FROM queue WHERE id = ?", [(number,) for number in gone])
         self._gone |= gone
         return len(gone)

@@ -136,7 +136,11 @@ def load_messages(connection: sqlite3.Connection, wanted: Mapping[int, Iterable[
         if row is None:
             continue
         chosen = None if numbers is None else set(numbers)
-        rows = connection.execute(SELECT_RECIPIENT + " WHERE r.message = ? ORDER BY r.number", (message_id,))
+        between = (0, 1 << 62) if not chosen else (min(chosen), max(chosen))
+        rows = connection.execute(
+            SELECT_RECIPIENT + " WHERE r.message = ? AND r.number BETWEEN ? AND ? ORDER BY r.number",
+            (message_id, *between),
+        )
         recipients = [recipient_value(found) for found in rows if chosen is None or found[1] in chosen]
         message = message_value(row, recipients)
         if row[6] & (CUSTODY | FOUND):

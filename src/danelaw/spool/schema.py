@@ -64,6 +64,11 @@ STEPS: tuple[tuple[str, ...], ...] = (
             WHERE r.state = 2 GROUP BY m.id""",
         "UPDATE message SET flags = flags | 32 WHERE id IN (SELECT id FROM hold)",
     ),
+    # What is due next of all queues, so that those that wait for long need not be known (`danelaw.spool.horizon`).
+    (
+        "CREATE INDEX recipient_when ON recipient (due, queue) WHERE state = 0",
+        "CREATE INDEX queue_asleep ON queue (suspended_until) WHERE suspended_until > 0",
+    ),
 )
 
 VERSION = len(STEPS)

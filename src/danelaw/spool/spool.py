@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from danelaw.queue import QueuedMessage, QueueIds, RoutingKey, Settlement, floor_id
-from danelaw.spool import bodies, claims, database, logsize, retention
+from danelaw.spool import bodies, claims, database, retention
 from danelaw.spool.ballast import Ballast
 from danelaw.spool.batch import Observer, Stored
 from danelaw.spool.bodies import EXAMINED, PARTIAL, BodyWriter
 from danelaw.spool.commit import GroupCommit
 from danelaw.spool.committer import commit_transaction
 from danelaw.spool.errors import BodyMissing, CommitFailed, SpoolError, SpoolFull
-from danelaw.spool.faults import unreadable, unusable
+from danelaw.spool.faults import reading, unusable
+from danelaw.spool.horizon import Horizon, asleep
+from danelaw.spool.opening import log_path, open_batch_writer
 from danelaw.spool.queues import QueueRow, queue_rows
 from danelaw.spool.retention import SpoolSettings
-from danelaw.spool.rows import Redaction
 from danelaw.spool.writer import Appended, BatchWriter
 
 Commit = Callable[[sqlite3.Connection], None]
@@ -57,15 +57,15 @@ class Spool:
         self._lock = lock
         self._clock = clock
         self._bodies = directory / "bodies"
-        self._log_path = directory / f"{database.DATABASE_NAME}-wal"
         self._claiming: set[tuple[int, int]] = set()
-        self._late_cursor = 0
+        self._late_cursor = self._expired_cursor = 0
+        self._horizon = Horizon()
         self._space_checked = float("-inf")
         self._space_left = True
         self._retention = retention.Retention(settings)
         self._ballast = Ballast(directory, settings.reserve)
-        writer = self._open_database()
-        self._commits = GroupCommit(writer, self._reopen, self._bodies, self._log_path, commit, flush)
+        writer = open_batch_writer(self.directory, self.settings)
+        self._commits = GroupCommit(writer, self._reopen, self._bodies, log_path(directory), commit, flush)
         self.reader = database.open_reader(directory / database.DATABASE_NAME)
 
     @classmethod
@@ -106,17 +106,6 @@ class Spool:
             raise
         return spool
 
-    def _open_database(self) -> BatchWriter:
-        connection = database.open_writer(self.directory / database.DATABASE_NAME)
-        connection.execute("INSERT OR IGNORE INTO setting VALUES ('salt', ?)", (secrets.token_bytes(16),))
-        salt = connection.execute("SELECT value FROM setting WHERE name = 'salt'").fetchone()[0]
-        # Names too: of the database, the shard and the spool, which a start that was killed may have made.
-        for directory in (self.directory, *self.directory.parents[:2]):
-            with contextlib.suppress(PermissionError):  # what lies above the spool may be closed to us
-                database.sync_directory(directory)
-        logsize.prime(self._log_path, self.settings.primed_log)
-        return BatchWriter(connection, Redaction(self.settings.redact_addresses, salt))
-
     def _recover(self) -> None:
         connection = self._commits.writer.connection
         self.recovered = claims.requeue_claimed(connection)
@@ -137,7 +126,7 @@ class Spool:
         if isinstance(self._commits.broken, SpoolFull):
             self._ballast.give_up()
             self._space_checked = float("-inf")
-        writer = self._open_database()
+        writer = open_batch_writer(self.directory, self.settings)
         try:
             if writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                 raise CommitFailed("a reader keeps the spool's log from being copied")
@@ -211,13 +200,11 @@ class Spool:
         itself is on stable storage: what goes on the wire before that is a delivery a crash may repeat and nobody
         counts. Raises `SpoolError`.
         """
-        queue = self._commits.writer.numbers.known(key)
-        if queue is None:
-            return [], None
-        try:
-            taken, next_due = claims.due_messages(self.reader, queue, count, now, self._claiming, len(self._claiming))
-        except sqlite3.Error as error:
-            raise unreadable(error) from error
+        with reading():
+            queue = self._commits.writer.numbers.known(key, self.reader)
+            if queue is None:
+                return [], None
+            taken, next_due = claims.due_messages(self.reader, queue, count, now, self._claiming)
         pairs = [(message.id, recipient.number) for message in taken for recipient in message.recipients]
         if pairs:
             self._claiming.update(pairs)
@@ -266,25 +253,38 @@ class Spool:
 
     def setting(self, name: str) -> bytes | None:
         """What `save_setting` stored. Raises `SpoolError`."""
-        try:
+        with reading():
             row = self.reader.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
-        except sqlite3.Error as error:
-            raise unreadable(error) from error
         return None if row is None else bytes(row[0])
 
-    def bring_forward(self, latest: float, now: float) -> int:
-        """Make due `now` whatever is due after `latest`, claimed or not: a clock that ran ahead wrote that. Returns how
-        many recipients. Raises `SpoolError`.
+    def bring_forward(self, latest: float, now: float, *, claimed: bool = True) -> int:
+        """Make due `now` whatever is due after `latest`, claimed or not: a clock that ran ahead wrote that. Before
+        anything is `claimed` it need not be looked for. Returns how many recipients. Raises `SpoolError`.
         """
         with self._commits.exclusive() as writer:
-            return claims.bring_forward(writer.connection, latest, now)
+            return claims.bring_forward(writer.connection, latest, now, claimed=claimed)
 
     def queues(self) -> list[QueueRow]:
-        """Every queue with something waiting or suspended: for `Scheduler.restore` at start. Raises `SpoolError`."""
-        try:
+        """Every queue with something waiting or suspended. Raises `SpoolError`."""
+        with reading():
             return queue_rows(self.reader)
-        except sqlite3.Error as error:
-            raise unreadable(error) from error
+
+    def asleep(self) -> list[QueueRow]:
+        """The queues that sleep: for `Scheduler.restore` at start. Raises `SpoolError`."""
+        with reading():
+            return asleep(self.reader)
+
+    def look_again(self) -> None:
+        """Have `coming_due` tell everything once more."""
+        self._horizon.again()
+
+    def coming_due(self, upto: float) -> tuple[list[tuple[RoutingKey, float]], float, bool]:
+        """Queues with something due by `upto` that was not told yet, a bounded number; until when all was told; and
+        whether that is as far as asked. Raises `SpoolError`.
+        """
+        with reading():
+            found = self._horizon.coming(self.reader, upto)
+        return found, self._horizon.reached, self._horizon.reached >= upto
 
     # Bodies.
 
@@ -304,10 +304,8 @@ class Spool:
         if message.body_file is not None:
             yield from bodies.read_chunks(self._bodies, message.body_file, size)
             return
-        try:
+        with reading():
             row = self.reader.execute("SELECT data FROM body WHERE id = ?", (message.id,)).fetchone()
-        except sqlite3.Error as error:
-            raise unreadable(error) from error
         if row is None:
             raise BodyMissing(f"message {message.id_text} has no body in the spool")
         yield row[0]
@@ -315,13 +313,14 @@ class Spool:
     # Time passing.
 
     def expired(self, now: float, limit: int = 64) -> list[QueuedMessage]:
-        """Messages whose lifetime is over, with their open recipients, wherever their queue stands; ask every few
-        seconds. Settle each recipient as `EXPIRED` unless the scheduler says it is on the wire.
+        """Messages whose lifetime is over, with their open recipients, wherever their queue stands; ask every second:
+        of a long queue a part is looked at each time. Settle each recipient as `EXPIRED` unless the scheduler says it
+        is on the wire.
         """
-        try:
-            return claims.expired_messages(self.reader, now, self.settings.shortest_lifetime, limit)
-        except sqlite3.Error as error:
-            raise unreadable(error) from error
+        before = floor_id(now - self.settings.shortest_lifetime)
+        with reading():
+            found, self._expired_cursor = claims.expired_messages(self.reader, now, self._expired_cursor, before, limit)
+        return found
 
     def late(self, now: float, delay: float, limit: int = 64) -> list[QueuedMessage]:
         """Messages older than `delay` seconds whose sender was not told yet; each is reported once per run, or again
@@ -329,16 +328,16 @@ class Spool:
         """
         before = floor_id(now - delay)
         self._late_cursor = min(self._late_cursor, max(0, before - 1))
-        try:
+        with reading():
             found = claims.late_messages(self.reader, self._late_cursor, before, limit)
-        except sqlite3.Error as error:
-            raise unreadable(error) from error
         self._late_cursor = found[-1].id if len(found) == limit else max(self._late_cursor, before - 1)
         return [message for message in found if message.recipients]
 
     def sweep(self, now: float) -> int:
         """A short step of forgetting; call every few seconds. Returns what went. Raises `SpoolError`."""
         database.still_alive(self.directory, now)
+        if self._commits.writing:
+            return 0
         with self._commits.exclusive() as writer:
             removed = self._retention.step(writer, now)
             retention.give_back_pages(writer.connection)
@@ -375,7 +374,7 @@ class Spool:
             return
         if self._commits.broken is None:
             with contextlib.suppress(SpoolError), self._commits.exclusive() as writer:
-                writer.connection.execute("UPDATE recipient SET state = 0 WHERE state = 1")
+                claims.leave(writer.connection)
         self._commits.stop()
         for connection in (self.reader, self._commits.writer.connection):
             with contextlib.suppress(sqlite3.Error):

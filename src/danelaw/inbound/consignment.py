@@ -1,0 +1,102 @@
+"""What of a message goes to the queue: as its client gave it, or as steps changed it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientState
+from danelaw.requiretls import waives_tls
+
+if TYPE_CHECKING:
+    from danelaw.inbound.arrival import Arrival
+    from danelaw.inbound.conversation import Conversation
+    from danelaw.inbound.head import Head
+    from danelaw.inbound.intake import Intake
+    from danelaw.smtp import Envelope
+
+MANY = 200
+"""Recipients made ready in one turn of the event loop."""
+
+
+class Consignment:
+    """Makes recipients and message for the queue, from one message's facts. `size` counts our trace too."""
+
+    __slots__ = (
+        "_custody",
+        "_demand",
+        "_envelope",
+        "_findings",
+        "_head",
+        "_intake",
+        "_reverse_path",
+        "_session",
+        "_tenant",
+        "_waives",
+        "size",
+        "to",
+    )
+
+    def __init__(
+        self, intake: Intake, session: Conversation, envelope: Envelope, head: Head, size: int,
+        arrival: Arrival | None = None,
+    ) -> None:  # fmt: skip
+        """`head` is the header as the client gave it; `arrival` is what steps left of the message, None without any."""
+        self._intake = intake
+        self._session = session
+        self._envelope = envelope
+        self._head = head
+        self.size = size
+        self._reverse_path = envelope.reverse_path if arrival is None else arrival.reverse_path
+        self.to = envelope.recipients if arrival is None else tuple(arrival.recipients)
+        self._custody = None if arrival is None else arrival.custody
+        self._findings = "" if arrival is None else arrival.findings_text
+        self._waives = waives_tls(head.tls_required, requiretls=envelope.requiretls)
+        self._demand = "requiretls" if envelope.requiretls else "tls-required-no" if self._waives else ""
+        self._tenant = intake.relay.tenants.of(session.client_address, self._reverse_path, trusted=session.trusted)
+
+    @property
+    def many(self) -> bool:
+        """More recipients than one turn of the event loop should make ready."""
+        return len(self.to) > MANY
+
+    def recipients(self, now: float, first: int = 0, upto: int = MANY) -> list[QueuedRecipient]:
+        """Some of the recipients as the queue knows them, due `now` (POSIX seconds)."""
+        key, custody, demand, tenant = self._intake.relay.key, self._custody, self._demand, self._tenant
+        recipients = []
+        for number, item in enumerate(self.to[first:upto], first):
+            mailbox = item.forward_path.mailbox
+            notify = "" if item.notify is None else item.notify.to_text()
+            orcpt = "" if item.orcpt is None else item.orcpt.to_text()
+            recipient = QueuedRecipient(
+                number, mailbox.to_text(), key(mailbox.domain, demand, tenant), notify, orcpt, now
+            )
+            if custody is not None:
+                recipient.state, recipient.reason = RecipientState.HELD, custody.reason
+            recipients.append(recipient)
+        return recipients
+
+    def message(self, number: int, now: float, recipients: list[QueuedRecipient], *, eight_bit: bool) -> QueuedMessage:
+        """The message with this id, received `now`."""
+        envelope, session = self._envelope, self._session
+        mailbox = self._reverse_path.mailbox
+        return QueuedMessage(
+            number,
+            now,
+            self._intake.schedule.expires(now),
+            "" if mailbox is None else mailbox.to_text(),
+            tuple(recipients),
+            self.size,
+            len(recipients),
+            "8BITMIME" if eight_bit else "7BIT",
+            envelope.smtputf8,
+            envelope.ret.value if envelope.ret else "",
+            envelope.envid or "",
+            envelope.requiretls,
+            self._waives,
+            session.client_address,
+            session.helo,
+            " ".join(session.tls or ()),
+            self._head.message_id,
+            custody=self._custody,
+            findings=self._findings,
+        )

@@ -29,6 +29,7 @@ COMMANDS: dict[str, Verb] = {
     "spf": Verb("look", "Say whether a client may use a domain (SPF), term by term."),
     "dkim": Verb("look", "Verify the signatures of a message, sign one, make keys."),
     "override": Verb("change", "Set, list or remove your own rule for a destination."),
+    "srs": Verb("look", "Rewrite a forwarded sender's address, or lead one back."),
     "greylist": Verb("change", "List what greylisting remembers, let a network pass, forget."),
     "tlsa": Verb("change", "Print the TLSA records that match a certificate or key."),
     "send": Verb("test", "Hand a message to a server, for trying."),

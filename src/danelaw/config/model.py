@@ -12,7 +12,7 @@ from danelaw.config.front import ClientNames, DNSListEntry, DNSLists, Greylistin
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
-from danelaw.config.recipients import LDAP, Aliases, CallAhead
+from danelaw.config.recipients import LDAP, SRS, Aliases, CallAhead
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
 from danelaw.config.values import HostName
@@ -50,6 +50,7 @@ class Config(Section):
     aliases: Aliases = Field(default=Aliases(), description="Aliases, and how map files are read.")
     call_ahead: CallAhead = Field(default=CallAhead(), description="Asking next hops about recipients.")
     ldap: LDAP = Field(default=LDAP(), description="Asking a directory about recipients.")
+    srs: SRS = Field(default=SRS(), description="Rewriting of senders in forwarded mail.")
     route: tuple[Route, ...] = Field(
         default=(),
         description="Fixed ways to destinations; the most specific `domain` wins.",
@@ -135,6 +136,15 @@ class Config(Section):
         asking = next((item.name for item in self.domain if item.verify == "ldap"), None)
         if asking is not None and (self.ldap.url is None or not self.ldap.base):
             raise ValueError(f'[[domain]] "{asking}" asks a directory; set url and base in [ldap]')
+        return self
+
+    @model_validator(mode="after")
+    def _rewritten_addresses_come_here(self) -> Config:
+        name = self.srs.domain
+        if name is not None:
+            suffixes = {name.ascii, *("." + name.ascii.split(".", n)[-1] for n in range(1, name.ascii.count(".") + 1))}
+            if not any(item.name in suffixes for item in self.domain):
+                raise ValueError(f'[srs] domain {name} is none of ours; add [[domain]] name = "{name}"')
         return self
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from danelaw.frontdoor.premises import Premises
     from danelaw.frontdoor.recipients import Verifier
+    from danelaw.frontdoor.rewriting import RewritingStep
     from danelaw.inbound.steps import Step
     from danelaw.outbound.callahead import CallAhead
 
@@ -28,14 +29,26 @@ def front_steps(premises: Premises, ahead: CallAhead | None = None) -> tuple[Ste
         steps.append(names)
     if lists is not None:
         steps.append(lists)
+    rewriting = _rewriting(premises)
     if config.aliases.files or any(item.recipients is not None or item.verify != "none" for item in config.domain):
-        steps.append(_recipients(premises, ahead))
+        steps.append(_recipients(premises, ahead, rewriting))
+    if rewriting is not None:
+        steps.append(rewriting)
     if config.greylisting.enabled:
         steps.append(_greylist(premises, names, lists))
     return tuple(steps)
 
 
-def _recipients(premises: Premises, ahead: CallAhead | None) -> Step:
+def _rewriting(premises: Premises) -> RewritingStep | None:
+    if premises.config.srs.domain is None:
+        return None
+    from danelaw.frontdoor.rewriting import RewritingStep, rewriter_of
+
+    rewriter = rewriter_of(premises.config.srs)
+    return None if rewriter is None else RewritingStep(premises, rewriter)
+
+
+def _recipients(premises: Premises, ahead: CallAhead | None, rewriting: RewritingStep | None) -> Step:
     from danelaw.frontdoor.mapfiles import MapFiles
     from danelaw.frontdoor.recipients import RecipientStep
 
@@ -47,7 +60,9 @@ def _recipients(premises: Premises, ahead: CallAhead | None) -> Step:
         config.aliases.separator,
         lambda error: log.error("reload-failed", reason=error.reason, advice=error.advice),
     )
-    return RecipientStep(premises, maps, _verifiers(premises, ahead))
+    if rewriting is None:
+        return RecipientStep(premises, maps, _verifiers(premises, ahead))
+    return RecipientStep(premises, maps, _verifiers(premises, ahead), also_known=rewriting.knows)
 
 
 def _named(pattern: str) -> Domain | None:

@@ -76,6 +76,11 @@ class Metrics:
             "source",
             "result",
         )
+        self.rewritten = Counter(
+            "danelaw_srs",
+            "Addresses by SRS; `result` is rewritten, not-rewritten (too long), led-back, refused (forged, expired).",
+            "result",
+        )
         self.inbound_discarded = Counter(
             "danelaw_inbound_discarded", "Messages that a `step` ruled to go nowhere; their clients got 250.", "step"
         )

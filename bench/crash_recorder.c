@@ -121,6 +121,8 @@ static int flush(int fd, int (*real)(int)) {
     if (!known(fd, path, &facts)) return real(fd);
     uint64_t serial = __atomic_add_fetch(&flushes, 1, __ATOMIC_SEQ_CST);
     note(FLUSH_BEGUN, facts.st_ino, serial, NULL, 0, 0);
+    const char *slower = getenv("CRASH_FLUSH_US");
+    if (slower != NULL) usleep((useconds_t)atol(slower));
     int result = real(fd);
     if (!result) note(FLUSHED, facts.st_ino, serial, NULL, 0, 0);
     return result;

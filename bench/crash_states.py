@@ -75,8 +75,10 @@ class Run:
     sent: dict[int, Sent]
 
 
-async def recorded(directory: Path, messages: int, seed: int, kill: bool = True) -> Run:
-    """Run a gateway under load, kill it half way and at the end, and give its record."""
+async def recorded(directory: Path, messages: int, seed: int, kill: bool = True, flush_ms: float = 0.0) -> Run:
+    """Run a gateway under load, kill it half way and at the end, and give its record. Flushes take `flush_ms` longer:
+    on a slow disk several are under way at once.
+    """
     library, log, root = compiled(directory), directory / "record", directory / "root"
     root.mkdir()
     chance, tally, record = random.Random(seed), Tally(), Record()
@@ -85,7 +87,7 @@ async def recorded(directory: Path, messages: int, seed: int, kill: bool = True)
     ports = [server.sockets[0].getsockname()[1] for server in servers]
     recording = {
         "LD_PRELOAD": str(library), "CRASH_ROOT": str(root), "CRASH_RECORD": str(log),
-        "CRASH_SAID": "queued as", "CRASH_HEARD": "taken ",
+        "CRASH_SAID": "queued as", "CRASH_HEARD": "taken ", "CRASH_FLUSH_US": str(int(flush_ms * 1000)),
     }  # fmt: skip
     victim = Victim(
         directory, free_port(), (ports[0], ports[1]), spool=root / "spool", environment=recording, before=_SMALL_LOG
@@ -275,12 +277,13 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=300)
     parser.add_argument("--images", type=int, default=2500)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--flush-delay", type=float, default=0.0, metavar="MS", help="each flush takes longer")
     parser.add_argument("--directory", type=Path, help="keep spool and record here (default: a temporary directory)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="danelaw-crash-", dir="/var/tmp") as name:
         directory = options.directory or Path(name)
         directory.mkdir(parents=True, exist_ok=True)
-        run = asyncio.run(recorded(directory, options.messages, options.seed))
+        run = asyncio.run(recorded(directory, options.messages, options.seed, flush_ms=options.flush_delay))
         print(f"crash states: {options.messages} messages, seed {options.seed}")
         missed = complete(run)
         print("  the record explains every octet on the disk" if not missed else f"  record incomplete: {missed[:3]}")

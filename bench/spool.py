@@ -24,7 +24,8 @@ from danelaw.queue import (
     Settlement,
 )
 from danelaw.spool import Spool, SpoolError
-from danelaw.spool.commit import GroupCommit, commit_durably
+from danelaw.spool.commit import GroupCommit
+from danelaw.spool.committer import commit_transaction
 
 SIZE = 4243
 BODY = (b"Subject: measure\r\n\r\n" + b"The quick brown fox jumps over the lazy dog. 0123456789\r\n" * 80)[:SIZE]
@@ -39,9 +40,9 @@ class Meter:
         self.statements_cpu = 0.0
 
     def commit(self, connection: sqlite3.Connection) -> None:
-        """In place of `commit_durably`."""
+        """In place of `commit_transaction`."""
         before = time.thread_time()
-        commit_durably(connection)
+        commit_transaction(connection)
         self.commit_cpu += time.thread_time() - before
         if self.delay:
             time.sleep(self.delay)

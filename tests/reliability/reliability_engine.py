@@ -22,7 +22,7 @@ from danelaw.queue import (
     Work,
 )
 from danelaw.spool import Spool, SpoolSettings
-from danelaw.spool.commit import commit_durably
+from danelaw.spool.committer import commit_transaction
 from danelaw.telemetry import Log, Metrics
 
 NOW = 1_795_000_000.0
@@ -74,7 +74,7 @@ class World:
         self.log, self.sink = Log.in_memory()
         self.schedule = RetrySchedule(delay_notice=0.0)
         self.spool = Spool.open(
-            directory, settings=SpoolSettings(reserve=0), clock=lambda: self.now, commit=commit or commit_durably
+            directory, settings=SpoolSettings(reserve=0), clock=lambda: self.now, commit=commit or commit_transaction
         )
         self.scheduler = Scheduler(settings)
         notices = Notices(

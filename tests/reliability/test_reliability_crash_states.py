@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,16 @@ class TestCrashStates:
     @pytest.mark.parametrize("mutant", MUTANTS)
     def test_a_missing_flush_is_found(self, run: Run, mutant: str) -> None:
         assert examined(run, 1000, seed=3, counts=MUTANTS[mutant], enough=1).lost
+
+
+@needs_cc
+@pytest.mark.timeout(120)
+def test_nothing_acknowledged_is_lost_where_flushes_overlap(tmp_path: Path) -> None:
+    run = asyncio.run(recorded(tmp_path, 60, seed=4, flush_ms=4.0))
+    verdict = examined(run, 120, seed=4)
+    assert verdict.lost == []
+    assert verdict.checked > 1000
+    assert examined(run, 1000, seed=4, counts=MUTANTS["no flush of the database's log"], enough=1).lost
 
 
 def test_a_torn_file_has_only_what_was_written_to_it() -> None:

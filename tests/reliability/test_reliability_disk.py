@@ -168,15 +168,15 @@ def test_readers_work_on_while_the_disk_takes_nothing(tmp_path: Path) -> None:
             spool = running.gateway.parts.spool
             delivered = await running.send("c@d.example")
             await running.reaches(delivered, "delivered")
-            spool._commits._commit = Flush()
-            spool._commits._commit.error = OSError(28, "No space left on device")
+            spool._commits._committer._commit = Flush()
+            spool._commits._committer._commit.error = OSError(28, "No space left on device")
             with pytest.raises(SpoolError):
                 await spool.append(_message(running), b"x")
             spool._commits.recover()  # in vain
             assert spool.refusal() is not None
             assert running.look(delivered)["state"] == "delivered"
             assert spool.queues() == []
-            spool._commits._commit.error = None
+            spool._commits._committer._commit.error = None
 
     run(story())
 
@@ -190,8 +190,8 @@ def test_refused_large_bodies_leave_the_disk(tmp_path: Path) -> None:
     async def story() -> None:
         async with Sink() as sink, gateway(tmp_path, sink.smarthost) as running:
             spool = running.gateway.parts.spool
-            spool._commits._commit = Flush()
-            spool._commits._commit.error = OSError(28, "No space left on device")
+            spool._commits._committer._commit = Flush()
+            spool._commits._committer._commit.error = OSError(28, "No space left on device")
             for _ in range(3):
                 message = _message(running)
                 writer = spool.body_writer(message.id)
@@ -200,7 +200,7 @@ def test_refused_large_bodies_leave_the_disk(tmp_path: Path) -> None:
                 with pytest.raises(SpoolFull):
                     await spool.append(message, None)
             assert len(running.bodies) <= 1  # that of the failed batch, until its row is known to be gone
-            spool._commits._commit.error = None
+            spool._commits._committer._commit.error = None
             spool._commits.recover()
             assert running.bodies == []
 

@@ -1,4 +1,4 @@
-"""Reading what `danelaw dkim` is given: messages in files, with whatever line ends, and private keys."""
+"""Reading what `danelaw dkim` and `auth` are given: messages in files, with whatever line ends, and private keys."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class MessageFile:
-    """A message in the form it has on the wire. `line_feeds`: the file had bare line feeds and was converted."""
+    """A message in the form it has on the wire; `header` goes up to the empty line.
 
+    `line_feeds`: the file had bare line feeds and was converted.
+    """
+
+    header: bytes
     fields: tuple[HeaderField, ...]
     body: memoryview
     octets: bytes
@@ -46,7 +50,7 @@ def read_message(file: Path) -> MessageFile:
     if not header.fields:
         raise DanelawError(f"{_name(file)} holds no message: it does not begin with a header field")
     fields = tuple((field.name, field.raw) for field in header)
-    return MessageFile(fields, memoryview(octets)[header.body_offset :], octets, line_feeds)
+    return MessageFile(octets[: len(header.raw)], fields, memoryview(octets)[header.body_offset :], octets, line_feeds)
 
 
 def read_key(file: Path) -> PrivateKey:

@@ -31,7 +31,7 @@ def as_object(outcome: DKIMOutcome, chain: ARCOutcome) -> dict[str, Any]:
     return {
         "result": outcome.result.value,
         "authenticated": list(dict.fromkeys(verdict.domain for verdict in outcome.authenticated)),
-        "signatures": [_signature(verdict) for verdict in outcome.verdicts],
+        "signatures": [verdict.as_object() for verdict in outcome.verdicts],
         "arc": {
             "status": chain.status.value,
             "reason": chain.reason,
@@ -39,33 +39,6 @@ def as_object(outcome: DKIMOutcome, chain: ARCOutcome) -> dict[str, Any]:
             "oldest_pass": chain.oldest_pass,
         },
     }
-
-
-def _signature(verdict: DKIMVerdict) -> dict[str, Any]:
-    signature = verdict.signature
-    found: dict[str, Any] = {
-        "result": verdict.result.value,
-        "reason": verdict.reason,
-        "domain": verdict.domain,
-        "selector": verdict.selector,
-        "authenticates": verdict.authenticates,
-        "doubts": list(verdict.doubts),
-        "key_bits": verdict.key_bits,
-        "testing": verdict.testing,
-        "dnssec": verdict.dnssec.value if verdict.dnssec is not None else None,
-        "unsigned_octets": verdict.unsigned_octets,
-    }
-    if signature is not None:
-        found |= {
-            "algorithm": signature.algorithm,
-            "canonicalization": f"{signature.header_canonicalization.value}/{signature.body_canonicalization.value}",
-            "headers": list(signature.headers),
-            "identity": signature.identity or f"@{signature.domain}",
-            "length": signature.length,
-            "timestamp": signature.timestamp,
-            "expiration": signature.expiration,
-        }
-    return found
 
 
 def _row(verdict: DKIMVerdict) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ COMMANDS: dict[str, Verb] = {
     "bounce": Verb("look", "Say what a server's reply means, and what is done about it."),
     "check": Verb("look", "Say how a domain's mail would be protected. Sends nothing."),
     "dns": Verb("look", "Look up a name and say what its signatures prove."),
+    "auth": Verb("look", "Say who really sent a message: SPF, DKIM, ARC and DMARC together."),
     "spf": Verb("look", "Say whether a client may use a domain (SPF), term by term."),
     "dkim": Verb("look", "Verify the signatures of a message, sign one, make keys."),
     "override": Verb("change", "Set, list or remove your own rule for a destination."),

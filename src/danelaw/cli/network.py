@@ -1,4 +1,4 @@
-"""`--server`, `--anchor` and `--at`, which `dns`, `check` and `spf` share: ask whom, trust what, at which time."""
+"""`--server`, `--anchor` and `--at`, which all commands that ask DNS share: ask whom, trust what, at which time."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def command(
     Answers that fail or do not verify give temperror. Exit status: 0 for pass, none, neutral and softfail, 3 fail,
     4 temperror, 5 permerror.
     """
-    request = _request(_address(client), helo, mail_from)
+    request = _request(client_address(client), helo, mail_from)
     asked = network(servers, anchor_file, at)
     evaluation = asyncio.run(_evaluate(asked, request, receiver))
     shown = output(ascii_only)
@@ -88,7 +88,8 @@ def command(
     return EXIT_STATUS[evaluation.result]
 
 
-def _address(text: str) -> IPv4Address | IPv6Address:
+def client_address(text: str) -> IPv4Address | IPv6Address:
+    """The address `--ip` names, in brackets or not. Raises `click.UsageError`."""
     try:
         return ip_address(text.removeprefix("[").removesuffix("]").removeprefix("IPv6:"))
     except ValueError:

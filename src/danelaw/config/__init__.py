@@ -13,6 +13,7 @@ than the configuration itself. Secrets do not belong into it: certificates are n
 """
 
 from danelaw.address import SocketAddress
+from danelaw.config.authenticating import Authentication, AuthorPolicy
 from danelaw.config.load import find, load, loads
 from danelaw.config.model import Config
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
@@ -25,6 +26,8 @@ __all__ = [
     "HTTP",
     "MTASTS",
     "TLS",
+    "Authentication",
+    "AuthorPolicy",
     "Certificate",
     "Config",
     "ConfigError",

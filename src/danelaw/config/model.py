@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from danelaw.address import SocketAddress
+from danelaw.config.authenticating import Authentication
 from danelaw.config.front import ClientNames, DNSListEntry, DNSLists, Greylisting, Tarpit
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
@@ -43,6 +44,7 @@ class Config(Section):
         "becomes CRLF, CR a space) and record it. Only CRLF.CRLF ever ends a message.",
         examples=["clean"],
     )
+    authentication: Authentication = Field(default=Authentication(), description="Who really sent a message.")
     relay: Relay = Field(default=Relay(), description="Who may relay.")
     domain: tuple[RecipientDomain, ...] = Field(
         default=(), description="Recipient domains accepted from anybody.", examples=[[{"name": "example.org"}]]

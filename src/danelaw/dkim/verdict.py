@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from danelaw.dkim.result import DKIMResult
 from danelaw.dkim.signature import DKIMSignature
@@ -44,6 +45,34 @@ class DKIMVerdict:
     def authenticates(self) -> bool:
         """True when the signing domain may be used as authenticated (as DMARC does)."""
         return self.result is DKIMResult.PASS and not self.doubts
+
+    def as_object(self) -> dict[str, Any]:
+        """The JSON form. `result`, `domain`, `selector` and `reason` are a contract."""
+        found: dict[str, Any] = {
+            "result": self.result.value,
+            "reason": self.reason,
+            "domain": self.domain,
+            "selector": self.selector,
+            "authenticates": self.authenticates,
+            "doubts": list(self.doubts),
+            "key_bits": self.key_bits,
+            "testing": self.testing,
+            "dnssec": self.dnssec.value if self.dnssec is not None else None,
+            "unsigned_octets": self.unsigned_octets,
+        }
+        signature = self.signature
+        if signature is not None:
+            ways = signature.header_canonicalization, signature.body_canonicalization
+            found |= {
+                "algorithm": signature.algorithm,
+                "canonicalization": "/".join(way.value for way in ways),
+                "headers": list(signature.headers),
+                "identity": signature.identity or f"@{signature.domain}",
+                "length": signature.length,
+                "timestamp": signature.timestamp,
+                "expiration": signature.expiration,
+            }
+        return found
 
 
 @dataclass(frozen=True, slots=True)

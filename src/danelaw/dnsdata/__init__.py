@@ -6,8 +6,8 @@ A look-up never raises for what DNS does: time-outs, SERVFAIL and bogus data are
 (`Answer.failed`), because the caller must decide what a failure means and never confuse it with absence.
 """
 
-from danelaw.dnsdata.answer import Answer, ChainLink, DNSSECStatus
+from danelaw.dnsdata.answer import Answer, ChainLink, DNSSECStatus, weakest
 from danelaw.dnsdata.question import Lookup, Question
 from danelaw.dnsdata.rdata import read_as_they_come
 
-__all__ = ["Answer", "ChainLink", "DNSSECStatus", "Lookup", "Question", "read_as_they_come"]
+__all__ = ["Answer", "ChainLink", "DNSSECStatus", "Lookup", "Question", "read_as_they_come", "weakest"]

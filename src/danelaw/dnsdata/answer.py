@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -23,6 +24,10 @@ class DNSSECStatus(Enum):
     INSECURE = "insecure"
     BOGUS = "bogus"
     INDETERMINATE = "indeterminate"
+
+
+# Weakest first: what a result rests on is as weak as the weakest answer it used.
+_ORDER = (DNSSECStatus.BOGUS, DNSSECStatus.INDETERMINATE, DNSSECStatus.INSECURE, DNSSECStatus.SECURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +89,9 @@ class Answer:
     def records(self) -> tuple[dns.rdata.Rdata, ...]:
         """The records found, none when failed or absent."""
         return tuple(self.rrset) if self.rrset is not None and not self.failed else ()
+
+
+def weakest(answers: Iterable[Answer]) -> DNSSECStatus | None:
+    """The weakest status among answers, None without any."""
+    found = {answer.status for answer in answers}
+    return next((status for status in _ORDER if status in found), None)

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 
 import dns.name
 
+from danelaw.authentication import Action, DispositionSettings, Enforcement, ExaminationSettings, LocalPolicy
 from danelaw.config.limiting import bounce_classifier, limit_rules, responses, site_roll
+from danelaw.dkim import VerifySettings
+from danelaw.dmarc import Policy
 from danelaw.dnssec import NegativeTrustAnchor, TrustAnchors
 from danelaw.errors import DanelawError
+from danelaw.inbound.origin import OriginSettings
 from danelaw.outbound.answers import Answers
 from danelaw.outbound.transmission import Patience
 from danelaw.queue import RetrySchedule
@@ -62,6 +66,34 @@ def resolver_settings(config: Config) -> ResolverSettings:
             entries=section.cache_entries,
             max_ttl=section.max_ttl.total_seconds(),
             max_negative_ttl=section.max_negative_ttl.total_seconds(),
+        ),
+    )
+
+
+def origin_settings(config: Config) -> OriginSettings:
+    """`[authentication]`."""
+    section = config.authentication
+    return OriginSettings(
+        authserv_id=str(section.authserv_id or config.hostname),
+        examination=ExaminationSettings(
+            dkim=VerifySettings(smallest_rsa=section.smallest_rsa, partial_body=section.partial_bodies),
+            receiver=str(config.hostname),
+        ),
+        disposition=DispositionSettings(
+            enforcement=Enforcement(section.enforcement),
+            fault=Action(section.no_author),
+            temperror=Action(section.dns_failure),
+            spf_fail=Action(section.spf_fail),
+            sealers=frozenset(section.sealers),
+            policies=tuple(
+                LocalPolicy(
+                    own.domain,
+                    Policy(own.policy),
+                    own.until.timestamp() if own.until is not None else None,
+                    own.because,
+                )
+                for own in section.policy
+            ),
         ),
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from danelaw.frontdoor import Premises, front_steps
+from danelaw.gateway.settings import origin_settings
+from danelaw.inbound.origin import Origin
 from danelaw.inbound.steps import Step, Steps
 from danelaw.outbound.callahead import CallAhead
 
@@ -22,4 +24,7 @@ def steps_of(workshop: Workshop, resolver: Resolver, state: StateDatabase) -> St
     steps: list[Step] = [
         *front_steps(premises, CallAhead(workshop.surveyor, workshop.door, workshop.roots, workshop.clock))
     ]
+    config = workshop.config
+    if config.authentication.enabled:
+        steps.append(Origin(resolver, origin_settings(config), workshop.metrics))
     return Steps(steps)

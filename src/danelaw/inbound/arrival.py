@@ -6,13 +6,14 @@ speak, and the message is stored for an operator to release.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from danelaw.message import boundary
-from danelaw.queue import id_to_text
+from danelaw.queue import Custody, HeldBy, id_to_text
 
 if TYPE_CHECKING:
     from danelaw.address import ReversePath
@@ -79,7 +80,7 @@ class Finding:
 class Content:
     """The octets of a message, header and body, in memory or in a file; never changed in place."""
 
-    __slots__ = ("_body_start", "_octets", "_path", "header", "size")
+    __slots__ = ("_begin", "_between", "_body_start", "_octets", "_path", "header", "size")
 
     def __init__(self, source: bytes | Path, size: int, *, largest_header: int = LARGEST_HEADER) -> None:
         """`size` counts its octets. A file must stay until the message's fate is known.
@@ -94,6 +95,8 @@ class Content:
             with source.open("rb") as file:
                 octets = file.read(largest_header + 4)
         end, self._body_start = boundary(octets, largest_header)
+        self._begin: bytes | None = None
+        self._between = octets[end : self._body_start]
         self.header = octets[:end]
         """The header with the CRLF of its last field, without the empty line."""
         self.size = size
@@ -103,9 +106,23 @@ class Content:
         """False when reading means reading a file: do that in a thread."""
         return self._path is None
 
+    def with_header(self, header: bytes) -> Content:
+        """The same body below another header, which ends with the CRLF of its last field."""
+        changed = Content.__new__(Content)
+        changed._path, changed._octets = self._path, self._octets
+        changed._body_start, changed._between = self._body_start, self._between
+        changed._begin = header + self._between
+        changed.header = header
+        changed.size = self.size - len(self.header) + len(header)
+        return changed
+
     def chunks(self) -> Iterator[bytes]:
         """The whole message in pieces."""
-        return self._from(0)
+        if self._begin is None:
+            yield from self._from(0)
+        else:
+            yield self._begin
+            yield from self._from(self._body_start)
 
     def body(self) -> Iterator[bytes]:
         """What follows the empty line, in pieces; nothing where there is no body."""
@@ -144,3 +161,18 @@ class Arrival:
     def id_text(self) -> str:
         """The id people see, also in our Received field."""
         return id_to_text(self.id)
+
+    @property
+    def custody(self) -> Custody | None:
+        """Why the message is to be held, and until when: the longest of the times asked for."""
+        if not self.holds:
+            return None
+        times = [hold.seconds for hold in self.holds if hold.seconds is not None]
+        until = self.received_at + max(times) if len(times) == len(self.holds) else None
+        return Custody(tuple(HeldBy(hold.step, hold.reason) for hold in self.holds), self.received_at, until)
+
+    @property
+    def findings_text(self) -> str:
+        """The findings as the spool keeps them."""
+        found = [(finding.step, finding.result, finding.reason) for finding in self.findings]
+        return json.dumps(found, ensure_ascii=False, separators=(",", ":")) if found else ""

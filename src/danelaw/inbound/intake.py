@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from danelaw.errors import DanelawError
 from danelaw.inbound.admission import Admission
+from danelaw.inbound.keeping import Room
 from danelaw.inbound.session import Session
 from danelaw.inbound.steps import Steps
 from danelaw.net import proxy, tls
@@ -150,6 +151,7 @@ class Intake:
         self.examining = 0
         """Messages that steps are looking at now."""
         self.pulse = Pulse(metrics)
+        self.room = Room()
         self._certificates = certificates
         self._per_client: Counter[str] = Counter()
         self._servers: list[Closeable] = []

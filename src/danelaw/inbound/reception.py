@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING
 from danelaw.inbound.arrival import Arrival, Content, Refuse
 from danelaw.inbound.examination import as_stored, examine
 from danelaw.inbound.head import Head
+from danelaw.inbound.keeping import Copy
 from danelaw.message import HeaderTooLarge
-from danelaw.queue import Custody, HeldBy, QueuedMessage, QueuedRecipient, RecipientState, id_to_text
+from danelaw.queue import Custody, QueuedMessage, QueuedRecipient, RecipientState, id_to_text
 from danelaw.requiretls import waives_tls
 from danelaw.smtp import Reply
 from danelaw.spool import SpoolError
@@ -44,6 +44,7 @@ class Reception:
     """
 
     __slots__ = (
+        "_copy",
         "_failure",
         "_head",
         "_id",
@@ -64,6 +65,7 @@ class Reception:
         self._writer: BodyWriter | None = None
         self._head: Head | None = None
         self._failure: SpoolError | None = None
+        self._copy: Copy | None = None
         self._trace = b""
         self.envelope = envelope
         self.complete = False
@@ -78,14 +80,25 @@ class Reception:
                 self._writer = self._intake.spool.body_writer(self._id, examined=examined)
                 self._trace = self._received()
                 if not examined:
-                    self._writer.write(self._trace)
+                    self._copy = Copy(self._intake.room)
+                    self._write(self._trace)
                 self._head = Head(data)
             else:
                 assert self._head is not None
                 self._head.feed(data)
-            self._writer.write(data)
+            self._write(data)
         except SpoolError as error:
             self._failure = error
+
+    def _write(self, data: bytes) -> None:
+        assert self._writer is not None
+        self._writer.write(data)
+        if self._copy is not None:
+            self._copy.add(data)
+
+    def _in_memory(self, body: bytes | None) -> bytes | None:
+        """The message for its first delivery, None where it is only in its file."""
+        return body if body is not None or self._copy is None else self._copy.whole()
 
     def end(self, event: EndOfMessage) -> Reply | None:
         """The message is complete: refuse it now, or store it and let `Conversation.stored` be called later."""
@@ -121,6 +134,8 @@ class Reception:
         if self._writer is not None and not self.complete:
             self._writer.abort()
             self._writer = None
+            if self._copy is not None:
+                self._copy.drop()
 
     def _received(self) -> bytes:
         envelope = self.envelope
@@ -138,7 +153,7 @@ class Reception:
             size = event.size + len(self._trace)
         else:
             reverse_path, to = arrival.reverse_path, arrival.recipients
-            custody, findings = _custody(arrival), _findings(arrival)
+            custody, findings = arrival.custody, arrival.findings_text
             size = arrival.content.size + len(self._trace) + sum(map(len, arrival.added))
         waives = waives_tls(head.tls_required, requiretls=envelope.requiretls)
         demand = "requiretls" if envelope.requiretls else "tls-required-no" if waives else ""
@@ -193,11 +208,13 @@ class Reception:
             admission.answered(max(time.monotonic() - ended, intake.pulse.lag))
             if error is None:
                 session.stored(intake.accepted(message))
-                intake.arrived(message, body, claimed)
+                intake.arrived(message, self._in_memory(body) if claimed else None, claimed)
             else:
                 if claimed:
                     intake.abandoned(message, size)
                 session.stored(intake.not_stored(message, error))
+            if self._copy is not None:
+                self._copy.drop()
 
         intake.spool.append_soon(message, body, stored, claimed=claimed)
 
@@ -206,6 +223,8 @@ class Reception:
         try:
             message.body_file = await loop.run_in_executor(None, writer.close)
         except SpoolError as error:
+            if self._copy is not None:
+                self._copy.drop()
             self._session.stored(self._intake.not_stored(message, error))
             return
         finally:
@@ -284,17 +303,3 @@ class Reception:
             raise
         # From here on the message is ours, whether the client waits for our word or not.
         self._session.task = asyncio.get_running_loop().create_task(self._store_large(message, writer))
-
-
-def _custody(arrival: Arrival) -> Custody | None:
-    """Why the message is to be held, and until when: the longest of the times asked for."""
-    if not arrival.holds:
-        return None
-    times = [hold.seconds for hold in arrival.holds if hold.seconds is not None]
-    until = arrival.received_at + max(times) if len(times) == len(arrival.holds) else None
-    return Custody(tuple(HeldBy(hold.step, hold.reason) for hold in arrival.holds), arrival.received_at, until)
-
-
-def _findings(arrival: Arrival) -> str:
-    found = [(finding.step, finding.result, finding.reason) for finding in arrival.findings]
-    return json.dumps(found, ensure_ascii=False, separators=(",", ":")) if found else ""

@@ -15,3 +15,7 @@ class HeaderTooLarge(MessageError):
 
 class FieldError(MessageError):
     """A value cannot be written into a header field."""
+
+
+class MessageLimit(MessageError):
+    """A part is larger, once decoded, than is allowed."""

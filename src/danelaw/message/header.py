@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, islice
+from typing import NamedTuple
 
+from danelaw.message.defects import Defect
+from danelaw.message.encodedwords import decode_field
 from danelaw.message.errors import HeaderTooLarge
 
 # The first empty line, or the very start when the message begins with one. Lines end with CRLF; a lone LF is
 # taken as a line end too, because messages stored by others have it. A lone CR is an ordinary octet.
 _END_OF_HEADER = re.compile(rb"(?:\A|\n)(\r?\n)")
-# RFC 5322 §2.2: field-name = 1*ftext; §4.5 allows white space before the colon in what we read.
-_FIELD_START = re.compile(rb"([!-9;-~]{1,998})[ \t]*:")
+# RFC 5322 §2.2: field-name = 1*ftext; §4.5 allows white space before the colon in what we read. Possessive: what has
+# been read is never read again, so that any octets take linear time.
+_NAME = rb"[!-9;-~]{1,998}+"
+_BODY = rb"[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)"
+FIELD = re.compile(rb"^((" + _NAME + rb")" + _BODY + rb")", re.MULTILINE)
+FIELDS = re.compile(rb"(?:" + _NAME + _BODY + rb")*+")
 _RECEIVED = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _MESSAGE_ID = re.compile(rb"<[^<>\s]{1,990}>")
@@ -25,8 +32,7 @@ DEFAULT_MAX_HEADER = 1 << 20
 DEFAULT_MAX_FIELDS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One header field as it stands in the message.
 
     `name` is spelled as found; `raw` holds every octet including name, folding and final line end;
@@ -52,20 +58,41 @@ class Field:
         """The body unfolded (RFC 5322 §2.2.3) and without white space at both ends."""
         return _FOLD.sub(b"", self.body).strip(b" \t")
 
+    @property
+    def decoded(self) -> str:
+        """The value for people: encoded words decoded (RFC 2047), raw UTF-8 or whatever else it is as text."""
+        return decode_field(self.value)
 
-@dataclass(frozen=True)
+
 class Header:
-    """The header of a message.
+    """The header of a message or of a part of one.
 
-    `raw` is everything up to, not including, the empty line; `body_offset` is where the body begins.
-    When a line is no field, the header ends before it (`defect` says so) and that line belongs to the body,
-    as most software sees it; `raw` then stops there.
+    `raw` is everything up to, not including, the empty line; `body_offset` is where the body begins, both counted from
+    where the octets began that were read. `defect` says where `from_bytes` found a line that is no field, or no empty
+    line; `defects` is what `danelaw.message.scan` noticed. Fields are listed when first asked for.
     """
 
-    raw: bytes
-    fields: tuple[Field, ...]
-    body_offset: int
-    defect: str | None = None
+    def __init__(
+        self,
+        raw: bytes,
+        body_offset: int,
+        defect: str | None = None,
+        *,
+        offset: int = 0,
+        tiles: tuple[Field, ...] | None = None,
+        defects: tuple[Defect, ...] = (),
+        max_fields: int = DEFAULT_MAX_FIELDS,
+    ) -> None:
+        """`offset` is the position of `raw` in the message. `tiles` are the lines where not all of them are fields:
+        what is none has an empty name.
+        """
+        self.raw = raw
+        self.body_offset = body_offset
+        self.defect = defect
+        self.scanned = defects
+        self._offset = offset
+        self._tiles = tiles
+        self._max_fields = max_fields
 
     @classmethod
     def from_bytes(
@@ -73,44 +100,91 @@ class Header:
     ) -> Header:
         """Split off the header of a whole message, or of a beginning of it that contains the header.
 
-        Raises `HeaderTooLarge` when the header has more than `max_octets` or `max_fields`.
+        Raises `HeaderTooLarge` when the header has more than `max_octets` or `max_fields`. When a line is no field,
+        the header ends before it (`defect` says so) and that line belongs to the body, as most software sees it.
         """
-        end, body = boundary(message, max_octets)
-        fields: list[Field] = []
-        start = 0
-        while start < end:
-            stop = _end_of_field(message, start, end)
-            match = _FIELD_START.match(message, start, stop)
-            if match is None:
-                return cls(message[:start], tuple(fields), start, _NO_FIELD)
-            if len(fields) == max_fields:
-                raise HeaderTooLarge(f"the header has more than {max_fields} fields")
-            fields.append(Field(match[1], message[start:stop], start))
-            start = stop
-        return cls(message[:end], tuple(fields), body, None if body > end else _NO_END)
+        match = FIELDS.match(message, 0, max_octets + 4)
+        assert match is not None
+        end = match.end()
+        body = end + line_end(message, end)
+        defect = None
+        if end > max_octets or body == end:
+            whole, body = boundary(message, max_octets)
+            defect = _NO_END if whole == end else _NO_FIELD
+            body = body if whole == end else end
+        raw = message[:end]
+        if raw.count(b"\n") >= max_fields and sum(1 for _ in islice(FIELD.finditer(raw), max_fields + 1)) > max_fields:
+            raise HeaderTooLarge(f"the header has more than {max_fields} fields")
+        return cls(raw, body, defect, max_fields=max_fields)
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """Every field, top first; of a scanned header with too many, the first ones."""
+        if self._tiles is not None:
+            return tuple(islice((tile for tile in self._tiles if tile.name), self._max_fields))
+        return tuple(map(Field, self._names, self._raws, self._offsets))
+
+    @property
+    def tiles(self) -> tuple[Field, ...]:
+        """The lines of the header without gap, those included that are no field or one too many; their name is
+        empty.
+        """
+        tiles = self.fields if self._tiles is None else self._tiles
+        read = tiles[-1].offset - self._offset + len(tiles[-1].raw) if tiles else 0
+        if read == len(self.raw):
+            return tiles
+        return (*tiles, Field(b"", self.raw[read:], self._offset + read))
+
+    @cached_property
+    def _found(self) -> list[tuple[bytes, bytes]]:
+        if self._tiles is not None:
+            return [(field.raw, field.name) for field in self.fields]
+        if self.raw.count(b"\n") < self._max_fields:
+            found: list[tuple[bytes, bytes]] = FIELD.findall(self.raw)
+            return found
+        return [(match[1], match[2]) for match in islice(FIELD.finditer(self.raw), self._max_fields)]
+
+    @property
+    def _raws(self) -> list[bytes]:
+        return [raw for raw, _ in self._found]
+
+    @property
+    def _names(self) -> list[bytes]:
+        return [name for _, name in self._found]
+
+    @cached_property
+    def _offsets(self) -> list[int]:
+        if self._tiles is not None:
+            return [field.offset for field in self.fields]
+        return list(accumulate(map(len, self._raws), initial=self._offset))[:-1]
 
     def all(self, name: str) -> tuple[Field, ...]:
         """Every field of that name, top first."""
-        return tuple(self._by_key.get(name.lower().encode("ascii"), ()))
+        return tuple(map(self._field, self._places.get(name.lower().encode("ascii"), ())))
 
     def first(self, name: str) -> Field | None:
         """The topmost field of that name."""
-        return next(iter(self.all(name)), None)
+        places = self._places.get(name.lower().encode("ascii"))
+        return self._field(places[0]) if places else None
+
+    def _field(self, place: int) -> Field:
+        raw, name = self._found[place]
+        return Field(name, raw, self._offsets[place])
 
     def __iter__(self) -> Iterator[Field]:
         return iter(self.fields)
 
     @cached_property
-    def _by_key(self) -> dict[bytes, list[Field]]:
-        found: dict[bytes, list[Field]] = {}
-        for field in self.fields:
-            found.setdefault(field.key, []).append(field)
-        return found
+    def _places(self) -> dict[bytes, list[int]]:
+        places: dict[bytes, list[int]] = {}
+        for place, (_, name) in enumerate(self._found):
+            places.setdefault(name.lower(), []).append(place)
+        return places
 
     @property
     def received_count(self) -> int:
         """How many Received fields there are (RFC 5321 §6.3)."""
-        return len(self.all("Received"))
+        return len(self._places.get(b"received", ()))
 
     @property
     def message_id(self) -> str | None:
@@ -150,12 +224,8 @@ def count_received(header: bytes) -> int:
     return len(_RECEIVED.findall(header))
 
 
-def _end_of_field(message: bytes, start: int, end: int) -> int:
-    """Past the line end of the last line of the field that begins at `start`."""
-    while True:
-        newline = message.find(b"\n", start, end)
-        if newline < 0:
-            return end
-        start = newline + 1
-        if message[start : start + 1] not in (b" ", b"\t") or start >= end:
-            return start
+def line_end(octets: bytes, place: int) -> int:
+    """How many octets the line end has that stands there: 2, 1, or 0 for none."""
+    if octets[place : place + 1] == b"\n":
+        return 1
+    return 2 if octets[place : place + 2] == b"\r\n" else 0

@@ -256,6 +256,7 @@ class Tour:
             tuple(self._account.open.values()),
             body,
             self._courier.door.patience,
+            screened=work.body is not None,
         )
 
     def _take_over(self, plan: HostPlan, opened: OpenConnection, judgement: Judgement, sent: Transmission) -> None:

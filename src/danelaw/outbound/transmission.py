@@ -197,8 +197,13 @@ async def transmit(
     recipients: tuple[QueuedRecipient, ...],
     body: bytes | Iterable[bytes],
     patience: Patience,
+    *,
+    screened: bool = False,
 ) -> Transmission:
-    """Send one message to these recipients; network and protocol failures are part of the result."""
+    """Send one message to these recipients; network and protocol failures are part of the result.
+
+    `screened`: `body` was not read back from anywhere since `inbound` found every line end in it to be CRLF.
+    """
     transfer = Transfer(connection, patience)
     if not transfer.begin(clearance, message, recipients):
         return transfer.result
@@ -207,7 +212,7 @@ async def transmit(
             event = await connection.event(transfer.seconds)
             if isinstance(event, BodyDue):
                 transfer.result.answered = True
-                await _send_body(transfer, body, patience)
+                await _send_body(transfer, body, patience, screened=screened)
             elif transfer.take(event):
                 break
     except (ConnectionLost, RemoteProtocolError) as error:
@@ -215,12 +220,12 @@ async def transmit(
     return transfer.result
 
 
-async def _send_body(transfer: Transfer, body: bytes | Iterable[bytes], patience: Patience) -> None:
+async def _send_body(transfer: Transfer, body: bytes | Iterable[bytes], patience: Patience, *, screened: bool) -> None:
     connection = transfer.connection
     protocol = connection.protocol
     connection.phase = "sending the message"
     if isinstance(body, bytes):
-        protocol.send_message(body)
+        protocol.send_message(body, screened=screened)
         connection.flush()
         transfer.message_sent()
         if len(body) > _CHUNK_WAIT_BYTES:

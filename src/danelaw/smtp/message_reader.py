@@ -1,8 +1,8 @@
 """Reading message data from the wire: DATA with its dots, BDAT with its counts (RFC 5321 §4.5.2, RFC 3030).
 
 Only CRLF.CRLF ends DATA. Whatever else looks like an end (`LF.LF`, `CR.CR`, `CRLF.LF`, …) stays inside the message,
-where its bare CR or LF is counted and refused or cleaned. Data is handled in whole chunks: `find`, `replace`, and
-three `count` calls tell CRLF from bare newlines; no loop runs over lines.
+where its bare CR or LF is counted and refused or cleaned. Data is handled in whole chunks by `find`, `replace` and
+`is_canonical`; no loop runs over lines.
 
 Both readers cut only after a LF, so that a CRLF is never split, and DATA remembers whether the piece before ended
 with CRLF, so that a dot is removed only where it was added: any chunking of the same octets gives the same result.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 
 from danelaw.smtp import replies
+from danelaw.smtp.body_writer import is_canonical
 from danelaw.smtp.reply import Reply
 from danelaw.smtp.settings import BareNewlines, ServerSettings
 
@@ -20,6 +21,7 @@ from danelaw.smtp.settings import BareNewlines, ServerSettings
 _BARE_NEWLINES_CLEAN = BareNewlines.CLEAN
 _BARE_NEWLINES_REFUSE = BareNewlines.REFUSE
 _END = b"\r\n.\r\n"
+_DOTTED = b"\r\n."
 _CR = 0x0D
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 
@@ -78,10 +80,8 @@ class _Reader:
 
     def _screen(self, chunk: bytes) -> bytes:
         """Count and judge a run of whole lines; give it back cleaned."""
-        crlf = chunk.count(b"\r\n")
-        bare = chunk.count(b"\r") + chunk.count(b"\n") - 2 * crlf
-        if bare:
-            self.bare += bare
+        if not is_canonical(chunk):
+            self.bare += chunk.count(b"\r") + chunk.count(b"\n") - 2 * chunk.count(b"\r\n")
             if self._settings.bare_newlines is _BARE_NEWLINES_CLEAN:
                 # A CR becomes a space: as a line end it could make "CR CRLF" end the header early.
                 chunk = _BARE.sub(lambda match: b"\r\n" if match[0] == b"\n" else b" ", chunk)
@@ -110,11 +110,12 @@ class _Reader:
 class DataReader(_Reader):
     """Reads from the line after 354 up to and with CRLF.CRLF."""
 
-    __slots__ = ("_at_line_start",)
+    __slots__ = ("_at_line_start", "_dotted")
 
     def __init__(self, settings: ServerSettings, *, announced_8bit: bool) -> None:
         super().__init__(settings, announced_8bit=announced_8bit)
         self._at_line_start = True
+        self._dotted = False  # a line of what is pending begins with a dot
 
     def feed(self, data: bytes) -> bytes | None:
         """Take octets. None: more is needed; otherwise the message is complete and these octets come after it."""
@@ -128,8 +129,8 @@ class DataReader(_Reader):
             end = 0
             rest = bytes(buffer[3:])
         else:
-            end = buffer.find(_END, start) + 2
-            if end < 2:
+            end = self._end(buffer, start)
+            if end < 0:
                 self._keep(buffer)
                 return None
             rest = bytes(buffer[end + 3 :])
@@ -137,6 +138,18 @@ class DataReader(_Reader):
         self._pending = bytearray()
         self._finish(self._screen(text), large=end > self._stream_above)
         return rest
+
+    def _end(self, buffer: bytes | bytearray, start: int) -> int:
+        """Where the line with the dot begins, -1 while there is none. Mostly one search for lines that begin with a
+        dot, backwards since that takes half the time, tells of the end and that nothing is stuffed.
+        """
+        dot = buffer.rfind(_DOTTED, start)
+        if dot < 0:
+            return -1
+        if not buffer.startswith(_END, dot) or buffer.rfind(_DOTTED, start, dot + 2) >= 0:
+            self._dotted = True
+            dot = buffer.find(_END, start)
+        return dot + 2 if dot >= 0 else -1
 
     def _keep(self, buffer: bytes | bytearray) -> None:
         cut = buffer.rfind(b"\n") + 1
@@ -156,8 +169,10 @@ class DataReader(_Reader):
         """Remove the dot that stuffing put in front of lines that begin with one (RFC 5321 §4.5.2)."""
         if self._at_line_start and lines.startswith(b"."):
             lines = lines[1:]
-        # rfind takes half the time of find on a message without such lines.
-        return lines.replace(b"\r\n.", b"\r\n") if lines.rfind(b"\r\n.") >= 0 else lines
+        if not self._dotted:
+            return lines
+        self._dotted = False
+        return lines.replace(_DOTTED, b"\r\n")
 
 
 class ChunkReader(_Reader):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import dns.rdatatype
 from dns.rdtypes.ANY.TXT import TXT
 
-from danelaw.dnsdata import Answer, Lookup, Question
+from danelaw.dnsdata import Answer, Lookup, Question, weakest
 from danelaw.spf.errors import RecordError
 from danelaw.spf.explain import explain
 from danelaw.spf.inquiry import Inquiry, Stop, need
@@ -15,7 +15,7 @@ from danelaw.spf.limits import USUAL_LIMITS, Limits
 from danelaw.spf.mechanisms import MATCHES, Verdict
 from danelaw.spf.record import Networks, Record, parse, select
 from danelaw.spf.request import Request, check_host_name
-from danelaw.spf.result import Evaluation, SPFResult, Step, weakest
+from danelaw.spf.result import Evaluation, SPFResult, Step
 from danelaw.spf.terms import All, Directive, Include
 
 
@@ -52,7 +52,7 @@ def evaluate(
         outcome = yield from _check_host(inquiry, request.domain, 0)
     except Stop as stop:
         outcome = _Outcome(stop.result, stop.reason)
-    dnssec = weakest(inquiry.trace)
+    dnssec = weakest(answer for step in inquiry.trace for answer in step.answers)
     explanation = ""
     if outcome.result is SPFResult.FAIL and outcome.record is not None and outcome.record.explanation is not None:
         explanation = yield from explain(inquiry, outcome.record.explanation, outcome.domain)

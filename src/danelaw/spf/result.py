@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -29,10 +28,6 @@ class Identity(Enum):
 
     MAILFROM = "mailfrom"
     HELO = "helo"
-
-
-# Weakest first: what a result rests on is as weak as the weakest answer it used.
-_ORDER = (DNSSECStatus.BOGUS, DNSSECStatus.INDETERMINATE, DNSSECStatus.INSECURE, DNSSECStatus.SECURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +115,3 @@ class Evaluation:
             "void_lookups": self.void_lookups,
             "trace": [step.as_object() for step in self.trace],
         }
-
-
-def weakest(trace: Iterable[Step]) -> DNSSECStatus | None:
-    """The weakest status among the answers of a trace, None without any."""
-    found = {answer.status for step in trace for answer in step.answers}
-    return next((status for status in _ORDER if status in found), None)

@@ -1,7 +1,8 @@
-"""Group commit: statements on the loop thread, only COMMIT (which waits for the disk) in a thread of its own.
+"""Group commit: statements on the loop thread, COMMIT and the flush that makes it durable in threads of their own.
 
 Whoever arrives while a COMMIT runs joins the next batch, so the batch grows with the load and a lone message is
-stored at once; there is no timer for appends. Results of deliveries ride along, and only when no append came for
+stored at once; there is no timer for appends, but where the disk is slow (`danelaw.spool.flush`) and busy already.
+Results of deliveries ride along, and only when no append came for
 50 ms do they get a batch of their own: the two must never share a flag, or a result's timer delays appends.
 
 A failed flush is final for its descriptor (the kernel may forget the unwritten pages and report success the next
@@ -13,9 +14,8 @@ although its client was told otherwise is removed; settlements are facts and are
 from __future__ import annotations
 
 import asyncio
-import queue
+import os
 import sqlite3
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,20 +24,16 @@ from pathlib import Path
 from danelaw.queue import QueuedMessage, Settlement
 from danelaw.spool.batch import Action, Batch, Observer, Stored, call
 from danelaw.spool.bodies import delete_bodies
+from danelaw.spool.committer import Committer, commit_transaction
 from danelaw.spool.errors import SpoolError, SpoolFull, SpoolReadOnly
 from danelaw.spool.faults import is_disk_fault, typed
-from danelaw.spool.logsize import LogSize
+from danelaw.spool.flush import MOST as MOST_FLUSHES
 from danelaw.spool.writer import Appended, BatchWriter
 
 MAX_MESSAGES = 256
 MAX_OCTETS = 4 << 20
 RESULTS_DELAY = 0.05
 FIRST_RECOVERY, LONGEST_RECOVERY = 1.0, 30.0
-
-
-def commit_durably(connection: sqlite3.Connection) -> None:
-    """COMMIT, which returns once the log is flushed. Tests and benchmarks put failures and delays in its place."""
-    connection.execute("COMMIT")
 
 
 class GroupCommit:
@@ -48,8 +44,11 @@ class GroupCommit:
         writer: BatchWriter,
         reopen: Callable[[], BatchWriter],
         bodies: Path,
-        commit: Callable[[sqlite3.Connection], None] = commit_durably,
+        log: Path,
+        commit: Callable[[sqlite3.Connection], None] = commit_transaction,
+        flush: Callable[[int], None] = os.fdatasync,
     ) -> None:
+        """`log` is the write-ahead log of the database that `writer` writes."""
         self.writer = writer
         self.broken: SpoolError | None = None
         self.batches, self.stored = 0, 0
@@ -57,7 +56,10 @@ class GroupCommit:
         self.failures = 0
         self._reopen = reopen
         self._bodies = bodies
-        self._commit = commit
+        self._committer = Committer(self, bodies, log, commit, flush)
+        self._flying = 0  # batches whose COMMIT is written and whose flush is under way
+        self._pace: asyncio.TimerHandle | None = None
+        self._held_back = False
         self._appends: deque[tuple[Appended, Stored]] = deque()
         self._settlements: deque[tuple[Settlement, Stored | None]] = deque()
         self._actions: list[tuple[Action, Callable[[], None] | None]] = []
@@ -67,11 +69,7 @@ class GroupCommit:
         self._scheduled = False
         self._results_timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._inbox: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
-        self._transaction = threading.Lock()
         self._idle: list[asyncio.Future[None]] = []
-        self._log = LogSize()
         self._recovery_delay = FIRST_RECOVERY
         self._recovery: asyncio.TimerHandle | None = None
         self._closed = False
@@ -113,7 +111,9 @@ class GroupCommit:
         """
         if self.broken is not None:
             raise SpoolReadOnly(f"the spool cannot be changed now: {self.broken.reason}", advice=self.broken.advice)
-        with self._transaction:
+        with self._committer.transaction:
+            if self._committer.flaw is not None:
+                raise self._committer.flaw
             connection = self.writer.connection
             before = connection.total_changes
             batch = Batch(settlements=list(self._settlements), actions=self._actions)
@@ -122,7 +122,7 @@ class GroupCommit:
             try:
                 self._write(batch)
                 yield self.writer
-                self._commit(connection)
+                doomed = self._committer.here(self.writer)
             except BaseException as error:
                 self._settlements.extendleft(reversed(batch.settlements))
                 self._actions[:0] = batch.actions
@@ -133,14 +133,18 @@ class GroupCommit:
                     self._break(typed(error))
                     raise self.broken or typed(error) from error
                 raise
-            delete_bodies(self._bodies, self.writer.committed())
-            self._log.grew(connection.total_changes - before, 0)
-            self._log.checkpoint_if_large(connection)
+            delete_bodies(self._bodies, doomed)
+            self._committer.log.grew(connection.total_changes - before, 0)
+            self._committer.log.checkpoint_if_large(connection)
         batch.tell(self._report)
 
     async def drain(self) -> None:
         """Returns once everything given so far is stored (or the shard is broken and cannot)."""
-        while self._busy or (self.broken is None and (self._appends or self._settlements or self._actions)):
+        while (
+            self._busy
+            or self._flying
+            or (self.broken is None and (self._appends or self._settlements or self._actions))
+        ):
             waiter = self._running_loop().create_future()
             self._idle.append(waiter)
             self._kick()
@@ -154,12 +158,10 @@ class GroupCommit:
             self._recovery.cancel()
         self._closed = True
         self.broken = self.broken or SpoolError("the spool is closed")
-        if self._thread is not None:
-            self._inbox.put(None)
-            self._thread.join()
-            self._thread = None
+        self._committer.stop()
 
-    # From here on: how a batch lives. _kick → _start → (thread) _flush → _finished → callbacks.
+    # From here on: how a batch lives. _kick → _start → (thread) → finished → callbacks; where the disk is slow
+    # _kick → _start → (thread) → took_off, free_early → (thread) → landed → finished.
 
     def _looped(self) -> bool:
         """False in a command, where `exclusive` stores what is pending."""
@@ -205,7 +207,7 @@ class GroupCommit:
             batch.settlements.append(self._settlements.popleft())
         if self._alone:
             self._alone -= 1
-        self._log.grew(0, octets)
+        self._committer.log.grew(0, octets)
         return batch
 
     def _start(self) -> None:
@@ -220,16 +222,13 @@ class GroupCommit:
             self._wake_idle()
             return
         self._busy = True
-        self._transaction.acquire()
+        self._committer.transaction.acquire()
         try:
             self._write(batch)
         except Exception as error:
             self._unwritten(batch, error)
             return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._flush_batches, name="spool-commit", daemon=True)
-            self._thread.start()
-        self._inbox.put(batch)
+        self._committer.put(batch, self.writer)
 
     def _write(self, batch: Batch) -> None:
         writer = self.writer
@@ -247,19 +246,19 @@ class GroupCommit:
             writer.append([item for item, _ in batch.appends])
         if batch.settlements:
             writer.settle([settlement for settlement, _ in batch.settlements])
-        self._log.grew(writer.connection.total_changes - before, 0)
+        self._committer.log.grew(writer.connection.total_changes - before, 0)
 
     def _unwritten(self, batch: Batch, error: Exception) -> None:
         """A statement failed: the disk's fault fails the batch, a value's fault is found by storing one at a time."""
         connection = self.writer.connection
         if is_disk_fault(error):
-            self._transaction.release()
-            self._finished(batch, typed(error), True)
+            self._committer.transaction.release()
+            self.finished(batch, typed(error), True)
             return
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         self.writer.rolled_back()
-        self._transaction.release()
+        self._committer.transaction.release()
         self._busy = False
         count = len(batch.appends) + len(batch.settlements)
         if count > 1:
@@ -275,30 +274,37 @@ class GroupCommit:
             call([stored for _, stored in (*batch.appends, *batch.settlements)], refusal, self._report)
         self._kick()
 
-    def _flush_batches(self) -> None:
-        """The commit thread."""
-        loop = self._running_loop()
-        while (batch := self._inbox.get()) is not None:
-            connection = self.writer.connection
-            error: SpoolError | None = None
-            try:
-                self._commit(connection)
-                batch.doomed = self.writer.committed()
-            except Exception as cause:
-                error = typed(cause)
-            large = error is None and self._log.large
-            if large:
-                # Answer first: nobody waits for the checkpoint.
-                loop.call_soon_threadsafe(self._finished, batch, None, False)
-                self._log.checkpoint_if_large(connection)
-            delete_bodies(self._bodies, batch.doomed)
-            self._transaction.release()
-            if large:
-                loop.call_soon_threadsafe(self._free)
-            else:
-                loop.call_soon_threadsafe(self._finished, batch, error, True)
+    def took_off(self) -> None:
+        self._flying += 1
 
-    def _finished(self, batch: Batch, error: SpoolError | None, free: bool) -> None:
+    def free_early(self) -> None:
+        """The next batch may begin, a little after the last, when not too many flushes are under way."""
+        if self.broken is not None:
+            self._busy = False
+        elif self._flying < MOST_FLUSHES:
+            self._pace = self._running_loop().call_later(self._committer.flush.spacing, self.free)
+        else:
+            self._held_back = True
+
+    def landed(self, batch: Batch, error: SpoolError | None) -> None:
+        self._flying -= 1
+        held_back, self._held_back = self._held_back, False
+        error = error or self._committer.flaw  # what another flush was told may hold for this one too
+        if error is not None:
+            pacing = self._pace is not None or held_back
+            self._unpace()
+            self._fail(batch, error, busy=self._busy and not pacing)
+            return
+        self.finished(batch, None, False)
+        if held_back:
+            self.free()
+
+    def _unpace(self) -> None:
+        if self._pace is not None:
+            self._pace.cancel()
+            self._pace = None
+
+    def finished(self, batch: Batch, error: SpoolError | None, free: bool) -> None:
         if error is not None:
             self._fail(batch, error)
             return
@@ -317,7 +323,8 @@ class GroupCommit:
         elif self._settlements or self._actions:
             self._arm()
 
-    def _free(self) -> None:
+    def free(self) -> None:
+        self._pace = None
         self._next()
         self._wake_idle()
 
@@ -335,8 +342,9 @@ class GroupCommit:
         """Files of messages that were refused: a full disk must not fill up further with what nobody will send."""
         delete_bodies(self._bodies, [message.body_file for message in messages if message.body_file is not None])
 
-    def _fail(self, batch: Batch, error: SpoolError) -> None:
-        self._busy = False
+    def _fail(self, batch: Batch, error: SpoolError, *, busy: bool = False) -> None:
+        """`busy`: another batch is in the commit thread."""
+        self._busy = busy
         self._rejected += [item.message for item, _ in batch.appends]
         self._drop_bodies([item.message for item, _ in self._appends])
         refused = [stored for _, stored in (*batch.appends, *self._appends)]
@@ -363,12 +371,15 @@ class GroupCommit:
             self._recovery = None
         if self.broken is None or self._closed:
             return
+        if self._flying or self._busy:
+            self._break(self.broken)  # what is under way knows the old files
+            return
         failure = self.broken
         settlements, self._settlements = self._settlements, deque()
         try:
             self.writer = self._reopen()
+            self._committer.reopened()
             self.broken = None
-            self._log = LogSize()
             with self.exclusive() as writer:
                 writer.unappend([message.id for message in self._rejected])
         except (SpoolError, sqlite3.Error, OSError) as error:
@@ -380,4 +391,4 @@ class GroupCommit:
         self._drop_bodies(self._rejected)
         self._rejected.clear()
         self._recovery_delay = FIRST_RECOVERY
-        self._free()
+        self.free()

@@ -16,7 +16,8 @@ from danelaw.spool import bodies, claims, database, logsize, retention
 from danelaw.spool.ballast import Ballast
 from danelaw.spool.batch import Observer, Stored
 from danelaw.spool.bodies import EXAMINED, PARTIAL, BodyWriter
-from danelaw.spool.commit import GroupCommit, commit_durably
+from danelaw.spool.commit import GroupCommit
+from danelaw.spool.committer import commit_transaction
 from danelaw.spool.errors import BodyMissing, CommitFailed, SpoolError, SpoolFull
 from danelaw.spool.faults import unreadable, unusable
 from danelaw.spool.queues import QueueRow, queue_rows
@@ -44,6 +45,7 @@ class Spool:
         settings: SpoolSettings,
         clock: Callable[[], float],
         commit: Commit,
+        flush: Callable[[int], None],
     ) -> None:
         """Use `Spool.open`."""
         self.directory = directory
@@ -55,6 +57,7 @@ class Spool:
         self._lock = lock
         self._clock = clock
         self._bodies = directory / "bodies"
+        self._log_path = directory / f"{database.DATABASE_NAME}-wal"
         self._claiming: set[tuple[int, int]] = set()
         self._late_cursor = 0
         self._space_checked = float("-inf")
@@ -62,7 +65,7 @@ class Spool:
         self._retention = retention.Retention(settings)
         self._ballast = Ballast(directory, settings.reserve)
         writer = self._open_database()
-        self._commits = GroupCommit(writer, self._reopen, self._bodies, commit)
+        self._commits = GroupCommit(writer, self._reopen, self._bodies, self._log_path, commit, flush)
         self.reader = database.open_reader(directory / database.DATABASE_NAME)
 
     @classmethod
@@ -73,11 +76,13 @@ class Spool:
         *,
         settings: SpoolSettings = DEFAULTS,
         clock: Callable[[], float] = time.time,
-        commit: Commit = commit_durably,
+        commit: Commit = commit_transaction,
+        flush: Callable[[int], None] = os.fdatasync,
     ) -> Spool:
         """Lock the shard below the spool `directory`, bring it up to date and recover what a crash left.
 
-        `commit` ends a transaction durably; tests put failures in its place. Raises `SpoolLocked`, `SpoolVersion`,
+        `commit` ends a transaction and `flush` makes it durable, given a descriptor of the log; tests put failures in
+        their place. Raises `SpoolLocked`, `SpoolVersion`,
         `SpoolError`.
         """
         home = database.shard_directory(Path(directory), shard)
@@ -90,7 +95,7 @@ class Spool:
                 f"the spool {home} cannot be used: {error.strerror}", advice="check that the directory may be written"
             ) from error
         try:
-            spool = cls(home, shard, lock, settings, clock, commit)
+            spool = cls(home, shard, lock, settings, clock, commit, flush)
             spool.last_alive = alive
             spool._recover()
         except (sqlite3.Error, OSError) as error:
@@ -109,7 +114,7 @@ class Spool:
         for directory in (self.directory, *self.directory.parents[:2]):
             with contextlib.suppress(PermissionError):  # what lies above the spool may be closed to us
                 database.sync_directory(directory)
-        logsize.prime(self.directory / f"{database.DATABASE_NAME}-wal", self.settings.primed_log)
+        logsize.prime(self._log_path, self.settings.primed_log)
         return BatchWriter(connection, Redaction(self.settings.redact_addresses, salt))
 
     def _recover(self) -> None:

@@ -84,6 +84,19 @@ class Metrics:
         self.inbound_discarded = Counter(
             "danelaw_inbound_discarded", "Messages that a `step` ruled to go nowhere; their clients got 250.", "step"
         )
+        self.authentication_results = Counter(
+            "danelaw_authentication_results",
+            "Messages by `method` (spf, dkim, arc, dmarc) and its `result` as in RFC 8601 §2.7.",
+            "method",
+            "result",
+        )
+        self.authentication_decisions = Counter(
+            "danelaw_authentication_decisions",
+            "What became of messages by where they come from: `action` is accept, quarantine, defer or refuse, `cause` "
+            "is nothing, dmarc, author or spf.",
+            "action",
+            "cause",
+        )
         self.inbound_step_failures = Counter(
             "danelaw_inbound_step_failures", "Faults of a `step` and its time-outs; the clients got 451.", "step"
         )

@@ -1,0 +1,117 @@
+"""One message on its way through authentication: header first, then the body in pieces, then one look-up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from danelaw.arc import ARCVerification
+from danelaw.authentication.author import author_domains
+from danelaw.authentication.together import together
+from danelaw.authentication.traits import list_traits
+from danelaw.authentication.transaction import Transaction
+from danelaw.authentication.verdicts import Verdicts
+from danelaw.dkim import DKIMVerification, HeaderFields, VerifySettings
+from danelaw.dkim.canonical import Octets
+from danelaw.dmarc import Tree, discover, judge
+from danelaw.dnsdata import Answer, Lookup, Question
+from danelaw.message import Header, author_addresses
+from danelaw.spf import USUAL_LIMITS, Evaluation, Limits, Request, evaluate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExaminationSettings:
+    """Local rules: those of DKIM (which hold for ARC too), the limits of SPF, and our own name for its explanations."""
+
+    dkim: VerifySettings = field(default_factory=VerifySettings)
+    spf: Limits = USUAL_LIMITS
+    receiver: str = "unknown"
+
+
+DEFAULT_SETTINGS = ExaminationSettings()
+
+
+class Examination:
+    """One message.
+
+    `header` is the header section without the empty line behind it; `now` in POSIX seconds is when the message came.
+    Give the body to `update` in any pieces, then drive `inquire`, once. Raises `HeaderTooLarge`.
+    """
+
+    def __init__(
+        self,
+        header: bytes,
+        transaction: Transaction,
+        *,
+        now: float,
+        settings: ExaminationSettings = DEFAULT_SETTINGS,
+    ) -> None:
+        self.header = Header.from_bytes(header)
+        """The header as it was taken apart."""
+        self._transaction = transaction
+        self._now = now
+        self._settings = settings
+        raw = [(one.name, one.raw) for one in self.header]
+        fields = HeaderFields(raw)
+        self._dkim = DKIMVerification(fields, now=now, settings=settings.dkim)
+        self._arc = ARCVerification(fields, now=now, settings=settings.dkim)
+        self._authors = author_addresses(raw)
+        # Where a line is no field, the header ends before it and the rest belongs to the body, empty line included.
+        begin = self.header.body_offset
+        self._rest = header[begin:] + b"\r\n" if begin < len(header) else b""
+
+    @property
+    def needs_body(self) -> bool:
+        """False when no signature is worth reading the body for."""
+        return self._dkim.needs_body or self._arc.needs_body
+
+    def update(self, data: Octets) -> None:
+        """Take the next piece of the body."""
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            self.update(rest)
+        if self._dkim.needs_body:
+            self._dkim.update(data)
+        if self._arc.needs_body:
+            self._arc.update(data)
+
+    def inquire(self) -> Lookup[Verdicts]:
+        """Ask DNS for everything and judge; the whole body was given.
+
+        The walk of DMARC, all keys and SPF of MAIL FROM run side by side. SPF of HELO comes last: its DNS is the
+        client's own choice, no verdict needs it, and slow answers there must not use up the time of the others.
+        """
+        if self._rest:
+            self.update(b"")
+        domains, fault = author_domains(self._authors)
+        said = self._transaction
+        mail: Evaluation
+        keys: Mapping[Question, Answer]
+        seals: Mapping[Question, Answer]
+        tree: Tree
+        mail, keys, seals, tree = yield from together(
+            self._evaluate(Request.mail_from(said.ip, said.mail_from, said.helo)),
+            self._dkim.lookup(),
+            self._arc.lookup(),
+            discover(() if fault else domains),
+        )
+        dkim, arc = self._dkim.conclude(keys), self._arc.conclude(seals)
+        dmarc = yield from judge(domains, tree, mail, dkim, fault=fault)
+        helo = yield from self._evaluate(Request.of_helo(said.ip, said.helo))
+        return Verdicts(
+            transaction=said,
+            spf=mail,
+            helo=helo,
+            dkim=dkim,
+            arc=arc,
+            dmarc=dmarc,
+            authors=self._authors,
+            fault=fault,
+            list_traits=list_traits(self.header),
+            key_answers=tuple(keys.values()),
+            seal_answers=tuple(seals.values()),
+        )
+
+    def _evaluate(self, request: Request) -> Lookup[Evaluation]:
+        settings = self._settings
+        return evaluate(request, receiver=settings.receiver, now=self._now, limits=settings.spf)

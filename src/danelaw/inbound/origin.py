@@ -1,0 +1,156 @@
+"""The first step of mail from outside: who really sent it, and what its owner and we want done with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from danelaw.arc import ChainStatus
+from danelaw.authentication import (
+    Action,
+    Cause,
+    Decision,
+    DispositionSettings,
+    Examination,
+    ExaminationSettings,
+    Transaction,
+    Verdicts,
+    disposition,
+)
+from danelaw.authres import without_claims
+from danelaw.inbound.arrival import Finding, Hold, Refuse
+from danelaw.inbound.steps import Stage, Step
+from danelaw.message import HeaderTooLarge
+from danelaw.smtp import Reply
+from danelaw.spf import SPFResult
+
+if TYPE_CHECKING:
+    from danelaw.inbound.arrival import Arrival, Ruling
+    from danelaw.message import Header
+    from danelaw.resolver import Resolver
+    from danelaw.telemetry import Metrics
+
+_NAME = "origin"
+_LONGEST_REASON = 400
+_HEADER_TOO_LARGE = Reply.of(552, "5.3.4", "the header of the message has too many fields")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginSettings:
+    """`authserv_id` is the name our results carry (RFC 8601 §2.5)."""
+
+    authserv_id: str
+    examination: ExaminationSettings = field(default_factory=ExaminationSettings)
+    disposition: DispositionSettings = field(default_factory=DispositionSettings)
+
+
+class Origin(Step):
+    """Finds out where a message comes from, says so in its header, and refuses or holds it by policy.
+
+    Fields from outside that carry our authserv-id are removed first, wherever they stand (RFC 8601 §5).
+    """
+
+    name = _NAME
+    stages = Stage.MESSAGE
+
+    def __init__(self, resolver: Resolver, settings: OriginSettings, metrics: Metrics) -> None:
+        self._resolver = resolver
+        self._settings = settings
+        self._metrics = metrics
+
+    async def message(self, arrival: Arrival) -> Ruling | None:
+        """Examine, record, write our field; refuse or hold by the decision."""
+        settings = self._settings
+        try:
+            examination = Examination(
+                arrival.content.header,
+                _transaction(arrival),
+                now=arrival.received_at,
+                settings=settings.examination,
+            )
+        except HeaderTooLarge:
+            return Refuse(_HEADER_TOO_LARGE, _NAME)
+        if examination.needs_body:
+            if arrival.content.in_memory:
+                _read(examination, arrival)
+            else:
+                await asyncio.to_thread(_read, examination, arrival)
+        verdicts = await self._resolver.run(examination.inquire())
+        decision = disposition(verdicts, settings.disposition, arrival.received_at)
+        self._count(verdicts, decision)
+        arrival.findings.extend(_findings(verdicts, decision))
+        _without_claims(arrival, examination.header, settings.authserv_id)
+        arrival.added.append(verdicts.to_authentication_results(settings.authserv_id).to_bytes())
+        return _ruling(decision, verdicts)
+
+    def _count(self, verdicts: Verdicts, decision: Decision) -> None:
+        results = self._metrics.authentication_results
+        for method, result in (
+            ("spf", verdicts.spf.result.value),
+            ("dkim", verdicts.dkim.result.value),
+            ("arc", verdicts.arc.status.value),
+            ("dmarc", verdicts.dmarc.result.value),
+        ):
+            results.cell(method, result).value += 1
+        self._metrics.authentication_decisions.cell(decision.action.value, decision.cause.value).value += 1
+
+
+def _transaction(arrival: Arrival) -> Transaction:
+    path = arrival.envelope.reverse_path
+    mail_from = "" if path.mailbox is None else path.mailbox.to_text()
+    return Transaction(ip_address(arrival.client.address.partition("%")[0]), arrival.client.helo, mail_from)
+
+
+def _read(examination: Examination, arrival: Arrival) -> None:
+    for piece in arrival.content.body():
+        examination.update(piece)
+
+
+def _without_claims(arrival: Arrival, header: Header, authserv_id: str) -> None:
+    """Remove what claims to be ours; the content stays the same object where nothing does, as in most mail."""
+    kept = without_claims(header, (authserv_id,))
+    if len(kept) != len(header.raw):
+        # Behind a line that is no field there is more that belongs to the body.
+        arrival.content = arrival.content.with_header(kept + arrival.content.header[len(header.raw) :])
+
+
+def _findings(verdicts: Verdicts, decision: Decision) -> Iterator[Finding]:
+    spf, dkim, arc, dmarc = verdicts.spf, verdicts.dkim, verdicts.arc, verdicts.dmarc
+    yield _finding(spf.result.value, f"SPF of {spf.sender}: {spf.reason}")
+    for verdict in dkim.verdicts:
+        yield _finding(verdict.result.value, f"DKIM of {verdict.domain or 'a broken field'}: {verdict.reason}")
+    if arc.status is not ChainStatus.NONE:
+        yield _finding(arc.status.value, f"ARC: {arc.reason}")
+    yield _finding(dmarc.result.value, f"DMARC of {dmarc.domain or 'no author'}: {dmarc.reason}")
+    if decision.cause is not Cause.NOTHING:
+        yield _finding(decision.action.value, decision.reason)
+
+
+def _finding(result: str, reason: str) -> Finding:
+    return Finding(_NAME, result, reason[:_LONGEST_REASON])
+
+
+def _ruling(decision: Decision, verdicts: Verdicts) -> Ruling | None:
+    if decision.action is Action.QUARANTINE:
+        return Hold(decision.reason[:_LONGEST_REASON], _NAME)
+    if decision.action is Action.ACCEPT:
+        return None
+    return Refuse(_reply(decision, verdicts), _NAME)
+
+
+def _reply(decision: Decision, verdicts: Verdicts) -> Reply:
+    """What the client is told (RFC 9989 §7.2 wants the word DMARC in it; RFC 7372 §3.2 for SPF)."""
+    domain = verdicts.dmarc.domain
+    if decision.action is Action.DEFER:
+        return Reply.of(451, "4.7.1", f"DMARC of {domain} cannot be decided now, since DNS fails; try again later")
+    if decision.cause is Cause.AUTHOR:
+        return Reply.of(554, "5.6.0", f"the message has no proper author: {ascii(verdicts.fault)[1:-1]}")
+    if decision.cause is Cause.SPF:
+        assert verdicts.spf.result is SPFResult.FAIL
+        words = f"SPF: {verdicts.transaction.ip} may not send mail of {verdicts.spf.domain}"
+        explains = verdicts.spf.explains
+        return Reply.of(550, "5.7.23", f"{words}\n{explains}" if explains else words)
+    return Reply.of(550, "5.7.1", f"refused by the DMARC policy for {domain}: nothing shows that it comes from there")

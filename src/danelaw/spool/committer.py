@@ -1,0 +1,161 @@
+"""The threads behind group commit: COMMIT, the flush, the checkpoint, and bodies whose rows are durably gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from danelaw.spool.batch import Batch
+from danelaw.spool.bodies import delete_bodies
+from danelaw.spool.errors import SpoolError
+from danelaw.spool.faults import typed
+from danelaw.spool.flush import LogFlush
+from danelaw.spool.logsize import LogSize
+from danelaw.spool.writer import BatchWriter
+
+
+def commit_transaction(connection: sqlite3.Connection) -> None:
+    """COMMIT: written to the log, not flushed. Tests and benchmarks put failures and delays in its place."""
+    connection.execute("COMMIT")
+
+
+class LoopSide(Protocol):
+    """What is told of a batch, on the loop, in this order: `finished`, and `free` where the disk is still busy then;
+    or, where the disk is slow, `took_off`, `free_early`, and `landed` at any time after `took_off`.
+    """
+
+    def finished(self, batch: Batch, error: SpoolError | None, free: bool) -> None:
+        """It is durable, or failed; `free`: the next one may begin."""
+
+    def free(self) -> None:
+        """The next one may begin."""
+
+    def took_off(self) -> None:
+        """It is written, and its flush goes on beside what follows."""
+
+    def free_early(self) -> None:
+        """The next one may begin while flushes are under way."""
+
+    def landed(self, batch: Batch, error: SpoolError | None) -> None:
+        """The flush of one that took off has ended."""
+
+
+class Committer:
+    """One shard's threads. Whoever writes holds `transaction`; the commit thread releases it for the loop.
+
+    `flaw` is the first failure since the database was opened, set at once by the thread that met it. What another
+    flush was told may hold for all that wait: the kernel need not repeat it.
+    """
+
+    def __init__(
+        self,
+        side: LoopSide,
+        bodies: Path,
+        log: Path,
+        commit: Callable[[sqlite3.Connection], None] = commit_transaction,
+        flush: Callable[[int], None] = os.fdatasync,
+    ) -> None:
+        """`log` is the write-ahead log of an open database."""
+        self.transaction = threading.Lock()
+        self.flaw: SpoolError | None = None
+        self.log = LogSize()
+        self.flush = LogFlush(flush)
+        self.flush.open(log)
+        self._side = side
+        self._bodies = bodies
+        self._log_path = log
+        self._commit = commit
+        self._thread: threading.Thread | None = None
+        self._inbox: queue.SimpleQueue[tuple[Batch, BatchWriter] | None] = queue.SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def put(self, batch: Batch, writer: BatchWriter) -> None:
+        """On the loop, with the transaction held and its statements done: commit it in the thread."""
+        if self._thread is None:
+            self._loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=self._work, name="spool-commit", daemon=True)
+            self._thread.start()
+        self._inbox.put((batch, writer))
+
+    def here(self, writer: BatchWriter) -> list[str]:
+        """Commit and flush in this thread, with the transaction held; gives the bodies to delete. Raises what SQLite
+        and the disk do.
+        """
+        self._commit(writer.connection)
+        self.flush.now()
+        return writer.committed()
+
+    def reopened(self) -> None:
+        """The database was opened anew. Raises `OSError`."""
+        self.flush.open(self._log_path)
+        self.flaw = None
+        self.log = LogSize()
+
+    def stop(self) -> None:
+        """End all threads, after what they have been given."""
+        if self._thread is not None:
+            self._inbox.put(None)
+            self._thread.join()
+            self._thread = None
+        self.flush.close()
+
+    # In the commit thread.
+
+    def _work(self) -> None:
+        while (given := self._inbox.get()) is not None:
+            batch, writer = given
+            error: SpoolError | None = None
+            try:
+                self._commit(writer.connection)
+                batch.doomed = writer.committed()
+                if self.flush.slow:
+                    self._fly(batch, writer)
+                    continue
+                self.flush.now()
+                if self.flaw is not None:
+                    raise self.flaw
+            except Exception as cause:
+                error = self.flaw = cause if isinstance(cause, SpoolError) else typed(cause)
+            self._end(batch, writer, error)
+
+    def _end(self, batch: Batch, writer: BatchWriter, error: SpoolError | None) -> None:
+        large = error is None and self.log.large
+        if large:
+            # Answer first: nobody waits for the checkpoint.
+            self._tell(self._side.finished, batch, None, False)
+            self.log.checkpoint_if_large(writer.connection)
+        if error is None:
+            delete_bodies(self._bodies, batch.doomed)
+        self.transaction.release()
+        if large:
+            self._tell(self._side.free)
+        else:
+            self._tell(self._side.finished, batch, error, True)
+
+    def _fly(self, batch: Batch, writer: BatchWriter) -> None:
+        """The flush goes on elsewhere, and the next batch may be written."""
+        self._tell(self._side.took_off)
+        self.flush.later(batch, self._flushed)
+        self.log.checkpoint_if_large(writer.connection)
+        self.transaction.release()
+        self._tell(self._side.free_early)
+
+    # In a flushing thread.
+
+    def _flushed(self, batch: Batch, cause: Exception | None) -> None:
+        error = None if cause is None else typed(cause)
+        if error is not None:
+            self.flaw = error
+        elif self.flaw is None:
+            delete_bodies(self._bodies, batch.doomed)
+        self._tell(self._side.landed, batch, error or self.flaw)
+
+    def _tell(self, what: Callable[..., None], *args: object) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(what, *args)

@@ -9,7 +9,15 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from danelaw.address import SocketAddress
 from danelaw.config.authenticating import Authentication
-from danelaw.config.front import ClientNames, DNSListEntry, DNSLists, Greylisting, Tarpit
+from danelaw.config.front import (
+    ClientNames,
+    Correspondents,
+    DNSListEntry,
+    DNSLists,
+    Greylisting,
+    LookAlikes,
+    Tarpit,
+)
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
@@ -73,6 +81,8 @@ class Config(Section):
         default=ClientNames(), description="Reverse DNS and HELO of strangers: what follows from each fact."
     )
     greylisting: Greylisting = Field(default=Greylisting(), description="Greylisting of strangers (RFC 6647).")
+    look_alikes: LookAlikes = Field(default=LookAlikes(), description="Senders that look like somebody else.")
+    correspondents: Correspondents = Field(default=Correspondents(), description="First-time senders.")
     tarpit: Tarpit = Field(default=Tarpit(), description="Slowness towards strangers.")
     delivery: Delivery = Field(default=Delivery(), description="How mail is sent on.")
     limit: tuple[Limit, ...] = Field(
@@ -147,6 +157,12 @@ class Config(Section):
             suffixes = {name.ascii, *("." + name.ascii.split(".", n)[-1] for n in range(1, name.ascii.count(".") + 1))}
             if not any(item.name in suffixes for item in self.domain):
                 raise ValueError(f'[srs] domain {name} is none of ours; add [[domain]] name = "{name}"')
+        return self
+
+    @model_validator(mode="after")
+    def _correspondents_are_remembered(self) -> Config:
+        if self.greylisting.enabled and "known" in self.greylisting.exempt and not self.correspondents.enabled:
+            raise ValueError('[greylisting] exempts "known" senders; set enabled = true in [correspondents]')
         return self
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from danelaw.inbound.relay import RelayPolicy
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from danelaw.frontdoor.lookalikes import CorrespondentStep
     from danelaw.frontdoor.premises import Premises
     from danelaw.frontdoor.recipients import Verifier
     from danelaw.frontdoor.rewriting import RewritingStep
@@ -34,8 +35,15 @@ def front_steps(premises: Premises, ahead: CallAhead | None = None) -> tuple[Ste
         steps.append(_recipients(premises, ahead, rewriting))
     if rewriting is not None:
         steps.append(rewriting)
+    correspondents = _correspondents(premises) if config.correspondents.enabled else None
     if config.greylisting.enabled:
-        steps.append(_greylist(premises, names, lists))
+        steps.append(_greylist(premises, names, lists, correspondents))
+    if config.look_alikes.enabled:
+        from danelaw.frontdoor.lookalikes import LookAlikeStep
+
+        steps.append(LookAlikeStep(premises))
+    if correspondents is not None:
+        steps.append(correspondents)
     return tuple(steps)
 
 
@@ -85,7 +93,20 @@ def _verifiers(premises: Premises, ahead: CallAhead | None) -> dict[str, Verifie
     return found
 
 
-def _greylist(premises: Premises, names: ClientNameStep, lists: DNSListStep | None) -> Step:
+def _correspondents(premises: Premises) -> CorrespondentStep:
+    from danelaw.frontdoor.lookalikes import CorrespondentStep
+    from danelaw.state import CorrespondentStore
+    from danelaw.state.correspondents import FILE_NAME
+
+    settings = premises.config.correspondents
+    path = premises.config.spool.directory / FILE_NAME
+    lifetime = settings.lifetime.total_seconds()
+    return CorrespondentStep(premises, CorrespondentStore(path, lifetime=lifetime, entries=settings.entries))
+
+
+def _greylist(
+    premises: Premises, names: ClientNameStep, lists: DNSListStep | None, correspondents: CorrespondentStep | None
+) -> Step:
     from danelaw.frontdoor.greylisting import GreylistStep, rules_of
     from danelaw.state import GreylistStore
     from danelaw.state.greylist import FILE_NAME
@@ -93,4 +114,4 @@ def _greylist(premises: Premises, names: ClientNameStep, lists: DNSListStep | No
     settings = premises.config.greylisting
     path = premises.config.spool.directory / FILE_NAME
     store = GreylistStore(path, rules_of(settings), auto_allow=settings.auto_allow, entries=settings.entries)
-    return GreylistStep(premises, store, names, lists)
+    return GreylistStep(premises, store, names, lists, correspondents)

@@ -6,9 +6,10 @@ survives restarts. `GreylistStore` remembers triplets for all workers, in `greyl
 a crash loses of it costs a delay.
 
 Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `STSStore`,
-`FetchPolicy`, `GreylistStore`.
+`FetchPolicy`, `GreylistStore`, `CorrespondentStore` (who wrote to whom, hashed).
 """
 
+from danelaw.state.correspondents import CorrespondentStore
 from danelaw.state.database import FILE_NAME, StateDatabase, StateError
 from danelaw.state.greylist import GreylistStore
 from danelaw.state.overrides import OverrideStore, configured_overrides
@@ -16,6 +17,7 @@ from danelaw.state.sts import FetchPolicy, STSStore
 
 __all__ = [
     "FILE_NAME",
+    "CorrespondentStore",
     "FetchPolicy",
     "GreylistStore",
     "OverrideStore",

@@ -30,6 +30,7 @@ class Metrics:
     def __init__(self) -> None:
         self.refresh: Callable[[], None] = lambda: None
         self._receiving()
+        self._at_the_door()
         self._queueing()
         self._sending()
         self._asking()
@@ -54,6 +55,30 @@ class Metrics:
             "class",
         )
 
+        self.inbound_discarded = Counter(
+            "danelaw_inbound_discarded", "Messages that a `step` ruled to go nowhere; their clients got 250.", "step"
+        )
+        self.authentication_results = Counter(
+            "danelaw_authentication_results",
+            "Messages by `method` (spf, dkim, arc, dmarc) and its `result` as in RFC 8601 §2.7.",
+            "method",
+            "result",
+        )
+        self.authentication_decisions = Counter(
+            "danelaw_authentication_decisions",
+            "What became of messages by where they come from: `action` is accept, quarantine, defer or refuse, `cause` "
+            "is nothing, dmarc, author or spf.",
+            "action",
+            "cause",
+        )
+        self.inbound_step_failures = Counter(
+            "danelaw_inbound_step_failures", "Faults of a `step` and its time-outs; the clients got 451.", "step"
+        )
+        self.inbound_window = Gauge(
+            "danelaw_inbound_window", "Messages that may be under way at once; it shrinks when answers come late."
+        )
+
+    def _at_the_door(self) -> None:
         self.dns_lists = Counter(
             "danelaw_dns_list_lookups", "Look-ups in DNS lists; `result` is listed, not-listed or failed.", "result"
         )
@@ -76,32 +101,19 @@ class Metrics:
             "source",
             "result",
         )
+        self.look_alikes = Counter(
+            "danelaw_look_alikes",
+            "Facts about senders; `result` is same-shape, embedded, added-words, near, other-ending, address-in-name, "
+            "or protected-name.",
+            "result",
+        )
+        self.correspondents = Counter(
+            "danelaw_correspondents", "Strangers' messages; `result` is first-time or known.", "result"
+        )
         self.rewritten = Counter(
             "danelaw_srs",
             "Addresses by SRS; `result` is rewritten, not-rewritten (too long), led-back, refused (forged, expired).",
             "result",
-        )
-        self.inbound_discarded = Counter(
-            "danelaw_inbound_discarded", "Messages that a `step` ruled to go nowhere; their clients got 250.", "step"
-        )
-        self.authentication_results = Counter(
-            "danelaw_authentication_results",
-            "Messages by `method` (spf, dkim, arc, dmarc) and its `result` as in RFC 8601 §2.7.",
-            "method",
-            "result",
-        )
-        self.authentication_decisions = Counter(
-            "danelaw_authentication_decisions",
-            "What became of messages by where they come from: `action` is accept, quarantine, defer or refuse, `cause` "
-            "is nothing, dmarc, author or spf.",
-            "action",
-            "cause",
-        )
-        self.inbound_step_failures = Counter(
-            "danelaw_inbound_step_failures", "Faults of a `step` and its time-outs; the clients got 451.", "step"
-        )
-        self.inbound_window = Gauge(
-            "danelaw_inbound_window", "Messages that may be under way at once; it shrinks when answers come late."
         )
 
     def _queueing(self) -> None:

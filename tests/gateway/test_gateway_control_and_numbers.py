@@ -286,12 +286,12 @@ def test_a_commit_that_fails_is_counted_and_makes_the_gateway_unready(tmp_path: 
     async def play() -> None:
         async with gateway(tmp_path) as running:
             commits = running.gateway.parts.spool._commits
-            good = commits._commit
+            good = commits._committer._commit
 
             def failing(_: object) -> None:
                 raise OSError(5, "Input/output error")
 
-            commits._commit = failing
+            commits._committer._commit = failing
             async with await running.client() as client:
                 await client.expect(250, "MAIL FROM:<a@sender.test>")
                 await client.expect(250, "RCPT TO:<b@example.org>")
@@ -300,7 +300,7 @@ def test_a_commit_that_fails_is_counted_and_makes_the_gateway_unready(tmp_path: 
                 assert running.gateway.not_ready()
                 await client.expect(451, "MAIL FROM:<a@sender.test>")
             assert running.gateway.metrics.spool_failures.cell().value >= 1
-            commits._commit = good
+            commits._committer._commit = good
             await until(lambda: running.gateway.not_ready() is None, "recovery")
             await running.send("b@example.org")
 

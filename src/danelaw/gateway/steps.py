@@ -20,11 +20,10 @@ def steps_of(workshop: Workshop, resolver: Resolver, state: StateDatabase) -> St
     """The steps that `workshop.config` asks for: who the client is, where the mail comes from, what it carries, and
     what operators hold. Raises `DanelawError` for what cannot be made.
     """
-    premises = Premises(workshop.config, resolver, workshop.metrics, workshop.log, workshop.clock)
-    steps: list[Step] = [
-        *front_steps(premises, CallAhead(workshop.surveyor, workshop.door, workshop.roots, workshop.clock))
-    ]
     config = workshop.config
+    premises = Premises(config, resolver, workshop.metrics, workshop.log, workshop.clock)
+    call_ahead = CallAhead(workshop.surveyor, workshop.door, workshop.roots, workshop.clock)
+    steps: list[Step] = [*front_steps(premises, call_ahead)]
     if config.authentication.enabled:
         steps.append(Origin(resolver, origin_settings(config), workshop.metrics))
     return Steps(steps)

@@ -30,7 +30,7 @@ class Metrics:
     def __init__(self) -> None:
         self.refresh: Callable[[], None] = lambda: None
         self._receiving()
-        self._at_the_door()
+        self._examining()
         self._queueing()
         self._sending()
         self._asking()
@@ -54,7 +54,53 @@ class Metrics:
             "stage",
             "class",
         )
+        self.inbound_window = Gauge(
+            "danelaw_inbound_window", "Messages that may be under way at once; it shrinks when answers come late."
+        )
 
+    def _examining(self) -> None:
+        """What steps find out between a client and the queue."""
+        self.dns_lists = Counter(
+            "danelaw_dns_list_lookups", "Look-ups in DNS lists; `result` is listed, not-listed or failed.", "result"
+        )
+        self.client_names = Counter(
+            "danelaw_client_names",
+            "Names of clients looked up; `kind` is reverse (`result` as in RFC 8601 §2.7.3) or helo (pass, mismatch, "
+            "unresolvable, syntax, other-literal, own-name, temperror).",
+            "kind",
+            "result",
+        )
+        self.greylisted = Counter(
+            "danelaw_greylist",
+            "Recipients before greylisting; `result` is first or early (deferred), passed, known, allowed (the "
+            "network), exempt, or failed.",
+            "result",
+        )
+        self.look_alikes = Counter(
+            "danelaw_look_alikes",
+            "Facts about senders; `result` is same-shape, embedded, added-words, near, other-ending, address-in-name, "
+            "or protected-name.",
+            "result",
+        )
+        self.correspondents = Counter(
+            "danelaw_correspondents", "Strangers' messages; `result` is first-time or known.", "result"
+        )
+        self.rewritten = Counter(
+            "danelaw_srs",
+            "Addresses by SRS; `result` is rewritten, not-rewritten (too long), led-back, refused (forged, expired).",
+            "result",
+        )
+        self.tarpitted = Counter(
+            "danelaw_tarpit",
+            "Waits strangers were given; `result` is greeting, refusal, full (served at once), or early-talker.",
+            "result",
+        )
+        self.recipients_verified = Counter(
+            "danelaw_recipients_verified",
+            "Recipients looked at; `source` is map, call-ahead or ldap, `result` is known, unknown or unsure.",
+            "source",
+            "result",
+        )
         self.inbound_discarded = Counter(
             "danelaw_inbound_discarded", "Messages that a `step` ruled to go nowhere; their clients got 250.", "step"
         )
@@ -73,47 +119,6 @@ class Metrics:
         )
         self.inbound_step_failures = Counter(
             "danelaw_inbound_step_failures", "Faults of a `step` and its time-outs; the clients got 451.", "step"
-        )
-        self.inbound_window = Gauge(
-            "danelaw_inbound_window", "Messages that may be under way at once; it shrinks when answers come late."
-        )
-
-    def _at_the_door(self) -> None:
-        self.dns_lists = Counter(
-            "danelaw_dns_list_lookups", "Look-ups in DNS lists; `result` is listed, not-listed or failed.", "result"
-        )
-        self.client_names = Counter(
-            "danelaw_client_names",
-            "Names of clients looked up; `kind` is reverse (`result` as in RFC 8601 §2.7.3) or helo (pass, mismatch, "
-            "unresolvable, syntax, other-literal, own-name, temperror).",
-            "kind",
-            "result",
-        )
-        self.greylisted = Counter(
-            "danelaw_greylist",
-            "Recipients before greylisting; `result` is first or early (deferred), passed, known, allowed (the "
-            "network), exempt, or failed.",
-            "result",
-        )
-        self.recipients_verified = Counter(
-            "danelaw_recipients_verified",
-            "Recipients looked at; `source` is map, call-ahead or ldap, `result` is known, unknown or unsure.",
-            "source",
-            "result",
-        )
-        self.look_alikes = Counter(
-            "danelaw_look_alikes",
-            "Facts about senders; `result` is same-shape, embedded, added-words, near, other-ending, address-in-name, "
-            "or protected-name.",
-            "result",
-        )
-        self.correspondents = Counter(
-            "danelaw_correspondents", "Strangers' messages; `result` is first-time or known.", "result"
-        )
-        self.rewritten = Counter(
-            "danelaw_srs",
-            "Addresses by SRS; `result` is rewritten, not-rewritten (too long), led-back, refused (forged, expired).",
-            "result",
         )
 
     def _queueing(self) -> None:

@@ -198,7 +198,7 @@ class Tarpit(Section):
 
     greeting_delay: Duration = Field(
         default=timedelta(0),
-        le=timedelta(minutes=4),
+        le=timedelta(seconds=100),
         description='Wait before the greeting (RFC 5321 §4.5.3.2.1 lets clients wait 5 minutes); "0s" for none. A '
         "client that speaks before it is greeted is an early talker.",
         examples=["3s"],
@@ -210,8 +210,9 @@ class Tarpit(Section):
     )
     refusal_delay: Duration = Field(
         default=timedelta(0),
-        le=timedelta(minutes=4),
-        description='Wait before each refusal of a recipient by these rules; "0s" for none.',
+        le=timedelta(seconds=100),
+        description='Wait before a command is refused by what is asked about strangers, relaying rules included; "0s" '
+        "for none.",
         examples=["10s"],
     )
     connections: Count = Field(

@@ -26,6 +26,10 @@ def front_steps(premises: Premises, ahead: CallAhead | None = None) -> tuple[Ste
     steps: list[Step] = []
     names = ClientNameStep(premises)
     lists = DNSListStep(premises, names) if config.dns_list else None
+    if config.tarpit.greeting_delay or config.tarpit.refusal_delay:
+        from danelaw.frontdoor.tarpit import TarpitStep
+
+        steps.append(TarpitStep(premises, lists))
     if config.client_names.enabled:
         steps.append(names)
     if lists is not None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
 from danelaw.inbound.arrival import Client
-from danelaw.inbound.asking import first_refusal
+from danelaw.inbound.asking import first_refusal, hesitate
 from danelaw.inbound.reception import Reception, refusal_of_recipient
 from danelaw.message import Received, with_protocol
 from danelaw.smtp import (
@@ -146,6 +146,8 @@ class Conversation(ABC):
 
         async def asked() -> None:
             refusal, step = await first_refusal(steps, stage, question, self.intake)
+            if refusal is not None and self.panel.refusal:
+                await hesitate(self.panel.refusal, self.client(), self.intake)
             self.asking = None
             if not self.connection.closed:
                 say(refusal, step)
@@ -200,7 +202,20 @@ class Conversation(ABC):
             return
         if refusal is not None:
             self.log_refusal(refusal, to=event.recipient)
+            if self.panel.refusal:
+                self._refuse_slowly(refusal)
+                return
         self._answer(refusal, "rcpt")
+
+    def _refuse_slowly(self, refusal: Reply) -> None:
+        async def hesitated() -> None:
+            await hesitate(self.panel.refusal, self.client(), self.intake)
+            self.asking = None
+            if not self.connection.closed:
+                self._answer(refusal, "rcpt")
+                self.go_on()
+
+        self.asking = asyncio.get_running_loop().create_task(hesitated())
 
     def _ask_about(self, event: RcptTo) -> None:
         envelope = self.connection.envelope

@@ -23,6 +23,7 @@ class Stage(IntFlag):
     MAIL = 2
     RECIPIENT = 4
     MESSAGE = 8
+    REFUSAL = 16
 
 
 class Step:
@@ -40,6 +41,13 @@ class Step:
         """A client connected (its HELO is not known): None to greet it, or the 4xx or 5xx it is greeted with."""
         return None
 
+    def spoke_early(self, client: Client) -> Reply | None:
+        """Asked where `connect` is, of a client that spoke before the greeting (RFC 5321 §4.3.1): None to greet it."""
+        return None
+
+    async def before_refusal(self, client: Client) -> None:
+        """A command is about to be refused by a step, or a recipient by relaying rules: a step may take its time."""
+
     async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
         """MAIL: None to go on."""
         return None
@@ -56,13 +64,14 @@ class Step:
 class Panel:
     """The steps that are asked about one kind of client, by stage, in order. Tuples: mostly they are empty."""
 
-    __slots__ = ("connect", "mail", "message", "recipient")
+    __slots__ = ("connect", "mail", "message", "recipient", "refusal")
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         steps = tuple(steps)
         self.connect = tuple(step for step in steps if Stage.CONNECT in step.stages)
         self.mail = tuple(step for step in steps if Stage.MAIL in step.stages)
         self.recipient = tuple(step for step in steps if Stage.RECIPIENT in step.stages)
+        self.refusal = tuple(step for step in steps if Stage.REFUSAL in step.stages)
         self.message = tuple(step for step in steps if Stage.MESSAGE in step.stages)
 
 

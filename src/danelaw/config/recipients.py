@@ -105,9 +105,9 @@ class LDAP(Section):
     )
     timeout: Duration = Field(
         default=timedelta(seconds=5),
-        ge=timedelta(milliseconds=100),
-        le=timedelta(seconds=60),
-        description="Longest wait for an answer.",
+        ge=timedelta(seconds=1),
+        le=timedelta(seconds=30),
+        description="Longest wait for each answer, in whole seconds.",
         examples=["2s"],
     )
     remember: Duration = Field(

@@ -94,6 +94,11 @@ def _verifiers(premises: Premises, ahead: CallAhead | None) -> dict[str, Verifie
             settings.remember_unknown.total_seconds(),
             settings.unsure == "accept",
         )
+    if "ldap" in words:
+        from danelaw.frontdoor.directory import Directory
+
+        seconds = config.ldap.remember.total_seconds()
+        found["ldap"] = Verifier(Directory(config.ldap).ask, seconds, seconds, config.ldap.unsure == "accept")
     return found
 
 

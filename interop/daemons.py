@@ -29,6 +29,11 @@ class Daemon:
         self.name = name
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         """Everything it printed so far."""
         return self._output.read_text(errors="replace")

@@ -79,9 +79,11 @@ class LDAPServer:
                     break
                 if self.mute:
                     continue
+                if tag == EXTENDED and self.context is not None:
+                    # The ClientHello must not be read in the clear.
+                    writer.transport.pause_reading()  # type: ignore[attr-defined]
                 for answer in self._answers(tag, content):
                     writer.write(tlv(0x30, tlv(0x02, number) + answer))
-                await writer.drain()
                 if tag == EXTENDED and self.context is not None:
                     await writer.start_tls(self.context)
                     self.started_tls += 1

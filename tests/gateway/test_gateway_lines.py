@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
 import os
 import socket
 import threading
@@ -25,9 +26,12 @@ from danelaw.gateway.board import Board, InHand
 from danelaw.gateway.frames import LONGEST, FrameError, FrameReader, encode
 from danelaw.gateway.line import Line, LineError
 from danelaw.gateway.listeners import Listeners, handed
-from danelaw.gateway.permit_line import PermitClient, PermitService
+from danelaw.gateway.permit_line import LinePermits, PermitService, decoded, encoded
 from danelaw.gateway.switchboard import SUPERVISOR, Switchboard
+from danelaw.queue.asking import Ask, Drop, Give, Grant, Heard, Recall, Waits
+from danelaw.queue.permits import Ceiling, PermitKey
 from danelaw.spool import SpoolLocked
+from danelaw.spool.database import DATABASE_NAME
 from danelaw.spool.shards import is_free, lock_spool
 from danelaw.telemetry import Metrics, Sums, snapshot
 from fuzz.gateway_frames import test_one_input as fuzz_one
@@ -222,75 +226,123 @@ def test_the_end_of_the_supervisor_is_told_once() -> None:
 # permits
 
 
-class OnePermitPerKey:
-    """A broker that gives each key to one holder."""
+class Asker:
+    """Stands for a gate: hears news and keeps what it is granted."""
 
-    def __init__(self) -> None:
-        self.holders: dict[str, str] = {}
-        self.refused: list[str] = []
+    def __init__(self, permits: LinePermits) -> None:
+        self.permits = permits
+        self.number = permits.join(self)  # type: ignore[arg-type]
+        self.news: list[Any] = []
 
-    def acquire(self, holder: str, keys: Any, now: float) -> bool:
-        if any(key in self.holders for key in keys):
-            self.refused.append(holder)
-            return False
-        self.holders |= dict.fromkeys(keys, holder)
-        return True
+    def ask(self, serial: int, *rules: str, wait: bool = True) -> None:
+        name = (self.number, serial)
+        self.permits.say(Ask(name, name, tuple(PermitKey(rule, "use") for rule in rules), (), wait=wait))
 
-    def release(self, holder: str, keys: Any, now: float) -> list[str]:
-        for key in keys:
-            assert self.holders.pop(key) == holder
-        return self._wake()
+    def hear(self, news: Any) -> None:
+        self.news.append(news)
 
-    def forget(self, holder: str, now: float) -> list[str]:
-        self.holders = {key: one for key, one in self.holders.items() if one != holder}
-        return self._wake()
+    def granted(self, serial: int) -> int:
+        return next((one.number for one in self.news if isinstance(one, Grant) and one.name[1] == serial), 0)
 
-    def _wake(self) -> list[str]:
-        woken, self.refused = self.refused, []
-        return woken
+    def refused(self, serial: int) -> bool:
+        return any(isinstance(one, Waits) and one.name[1] == serial for one in self.news)
 
 
 def test_permits_are_exclusive_across_workers_and_those_of_a_dead_one_come_back() -> None:
     async def play() -> None:
         async with exchange() as made:
-            broker = OnePermitPerKey()
-            service = PermitService(broker, lambda: 1.0)
+            service = PermitService(lambda key: Ceiling(1), lambda: 1.0)
             service.attach(made.board)
-            woken: list[str] = []
-            one = PermitClient(await made.line("worker-1"), lambda: woken.append("one"))
-            two = PermitClient(await made.line("worker-2"), lambda: woken.append("two"))
-            assert await asyncio.gather(one.acquire(["a", "b"]), one.acquire(["c"]), one.acquire(["b"])) == [
-                True, True, False,
+            took: list[float] = []
+            one, two = [
+                Asker(LinePermits(await made.line(f"worker-{n}"), lambda: 1.0, took.append)) for n in (1, 2)
             ]  # fmt: skip
-            broker.refused.clear()
-            assert await two.acquire(["a"]) is False
-            await one.release(["a", "b"])
-            await until(lambda: woken, "the wake-up")
-            assert await two.acquire(["a"]) is True
-            assert await two.acquire(["c"]) is False
-            woken.clear()
-            made.board.disconnect("worker-1")
+            one.ask(1, "a", "b")
+            one.ask(2, "c")
+            one.ask(3, "b", wait=False)
+            await until(lambda: one.granted(1) and one.granted(2) and one.refused(3), "three answers")
+            two.ask(4, "a")
+            two.ask(5, "c")
+            await until(lambda: two.refused(4) and two.refused(5), "both in line")
+            await until(lambda: sum(isinstance(one, Recall) for one in one.news) == 2, "both called back")
+            one.permits.say(Give(one.granted(1)))
+            await until(lambda: two.granted(4), "the first permit")
+            assert not two.granted(5)
+            made.board.disconnect("worker-1")  # a broken line frees nothing
+            assert service.broker.held == 2
             service.reaped("worker-1")
-            await until(lambda: woken, "the wake-up")
-            assert woken == ["two"]
-            assert await two.acquire(["c"]) is True
-            assert broker.holders == {"a": "worker-2", "c": "worker-2"}
+            await until(lambda: two.granted(5), "the second permit")
+            assert len(took) == 5
 
     run(play())
 
 
-@pytest.mark.parametrize("batch", [None, [["forget", []]], [["acquire"]], [1], [["__init__", []]]])
-def test_nonsense_about_permits_is_refused_and_changes_nothing(batch: Any) -> None:
+def test_nothing_is_granted_while_workers_of_a_killed_supervisor_are_at_work(tmp_path: Path) -> None:
+    (tmp_path / "shard-00").mkdir()
+    (tmp_path / "shard-00" / DATABASE_NAME).touch()
+    stranger = lock_spool(tmp_path / "shard-00")
+    service = PermitService(lambda key: Ceiling(1), lambda: 1.0)
+    service.await_strangers(tmp_path)
+    ask = Ask((1, 1), (1, 1), (PermitKey("a", "use"),), ())
+    service.broker.hear("worker-1", [ask], 1.0)
+    service.look(())
+    assert service.broker.held == 0
+    os.close(stranger)
+    service.look()  # only a whole turn of the supervisor looks
+    assert service.broker.held == 0
+    service.look(())
+    assert service.broker.held == 1
+
+
+NAMES = st.tuples(st.integers(0, 9), st.integers(0, 9))
+KEYS = st.lists(
+    st.builds(PermitKey, st.text(max_size=5), st.text(max_size=5), st.lists(st.text(max_size=5)).map(tuple)),
+    max_size=3, unique=True,
+).map(tuple)  # fmt: skip
+SAID = st.one_of(
+    st.builds(Ask, NAMES, NAMES, KEYS, KEYS, st.integers(1, 99), st.booleans()),
+    st.builds(Drop, NAMES), st.builds(Give, st.integers(), st.none() | st.booleans()),
+    st.builds(Heard, st.integers(), st.booleans()), st.builds(Recall, st.integers(), st.integers()),
+    st.builds(Grant, NAMES, st.integers(), st.floats(0, 9), st.floats(0, 9), st.booleans(), st.booleans()),
+    st.builds(Waits, NAMES, st.just(PermitKey("a")), st.integers(), st.none() | st.floats(0, 9)),
+)  # fmt: skip
+
+
+@given(SAID)
+def test_what_is_said_about_permits_comes_out_as_it_went_in(word: Any) -> None:
+    assert decoded(json.loads(json.dumps(encoded(word)))) == word
+
+
+@given(PLAIN | st.lists(st.sampled_from(["ask", "drop", "give", "heard"]) | PLAIN, max_size=7))
+def test_anything_else_about_permits_is_refused(value: Any) -> None:
+    with contextlib.suppress(DanelawError):
+        word = decoded(value)
+        assert encoded(word)[0] == value[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [None, [["forget", []]], [["ask"]], [1], [["__init__", []]], [["recall", 1, 1]],
+     [["ask", [1, 1], [1, 1], [["a", "use", []]] * 2, [], 1, True]], [["ask", [1, 1], [1, 1], [], [], 10**9, True]]],
+)  # fmt: skip
+def test_nonsense_about_permits_is_refused_and_changes_nothing(words: Any) -> None:
     async def play() -> None:
         async with exchange() as made:
-            broker = OnePermitPerKey()
-            PermitService(broker, lambda: 1.0).attach(made.board)
+            service = PermitService(lambda key: Ceiling(1), lambda: 1.0)
+            service.attach(made.board)
             line = await made.line("worker-1")
             with pytest.raises(LineError):
-                await line.ask(SUPERVISOR, "permits", {"batch": batch})
-            assert broker.holders == {}
+                await line.ask(SUPERVISOR, "permits", {"words": words})
+            assert (service.broker.held, service.broker.waiting) == (0, 0)
 
     run(play())
+
+
+def test_a_frame_that_has_come_in_part_is_read_on_by_the_program_that_follows() -> None:
+    octets = encode({"op": "a"}) + encode({"op": "b"})
+    first = FrameReader()
+    assert first.receive(octets[:-3]) == [{"op": "a"}]
+    assert FrameReader(first.begun).receive(octets[-3:]) == [{"op": "b"}]
 
 
 # the board

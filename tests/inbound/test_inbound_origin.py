@@ -154,8 +154,8 @@ def test_the_step_is_made_when_the_configuration_asks_for_it(tmp_path: Path) -> 
         async with gateway(tmp_path / str(len(more)), more) as running:
             return [step.name for step in running.gateway.parts.intake.steps.all]
 
-    assert asyncio.run(steps("")) == []
-    assert asyncio.run(steps("[authentication]\nenabled = true")) == ["origin"]
+    assert "origin" not in asyncio.run(steps(""))
+    assert "origin" in asyncio.run(steps("[authentication]\nenabled = true"))
 
 
 def test_the_section_says_what_the_rules_are() -> None:

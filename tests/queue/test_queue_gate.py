@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.queue.test_queue_scheduler import NOW, message
 
 from danelaw.queue import FilterError, HostVerdict, RoutingKey, Scheduler, SchedulerSettings, Work
-from danelaw.queue.gate import Gate, subject_of
-from danelaw.queue.limits import LimitRule, Limits, Subject, WarmUp
+from danelaw.queue.gate import Gate
+from danelaw.queue.limits import LimitRule, Limits, Subject, WarmUp, subject_of
 from danelaw.queue.permits import PermitKey, Refused
 from danelaw.queue.rates import Rate
 from danelaw.queue.suspensions import Suspension, decode, encode
@@ -199,14 +199,14 @@ def test_new_connections_have_a_rate_of_their_own() -> None:
         for new in (False, True):
             answers.append(play.gate.connect(work.serial, work.key, "mx.big.example", "192.0.2.1", "", new=new))
     assert [isinstance(one, Refused) for one in answers] == [False, False, False, True, False, True]
-    assert answers[3] == Refused(PermitKey("slow", "connect"), pytest.approx(30, abs=1e-5))
+    assert answers[3] == Refused(PermitKey("slow", "connect"), pytest.approx(30.5, abs=1e-5))
 
 
 def test_queues_without_rules_never_ask() -> None:
     play = Play(LimitRule("elsewhere", (("site", ("other",)),), connections=1))
     play.feed(keys(1)[0], 10)
     assert len(play.begin()) == 10
-    assert play.gate._held == {}
+    assert play.gate.quiet
 
 
 def test_a_message_for_many_goes_in_transactions_of_the_allowed_size() -> None:
@@ -242,7 +242,7 @@ def test_a_suspension_stops_old_and_new_queues_until_it_ends_and_then_one_probes
     play.begin()
     while play.flying:
         play.end()
-    play.gate.suspend(Suspension.make("site:big", play.now + 100, "blocked"))
+    play.gate.suspended.suspend(Suspension.make("site:big", play.now + 100, "blocked"))
     play.feed(keys(2)[0], 3, 10)
     assert play.begin() == []
     assert [(one.key, one.reason) for one in play.gate.waiting()] == [(keys(2)[0], "suspended: blocked")]
@@ -254,17 +254,17 @@ def test_a_suspension_stops_old_and_new_queues_until_it_ends_and_then_one_probes
     assert len(play.begin()) == 2
     while play.flying:
         play.end()
-    assert play.gate.suspensions() == ()
+    assert play.gate.suspended.in_force() == ()
 
 
 def test_a_suspension_ends_at_once_by_command() -> None:
     play = Play()
-    play.gate.suspend(Suspension.make("host:d0.example", play.now + 100))
+    play.gate.suspended.suspend(Suspension.make("host:d0.example", play.now + 100))
     play.feed(keys(1)[0], 3)
     play.feed(keys(2)[1], 1, 50)
     assert [work.key.next_hop for work in play.begin()] == ["d1.example"]
-    assert play.gate.resume("host:d0.example")
-    assert not play.gate.resume("host:d0.example")
+    assert play.gate.suspended.resume("host:d0.example")
+    assert not play.gate.suspended.resume("host:d0.example")
     assert len(play.begin()) == 3
 
 
@@ -314,7 +314,7 @@ def test_rules_match_by_every_field_and_count_apart_by_some() -> None:
         connections=1,
     )  # fmt: skip
     assert rule.applies(subject)
-    assert Limits((rule,)).of(subject).keys == (PermitKey("all", "use", ("t", "198.51.100.1")),)
+    assert Limits((rule,)).of(subject).slots == (PermitKey("all", "use", ("t", "198.51.100.1")),)
     for name, value in subject._asdict().items():
         assert not rule.applies(subject._replace(**{name: "192.0.3.1" if name == "remote" else "198.51.100.2"})), value
         if name != "domain":

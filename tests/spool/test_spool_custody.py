@@ -9,13 +9,23 @@ from pathlib import Path
 import pytest
 from spool_samples import BODY, NOW, Clock, sample, settled
 
-from danelaw.queue import DELIVERY, OPERATOR, Custody, Filter, HeldBy, QueuedMessage, RecipientState
+from danelaw.queue import (
+    DELIVERY,
+    OPERATOR,
+    Custody,
+    Filter,
+    HeldBy,
+    QueuedMessage,
+    RecipientState,
+    findings_text,
+)
 from danelaw.spool import Spool, SpoolSettings, schema
 from danelaw.spool.acts import Act, perform
 from danelaw.spool.view import find_message, shown
 from danelaw.spool.writer import Appended
 
 HOLDS = (HeldBy("clamd", "Eicar-Test"), HeldBy("rule", 'sender "é" on watch'))
+FOUND = [("clamd", "infected", "Eicar-Test \n for anna@example.org")]
 FINDINGS = '[["clamd","infected","Eicar-Test \\n for anna@example.org"]]'
 
 
@@ -62,6 +72,29 @@ def test_a_held_message_is_stored_with_its_holds_and_findings_and_offered_to_nob
         "holds": [{"step": "clamd", "reason": "Eicar-Test"}, {"step": "rule", "reason": 'sender "é" on watch'}],
     }
     assert view["findings"] == [{"step": "clamd", "result": "infected", "reason": json.loads(FINDINGS)[0][2]}]
+    spool.close_now()
+
+
+def test_findings_are_json_whatever_they_say() -> None:
+    assert findings_text(FOUND) == FINDINGS
+    assert findings_text([]) == ""
+    odd = [("a", 'b"\\', "\x00\u2028ü\ud83d")]
+    assert json.loads(findings_text(odd)) == [list(odd[0])]
+
+
+def test_a_hold_that_holds_nobody_is_forgotten(spool: Spool) -> None:
+    """An operator held what was on the wire, and it was delivered."""
+    message = sample(spool, "anna@example.org", "ben@example.org")
+    stored(spool, message)
+    act(spool, "hold", "all", NOW)
+    spool.settle_soon(settled(message))
+    with spool.transaction():
+        pass
+    kept = held(spool)
+    stored(spool, kept)
+    for _ in range(2):
+        spool.sweep(NOW + 1.0)
+    assert [row[0] for row in spool.reader.execute("SELECT id FROM hold")] == [kept.id]
     spool.close_now()
 
 

@@ -128,7 +128,10 @@ class Output:
 
     def json(self, value: Any) -> None:
         """A value as JSON on standard output, readable for people too."""
-        self.stream.write(json.dumps(value, indent=2, ensure_ascii=not self.utf8, default=_jsonable) + "\n")
+        text = json.dumps(value, indent=2, ensure_ascii=not self.utf8, default=_jsonable)
+        if not text.isprintable():  # JSON itself lets the controls above U+007F and marks of direction through
+            text = "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
+        self.stream.write(text + "\n")
 
     def encodable(self, text: str) -> str:
         """The text in characters this terminal shows."""

@@ -63,7 +63,7 @@ def add(
     from danelaw.tlspolicy import Override
 
     now = time.time()
-    expires = _end(for_, until, now)
+    expires = end_of(for_, until, now)
     override = Override.of(
         destination, tls, fingerprints=fingerprints, because=because, expires=expires, source="danelaw override"
     )
@@ -115,7 +115,7 @@ def remove(destination: str, config_file: Path | None, as_json: bool, ascii_only
     out.next(f"danelaw check {name.lstrip('.')}")
 
 
-def _end(for_: str | None, until: str | None, now: float) -> float | None:
+def end_of(for_: str | None, until: str | None, now: float) -> float | None:
     """POSIX seconds from `--for` or `--until`."""
     from danelaw.config import parse_duration
     from danelaw.config.values import parse_instant

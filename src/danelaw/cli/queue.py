@@ -220,7 +220,7 @@ def _act(operation: str, summary: str) -> None:
         ascii_only: bool,
         next_hop: str = "",
     ) -> None:
-        arguments = {"filter": " ".join(filter_words), "all": everything, "who": _who(), "why": why}
+        arguments = {"filter": " ".join(filter_words), "all": everything, "who": who(), "why": why}
         if next_hop:
             arguments["next_hop"] = next_hop
         result = _ask(spool, config_file, operation, arguments)
@@ -271,7 +271,7 @@ def purge(
     """Forget one person: ADDRESS in history, tries and evidence. Waiting mail is not touched."""
     if "@" not in address:
         raise DanelawError(f"'{address}' is no address", advice="danelaw queue purge anna@example.org --because TICKET")
-    result = _ask(spool, config_file, "purge", {"address": address, "who": _who(), "why": why})
+    result = _ask(spool, config_file, "purge", {"address": address, "who": who(), "why": why})
     out = output(ascii_only)
     if as_json:
         out.json(result)
@@ -288,7 +288,7 @@ for _command in (suspending.suspend, suspending.resume, suspending.suspensions, 
     command.add_command(_command)
 
 
-def _who() -> str:
+def who() -> str:
     """The account that runs the command, for the log of acts."""
     try:
         return getpass.getuser()

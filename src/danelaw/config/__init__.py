@@ -14,6 +14,7 @@ than the configuration itself. Secrets do not belong into it: certificates are n
 
 from danelaw.address import SocketAddress
 from danelaw.config.authenticating import Authentication, AuthorPolicy
+from danelaw.config.filtering import Filter, Filtering
 from danelaw.config.load import find, load, loads
 from danelaw.config.model import Config
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
@@ -34,6 +35,8 @@ __all__ = [
     "Control",
     "Delivery",
     "Doctor",
+    "Filter",
+    "Filtering",
     "History",
     "Lab",
     "Limits",

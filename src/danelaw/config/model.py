@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from danelaw.address import SocketAddress
 from danelaw.config.authenticating import Authentication
+from danelaw.config.filtering import Filter, Filtering
 from danelaw.config.front import (
     ClientNames,
     Correspondents,
@@ -18,6 +19,7 @@ from danelaw.config.front import (
     LookAlikes,
     Tarpit,
 )
+from danelaw.config.holding import Quarantine
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
@@ -61,6 +63,13 @@ class Config(Section):
     call_ahead: CallAhead = Field(default=CallAhead(), description="Asking next hops about recipients.")
     ldap: LDAP = Field(default=LDAP(), description="Asking a directory about recipients.")
     srs: SRS = Field(default=SRS(), description="Rewriting of senders in forwarded mail.")
+    filter: tuple[Filter, ...] = Field(
+        default=(),
+        description="Filter engines that are asked about mail coming in, all at once; milters one after the other in "
+        "this order, since they change messages.",
+        examples=[[{"name": "rspamd", "kind": "rspamd", "address": ["127.0.0.1:11333"]}]],
+    )
+    filtering: Filtering = Field(default=Filtering(), description="What all filters together do.")
     route: tuple[Route, ...] = Field(
         default=(),
         description="Fixed ways to destinations; the most specific `domain` wins.",
@@ -95,6 +104,7 @@ class Config(Section):
     bounces: Bounces = Field(default=Bounces(), description="What the replies of other servers mean.")
     responses: Replying = Field(default=Replying(), description="What is done by itself about such replies.")
     queue: Queue = Field(default=Queue(), description="Retries and notices.")
+    quarantine: Quarantine = Field(default=Quarantine(), description="Held mail.")
     tls: TLS = Field(default=TLS(), description="TLS towards other servers.")
     mta_sts: MTASTS = Field(default=MTASTS(), description="MTA-STS.")
     resolver: Resolver = Field(default=Resolver(), description="DNS.")
@@ -133,17 +143,6 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _limits_can_be_shared(self) -> Config:
-        workers = self.server.worker_count
-        for limit in self.limit:
-            if limit.connections is not None and limit.connections < workers:
-                raise ValueError(
-                    f'[[limit]] "{limit.name}" allows {limit.connections} connections at once, and {workers} workers '
-                    f"share them; set [server] workers to {limit.connections} or lower"
-                )
-        return self
-
-    @model_validator(mode="after")
     def _directory_is_named(self) -> Config:
         asking = next((item.name for item in self.domain if item.verify == "ldap"), None)
         if asking is not None and (self.ldap.url is None or not self.ldap.base):
@@ -169,6 +168,7 @@ class Config(Section):
     def _nothing_twice(self) -> Config:
         for key, values in (
             ("[[listen]] address", [str(item.address) for item in self.listen]),
+            ("[[filter]] name", [item.name for item in self.filter]),
             ("[[domain]] name", [item.name for item in self.domain]),
             ("[[route]] domain", [item.domain for item in self.route]),
             ("[[limit]] name", [item.name for item in self.limit]),

@@ -3,8 +3,9 @@
 `examine(config, resolver, now)` runs every check and gives `Finding`s, worst first; `danelaw doctor` shows them,
 and the gateway logs those above a note when it starts. The checks are plain functions in `machine` (clock, open
 files, the spool's disk), `storage` (its databases, the files its gateway has open), `certificate` (the listeners'),
-`network` (resolver, port 25, reverse DNS) and `lists` (DNS lists). What only a running gateway can know it says itself
-(`danelaw.gateway.health`). In a closed network what cannot be tried says so and is no fault.
+`network` (resolver, port 25, reverse DNS), `lists` (DNS lists) and `filters` (filter engines). What only a running
+gateway can know it says itself (`danelaw.gateway.health`). In a closed network what cannot be tried says so and is no
+fault.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from danelaw.doctor import certificate, lists, machine, network, storage
+from danelaw.doctor import certificate, filters, lists, machine, network, storage
 from danelaw.doctor.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -51,5 +52,5 @@ async def examine_network(config: Config, resolver: Resolver) -> tuple[Finding, 
 async def examine(config: Config, resolver: Resolver, now: float) -> tuple[Finding, ...]:
     """Everything, worst first."""
     here = await asyncio.to_thread(examine_machine, config, now)
-    found = (*here, *await examine_network(config, resolver))
+    found = (*here, *await filters.filters(config), *await examine_network(config, resolver))
     return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))

@@ -98,7 +98,9 @@ def _verifiers(premises: Premises, ahead: CallAhead | None) -> dict[str, Verifie
         from danelaw.frontdoor.directory import Directory
 
         seconds = config.ldap.remember.total_seconds()
-        found["ldap"] = Verifier(Directory(config.ldap).ask, seconds, seconds, config.ldap.unsure == "accept")
+        directory = Directory(config.ldap)
+        accepts = config.ldap.unsure == "accept"
+        found["ldap"] = Verifier(directory.ask, seconds, seconds, accepts, directory.close)
     return found
 
 

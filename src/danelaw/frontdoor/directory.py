@@ -64,6 +64,13 @@ class Directory:
         except TimeoutError:
             return RecipientAnswer(Standing.UNSURE, f"the directory does not answer within {4 * seconds:g} s")
 
+    def close(self) -> None:
+        """Say goodbye on idle connections."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        while not self._idle.empty():
+            with contextlib.suppress(Exception):
+                self._idle.get_nowait().unbind()
+
     def _search(self, mailbox: Mailbox) -> RecipientAnswer:
         """In a thread."""
         try:
@@ -77,9 +84,8 @@ class Directory:
                 answer = self._asked(connection, mailbox)
             except Exception as error:  # the library raises this and that for answers that are none
                 answer = RecipientAnswer(Standing.UNSURE, f"the directory cannot be asked: {error}"[:300])
-                with contextlib.suppress(Exception):
-                    if connection is not None:
-                        connection.unbind()
+                if connection is not None:
+                    _drop(connection)
             else:
                 self._idle.put(connection)
                 return answer
@@ -99,12 +105,16 @@ class Directory:
             check_names=False,
             raise_exceptions=False,
         )
-        connection.open()
-        if self._starttls:
-            connection.start_tls(read_server_info=False)
-        bound, result, _, _ = connection.bind(read_server_info=False)
-        if not bound:
-            raise OSError(f"bind refused: {result.get('description', '')} {result.get('message', '')}".strip())
+        try:
+            connection.open()
+            if self._starttls:
+                connection.start_tls(read_server_info=False)
+            bound, result, _, _ = connection.bind(read_server_info=False)
+            if not bound:
+                raise OSError(f"bind refused: {result.get('description', '')} {result.get('message', '')}".strip())
+        except BaseException:
+            _drop(connection)
+            raise
         return connection
 
     def _asked(self, connection: Any, mailbox: Mailbox) -> RecipientAnswer:
@@ -122,6 +132,15 @@ class Directory:
         if any(item["type"] == "searchResEntry" for item in response or ()):
             return RecipientAnswer(Standing.TAKEN, "the directory has it")
         return RecipientAnswer(Standing.REFUSED, "the directory does not have it")
+
+
+def _drop(connection: Any) -> None:
+    """Whatever its state is, and though the library forgets the socket of a handshake that failed."""
+    socket = connection.socket
+    with contextlib.suppress(Exception):
+        connection.unbind()
+    if socket is not None:
+        socket.close()
 
 
 def search_filter(template: str, mailbox: Mailbox) -> str:

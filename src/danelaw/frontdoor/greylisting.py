@@ -60,6 +60,10 @@ class GreylistStep(Step):
         self._correspondents = correspondents
         self._outcomes: Remembered[tuple[str, str], Finding] = Remembered(_MOST)
 
+    def close(self) -> None:
+        """Close the file."""
+        self.store.close()
+
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """Defer the first try of a triplet."""
         if is_postmaster(recipient):

@@ -92,6 +92,10 @@ class CorrespondentStep(Step):
         self.premises = premises
         self.store = store
 
+    def close(self) -> None:
+        """Close the file."""
+        self.store.close()
+
     def knows(self, sender: str, recipient: str) -> bool:
         """True when these two have exchanged mail before."""
         try:

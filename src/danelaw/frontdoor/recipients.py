@@ -38,6 +38,7 @@ class Verifier:
     remember_known: float
     remember_unknown: float
     accepts_unsure: bool
+    close: Callable[[], None] = lambda: None
 
 
 class RecipientStep(Step):
@@ -64,6 +65,11 @@ class RecipientStep(Step):
         self._most = premises.config.aliases.most
         self._answers: Remembered[tuple[str, Mailbox], RecipientAnswer] = Remembered(_MOST)
         self._asking: dict[tuple[str, Mailbox], asyncio.Task[RecipientAnswer]] = {}
+
+    def close(self) -> None:
+        """End connections to directories."""
+        for verifier in self._verifiers.values():
+            verifier.close()
 
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """Refuse who does not exist, and aliases that cannot be followed."""

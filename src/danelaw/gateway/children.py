@@ -20,11 +20,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from danelaw.gateway.frames import FrameReader
 from danelaw.gateway.listeners import taken
 from danelaw.gateway.switchboard import Peer, Switchboard
 
 HANDED_ON = "DANELAW_HANDED_ON"
-"""The variable in which a supervisor tells the one it becomes about its descriptors and children (JSON)."""
+"""The variable in which a supervisor tells the one it becomes where to read about sockets, children and permits: the
+descriptor of a file in memory, since a variable holds no more than 128 KiB.
+"""
 _DYING_SECONDS = 2.0
 _EXIT_BROKEN = 70  # EX_SOFTWARE of sysexits.h
 _IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
@@ -75,8 +78,14 @@ class Nursery:
 
     def take_over(self, inherited: Mapping[str, Any]) -> Child:
         """A child of the supervisor this process was before."""
-        child = Child(str(inherited["name"]), int(inherited["pid"]), int(inherited["serial"]))
-        return self._raise(child, taken(int(inherited["line"])))
+        child = self._raise(
+            Child(str(inherited["name"]), int(inherited["pid"]), int(inherited["serial"])),
+            taken(int(inherited["line"])),
+        )
+        peer = self._switchboard.peers[child.name]
+        peer.reader = FrameReader(bytes.fromhex(inherited["unread"]))
+        peer.out += bytes.fromhex(inherited["unsent"])
+        return child
 
     def wait(self, seconds: float) -> bool:
         """Pass on what arrives within so many seconds, at once when there is something. True when a signal came or a
@@ -142,6 +151,9 @@ class Nursery:
 
     def become(self, state: Mapping[str, Any]) -> None:
         """Run this program anew in this process, with all children and what `state` says. Raises `OSError`."""
+        memory = os.memfd_create(HANDED_ON, 0)
+        with os.fdopen(os.dup(memory), "w", encoding="utf-8") as stream:
+            json.dump(state, stream)
         for child in self.children.values():
             peer = self._switchboard.peers.get(child.name)
             if peer is not None:
@@ -150,15 +162,21 @@ class Nursery:
         for number in _IGNORED:
             signal.signal(number, signal.SIG_IGN)
         try:
-            os.execve(sys.executable, sys.orig_argv, {**os.environ, HANDED_ON: json.dumps(state)})
+            os.execve(sys.executable, sys.orig_argv, {**os.environ, HANDED_ON: str(memory)})
         finally:
+            os.close(memory)
             for number in _IGNORED:
                 signal.signal(number, lambda caught, frame: self.signals.add(caught))
 
-    def line_of(self, child: Child) -> int:
-        """The descriptor of its line, -1 for one whose line is closed."""
+    def described(self, child: Child) -> dict[str, Any] | None:
+        """What `take_over` needs to know of a child; None for one whose line is closed."""
         peer = self._switchboard.peers.get(child.name)
-        return -1 if peer is None else peer.socket.fileno()
+        if peer is None:
+            return None
+        return {
+            "name": child.name, "pid": child.pid, "serial": child.serial, "line": peer.socket.fileno(),
+            "unread": peer.reader.begun.hex(), "unsent": peer.out.hex(),
+        }  # fmt: skip
 
     # inside
 
@@ -210,7 +228,12 @@ class Nursery:
 
 def predecessor(environment: dict[str, str]) -> dict[str, Any]:
     """What the supervisor that this process was before handed on; empty at an ordinary start."""
-    found: dict[str, Any] = json.loads(environment.pop(HANDED_ON, "{}"))
+    memory = environment.pop(HANDED_ON, "")
+    if not memory:
+        return {}
+    with os.fdopen(int(memory), "r", encoding="utf-8") as stream:
+        stream.seek(0)
+        found: dict[str, Any] = json.load(stream)
     return found
 
 

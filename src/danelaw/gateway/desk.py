@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
-from danelaw.gateway import limiting, snapshot
+from danelaw.gateway import limiting, quarantine, snapshot
 from danelaw.gateway.control import ControlServer, Operation
 from danelaw.gateway.line import Line, LineError
 from danelaw.gateway.operations import reading_operations
+from danelaw.gateway.quarantine_web import quarantine_web
 from danelaw.gateway.switchboard import SUPERVISOR
 from danelaw.spool import database, shards
 from danelaw.spool import operations as queue_operations
@@ -76,6 +77,9 @@ class Desk:
                 gather=self._numbers,
             )
             await http.start_on(self._listeners.sockets[f"http {self._config.http.listen}"])
+        web = quarantine_web(self._config, self._act_by_link, self._log, time.time)
+        if web is not None:
+            await web.start_on(self._listeners.sockets[f"quarantine {self._config.quarantine.web.listen}"])
         self._line.tell(SUPERVISOR, "ready")
         keeping = loop.create_task(self._keep_gathering())
         await self._stop.wait()
@@ -83,6 +87,8 @@ class Desk:
         await control.close(_FAREWELL_SECONDS)
         if http is not None:
             await http.close()
+        if web is not None:
+            await web.close()
         self._line.close()
         return 0
 
@@ -163,7 +169,8 @@ class Desk:
         }
         found |= reading_operations(self._config.spool.directory, time.time, self._limits)
         found |= {f"queue.{name}": self._suspending(name) for name in limiting.SUSPENDING}
-        return found | {f"queue.{name}": self._acting(name) for name in queue_operations.CHANGING}
+        found |= {f"queue.{name}": self._acting(name) for name in queue_operations.CHANGING}
+        return found | {name: self._acting(name) for name in map(quarantine.PREFIX.__add__, quarantine.CHANGING)}
 
     async def _limits(self) -> list[list[str]]:
         await self._look()
@@ -225,6 +232,10 @@ class Desk:
             return shards.together(list(results.values()), arguments)
 
         return act
+
+    async def _act_by_link(self, name: str, arguments: dict[str, Any], who: str) -> dict[str, Any]:
+        results = await self._act(quarantine.PREFIX + name, arguments, who)
+        return shards.together(list(results.values()), arguments)
 
     async def _act(self, name: str, arguments: Mapping[str, Any], caller: str) -> dict[str, dict[str, Any]]:
         """An act on every shard, by whoever has it; a shard that is changing hands is waited for."""

@@ -34,8 +34,14 @@ class FrameReader:
 
     __slots__ = ("_buffer",)
 
-    def __init__(self) -> None:
-        self._buffer = bytearray()
+    def __init__(self, begun: bytes = b"") -> None:
+        """`begun` are octets of a frame that came earlier, as `begun` told."""
+        self._buffer = bytearray(begun)
+
+    @property
+    def begun(self) -> bytes:
+        """What has come of the next frame."""
+        return bytes(self._buffer)
 
     def receive(self, data: bytes) -> list[Message]:
         """The messages completed by `data`. Raises `FrameError`; the reader is of no use after that."""

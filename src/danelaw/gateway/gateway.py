@@ -9,18 +9,22 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from danelaw.address import SocketAddress
 from danelaw.config import load
 from danelaw.errors import DanelawError
-from danelaw.gateway import numbers
+from danelaw.gateway import numbers, settings
 from danelaw.gateway import parts as assembly
 from danelaw.gateway.control import ControlServer
+from danelaw.gateway.custodian import Custodian
+from danelaw.gateway.digests import Digests
 from danelaw.gateway.health import ClockRecord
 from danelaw.gateway.history import History
-from danelaw.gateway.operations import operations
+from danelaw.gateway.operations import operations, perform
+from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
 from danelaw.resolver import ProbeReport, Severity
+from danelaw.spool.shards import together
 from danelaw.state import configured_overrides
 from danelaw.telemetry import HTTPServer, Log, Metrics, open_log
 
@@ -58,6 +62,7 @@ class Gateway:
         self.log = log or log_of(config)
         self.metrics = Metrics()
         self.listening: list[tuple[str, int]] = []
+        self.quarantine_address: tuple[str, int] | None = None
         self.resolver_report: ProbeReport | None = None
         self.clock_record = ClockRecord()
         self._probe_again = asyncio.Event()
@@ -65,6 +70,7 @@ class Gateway:
         self._parts: Parts | None = None
         self._control: ControlServer | None = None
         self._http: HTTPServer | None = None
+        self._quarantine_web: QuarantineWeb | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
 
@@ -93,6 +99,7 @@ class Gateway:
             self.listening = await parts.intake.start()
             if self.place is None:
                 await self._start_http()
+                await self._start_quarantine_web()
         except BaseException:
             await self.stop()
             raise
@@ -105,6 +112,8 @@ class Gateway:
             ),
             loop.create_task(self._watch()),
             loop.create_task(self.history.keep()),
+            loop.create_task(Custodian(self, settings.retention(self.config)).keep()),
+            *([loop.create_task(Digests(self, parts.digests).keep())] if parts.digests is not None else []),
         ]
         shards = parts.shards.open.values()
         self.log.event(
@@ -146,6 +155,8 @@ class Gateway:
             await self._control.close()
         if self._http is not None:
             await self._http.close()
+        if self._quarantine_web is not None:
+            await self._quarantine_web.close()
         self.metrics.refresh()
         self.metrics.refresh = lambda: None  # what it reads is closed now; the numbers stay
         await assembly.close(parts)
@@ -239,6 +250,15 @@ class Gateway:
             raise DanelawError(
                 f"cannot listen on {listen} for [http]: {error.strerror or error}", advice="choose another port"
             ) from None
+
+    async def _start_quarantine_web(self) -> None:
+        self._quarantine_web = quarantine_web(self.config, self._act_by_link, self.log, self.clock)
+        if self._quarantine_web is not None:
+            self.quarantine_address = await self._quarantine_web.start()
+
+    async def _act_by_link(self, name: str, arguments: dict[str, Any], who: str) -> dict[str, Any]:
+        results = await perform(self, f"quarantine.{name}", arguments, who)
+        return together(list(results.values()), arguments)
 
     def _resolver_unfit(self) -> str | None:
         report = self.resolver_report

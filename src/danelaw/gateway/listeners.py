@@ -28,7 +28,9 @@ _RETRY_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Listeners:
-    """All sockets by name: `smtp ADDRESS`, `http ADDRESS`, `control PATH`, each as the configuration writes it."""
+    """All sockets by name: `smtp ADDRESS`, `http ADDRESS`, `quarantine ADDRESS`, `control PATH`, each as the
+    configuration writes it.
+    """
 
     sockets: dict[str, socket.socket] = field(default_factory=dict)
 
@@ -106,6 +108,8 @@ def _names(config: Config) -> list[str]:
     names = [f"smtp {listen.address}" for listen in config.listen]
     if config.http.listen is not None:
         names.append(f"http {config.http.listen}")
+    if config.quarantine.web.listen is not None:
+        names.append(f"quarantine {config.quarantine.web.listen}")
     return [*names, f"control {config.control_socket}"]
 
 

@@ -71,7 +71,7 @@ def connect(metrics: Metrics, parts: Parts, log: Log) -> None:
     metrics.outbound_open.read_from(lambda: float(len(parts.door.sweep)))
     gate = parts.engine.scheduler.gate
     if gate is not None:
-        metrics.suspensions.read_from(lambda: float(len(gate.suspensions())))
+        metrics.suspensions.read_from(lambda: float(len(gate.suspended.in_force())))
         metrics.limited_queues.read_from(lambda: float(len(gate.waiting())))
     metrics.spool_log.read_from(lambda: sum(_log_size(shard.spool.directory) for shard in parts.shards.open.values()))
     metrics.spool_free.read_from(lambda: _free_space(parts.spool.directory))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
-from danelaw.gateway import limiting, snapshot
+from danelaw.gateway import limiting, quarantine, snapshot
 from danelaw.gateway.health import findings
 from danelaw.outbound.explanation import explained
 from danelaw.spool import operations as queue_operations
+from danelaw.spool import quarantine as held
 from danelaw.spool import shards
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from danelaw.gateway.control import Operation
     from danelaw.gateway.gateway import Gateway
+    from danelaw.gateway.shards import Shard
 
 
 def operations(gateway: Gateway) -> dict[str, Operation]:
@@ -49,7 +51,8 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
         return limiting.reasons(gateway)
 
     found |= reading_operations(gateway.config.spool.directory, gateway.clock, waiting)
-    return found | {f"queue.{name}": acting(name) for name in queue_operations.CHANGING}
+    found |= {f"queue.{name}": acting(name) for name in queue_operations.CHANGING}
+    return found | {name: acting(name) for name in map(quarantine.PREFIX.__add__, quarantine.CHANGING)}
 
 
 def reading_operations(
@@ -71,7 +74,15 @@ def reading_operations(
         found = await asyncio.to_thread(explained, directory, what, clock(), with_proofs=with_proofs)
         return limiting.with_reasons(found, await waiting())
 
-    return {"explain": explain} | {f"queue.{name}": looking(name) for name in queue_operations.READING}
+    def holding(name: str) -> Operation:
+        async def look(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
+            return await asyncio.to_thread(shards.look_at_held, directory, name, arguments, clock())
+
+        return look
+
+    found: dict[str, Operation] = {"explain": explain}
+    found |= {f"queue.{name}": looking(name) for name in queue_operations.READING}
+    return found | {f"{quarantine.PREFIX}{name}": holding(name) for name in held.READING}
 
 
 def status_of(gateway: Gateway) -> dict[str, Any]:
@@ -102,12 +113,9 @@ async def perform(
         for shard in tuple(gateway.parts.shards.open.values()):
             if only is not None and shard.number not in only:
                 continue
-            engine = shard.engine
-            for total in queue_operations.change(
-                shard.spool, name, checked, gateway.clock(), engine.scheduler, engine.bounce_by_operator
-            ):
+            async for total in _steps(gateway, shard, name, checked):
                 results[shard.number] = total
-                engine.pump()
+                shard.engine.pump()
                 await asyncio.sleep(0)
     except DanelawError as error:
         gateway.log.warning("act-refused", operation=name, who=caller, reason=error.reason)
@@ -117,3 +125,17 @@ async def perform(
         total = shards.together(list(results.values()), arguments)
         gateway.log.event("act", operation=name, who=caller, **fields, **total)
     return results
+
+
+async def _steps(
+    gateway: Gateway, shard: Shard, name: str, arguments: Mapping[str, Any]
+) -> AsyncIterator[dict[str, Any]]:
+    if name.startswith(quarantine.PREFIX):
+        async for total in quarantine.act(gateway, shard, name.removeprefix(quarantine.PREFIX), arguments):
+            yield total
+        return
+    engine = shard.engine
+    for total in queue_operations.change(
+        shard.spool, name, arguments, gateway.clock(), engine.scheduler, engine.bounce_by_operator
+    ):
+        yield total

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import resource
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from danelaw.gateway.shards import Shards, Workshop
 from danelaw.gateway.steps import steps_of
 from danelaw.inbound.intake import Intake
 from danelaw.inbound.relay import RelayPolicy
+from danelaw.inbound.steps import Steps
 from danelaw.net import tls
 from danelaw.net.certificates import ServerCertificates
 from danelaw.outbound.connection import Sweep
@@ -26,7 +28,7 @@ from danelaw.pkix import Roots
 from danelaw.resolver import Resolver
 from danelaw.spool import database
 from danelaw.spool.shards import lock_spool
-from danelaw.state import FILE_NAME, OverrideStore, StateDatabase, configured_overrides
+from danelaw.state import FILE_NAME, DigestStore, HoldRuleStore, OverrideStore, StateDatabase, configured_overrides
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +44,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Parts:
-    """Everything that runs, for `Gateway` to start, show and stop. `lock` holds the spool where no supervisor does."""
+    """Everything that runs, for `Gateway` to start, show and stop. `lock` holds the spool where no supervisor does.
+
+    `steps` are arrival's, asked again when held mail is released.
+    """
 
     shards: Shards
     state: StateDatabase
@@ -54,6 +59,9 @@ class Parts:
     door: Door
     workshop: Workshop
     intake: Intake
+    hold_rules: HoldRuleStore
+    digests: DigestStore | None
+    steps: Steps
     lock: int = -1
 
     @property
@@ -90,6 +98,9 @@ def assemble(
         state = StateDatabase(directory / FILE_NAME)
         sts = _sts_store(config, state, resolver, roots, log, metrics)
         overrides = OverrideStore(state, configured_overrides(config.override))
+        hold_rules = HoldRuleStore(StateDatabase(directory / FILE_NAME))
+        digests = _digests(config)
+        conduct = settings.conduct(config)
         workshop = Workshop(
             config=config,
             surveyor=Surveyor(resolver, sts, overrides),
@@ -97,21 +108,36 @@ def assemble(
             roots=roots,
             relay=RelayPolicy(config),
             schedule=settings.retry_schedule(config),
-            conduct=settings.conduct(config),
+            conduct=conduct,
+            permits=settings.direct_permits(conduct, clock) if place is None else place.permits,
             log=log,
             metrics=metrics,
             place=place,
             clock=clock,
             observe=commit_observer(metrics),
         )
-        steps = steps_of(workshop, resolver, state)
+        steps = steps_of(workshop, resolver, hold_rules)
         shards = _shards(workshop, directory, place)
     except BaseException:
         if lock >= 0:
             os.close(lock)
         raise
     intake = _intake(workshop, shards, certificates, place, steps)
-    return Parts(shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, lock)
+    return Parts(
+        shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
+        digests, steps, lock,
+    )  # fmt: skip
+
+
+def _digests(config: Config) -> DigestStore | None:
+    section = config.quarantine.digest
+    return digest_store(config) if section.domains or section.owners else None
+
+
+def digest_store(config: Config) -> DigestStore:
+    """Keys of digests' links and who was told what, through a connection of its own."""
+    links_last = config.quarantine.digest.links_last.total_seconds()
+    return DigestStore(StateDatabase(config.spool.directory / FILE_NAME), links_last, secrets.token_bytes)
 
 
 def _shards(workshop: Workshop, directory: Path, place: Place | None) -> Shards:
@@ -199,11 +225,16 @@ def _door(config: Config) -> Door:
 
 async def close(parts: Parts) -> None:
     """Close everything that holds files or sockets; mail in the spool stays where it is."""
+    for step in parts.steps.all:
+        step.close()
     await parts.resolver.close()
     if parts.sts is not None:
         await parts.sts.close()
     await parts.shards.close()
     parts.state.close()
+    parts.hold_rules.close()
+    if parts.digests is not None:
+        parts.digests.close()
     if parts.lock >= 0:
         os.close(parts.lock)
     await asyncio.sleep(0)

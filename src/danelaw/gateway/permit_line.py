@@ -1,123 +1,228 @@
-"""Permits across workers: how a worker reaches the broker that the supervisor keeps, and is woken by it.
+"""Permits across workers: how the gates of a worker reach the broker that the supervisor keeps, and hear from it.
 
-All a worker wants in one turn of its loop goes in one frame, in order, and is answered in one. The broker is any object
-with the operations of `OPERATIONS`; its first argument is always the holder, which the supervisor fills in from the
-line the request came over. When a worker is reaped its permits come back (`forget`).
+All that the gates of a worker say in one turn of its loop goes in one frame, in order, and so do the news that come
+back. Nobody waits on the line: a gate goes on with whatever has no limit, and what has one waits for its news. Permits
+are the worker's until it gives them back or is reaped (`PermitService.reaped`); a line that breaks frees nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
 from danelaw.gateway.switchboard import SUPERVISOR
+from danelaw.queue.asking import Ask, Drop, Give, Grant, Heard, Name, News, Recall, Waits, Word
+from danelaw.queue.broker import PermitBroker
+from danelaw.queue.direct import tell
+from danelaw.queue.permits import Ceiling, PermitKey
+from danelaw.spool import database
+from danelaw.spool.shards import is_free
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from danelaw.gateway.line import Line
     from danelaw.gateway.switchboard import Switchboard
+    from danelaw.queue.gate import Gate
 
-OPERATIONS = ("acquire", "release")
 _MOST_AT_ONCE = 10_000
-
-
-class Broker(Protocol):
-    """Who gives permits; values must fit into JSON."""
-
-    def acquire(self, holder: str, keys: Sequence[str], now: float) -> Any:
-        """All keys or none."""
-
-    def release(self, holder: str, keys: Sequence[str], now: float) -> Any:
-        """Give them back; a list of holders to wake, or None."""
-
-    def forget(self, holder: str, now: float) -> Any:
-        """A holder is dead; a list of holders to wake, or None."""
+_MOST_KEYS = 200
+_MOST_WANTED = 1000
+_LONGEST_TEXT = 1000
+_WORDS: dict[str, type[Word] | type[News]] = {
+    "ask": Ask, "drop": Drop, "give": Give, "heard": Heard, "grant": Grant, "waits": Waits, "recall": Recall,
+}  # fmt: skip
+_CODES = {kind: code for code, kind in _WORDS.items()}
 
 
 class PermitService:
-    """The supervisor's side. `attach` it to the switchboard; call `reaped` for every worker that is gone."""
+    """The supervisor's side. `attach` it to the switchboard, call `look` in each turn and `reaped` for every worker
+    that is gone. `ticks` is the monotonic clock.
+    """
 
-    def __init__(self, broker: Broker, clock: Callable[[], float]) -> None:
-        self._broker = broker
-        self._clock = clock
+    def __init__(self, ceiling: Callable[[PermitKey], Ceiling], ticks: Callable[[], float]) -> None:
+        self.broker = PermitBroker(ceiling)
+        self._ticks = ticks
         self._switchboard: Switchboard | None = None
+        self._strangers: set[int] = set()
+        self._directory: Path | None = None
 
     def attach(self, switchboard: Switchboard) -> None:
-        """Answer what workers ask for from now on."""
+        """Hear what workers say from now on."""
         self._switchboard = switchboard
         switchboard.services["permits"] = self._serve
 
+    def await_strangers(self, directory: Path) -> None:
+        """Grant nothing while workers of a supervisor that was killed still hold shards of the spool: their deliveries
+        are in no ledger.
+        """
+        self._directory = directory
+        self._strangers = {shard for shard in database.shards(directory) if not is_free(directory, shard)}
+        self.broker.closed = bool(self._strangers)
+
+    def look(self, owned: Iterable[int] | None = None) -> None:
+        """Serve those whom time lets in. `owned` are the shards of our workers, where strangers may be gone."""
+        now = self._ticks()
+        if self.broker.closed and owned is not None and self._directory is not None:
+            self._strangers.difference_update(owned)
+            self._strangers = {one for one in self._strangers if not is_free(self._directory, one)}
+            if not self._strangers:
+                self.broker.closed = False
+                self.broker.stir(now)
+        self.broker.look(now)
+        self._tell()
+
+    def next_look(self) -> float | None:
+        """When to `look` at the latest (monotonic seconds)."""
+        return self.broker.next_look()
+
+    def renew(self, ceiling: Callable[[PermitKey], Ceiling]) -> None:
+        """Other limits hold from now on."""
+        self.broker.renew(ceiling, self._ticks())
+        self._tell()
+
     def reaped(self, holder: str) -> None:
-        """A worker is dead: what it held is free, and who waited for it is woken."""
-        self._wake(self._broker.forget(holder, self._clock()))
+        """A worker is dead: what it held is free."""
+        self.broker.forget(holder, self._ticks())
+        self._tell()
 
-    def _serve(self, holder: str, args: dict[str, Any]) -> list[Any]:
-        batch = args.get("batch")
-        if not isinstance(batch, list) or len(batch) > _MOST_AT_ONCE:
+    def restore(self, state: dict[str, Any]) -> None:
+        """What the broker of the program before this one in this process knew."""
+        self.broker.restore(state, self._ticks())
+        self._tell()
+
+    def _serve(self, holder: str, args: dict[str, Any]) -> None:
+        words = args.get("words")
+        if not isinstance(words, list) or len(words) > _MOST_AT_ONCE:
             raise DanelawError("permits are asked for in lists")
-        now = self._clock()
-        results = []
-        for request in batch:
-            operation, keys = request
-            if operation not in OPERATIONS:
-                raise DanelawError(f"the broker knows no operation {operation!r}")
-            result = getattr(self._broker, operation)(holder, keys, now)
-            if operation == "release":
-                self._wake(result)
-                result = None
-            results.append(result)
-        return results
+        heard: list[Word] = []
+        for one in words:
+            word = decoded(one)
+            if not isinstance(word, Ask | Drop | Give | Heard):
+                raise DanelawError("the broker tells news and takes none")
+            heard.append(word)
+        self.broker.hear(holder, heard, self._ticks())
+        self._tell()
 
-    def _wake(self, holders: Sequence[str] | None) -> None:
-        for holder in holders or ():
+    def _tell(self) -> None:
+        for holder, news in self.broker.news().items():
             if self._switchboard is not None:
-                self._switchboard.tell(holder, "permits-free")
+                self._switchboard.tell(holder, "permits", news=[encoded(one) for one in news])
 
 
-class PermitClient:
-    """A worker's side. `woken` is called when permits it was refused may be free."""
+class LinePermits:
+    """A worker's side, for all its gates. `observe` is told how long each request took until the first news of it."""
 
-    def __init__(self, line: Line, woken: Callable[[], None]) -> None:
+    def __init__(self, line: Line, ticks: Callable[[], float], observe: Callable[[float], None]) -> None:
         self._line = line
-        self._woken = woken
+        self._ticks = ticks
+        self._observe = observe
         self._loop = asyncio.get_running_loop()
-        self._wanted: list[tuple[list[Any], asyncio.Future[Any]]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        line.handle("permits-free", self._free)
+        self._gates: dict[int, Gate] = {}
+        self._last = 0
+        self._said: list[Word] = []
+        self._asked: dict[Name, float] = {}
+        line.handle("permits", self._hear)
 
-    def acquire(self, keys: Sequence[str]) -> asyncio.Future[Any]:
-        """The broker's answer, with all others of this turn."""
-        return self._want("acquire", keys)
+    def join(self, gate: Gate) -> int:
+        """One more gate; gives its number."""
+        self._last += 1
+        self._gates[self._last] = gate
+        return self._last
 
-    def release(self, keys: Sequence[str]) -> asyncio.Future[Any]:
-        """Done once the broker knows."""
-        return self._want("release", keys)
+    def leave(self, number: int) -> None:
+        """A gate is no more."""
+        self._gates.pop(number, None)
 
-    def _want(self, operation: str, keys: Sequence[str]) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = self._loop.create_future()
-        if not self._wanted:
+    def say(self, word: Word) -> None:
+        """Tell the broker, with all else of this turn of the loop."""
+        if not self._said:
             self._loop.call_soon(self._send)
-        self._wanted.append(([operation, list(keys)], future))
-        return future
+        if isinstance(word, Ask):
+            self._asked[word.name] = self._ticks()
+        elif isinstance(word, Drop):
+            self._asked.pop(word.name, None)
+        self._said.append(word)
+
+    def look(self) -> float | None:
+        """The supervisor watches the time."""
+        return None
+
+    def cut_off(self) -> None:
+        """The line is broken: no more news will come."""
+        for gate in tuple(self._gates.values()):
+            gate.cut_off()
 
     def _send(self) -> None:
-        wanted, self._wanted = self._wanted, []
-        task = self._loop.create_task(self._exchange(wanted))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        said, self._said = self._said, []
+        for start in range(0, len(said), _MOST_AT_ONCE):
+            words = [encoded(word) for word in said[start : start + _MOST_AT_ONCE]]
+            self._line.tell(SUPERVISOR, "permits", words=words)
 
-    async def _exchange(self, wanted: list[tuple[list[Any], asyncio.Future[Any]]]) -> None:
-        try:
-            answers = await self._line.ask(SUPERVISOR, "permits", {"batch": [request for request, _ in wanted]})
-        except DanelawError as error:
-            for _, future in wanted:
-                if not future.done():
-                    future.set_exception(error)
-            return
-        for (_, future), answer in zip(wanted, answers, strict=True):
-            if not future.done():
-                future.set_result(answer)
+    def _hear(self, sender: str, args: Mapping[str, Any]) -> None:
+        for one in args["news"]:
+            news = decoded(one)
+            assert isinstance(news, Grant | Waits | Recall)
+            if not isinstance(news, Recall) and (since := self._asked.pop(news.name, None)) is not None:
+                self._observe(self._ticks() - since)
+            tell(self._gates, news, self.say)
 
-    def _free(self, sender: str, args: Mapping[str, Any]) -> None:
-        self._woken()
+
+def encoded(word: Word | News) -> list[Any]:
+    """A word as JSON has it."""
+    return [_CODES[type(word)], *word]
+
+
+def decoded(value: Any) -> Word | News:
+    """What `encoded` gave, after JSON. Raises `DanelawError` for anything else."""
+    try:
+        code, *fields = value
+        kind = _WORDS[code]
+        match code:
+            case "ask":
+                name, group, slots, tokens, wanted, wait = fields
+                if not (_is_whole(wanted) and 0 < wanted <= _MOST_WANTED and type(wait) is bool):
+                    raise ValueError(wanted)
+                return Ask(_name(name), _name(group), _keys(slots), _keys(tokens), wanted, wait)
+            case "drop":
+                return Drop(_name(*fields))
+            case "waits":
+                name, key, allowed, retry_at = fields
+                return Waits(_name(name), _key(key), allowed, retry_at)
+            case "grant":
+                name, *others = fields
+                return Grant(_name(name), *others)
+        if not all(one is None or type(one) in (int, bool) for one in fields):
+            raise ValueError(fields)
+        return kind(*fields)
+    except (TypeError, ValueError, KeyError):
+        raise DanelawError("what was said about permits makes no sense") from None
+
+
+def _name(value: Any) -> Name:
+    gate, serial = value
+    if not (_is_whole(gate) and _is_whole(serial)):
+        raise ValueError(value)
+    return gate, serial
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int
+
+
+def _keys(values: Any) -> tuple[PermitKey, ...]:
+    if not isinstance(values, list) or len(values) > _MOST_KEYS:
+        raise ValueError(values)
+    keys = tuple(map(_key, values))
+    if len(set(keys)) < len(keys):
+        raise ValueError(values)
+    return keys
+
+
+def _key(value: Any) -> PermitKey:
+    rule, kind, subject = value
+    if not all(isinstance(text, str) and len(text) <= _LONGEST_TEXT for text in (rule, kind, *subject)):
+        raise ValueError(value)
+    return PermitKey(rule, kind, tuple(subject))

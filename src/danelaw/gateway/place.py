@@ -14,6 +14,7 @@ from danelaw.gateway.listeners import BACKLOG, Listeners
 
 if TYPE_CHECKING:
     from danelaw.config.receiving import Listen
+    from danelaw.gateway.permit_line import LinePermits
     from danelaw.inbound.intake import Closeable
     from danelaw.inbound.session import Session
 
@@ -23,7 +24,7 @@ _BEAT_SECONDS = 0.25
 @dataclass(slots=True)
 class Place:
     """A worker's place among `workers`: the shard it begins with, the messages to hold in it, the sockets all share,
-    and its seat on the board.
+    its seat on the board, and its way to the broker of permits.
     """
 
     home: int
@@ -33,6 +34,7 @@ class Place:
     board: Board
     seat: Seat
     clients: Callable[[], int] = lambda: 0
+    permits: LinePermits = field(init=False)
     _acceptors: list[Acceptor] = field(default_factory=list)
     _timer: asyncio.TimerHandle | None = None
 

@@ -237,11 +237,13 @@ class Roster:
     def _active(self) -> Iterator[Worker]:
         return (worker for worker in tuple(self.workers.values()) if worker.state is not State.RETIRING)
 
-    def _owned(self) -> set[int]:
+    @property
+    def owned(self) -> set[int]:
+        """The shards of all workers."""
         return {shard for worker in self.workers.values() for shard in worker.shards}
 
     def _orphans(self, now: float, is_free: Callable[[int], bool]) -> list[int]:
-        unowned = self._known - self._owned()
+        unowned = self._known - self.owned
         self._orphaned = {shard: self._orphaned.get(shard, now) for shard in unowned}
         return [shard for shard in sorted(unowned) if is_free(shard)]
 
@@ -276,10 +278,10 @@ class Roster:
             self._waiting_since = now
         waited = now - self._waiting_since
         # Workers of a supervisor that was killed finish what they have in hand: their shards come free in a moment.
-        locked = bool(self._known - self._owned())
+        locked = bool(self._known - self.owned)
         if (locked and waited < _LOCKED_SECONDS) or (self._could_yield() and waited < _YIELD_SECONDS):
             return None
-        return next((number for number in range(MAX_SHARD + 1) if number not in self._known | self._owned()), None)
+        return next((number for number in range(MAX_SHARD + 1) if number not in self._known | self.owned), None)
 
     def _could_yield(self) -> list[Worker]:
         ready = (worker for worker in self._active() if worker.state is State.READY)

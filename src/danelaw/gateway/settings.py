@@ -19,7 +19,9 @@ from danelaw.errors import DanelawError
 from danelaw.inbound.origin import OriginSettings
 from danelaw.outbound.answers import Answers
 from danelaw.outbound.transmission import Patience
-from danelaw.queue import RetrySchedule
+from danelaw.quarantine import AtEnd, Retention, Term
+from danelaw.queue import DELIVERY, OPERATOR, RetrySchedule
+from danelaw.queue.direct import DirectPermits, Permits
 from danelaw.queue.gate import Gate
 from danelaw.queue.limits import Limits
 from danelaw.resolver import CacheLimits, ResolverMode, ResolverSettings, ResolverTimeouts, system_servers
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 RESERVED_DESCRIPTORS = 256
 """For databases, bodies, name servers, policies, logs and operators."""
 _FEWEST_CLIENTS = 8
+_POOL_LOOKS_SECONDS = 2.0
 
 
 def trust_anchors(path: Path | None) -> TrustAnchors:
@@ -134,10 +137,22 @@ def conduct(config: Config) -> Conduct:
     )
 
 
-def gate(conduct: Conduct, clock: Callable[[], float], parts: int = 1) -> Gate:
-    """The limits, or the share of one of so many `parts` that keep them apart from each other."""
-    rules = conduct.limits if parts == 1 else tuple(rule.shared(parts) for rule in conduct.limits)
-    return Gate(Limits(rules), time.monotonic, clock, conduct.sites.of_host)
+def limits(config: Config) -> Limits:
+    """`[[limit]]` and the limits of `[sites]`. Raises `DanelawError` when the file of sites cannot be used."""
+    return Limits(limit_rules(config.limit, site_roll(config.sites.file), shipped_limits=config.sites.limits))
+
+
+def direct_permits(conduct: Conduct, clock: Callable[[], float]) -> Permits:
+    """The broker of a gateway in one process."""
+    known = Limits(conduct.limits)
+    return DirectPermits(lambda key: known.ceiling(key, clock()), time.monotonic)
+
+
+def gate(conduct: Conduct, clock: Callable[[], float], permits: Permits, idle: float) -> Gate:
+    """The limits at one shard; `idle` is for how many seconds connections without work are kept."""
+    return Gate(
+        Limits(conduct.limits), time.monotonic, clock, conduct.sites.of_host, permits, keep=idle + _POOL_LOOKS_SECONDS
+    )
 
 
 def answers(conduct: Conduct, log: Log, metrics: Metrics) -> Answers:
@@ -164,6 +179,16 @@ def spool_settings(config: Config) -> SpoolSettings:
         shortest_lifetime=shortest,
         primed_log=config.spool.min_free // 8,
     )
+
+
+def retention(config: Config) -> Retention:
+    """`[quarantine]`: the terms of held mail. Operators' holds and those of next hops have no end by themselves."""
+    section = config.quarantine
+    forever = Term(None, AtEnd.DELETE)
+    by_step = {OPERATOR: forever, DELIVERY: forever}
+    by_step |= {step.name: Term(step.retention.total_seconds(), AtEnd(step.at_end)) for step in section.step}
+    usual = Term(section.retention.total_seconds(), AtEnd(section.at_end))
+    return Retention(usual, by_step, section.max_messages, section.max_size)
 
 
 def within_descriptors(config: Config, allowed: int) -> Config:

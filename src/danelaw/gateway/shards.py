@@ -16,7 +16,7 @@ from danelaw.outbound.pool import Pool
 from danelaw.queue import Filter, id_to_text
 from danelaw.queue.pages import SchedulerSettings
 from danelaw.queue.scheduler import Scheduler
-from danelaw.spool import Spool, database
+from danelaw.spool import Spool
 from danelaw.spool.acts import Act, perform
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from danelaw.outbound.opening import Door
     from danelaw.pkix import Roots
     from danelaw.queue import RetrySchedule
+    from danelaw.queue.direct import Permits
     from danelaw.telemetry import Log, Metrics
 
 HOLDER = "danelaw"
@@ -47,7 +48,8 @@ class Shard:
 class Workshop:
     """What the deliveries of all shards of a process share, and how a shard is opened with it.
 
-    The workers of the `place` share the limits of the configuration equally; within one the shards with mail do.
+    The slots of `[delivery]` are shared equally by the workers of the `place`, and within one by the shards with mail;
+    what `[[limit]]` allows is asked for through `permits`, and belongs to nobody beforehand.
     """
 
     config: Config
@@ -57,6 +59,7 @@ class Workshop:
     relay: RelayPolicy
     schedule: RetrySchedule
     conduct: settings.Conduct
+    permits: Permits
     log: Log
     metrics: Metrics
     place: Place | None = None
@@ -80,11 +83,11 @@ class Workshop:
             )  # fmt: skip
         spool.observe(self.observe)
         slots, at_once = self.share(1)
-        gate = settings.gate(self.conduct, self.clock, self._parts())
+        delivery = self.config.delivery
+        gate = settings.gate(self.conduct, self.clock, self.permits, delivery.idle.total_seconds())
         scheduler = Scheduler(
             SchedulerSettings(slots=slots, destination_concurrency=at_once, backoff=self.schedule), gate
         )
-        delivery = self.config.delivery
         courier = Courier(
             surveyor=self.surveyor,
             door=self.door,
@@ -113,11 +116,6 @@ class Workshop:
         if self.place is not None:
             engine.watch(self.place.in_hand, self.place.seat.hold)
         return Shard(number, spool, engine, held)
-
-    def _parts(self) -> int:
-        """Among how many shards `[[limit]]` is divided: each keeps its part, and so all together keep the whole."""
-        workers = 1 if self.place is None else self.place.workers
-        return max(workers, len(database.shards(self.config.spool.directory)))
 
     def share(self, shards: int) -> tuple[int, int]:
         """Slots, and deliveries to one destination, of each of so many busy shards in this process."""

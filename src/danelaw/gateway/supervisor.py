@@ -25,13 +25,16 @@ import uvloop
 
 from danelaw.config import load
 from danelaw.errors import DanelawError
+from danelaw.gateway import settings
 from danelaw.gateway.board import Board
 from danelaw.gateway.children import Child, Nursery, Rehearsed, predecessor
 from danelaw.gateway.front import Front
 from danelaw.gateway.gateway import Gateway, log_of, prepare_process
 from danelaw.gateway.listeners import Listeners, handed
+from danelaw.gateway.permit_line import PermitService
 from danelaw.gateway.place import Place
 from danelaw.gateway.roster import Action, Adopt, Kill, Retire, Roster, Start, State, Yield
+from danelaw.gateway.succession import handed_on
 from danelaw.gateway.switchboard import Switchboard
 from danelaw.gateway.worker import CONTROL, WorkerProcess
 from danelaw.queue import id_to_text
@@ -40,14 +43,12 @@ from danelaw.spool.shards import is_free, lock_spool
 
 if TYPE_CHECKING:
     from danelaw.config import Config
-    from danelaw.gateway.permit_line import PermitService
+    from danelaw.queue.permits import Ceiling, PermitKey
 
 PROBE_OPTION = "--only-load"
 """The option of `danelaw serve` that only loads program and configuration."""
 _TICK_SECONDS = 0.25
 _PORT_PATIENCE = 10.0
-_CONTROL_AGAIN_SECONDS = 1.0
-_CONTROL_FAREWELL_SECONDS = 5.0
 _MOST_EARLY_DEATHS = 5
 _SLEPT_SECONDS = 5.0
 
@@ -63,7 +64,6 @@ class Supervisor:
         config: Config,
         said: Said | None = None,
         first: Callable[[Gateway], None] | None = None,
-        permits: PermitService | None = None,
     ) -> None:
         """Lock the spool and bind the sockets. Raises `DanelawError`."""
         inherited = predecessor(os.environ)  # type: ignore[arg-type]
@@ -102,9 +102,8 @@ class Supervisor:
         self._rehearsed: Rehearsed | None = None
         self._last_turn = time.monotonic()
         self._news = True
-        self._permits = permits
-        if permits is not None:
-            permits.attach(self._switchboard)
+        self._permits = PermitService(_ceilings(config), time.monotonic)
+        self._permits.attach(self._switchboard)
         self._take_over(inherited)
 
     def run(self) -> None:
@@ -121,7 +120,9 @@ class Supervisor:
                 self._news, due = False, time.monotonic() + _TICK_SECONDS
                 self._turn()
             # What workers say to each other passes without a look at everything.
-            self._news |= self._nursery.wait(max(0.0, due - time.monotonic()))
+            when = min(due, self._permits.next_look() or due)
+            self._news |= self._nursery.wait(max(0.0, when - time.monotonic()))
+            self._permits.look()
         self._front.end()
         if self._config.control_socket.is_socket():
             self._config.control_socket.unlink()
@@ -153,6 +154,7 @@ class Supervisor:
         if not self._roster.stopping:
             self._front.look(self._config, self._listeners, now)
         self._look_at_rehearsal()
+        self._permits.look(self._roster.owned)
         if self._roster.complete and not self._roster.rolling:
             self._settled()
 
@@ -231,8 +233,7 @@ class Supervisor:
         if not child.serial:
             self._front.ended(child, status, now)
             return
-        if self._permits is not None:
-            self._permits.reaped(child.name)
+        self._permits.reaped(child.name)
         worker = self._roster.workers[child.serial]
         message = self._board.message(worker.seat) if worker.seat >= 0 else 0
         unready, retiring = worker.state is State.STARTING, worker.state is State.RETIRING
@@ -308,6 +309,7 @@ class Supervisor:
         try:
             fresh = load(self._config.source) if self._config.source is not None else self._config
             self._refuse_what_needs_restart(fresh)
+            ceilings = _ceilings(fresh)
             listeners = self._listeners.fit(fresh)
             if fresh.log == self._config.log:
                 self._log.reopen()
@@ -320,6 +322,7 @@ class Supervisor:
             self._listeners.close_others(listeners)
         self._before = self._before or (self._config, self._listeners)
         self._config, self._listeners = fresh, listeners
+        self._permits.renew(ceilings)
         self._roster.wanted = fresh.server.worker_count
         self._roster.stall_limit = fresh.server.worker_stall_limit.total_seconds()
         self._roster.reload()
@@ -335,6 +338,7 @@ class Supervisor:
         config, listeners = self._before
         self._listeners.close_others(listeners)
         self._config, self._listeners, self._before = config, listeners, None
+        self._permits.renew(_ceilings(config))
         self._roster.wanted = config.server.worker_count
         self._roster.give_up_reload()
         self._front.replace(self._config, self._listeners)
@@ -359,25 +363,11 @@ class Supervisor:
         self._log.event("replacing", pid=os.getpid())
         try:
             os.set_inheritable(self._lock, True)
-            self._nursery.become(self._state())
+            self._nursery.become(
+                handed_on(self._nursery, self._roster, self._listeners, self._lock, self._front.number, self._permits)
+            )
         except OSError as error:
             self._log.error("replace-failed", reason=f"{sys.executable}: {error.strerror}")
-
-    def _state(self) -> dict[str, Any]:
-        children = []
-        for child in self._nursery.children.values():
-            worker = self._roster.workers.get(child.serial)
-            if (line := self._nursery.line_of(child)) < 0:
-                continue
-            facts = {"name": child.name, "pid": child.pid, "serial": child.serial, "line": line}
-            if worker is not None:
-                retiring = worker.state is State.RETIRING
-                facts |= {"home": worker.home, "shards": sorted(worker.shards), "retiring": retiring}
-            children.append(facts)
-        return {
-            "sockets": self._listeners.hand_on(), "lock": self._lock, "children": children,
-            "control": self._front.number,
-        }  # fmt: skip
 
     def _take_over(self, inherited: dict[str, Any]) -> None:
         for facts in inherited.get("children", ()):
@@ -388,10 +378,19 @@ class Supervisor:
                 )
                 self._first = None
         if inherited:
+            self._permits.restore(inherited["permits"])
             self._log.event("replaced", pid=os.getpid())
+        else:
+            self._permits.await_strangers(self._config.spool.directory)
 
     def _addresses(self) -> list[str]:
         return self._listeners.addresses(self._config)
+
+
+def _ceilings(config: Config) -> Callable[[PermitKey], Ceiling]:
+    """What the limits allow. Raises `DanelawError` when their files cannot be used."""
+    limits = settings.limits(config)
+    return lambda key: limits.ceiling(key, time.time())
 
 
 def supervise(config: Config, said: Said | None = None, first: Callable[[Gateway], None] | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from danelaw.gateway.gateway import Gateway
 from danelaw.gateway.health import findings
 from danelaw.gateway.line import Line
 from danelaw.gateway.operations import perform, status_of
+from danelaw.gateway.permit_line import LinePermits
 from danelaw.gateway.snapshot import Watch
 from danelaw.gateway.switchboard import SUPERVISOR
 from danelaw.telemetry import snapshot
@@ -60,6 +62,7 @@ class WorkerProcess:
             ),
         }
         self._line = await Line.open(self._end, handlers, self._orphaned)
+        self._place.permits = LinePermits(self._line, time.monotonic, self._gateway.metrics.permit_seconds.observe)
         try:
             await self._gateway.start()
         except DanelawError as error:
@@ -87,6 +90,7 @@ class WorkerProcess:
     def _orphaned(self) -> None:
         """The supervisor is gone: another one waits for the sockets and the shards."""
         self._stop.set()
+        self._place.permits.cut_off()
 
     async def _adopt(self, sender: str, args: Mapping[str, Any]) -> None:
         shard = int(args["shard"])

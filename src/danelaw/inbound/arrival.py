@@ -116,6 +116,10 @@ class Content:
         changed.size = self.size - len(self.header) + len(header)
         return changed
 
+    def with_body(self, body: bytes) -> Content:
+        """The same header over another body."""
+        return Content(self.header + b"\r\n" + body, len(self.header) + 2 + len(body), largest_header=len(self.header))
+
     def chunks(self) -> Iterator[bytes]:
         """The whole message in pieces."""
         if self._begin is None:

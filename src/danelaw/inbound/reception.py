@@ -51,6 +51,7 @@ class Reception:
         "_intake",
         "_received_at",
         "_session",
+        "_steps",
         "_trace",
         "_writer",
         "complete",
@@ -62,6 +63,7 @@ class Reception:
         self._session = session
         self._received_at = intake.clock()
         self._id = intake.spool.new_id()
+        self._steps = session.panel.about_message()
         self._writer: BodyWriter | None = None
         self._head: Head | None = None
         self._failure: SpoolError | None = None
@@ -76,7 +78,7 @@ class Reception:
             return
         try:
             if self._writer is None:
-                examined = bool(self._session.panel.message)
+                examined = bool(self._steps)
                 self._writer = self._intake.spool.body_writer(self._id, examined=examined)
                 self._trace = self._received()
                 if not examined:
@@ -112,7 +114,7 @@ class Reception:
         if self._failure is not None:
             self.abandon()
             return self._intake.not_stored(self._message(event, head), self._failure)
-        if self._session.panel.message:
+        if self._steps:
             self.complete = True
             self._session.asking = asyncio.get_running_loop().create_task(self._examine(event, head))
             return None
@@ -269,7 +271,7 @@ class Reception:
             envelope.reverse_path,
             list(envelope.recipients),
         )
-        ruling = await examine(arrival, session.panel.message, intake)
+        ruling = await examine(arrival, self._steps, intake)
         if isinstance(ruling, Refuse):
             intake.count_refusal(ruling.reply, "data")
             session.log_refusal(ruling.reply, ruling.step)

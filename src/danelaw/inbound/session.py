@@ -117,6 +117,8 @@ class Session(Conversation, asyncio.Protocol):
         self.intake.leave(self)
         if self.asking is not None:
             self.asking.cancel()
+        for step in self.panel.leaving:
+            step.left(self.client())
         self.drop_reception()
         self._transport = None
 

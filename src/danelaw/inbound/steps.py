@@ -23,7 +23,8 @@ class Stage(IntFlag):
     MAIL = 2
     RECIPIENT = 4
     MESSAGE = 8
-    REFUSAL = 16
+    RELEASE = 16
+    REFUSAL = 32
 
 
 class Step:
@@ -36,6 +37,14 @@ class Step:
     name = ""
     stages = Stage(0)
     for_trusted = False
+
+    @property
+    def idle(self) -> bool:
+        """True while it has nothing to say about any message: none is then examined for its sake."""
+        return False
+
+    def close(self) -> None:
+        """The gateway ends: what the step holds open is closed."""
 
     async def connect(self, client: Client) -> Reply | None:
         """A client connected (its HELO is not known): None to greet it, or the 4xx or 5xx it is greeted with."""
@@ -56,15 +65,25 @@ class Step:
         """RCPT of a recipient that relaying rules allow: None to accept it."""
         return None
 
+    def left(self, client: Client) -> None:
+        """A client whose connection a step was asked about has gone; what is kept for it can go."""
+
     async def message(self, arrival: Arrival) -> Ruling | None:
         """The message is here; it may be changed. None to go on."""
+        return None
+
+    async def release(self, arrival: Arrival) -> Ruling | None:
+        """A message that a step before this one held is to go on: look at it again, if time may have changed what
+        there is to say (a scanner with new signatures). It may not be changed any more. None to let it go; whatever is
+        ruled keeps it held, since its client is gone.
+        """
         return None
 
 
 class Panel:
     """The steps that are asked about one kind of client, by stage, in order. Tuples: mostly they are empty."""
 
-    __slots__ = ("connect", "mail", "message", "recipient", "refusal")
+    __slots__ = ("connect", "leaving", "mail", "message", "recipient", "refusal")
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         steps = tuple(steps)
@@ -73,6 +92,13 @@ class Panel:
         self.recipient = tuple(step for step in steps if Stage.RECIPIENT in step.stages)
         self.refusal = tuple(step for step in steps if Stage.REFUSAL in step.stages)
         self.message = tuple(step for step in steps if Stage.MESSAGE in step.stages)
+        self.leaving = tuple(step for step in steps if type(step).left is not Step.left)
+
+    def about_message(self) -> tuple[Step, ...]:
+        """Who is asked about a message that begins now: those that have something to ask for."""
+        if not self.message:
+            return ()
+        return tuple(step for step in self.message if not step.idle)
 
 
 class Steps:

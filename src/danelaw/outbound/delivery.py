@@ -13,6 +13,7 @@ from danelaw.outbound.outcome import Outcome
 from danelaw.outbound.pool import OpenConnection
 from danelaw.outbound.transmission import Transmission, transmit
 from danelaw.queue import RecipientState
+from danelaw.queue.gate_state import Question
 from danelaw.queue.pages import HostVerdict, Work
 from danelaw.smtp import EnhancedStatusCode
 from danelaw.tlspolicy import Handshake, Judgement, conclude, judge, refused
@@ -20,6 +21,7 @@ from danelaw.tlspolicy import Handshake, Judgement, conclude, judge, refused
 if TYPE_CHECKING:
     from danelaw.outbound.courier import Courier
     from danelaw.outbound.destination import HostPlan, Survey
+    from danelaw.queue.limits import Allowance
 
 # A member looked up on its Enum class costs eight times a global in Python 3.11, and these are on the hot path.
 _HOST_VERDICT_DOWN = HostVerdict.DOWN
@@ -163,16 +165,21 @@ class Tour:
         """Whether this host has had its say, so that its other addresses need not be tried."""
         courier = self._courier
         allowance = courier.checkpoint.passes(self._work, plan.host.ascii, address)
+        if isinstance(allowance, Question):
+            allowance = await courier.checkpoint.admitted(self._work, plan.host.ascii, address, allowance)
         kept = self._kept(plan)
         while True:
             if kept is not None:
                 opened, judgement = kept
             else:
-                courier.checkpoint.passes(self._work, plan.host.ascii, address, new=True)
+                opening = courier.checkpoint.passes(self._work, plan.host.ascii, address, new=True)
+                if isinstance(opening, Question):
+                    await courier.checkpoint.admitted(self._work, plan.host.ascii, address, opening, new=True)
                 fresh = await self._fresh(plan, address)
                 if fresh is None:
                     return False
                 opened, judgement = fresh
+                await self._still_passes(plan, address, opened, allowance)
             courier.checkpoint.mark(opened, allowance)
             courier.metrics.outbound_connections.add("opened" if kept is None else "reused")
             courier.reach.answered(address, self._survey.next_hop.port)
@@ -187,6 +194,21 @@ class Tour:
                 continue  # the server closed the kept connection meanwhile; nothing was said on it
             self._take_over(plan, opened, judgement, sent)
             return True
+
+    async def _still_passes(self, plan: HostPlan, address: str, opened: OpenConnection, allowance: Allowance) -> None:
+        """Opening took time, and tokens of rates do not keep: where there is no other, the connection waits for it."""
+        checkpoint = self._courier.checkpoint
+        try:
+            answer = checkpoint.passes(self._work, plan.host.ascii, address)
+            if isinstance(answer, Question):
+                await checkpoint.admitted(self._work, plan.host.ascii, address, answer)
+        except LimitReached:
+            checkpoint.mark(opened, allowance)
+            self._courier.pool.put_back(self._work.key.next_hop, plan.requirement, opened)
+            raise
+        except BaseException:
+            close(self._courier.door, opened.connection)
+            raise
 
     def _kept(self, plan: HostPlan) -> tuple[OpenConnection, Judgement] | None:
         """A kept connection to this host, judged anew."""
@@ -283,7 +305,9 @@ class Tour:
             return None
         opened = kept[0]
         try:
-            allowance = self._courier.checkpoint.passes(self._work, plan.host.ascii, opened.handshake.address)
+            address = opened.handshake.address
+            allowance = self._courier.checkpoint.passes(self._work, plan.host.ascii, address, ask=False)
+            assert not isinstance(allowance, Question)
         except LimitReached:
             self._courier.pool.put_back(self._work.key.next_hop, plan.requirement, opened)
             return None

@@ -80,6 +80,7 @@ class Engine:
         self.suspending: Suspending | None = None
         if scheduler.gate is not None:
             self.suspending = Suspending(scheduler.gate, spool, log, clock=clock, woken=self.pump)
+            scheduler.gate.stirred = self.pump
             courier.answers.suspend = self.suspending.suspend_by_reply
         self._second_look = SecondLook(courier.policy_changed, self._try_once_more)
         self._lifetimes = Lifetimes(
@@ -118,6 +119,8 @@ class Engine:
         self._second_look.close()
         await self._under_way.finish(seconds)
         self._courier.close()
+        if self.scheduler.gate is not None:
+            self.scheduler.gate.close()
 
     # what others tell
 

@@ -37,7 +37,7 @@ class Suspending:
             self._log.error("suspensions-unreadable", reason=str(error))
             return
         for one in found:
-            self._gate.suspend(one)
+            self._gate.suspended.suspend(one)
 
     def suspend(self, text: str, seconds: float, because: str, who: str) -> dict[str, Any]:
         """Start nothing for the queues a filter names; `queues` of the result is how many of them are known now.
@@ -47,7 +47,7 @@ class Suspending:
         if not 0 < seconds <= LONGEST:
             raise DanelawError("a suspension lasts up to a year and has to end", advice="give --for, such as --for 4h")
         one = Suspension.make(text, self._clock() + seconds, because, who)
-        self._gate.suspend(one)
+        self._gate.suspended.suspend(one)
         self._store()
         self._log.event("suspended", filter=text, seconds=round(seconds), reason=because or None, who=who)
         return described(one) | {"queues": self._gate.matching(one)}
@@ -55,7 +55,7 @@ class Suspending:
     def suspend_by_reply(self, text: str, seconds: float, because: str, who: str) -> None:
         """A response called for it. One that lasts longer already stays; what cannot be suspended is only logged."""
         until = self._clock() + seconds
-        if any(one.filter.text == text and one.until >= until for one in self._gate.suspensions()):
+        if any(one.filter.text == text and one.until >= until for one in self._gate.suspended.in_force()):
             return
         try:
             self.suspend(text, seconds, because, who)
@@ -64,8 +64,8 @@ class Suspending:
 
     def resume(self, text: str, who: str) -> int:
         """End the suspension with this filter, or all for an empty text; returns how many."""
-        texts = [text] if text else [one.filter.text for one in self._gate.suspensions()]
-        ended = [one for one in texts if self._gate.resume(one)]
+        texts = [text] if text else [one.filter.text for one in self._gate.suspended.in_force()]
+        ended = [one for one in texts if self._gate.suspended.resume(one)]
         for one in ended:
             self._log.event("resumed", filter=one, who=who)
         if ended:
@@ -75,10 +75,10 @@ class Suspending:
 
     def listed(self) -> list[dict[str, Any]]:
         """Those in force, as JSON has them."""
-        return [described(one) for one in self._gate.suspensions()]
+        return [described(one) for one in self._gate.suspended.in_force()]
 
     def _store(self) -> None:
-        self._spool.save_setting(SETTING, encode(self._gate.suspensions()))
+        self._spool.save_setting(SETTING, encode(self._gate.suspended.in_force()))
 
 
 def described(one: Suspension) -> dict[str, Any]:

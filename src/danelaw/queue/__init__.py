@@ -31,7 +31,7 @@ The driver's loop around the scheduler:
 from __future__ import annotations
 
 from danelaw.queue.attempt import Attempt, RecordReason, UnreadableAttempt
-from danelaw.queue.custody import DELIVERY, OPERATOR, Custody, HeldBy
+from danelaw.queue.custody import DELIVERY, OPERATOR, Custody, HeldBy, findings_text
 from danelaw.queue.filter import Filter, FilterError
 from danelaw.queue.ids import MAX_SHARD, InvalidQueueId, QueueIds, floor_id, id_from_text, id_to_text, shard_of
 from danelaw.queue.pages import HostVerdict, SchedulerSettings, Sleep, VirtualQueue, Work
@@ -67,6 +67,7 @@ __all__ = [
     "UnreadableAttempt",
     "VirtualQueue",
     "Work",
+    "findings_text",
     "floor_id",
     "id_from_text",
     "id_to_text",

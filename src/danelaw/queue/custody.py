@@ -7,11 +7,15 @@ one: a step or a rule at arrival, an operator, a next hop's reply that says so.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 OPERATOR, DELIVERY = "operator", "delivery"
 """Who holds where it was no step of arrival: `danelaw queue hold`, or what a next hop said."""
+
+
+_quoted = json.encoder.encode_basestring
 
 
 class HeldBy(NamedTuple):
@@ -57,3 +61,12 @@ class Custody:
     def from_stored(cls, holds: str, since: float, until: float | None) -> Custody:
         """From what `holds_text` wrote."""
         return cls(tuple(HeldBy(*hold) for hold in json.loads(holds)), since, until)
+
+
+def findings_text(found: Iterable[tuple[str, str, str]]) -> str:
+    """`QueuedMessage.findings` of steps' findings: step, result in one word, evidence in words. Empty when nothing.
+
+    By hand: every message that is examined has some, and setting up a JSON encoder for each costs more than storing it.
+    """
+    kept = ",".join([f"[{_quoted(step)},{_quoted(result)},{_quoted(reason)}]" for step, result, reason in found])
+    return f"[{kept}]" if kept else ""

@@ -146,6 +146,21 @@ class IdTerm:
 
 
 @dataclass(frozen=True, slots=True)
+class RecipientTerm:
+    """The recipient has this number within its message. Not part of the language: for acts on one recipient."""
+
+    number: int
+
+    def matches(self, message: QueuedMessage, recipient: QueuedRecipient, now: float) -> bool:
+        """True for this recipient."""
+        return recipient.number == self.number
+
+    def to_sql(self, now: float) -> SQL:
+        """Part of the primary key."""
+        return "r.number = ?", [self.number]
+
+
+@dataclass(frozen=True, slots=True)
 class All:
     """Every one of the terms holds; with none it is true for all."""
 

@@ -8,16 +8,17 @@ value of the fields in `per`. Every rule that matches must be kept. Some fields 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from danelaw.queue.permits import Ceiling, PermitKey
 from danelaw.queue.rates import Rate
+from danelaw.queue.values import RoutingKey
 
 DAY = 86400
 FIELDS = ("domain", "site", "mx", "remote", "local", "tenant", "transport")
-USE, WARM_UP, CONNECT = "use", "warm-up", "connect"
+USE, RATE, WARM_UP, CONNECT = "use", "rate", "warm-up", "connect"
 ANYTHING = Ceiling()
 
 
@@ -65,19 +66,6 @@ class LimitRule:
     adaptive: bool = True
     warm_up: WarmUp | None = None
 
-    def shared(self, parts: int) -> LimitRule:
-        """The share of one of so many that keep the rule apart from each other: all shares together keep it, as long as
-        its numbers are not below `parts`.
-        """
-        warm_up = self.warm_up
-        return replace(
-            self,
-            connections=None if self.connections is None else max(1, self.connections // parts),
-            rate=_share(self.rate, parts),
-            connection_rate=_share(self.connection_rate, parts),
-            warm_up=warm_up and WarmUp(warm_up.start, tuple(max(1, number // parts) for number in warm_up.per_day)),
-        )
-
     def applies(self, subject: Subject) -> bool:
         """True when every field it names is known and fits."""
         values = subject._asdict()
@@ -91,16 +79,19 @@ class LimitRule:
         return PermitKey(self.name, kind, tuple(values[name] for name in self.per))
 
     def ceiling(self, kind: str) -> Ceiling:
-        """What its keys of this kind (`USE`, `CONNECT`) allow."""
+        """What its keys of this kind (`USE`, `RATE`, `CONNECT`) allow."""
         if kind == USE:
-            return Ceiling(self.connections, self.rate, self.adaptive and self.connections is not None)
-        return Ceiling(rate=self.connection_rate)
+            return Ceiling(self.connections, adaptive=self.adaptive and self.connections is not None)
+        return Ceiling(rate=self.rate if kind == RATE else self.connection_rate)
 
 
 class Allowance(NamedTuple):
-    """What a subject needs and may: `keys` for each message, `connect` for each new connection; None for any number."""
+    """What a subject needs and may: `slots` while a connection is used or kept, `tokens` for each message, `connect`
+    for each new connection; None for any number.
+    """
 
-    keys: tuple[PermitKey, ...] = ()
+    slots: tuple[PermitKey, ...] = ()
+    tokens: tuple[PermitKey, ...] = ()
     connect: tuple[PermitKey, ...] = ()
     messages_per_connection: int | None = None
     recipients: int | None = None
@@ -113,27 +104,30 @@ class Limits:
         self.rules = rules
         self._warming = {rule.name: rule.warm_up for rule in rules if rule.warm_up is not None}
         # Made once: they are asked for several times for each message under limits.
-        self._ceilings = {(rule.name, kind): rule.ceiling(kind) for rule in rules for kind in (USE, CONNECT)}
+        self._ceilings = {(rule.name, kind): rule.ceiling(kind) for rule in rules for kind in (USE, RATE, CONNECT)}
         self.of = lru_cache(maxsize=16_384)(self._of)
 
     def _of(self, subject: Subject) -> Allowance:
         """What this subject needs."""
-        keys: list[PermitKey] = []
+        slots: list[PermitKey] = []
+        tokens: list[PermitKey] = []
         connect: list[PermitKey] = []
         messages: int | None = None
         recipients: int | None = None
         for rule in self.rules:
             if not rule.applies(subject):
                 continue
-            if rule.connections is not None or rule.rate is not None:
-                keys.append(rule.key(USE, subject))
+            if rule.connections is not None:
+                slots.append(rule.key(USE, subject))
+            if rule.rate is not None:
+                tokens.append(rule.key(RATE, subject))
             if rule.warm_up is not None:
-                keys.append(rule.key(WARM_UP, subject))
+                tokens.append(rule.key(WARM_UP, subject))
             if rule.connection_rate is not None:
                 connect.append(rule.key(CONNECT, subject))
             messages = _smaller(messages, rule.messages_per_connection)
             recipients = _smaller(recipients, rule.recipients)
-        return Allowance(tuple(keys), tuple(connect), messages, recipients)
+        return Allowance(tuple(slots), tuple(tokens), tuple(connect), messages, recipients)
 
     def ceiling(self, key: PermitKey, now: float) -> Ceiling:
         """What a key allows at `now` (POSIX seconds); anything for a rule that is no more."""
@@ -142,8 +136,12 @@ class Limits:
         return self._ceilings.get((key.rule, key.kind), ANYTHING)
 
 
-def _share(rate: Rate | None, parts: int) -> Rate | None:
-    return None if rate is None else Rate(max(min(1, rate.count), rate.count // parts), rate.period)
+def subject_of(key: RoutingKey) -> Subject:
+    """What is known of a queue's mail before a host is chosen."""
+    hop = key.next_hop
+    if hop.startswith("["):
+        return Subject(hop[1:].partition("]")[0], key.tenant, "fixed")
+    return Subject(hop.partition(":")[0], key.tenant, "mx")
 
 
 def _smaller(one: int | None, other: int | None) -> int | None:

@@ -1,6 +1,6 @@
-"""Permits: who may use a limited thing now. One broker knows all uses, so no limit is ever exceeded.
+"""Permits: who may use a limited thing now. One ledger knows all uses, so no limit is ever exceeded.
 
-A delivery that is subject to limits needs a permit of each of its keys, all or none: the broker never lets anybody
+A delivery that is subject to limits needs a permit of each of its keys, all or none: the ledger never lets anybody
 hold some while waiting for others, so nobody can block anybody for ever. A key is refused when its suspension lasts,
 when as many uses are under way as it allows, or when its rate is used up. A refusal names the first exhausted key and,
 where time alone will help, when; otherwise the key is free again when somebody releases it. Nobody polls.
@@ -8,8 +8,8 @@ where time alone will help, when; otherwise the key is free again when somebody 
 Adaptive keys allow fewer at once than their ceiling while the other side shows that it is too much: the window is
 halved once per round of grants, and grows by one with each round of good answers. After a suspension one use probes.
 
-The broker is arithmetic only: times are seconds on the monotonic clock and arguments. It serves a process or, in a
-supervisor, all of them: a *holder* is whoever may die with permits in hand.
+The ledger is arithmetic only: times are seconds on the monotonic clock and arguments. Who waits for what is known to
+`danelaw.queue.broker`, which serves a process or, in a supervisor, all of them.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ class Ceiling:
 
 
 class Granted(NamedTuple):
-    """All permits are held. `serial` orders the grants."""
+    """All permits are held, to be used not before `at`. `serial` orders the grants."""
 
     serial: int
+    at: float = 0.0
 
 
 class Refused(NamedTuple):
@@ -95,7 +96,7 @@ class _Account:
         )
 
 
-class PermitBroker:
+class PermitLedger:
     """All permits. `ceiling` says what a key allows at the moment it is asked about."""
 
     def __init__(self, ceiling: Callable[[PermitKey], Ceiling]) -> None:
@@ -104,9 +105,10 @@ class PermitBroker:
         self._holdings: dict[int, dict[PermitKey, int]] = {}
         self._serial = 0
 
-    def acquire(self, holder: int, keys: Sequence[PermitKey], now: float) -> Granted | Refused:
-        """A permit of each key (each named once), or none."""
+    def acquire(self, holder: int, keys: Sequence[PermitKey], now: float, ahead: float = 0.0) -> Granted | Refused:
+        """A permit of each key (each named once), or none; of a rate up to `ahead` seconds before its time comes."""
         accounts = []
+        at = now
         for key in keys:
             account = self._account(key)
             ceiling = self._ceiling(key)
@@ -116,8 +118,9 @@ class PermitBroker:
                 return Refused(key, None)
             if ceiling.rate is not None:
                 account.bucket = account.bucket or Bucket()
-                if wait := account.bucket.wait(ceiling.rate, now):
+                if (wait := account.bucket.wait(ceiling.rate, now)) > ahead:
                     return Refused(key, now + wait)
+                at = max(at, now + wait)
             accounts.append((key, account, ceiling))
         self._serial += 1
         held = self._holdings.setdefault(holder, {})
@@ -125,10 +128,10 @@ class PermitBroker:
             account.in_use += 1
             held[key] = held.get(key, 0) + 1
             if account.bucket is not None and ceiling.rate is not None:
-                account.bucket.take(ceiling.rate, now)
+                account.bucket.take(ceiling.rate, at)
         if self._serial % _PRUNE_EVERY == 0:
             self._prune(now)
-        return Granted(self._serial)
+        return Granted(self._serial, at)
 
     def release(self, holder: int, keys: Iterable[PermitKey], now: float) -> tuple[PermitKey, ...]:
         """Give permits back; returns the keys whose waiters may be woken. Raises `PermitNotHeld`."""
@@ -153,7 +156,7 @@ class PermitBroker:
             self._accounts[key].in_use -= count
         return tuple(key for key in held if self.free(key, now))
 
-    def free(self, key: PermitKey, now: float) -> bool:
+    def free(self, key: PermitKey, now: float, ahead: float = 0.0) -> bool:
         """True when one more permit of this key alone would be granted."""
         account = self._accounts.get(key)
         if account is None:
@@ -161,7 +164,7 @@ class PermitBroker:
         ceiling = self._ceiling(key)
         if account.suspended_until > now or account.in_use >= account.allowed(ceiling):
             return False
-        return ceiling.rate is None or account.bucket is None or not account.bucket.wait(ceiling.rate, now)
+        return ceiling.rate is None or account.bucket is None or account.bucket.wait(ceiling.rate, now) <= ahead
 
     def room_at(self, key: PermitKey, now: float) -> float | None:
         """When time alone gives this key room again; None when only a release can, or it has room now."""
@@ -216,6 +219,36 @@ class PermitBroker:
         if account.window >= most:
             account.window = None
         return True
+
+    def narrow(self, key: PermitKey) -> bool:
+        """True while answers have lowered what the key allows, so that good ones must be told too."""
+        account = self._accounts.get(key)
+        return account is not None and (account.window is not None or account.probing)
+
+    def used(self) -> list[tuple[PermitKey, int, float]]:
+        """What must outlive the process that keeps this ledger: keys with when their rate is whole again (0 without
+        one) and their window (0 for the whole ceiling).
+        """
+        return [
+            (key, account.bucket.full_at if account.bucket is not None else 0, account.window or 0.0)
+            for key, account in self._accounts.items()
+        ]
+
+    def hold(self, holder: int, keys: Iterable[PermitKey]) -> int:
+        """Permits that were granted elsewhere, whatever there is room for; gives their serial."""
+        self._serial += 1
+        held = self._holdings.setdefault(holder, {})
+        for key in keys:
+            self._account(key).in_use += 1
+            held[key] = held.get(key, 0) + 1
+        return self._serial
+
+    def restore(self, key: PermitKey, full_at: int, window: float) -> None:
+        """One key as `used` told of it."""
+        account = self._account(key)
+        account.window = window or None
+        if full_at:
+            account.bucket = Bucket(full_at)
 
     def suspend(self, key: PermitKey, until: float) -> None:
         """Grant nothing of this key until then; afterwards one use probes before others follow."""

@@ -160,7 +160,9 @@ class Scheduler:
             if not self._ready or len(self._flying) >= self.settings.slots or len(chosen) >= limit:
                 break
             tenant, queue = self._ready.front()
-            if gate is not None and not gate.admits(queue, self._begun + 1):
+            if gate is not None and not gate.admits(
+                queue, self._begun + 1, min(len(queue.page), queue.limit(self._cap) - queue.in_flight)
+            ):
                 self._ready.remove(tenant, queue)
                 continue
             entry = queue.next_entry(gate.recipients(queue) if gate is not None else None)
@@ -175,6 +177,8 @@ class Scheduler:
             self._ready.pay(tenant, 1.0 + min(entry.message.size / 262144, 63.0))
             if not queue.page or queue.in_flight >= queue.limit(self._cap):
                 self._ready.remove(tenant, queue)
+                if gate is not None and not queue.page:
+                    gate.left(queue)
             if queue.backlog and len(queue.page) < LOW_MARK:
                 self._wanting[queue.key] = queue
         return chosen

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from danelaw.queue import OPERATOR, Filter, HeldBy, QueuedMessage, RecipientState, RoutingKey, Scheduler
+from danelaw.queue import DELIVERY, OPERATOR, Filter, HeldBy, QueuedMessage, RecipientState, RoutingKey, Scheduler
 from danelaw.spool import custody, rows
 from danelaw.spool.errors import SpoolError
 from danelaw.spool.spool import Spool
@@ -22,12 +22,14 @@ STEP = 500
 APPLIES: dict[str, tuple[int, ...]] = {
     "hold": (0, 1),
     "release": (2,),
+    "delete": (2,),
     "retry": (0, 1),
     "fail": (0, 1, 2),
     "drop": (0, 1, 2),
     "reroute": (0, 1, 2),
 }
 
+_ENDED = {"fail": "returned", "drop": "dropped", "delete": "deleted"}
 _EVERYTHING = tables("", also="mrq")[0]
 Bounce = Callable[[QueuedMessage], "tuple[QueuedMessage, bytes] | None"]
 
@@ -67,7 +69,8 @@ def perform(spool: Spool, act: Act, now: float, scheduler: Scheduler | None = No
     condition, parameters = act.filter.to_sql(now)
     states = ",".join(str(state) for state in APPLIES[act.operation])
     with spool.transaction() as writer:
-        log_id = _log(writer, act, now)
+        what = f"{act.operation} via {act.next_hop}" if act.next_hop else act.operation
+        log_id = log(writer, what, act.filter.text, act.who, act.why, now)
     total = 0
     for _, upto in slices(spool.reader, 0):
         while True:
@@ -95,7 +98,7 @@ def _check(act: Act) -> None:
             "returning mail writes a notice to its sender, which the server does",
             advice="start the server first; or drop the mail: danelaw queue drop FILTER --because TICKET",
         )
-    if act.operation in ("drop", "fail", "reroute") and not act.why:
+    if act.operation in ("drop", "delete", "fail", "reroute") and not act.why:
         raise SpoolError(f"{act.operation} needs a reason for the log", advice="add --because TICKET")
 
 
@@ -136,7 +139,7 @@ def _transact(
         # What was on its way to the disk when the rows were looked up is stored now, and may have ended some of them.
         chosen = _still(writer.connection, chosen, APPLIES[act.operation])
         pairs = [(message, number) for message, numbers in chosen.items() for number in numbers]
-        if act.operation in ("fail", "drop"):
+        if act.operation in ("fail", "drop", "delete"):
             _end(writer, act, chosen, now)
         else:
             _change(writer, act, chosen, pairs, now)
@@ -195,14 +198,27 @@ def _change(
         connection.executemany("UPDATE recipient SET queue = ? WHERE message = ? AND number = ?", moves)
         # What is held stays held, on its new way.
         pairs = [pair for pair in pairs if _state(connection, pair) != RecipientState.HELD]
+    if act.operation == "release":
+        _release(connection, act, chosen, now)
     connection.executemany(
         "UPDATE recipient SET state = 0, due = ? WHERE message = ? AND number = ?", [(now, *pair) for pair in pairs]
     )
-    if act.operation == "release":
-        for message in chosen:
-            custody.leave(connection, message, now)
     for key in {key for numbers in chosen.values() for key in numbers.values()}:
         writer.save_queue(key, 0.0, 0, "")
+
+
+def _release(connection: sqlite3.Connection, act: Act, chosen: dict[int, dict[int, RoutingKey]], now: float) -> None:
+    """Held no more, and who let a step's catch go is kept with what the step had found."""
+    for message, numbers in chosen.items():
+        connection.executemany(
+            "UPDATE recipient SET state = 0, reason = '', changed_at = ? WHERE message = ? AND number = ?",
+            [(now, message, number) for number in numbers],
+        )
+        held = rows.custody_of(connection, message)
+        if held is not None and held.step not in (OPERATOR, DELIVERY):
+            words = f"by {act.who}{f': {act.why}' if act.why else ''}; {held.step} held it: {held.reason}"
+            custody.found(connection, message, "quarantine", "released", words)
+        custody.leave(connection, message, now)
 
 
 def _state(connection: sqlite3.Connection, pair: tuple[int, int]) -> int:
@@ -217,7 +233,7 @@ def _rerouted(key: RoutingKey, act: Act) -> RoutingKey:
 def _end(writer: BatchWriter, act: Act, chosen: dict[int, dict[int, RoutingKey]], now: float) -> None:
     """Final states by an operator; for fail with the bounce in the same transaction."""
     state = RecipientState.FAILED if act.operation == "fail" else RecipientState.DROPPED
-    reason = f"{'returned' if act.operation == 'fail' else 'dropped'} by {act.who}: {act.why}"
+    reason = f"{_ENDED[act.operation]} by {act.who}: {act.why}"
     messages = rows.load_messages(writer.connection, dict.fromkeys(chosen))
     finished = []
     for message in messages:
@@ -243,11 +259,11 @@ def _end(writer: BatchWriter, act: Act, chosen: dict[int, dict[int, RoutingKey]]
     writer.finish(finished, now)
 
 
-def _log(writer: BatchWriter, act: Act, now: float) -> int:
-    what = f"{act.operation} via {act.next_hop}" if act.next_hop else act.operation
+def log(writer: BatchWriter, operation: str, text: str, who: str, why: str, now: float, messages: int = 0) -> int:
+    """Write an act down, within the transaction that does it or before it; gives the number of its row."""
     cursor = writer.connection.execute(
-        "INSERT INTO acts (at, who, operation, filter, why, messages) VALUES (?,?,?,?,?,0)",
-        (now, act.who, what, act.filter.text or "all", act.why),
+        "INSERT INTO acts (at, who, operation, filter, why, messages) VALUES (?,?,?,?,?,?)",
+        (now, who, operation, text or "all", why, messages),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid

@@ -29,7 +29,7 @@ def take(
     before = rows.custody_of(connection, message_id)
     if before is not None:
         custody = before.also(by)
-        connection.execute("UPDATE hold SET holds = ? WHERE message = ?", (custody.holds_text(), message_id))
+        connection.execute("UPDATE hold SET holds = ? WHERE id = ?", (custody.holds_text(), message_id))
         return custody
     custody = Custody((by,), now, until)
     expires = connection.execute("SELECT expires FROM message WHERE id = ?", (message_id,)).fetchone()[0]
@@ -38,20 +38,25 @@ def take(
     return custody
 
 
+def prolong(connection: sqlite3.Connection, message_id: int, until: float | None) -> None:
+    """A message stays held until a later moment, or without an end."""
+    connection.execute("UPDATE hold SET until = ? WHERE id = ?", (until, message_id))
+
+
 def leave(connection: sqlite3.Connection, message_id: int, now: float) -> None:
     """Recipients of a message are held no more: its lifetime runs on from where it stood, and with the last of them
     its custody ends.
     """
     connection.execute(
-        "UPDATE message SET expires = max(expires, ?1 + (SELECT lifetime FROM hold WHERE message = ?2))"
-        " WHERE id = ?2 AND EXISTS (SELECT 1 FROM hold WHERE message = ?2)",
+        "UPDATE message SET expires = max(expires, ?1 + (SELECT lifetime FROM hold WHERE id = ?2))"
+        " WHERE id = ?2 AND EXISTS (SELECT 1 FROM hold WHERE id = ?2)",
         (now, message_id),
     )
     held = connection.execute(
         "SELECT 1 FROM recipient WHERE message = ? AND state = ? LIMIT 1", (message_id, _HELD)
     ).fetchone()
     if held is None:
-        connection.execute("DELETE FROM hold WHERE message = ?", (message_id,))
+        connection.execute("DELETE FROM hold WHERE id = ?", (message_id,))
         connection.execute("UPDATE message SET flags = flags & ~? WHERE id = ?", (rows.CUSTODY, message_id))
 
 
@@ -66,23 +71,32 @@ def found(connection: sqlite3.Connection, message_id: int, step: str, result: st
 
 def finished(connection: sqlite3.Connection, message: QueuedMessage, redaction: rows.Redaction) -> None:
     """A message with a custody or with findings goes to history: what was found stays, as history keeps words."""
-    connection.execute("DELETE FROM hold WHERE message = ?", (message.id,))
+    connection.execute("DELETE FROM hold WHERE id = ?", (message.id,))
     if redaction.redact and message.findings:
         kept = [[redaction.words(word) for word in one] for one in json.loads(rows.findings_of(connection, message.id))]
         connection.execute(rows.INSERT_FINDING, (message.id, json.dumps(kept, ensure_ascii=False)))
 
 
-def forget(connection: sqlite3.Connection, limit: int) -> int:
-    """Remove some findings of messages that history has forgotten, and holds of messages that were delivered while
-    an operator's hold came too late; returns how many.
+def forget_findings(connection: sqlite3.Connection, limit: int) -> int:
+    """Remove some findings of messages that history has forgotten, the oldest first; returns how many."""
+    return connection.execute(
+        "DELETE FROM finding WHERE id IN (SELECT f.id FROM finding f"
+        " WHERE f.id < coalesce((SELECT min(id) FROM history), ?1)"
+        " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = f.id) ORDER BY f.id LIMIT ?2)",
+        (1 << 62, limit),
+    ).rowcount
+
+
+def forget_holds(connection: sqlite3.Connection, after: int, limit: int) -> int:
+    """Of so many holds with ids above `after`, remove those that hold nobody: their messages were being delivered when
+    an operator held them. Returns the id to go on after, 0 at the end.
     """
-    removed = connection.execute("DELETE FROM hold WHERE message NOT IN (SELECT id FROM message)").rowcount
-    return (
-        removed
-        + connection.execute(
-            "DELETE FROM finding WHERE message IN (SELECT f.message FROM finding f"
-            " WHERE f.message < coalesce((SELECT min(id) FROM history), ?1)"
-            " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = f.message) LIMIT ?2)",
-            (1 << 62, limit),
-        ).rowcount
+    ids = [row[0] for row in connection.execute("SELECT id FROM hold WHERE id > ? ORDER BY id LIMIT ?", (after, limit))]
+    if not ids:
+        return 0
+    connection.execute(
+        "DELETE FROM hold WHERE id > ? AND id <= ? AND NOT EXISTS"
+        " (SELECT 1 FROM recipient WHERE message = hold.id AND state = ?)",
+        (after, ids[-1], _HELD),
     )
+    return ids[-1] if len(ids) == limit else 0

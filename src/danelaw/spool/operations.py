@@ -20,7 +20,7 @@ from danelaw.spool.view import Page, described, finished_page, shown, sleeping, 
 
 SCHEMA = "danelaw/queue-list/1"
 READING = ("list", "show", "group")
-CHANGING = (*APPLIES, "purge")
+CHANGING = (*(name for name in APPLIES if name != "delete"), "purge")
 MAX_LIMIT = 1000
 MAX_GROUPS = 10_000
 

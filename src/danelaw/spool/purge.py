@@ -93,7 +93,7 @@ def _forget(writer: BatchWriter, row: tuple[Any, ...], address: str, digest: str
     else:
         connection.execute("DELETE FROM history WHERE id = ?", (message,))
     # What was found out about a message may name anyone of its envelope, in any form.
-    connection.execute("DELETE FROM finding WHERE message = ?", (message,))
+    connection.execute("DELETE FROM finding WHERE id = ?", (message,))
     return 1, *_forget_tries(connection, message, gone if kept else None)
 
 

@@ -43,7 +43,7 @@ class Retention:
         self._settings = settings
         self._measured_at = float("-inf")
         self._unused_queues = _UnusedQueues()
-        self._forgot_at = float("-inf")
+        self._looked_at_hold = 0
 
     def step(self, writer: BatchWriter, now: float) -> int:
         """One step at `now` (POSIX seconds); returns rows and tables removed."""
@@ -65,9 +65,8 @@ class Retention:
             (int((now - settings.attempts_age) // DAY), STEP),
         ).rowcount
         connection.execute("DELETE FROM acts WHERE at < ?", (now - max(settings.history_age, 365 * DAY),))
-        if not 0 <= now - self._forgot_at < PRUNE_SECONDS:
-            self._forgot_at = now
-            removed += custody.forget(connection, STEP)
+        removed += custody.forget_findings(connection, STEP)
+        self._looked_at_hold = custody.forget_holds(connection, self._looked_at_hold, STEP // 4)
         return removed + self._unused_queues.step(writer, now)
 
     def _by_size(self, connection: sqlite3.Connection, now: float) -> int:
@@ -132,7 +131,10 @@ def _forget_by_size(connection: sqlite3.Connection, limit: int) -> int:
         "SELECT avg(120 + length(recipients) + length(reverse_path) + length(message_id) + length(client_helo))"
         " FROM (SELECT * FROM history ORDER BY id DESC LIMIT 200)"
     ).fetchone()[0]
-    excess = count - int(limit / average)
+    findings = connection.execute(
+        "SELECT coalesce(avg(length(data)), 0) FROM (SELECT data FROM finding ORDER BY id DESC LIMIT 200)"
+    ).fetchone()[0]
+    excess = count - int(limit / (average + findings))
     if excess <= 0:
         return 0
     return connection.execute(

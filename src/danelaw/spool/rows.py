@@ -153,13 +153,13 @@ def hold_row(message_id: int, custody: Custody, expires: float) -> tuple[Any, ..
 
 def custody_of(connection: sqlite3.Connection, message_id: int) -> Custody | None:
     """Why a message is held; None when it is not."""
-    row = connection.execute("SELECT holds, since, until FROM hold WHERE message = ?", (message_id,)).fetchone()
+    row = connection.execute("SELECT holds, since, until FROM hold WHERE id = ?", (message_id,)).fetchone()
     return None if row is None else Custody.from_stored(*row)
 
 
 def findings_of(connection: sqlite3.Connection, message_id: int) -> str:
     """What steps found out about a message, waiting or finished, as JSON text; empty when nothing."""
-    row = connection.execute("SELECT data FROM finding WHERE message = ?", (message_id,)).fetchone()
+    row = connection.execute("SELECT data FROM finding WHERE id = ?", (message_id,)).fetchone()
     return "" if row is None else str(row[0])
 
 

@@ -55,14 +55,14 @@ STEPS: tuple[tuple[str, ...], ...] = (
     # no statement. A finding outlives its message in history. Until now only operators held mail, without an end.
     (
         """CREATE TABLE hold (
-            message INTEGER PRIMARY KEY, since REAL NOT NULL, until REAL, lifetime REAL NOT NULL, step TEXT NOT NULL,
+            id INTEGER PRIMARY KEY, since REAL NOT NULL, until REAL, lifetime REAL NOT NULL, step TEXT NOT NULL,
             holds TEXT NOT NULL) STRICT""",
         "CREATE INDEX hold_until ON hold (until) WHERE until IS NOT NULL",
-        "CREATE TABLE finding (message INTEGER PRIMARY KEY, data TEXT NOT NULL) STRICT",
+        "CREATE TABLE finding (id INTEGER PRIMARY KEY, data TEXT NOT NULL) STRICT",
         """INSERT INTO hold SELECT m.id, max(r.changed_at), NULL, max(0.0, m.expires - max(r.changed_at)), 'operator',
             json_array(json_array('operator', max(r.reason))) FROM recipient r JOIN message m ON m.id = r.message
             WHERE r.state = 2 GROUP BY m.id""",
-        "UPDATE message SET flags = flags | 32 WHERE id IN (SELECT message FROM hold)",
+        "UPDATE message SET flags = flags | 32 WHERE id IN (SELECT id FROM hold)",
     ),
 )
 

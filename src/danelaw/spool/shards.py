@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any, TypeVar
 
-from danelaw.spool import database, groups, operations
+from danelaw.spool import database, groups, operations, quarantine
 from danelaw.spool.errors import NoSuchMessage, SpoolError
 
 T = TypeVar("T")
@@ -92,10 +92,16 @@ def look(directory: Path, operation: str, arguments: Mapping[str, Any], now: flo
     return together(results, asked)
 
 
+def look_at_held(directory: Path, operation: str, arguments: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """`danelaw.spool.quarantine.look` over all shards, as if they were one. Raises `DanelawError`."""
+    results = in_each(directory, lambda connection: quarantine.look(connection, operation, arguments, now))
+    return together(results, arguments)
+
+
 def together(results: list[dict[str, Any]], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The shards' results as one: pages by id, counts added."""
     first = results[0]
-    if len(results) == 1 or "id" in first:
+    if len(results) == 1 or "id" in first or "message" in first:
         return first
     if "groups" in first:
         return groups.together(results, int(arguments["limit"]))

@@ -292,6 +292,11 @@ class Spool:
         """The whole body. Raises `BodyMissing`."""
         return b"".join(self.body_chunks(message))
 
+    def body_path(self, message: QueuedMessage) -> Path:
+        """The file of a large body."""
+        assert message.body_file is not None
+        return self._bodies / message.body_file
+
     def body_chunks(self, message: QueuedMessage, size: int = 262144) -> Iterator[bytes]:
         """The body in pieces of at most `size` octets, or in one piece from the database. Raises `BodyMissing`,
         `SpoolError`.

@@ -218,11 +218,12 @@ def described(message: QueuedMessage, now: float, *, finished: bool) -> dict[str
         "next_try": min(waiting) if waiting else None,
         "message_id": message.message_id,
         "recipient_count": message.recipient_count,
-        "recipients": [_recipient(recipient) for recipient in message.recipients],
+        "recipients": [_recipient(recipient, message) for recipient in message.recipients],
     }
 
 
-def _recipient(recipient: QueuedRecipient) -> dict[str, Any]:
+def _recipient(recipient: QueuedRecipient, message: QueuedMessage) -> dict[str, Any]:
+    custody = message.custody if recipient.state is RecipientState.HELD else None
     return {
         "number": recipient.number,
         "to": recipient.forward_path,
@@ -235,7 +236,7 @@ def _recipient(recipient: QueuedRecipient) -> dict[str, Any]:
         "next_try": recipient.due if recipient.state < RecipientState.HELD else None,
         "changed_at": recipient.changed_at or None,
         "reply": recipient.reply,
-        "reason": recipient.reason,
+        "reason": recipient.reason or (custody.reason if custody is not None else ""),
     }
 
 

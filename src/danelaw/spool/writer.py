@@ -155,14 +155,8 @@ class BatchWriter:
     def unappend(self, message_ids: Iterable[int]) -> None:
         """Remove messages the client was told are not stored, should the failed COMMIT have stored them after all."""
         ids = [(message_id,) for message_id in message_ids]
-        tables = (
-            ("message", "id"),
-            ("body", "id"),
-            ("recipient", "message"),
-            ("hold", "message"),
-            ("finding", "message"),
-        )
-        for table, column in tables:
+        for table in ("message", "body", "recipient", "hold", "finding"):
+            column = "message" if table == "recipient" else "id"
             self.connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", ids)
 
     def set_claimed(self, pairs: Iterable[tuple[int, int]], claimed: bool) -> None:

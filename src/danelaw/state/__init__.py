@@ -3,23 +3,29 @@
 `OverrideStore` holds the overrides set with `danelaw override`, together with those of the configuration.
 `STSStore` remembers MTA-STS policies: RFC 8461 protects from the second message on only when the first one's policy
 survives restarts. `GreylistStore` remembers triplets for all workers, in `greylist.db`, where nothing is flushed: what
-a crash loses of it costs a delay.
+a crash loses of it costs a delay. `HoldRuleStore` keeps the rules that hold mail yet to come, and senders that people
+allow; `DigestStore` the keys of digests' links and who was told what.
 
-Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `STSStore`,
-`FetchPolicy`, `GreylistStore`, `CorrespondentStore` (who wrote to whom, hashed).
+Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `CorrespondentStore`
+(who wrote to whom, hashed), `DigestStore`,
+`GreylistStore`, `HoldRuleStore`, `STSStore`, `FetchPolicy`.
 """
 
 from danelaw.state.correspondents import CorrespondentStore
 from danelaw.state.database import FILE_NAME, StateDatabase, StateError
+from danelaw.state.digests import DigestStore
 from danelaw.state.greylist import GreylistStore
+from danelaw.state.holding import HoldRuleStore
 from danelaw.state.overrides import OverrideStore, configured_overrides
 from danelaw.state.sts import FetchPolicy, STSStore
 
 __all__ = [
     "FILE_NAME",
     "CorrespondentStore",
+    "DigestStore",
     "FetchPolicy",
     "GreylistStore",
+    "HoldRuleStore",
     "OverrideStore",
     "STSStore",
     "StateDatabase",

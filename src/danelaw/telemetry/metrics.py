@@ -61,6 +61,17 @@ class Metrics:
 
     def _examining(self) -> None:
         """What steps find out between a client and the queue."""
+        self.filter_requests = Counter(
+            "danelaw_filter_requests",
+            "Messages shown to a filter; `filter` is its configured name, `verdict` clean, tag, greylist, found, "
+            "defer, hold, discard, too large or failed.",
+            "filter",
+            "verdict",
+        )
+        self.filter_seconds = Counter("danelaw_filter_seconds", "Time spent waiting for a filter.", "filter")
+        self.filter_breakers = Gauge(
+            "danelaw_filter_servers_left_alone", "Servers of a filter that are not asked now since they fail.", "filter"
+        )
         self.dns_lists = Counter(
             "danelaw_dns_list_lookups", "Look-ups in DNS lists; `result` is listed, not-listed or failed.", "result"
         )
@@ -139,6 +150,14 @@ class Metrics:
             "danelaw_spool_log_bytes", "Size of the write-ahead log; it is copied back above 32 MiB."
         )
         self.spool_free = Gauge("danelaw_spool_free_bytes", "Free space on the spool's disk.")
+        self.quarantine_messages = Gauge("danelaw_quarantine_messages", "Messages of which a recipient is held.")
+        self.quarantine_octets = Gauge("danelaw_quarantine_octets", "Octets of those messages.")
+        self.quarantine_ended = Counter(
+            "danelaw_quarantine_ended",
+            "Held messages at the end of their time or over a limit; `act` is delete, release or return.",
+            "act",
+        )
+        self.digests = Counter("danelaw_quarantine_digests", "Digests sent.")
         self.notices = Counter("danelaw_notices", "Delivery notices made; `action` is as in RFC 3464 §2.3.3.", "action")
 
     def _sending(self) -> None:
@@ -160,6 +179,9 @@ class Metrics:
             "class",
         )
         self.suspensions = Gauge("danelaw_suspensions", "Suspensions of queues in force, by command or by reply.")
+        self.permit_seconds = Histogram(
+            "danelaw_permit_seconds", "Time until the supervisor answered a worker that asked for permits.", _SECONDS
+        )
         self.limited_queues = Gauge("danelaw_limited_queues", "Queues that a limit or a suspension keeps waiting now.")
         self.outbound_bytes = Counter("danelaw_outbound_bytes", "Octets of messages handed over.")
         self.outbound_tls_failures = Counter(

@@ -32,6 +32,7 @@ COMMANDS: dict[str, Verb] = {
     "dkim": Verb("look", "Verify the signatures of a message, sign one, make keys."),
     "filter": Verb("look", "Show a message to the configured filters; ask whether they work."),
     "override": Verb("change", "Set, list or remove your own rule for a destination."),
+    "alias": Verb("look", "Say whether a recipient exists and whom it stands for."),
     "srs": Verb("look", "Rewrite a forwarded sender's address, or lead one back."),
     "greylist": Verb("change", "List what greylisting remembers, let a network pass, forget."),
     "tlsa": Verb("change", "Print the TLSA records that match a certificate or key."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from danelaw.address import Domain
@@ -12,15 +13,28 @@ from danelaw.inbound.relay import RelayPolicy
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from danelaw.config import Config
     from danelaw.frontdoor.lookalikes import CorrespondentStep
+    from danelaw.frontdoor.mapfiles import MapFiles
     from danelaw.frontdoor.premises import Premises
     from danelaw.frontdoor.recipients import Verifier
     from danelaw.frontdoor.rewriting import RewritingStep
     from danelaw.inbound.steps import Step
     from danelaw.outbound.callahead import CallAhead
+    from danelaw.telemetry import Log
 
 
-def front_steps(premises: Premises, ahead: CallAhead | None = None) -> tuple[Step, ...]:
+@dataclass(frozen=True, slots=True)
+class FrontSteps:
+    """`early` steps judge strangers; `late` ones change recipients and the reverse-path, after whoever else judges by
+    them (SPF, filters), and before what holds mail.
+    """
+
+    early: tuple[Step, ...]
+    late: tuple[Step, ...]
+
+
+def front_steps(premises: Premises, ahead: CallAhead | None = None) -> FrontSteps:
     """Every step the configuration asks for; `ahead` asks next hops. Raises `DanelawError` for files it cannot use."""
     config = premises.config
     steps: list[Step] = []
@@ -35,10 +49,15 @@ def front_steps(premises: Premises, ahead: CallAhead | None = None) -> tuple[Ste
     if lists is not None:
         steps.append(lists)
     rewriting = _rewriting(premises)
+    late: list[Step] = []
     if config.aliases.files or any(item.recipients is not None or item.verify != "none" for item in config.domain):
-        steps.append(_recipients(premises, ahead, rewriting))
+        from danelaw.frontdoor.expansion import ExpansionStep
+
+        maps = map_files(config, premises.log)
+        steps.append(_recipients(premises, ahead, rewriting, maps))
+        late.append(ExpansionStep(premises, maps))
     if rewriting is not None:
-        steps.append(rewriting)
+        late.append(rewriting)
     correspondents = _correspondents(premises) if config.correspondents.enabled else None
     if config.greylisting.enabled:
         steps.append(_greylist(premises, names, lists, correspondents))
@@ -48,7 +67,7 @@ def front_steps(premises: Premises, ahead: CallAhead | None = None) -> tuple[Ste
         steps.append(LookAlikeStep(premises))
     if correspondents is not None:
         steps.append(correspondents)
-    return tuple(steps)
+    return FrontSteps(tuple(steps), tuple(late))
 
 
 def _rewriting(premises: Premises) -> RewritingStep | None:
@@ -60,18 +79,24 @@ def _rewriting(premises: Premises) -> RewritingStep | None:
     return None if rewriter is None else RewritingStep(premises, rewriter)
 
 
-def _recipients(premises: Premises, ahead: CallAhead | None, rewriting: RewritingStep | None) -> Step:
+def map_files(config: Config, log: Log | None = None) -> MapFiles:
+    """The map files of a configuration; what is wrong with a changed one is logged. Raises `DanelawError`."""
     from danelaw.frontdoor.mapfiles import MapFiles
-    from danelaw.frontdoor.recipients import RecipientStep
 
-    config, log = premises.config, premises.log
     files: list[tuple[Path, Domain | None]] = [(path, None) for path in config.aliases.files]
     files += [(item.recipients, _named(item.name)) for item in config.domain if item.recipients is not None]
-    maps = MapFiles(
+    if log is None:
+        return MapFiles(files, config.aliases.separator)
+    return MapFiles(
         files,
         config.aliases.separator,
         lambda error: log.error("reload-failed", reason=error.reason, advice=error.advice),
     )
+
+
+def _recipients(premises: Premises, ahead: CallAhead | None, rewriting: RewritingStep | None, maps: MapFiles) -> Step:
+    from danelaw.frontdoor.recipients import RecipientStep
+
     if rewriting is None:
         return RecipientStep(premises, maps, _verifiers(premises, ahead))
     return RecipientStep(premises, maps, _verifiers(premises, ahead), also_known=rewriting.knows)

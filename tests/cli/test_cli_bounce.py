@@ -46,6 +46,10 @@ def test_a_reply_is_explained_in_words_and_in_json() -> None:
                "--json").output
     )  # fmt: skip
     assert (found["class"], found["tried_again"]) == ("rate-limited", True)
+    assert found["response"]["action"] == "slow-down"
+    shown = invoke(bounce.command, "classify", "421 4.7.0 Try again later, closing connection.", "--site", "google",
+                   "--ascii").output  # fmt: skip
+    assert "besides: slow the site google down to 50%" in " ".join(shown.split())
     assert isinstance(invoke(bounce.command, "classify", "hello").exception, NoReply)
 
 

@@ -164,6 +164,26 @@ mx.example.net. A 192.0.2.1
         ("10.0.0.1", Severity.NOTE, "private address"),
     ],
 )
+def test_each_address_must_have_the_name_that_is_said_from_it(address: str, severity: Severity, words: str) -> None:
+    helo = 'helo = "mail.example.org"\n' if severity is Severity.OK else ""
+    settings = config(
+        f'delivery.families = ["ipv4"]\n[[delivery.addresses]]\naddress = "{address}"\n{helo}'
+        '[[delivery.addresses]]\naddress = "2001:db8::1"'
+    )
+    finding = only(asyncio.run(network.reverse_dns(settings, FakeResolver(FakeDNS(NAMES)))))  # type: ignore[arg-type]
+    assert (finding.severity, words in finding.what) == (severity, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "severity", "words"),
+    [
+        ("8.8.8.8", Severity.OK, "both ways"),
+        ("8.8.8.9", Severity.NOTE, "EHLO says mail.example.org"),
+        ("8.8.8.10", Severity.WARNING, "does not lead back"),
+        ("8.8.8.11", Severity.WARNING, "has no name"),
+        ("10.0.0.1", Severity.NOTE, "private address"),
+    ],
+)
 def test_our_address_must_have_a_name_that_leads_back(address: str, severity: Severity, words: str) -> None:
     settings = config(f'[delivery]\nfamilies = ["ipv4"]\nsource_ipv4 = "{address}"')
     finding = only(asyncio.run(network.reverse_dns(settings, FakeResolver(FakeDNS(NAMES)))))  # type: ignore[arg-type]

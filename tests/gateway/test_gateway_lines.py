@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import threading
+import time
 import types
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
@@ -28,6 +29,7 @@ from danelaw.gateway.line import Line, LineError
 from danelaw.gateway.listeners import Listeners, handed
 from danelaw.gateway.permit_line import LinePermits, PermitService, decoded, encoded
 from danelaw.gateway.switchboard import SUPERVISOR, Switchboard
+from danelaw.inbound import ledger
 from danelaw.queue.asking import Ask, Drop, Give, Grant, Heard, Recall, Waits
 from danelaw.queue.permits import Ceiling, PermitKey
 from danelaw.spool import SpoolLocked
@@ -363,6 +365,23 @@ def test_every_process_sees_what_a_worker_writes_into_its_row() -> None:
     assert (board.beat(2), board.load(2), board.message(2)) == (123.5, 7, (1 << 55) - 1)
     assert (board.beat(1), board.load(1), board.message(1)) == (0.0, 0, 0)
     assert board.total_load() == 7
+
+
+def test_workers_count_a_client_together_and_forget_what_a_dead_one_held() -> None:
+    board, ceiling = Board(4), ledger.Ceiling(8, 3600)
+    own, now = board.ledger(0), time.monotonic_ns()
+    row = own.row("192.0.2.1", now)
+    pid = os.fork()
+    if pid == 0:
+        other = board.ledger(2)
+        taken = [other.take(other.row("192.0.2.1", now), ledger.MESSAGES, ceiling, now) for _ in range(3)]
+        other.opened(row)
+        os._exit(0 if taken == [True, True, False] else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert not own.take(row, ledger.MESSAGES, ceiling, now)
+    assert own.opened(row) == 2
+    board.clear(2, 100.0)
+    assert own.open(row) == 1
 
 
 def test_the_least_load_is_that_of_workers_that_accept_and_live() -> None:

@@ -42,6 +42,7 @@ CASES: list[tuple[bytes, list[str], set[Defect]]] = [
     (b"anna . b @ example . org", ["|anna.b@example.org"], {D.SPACE_IN_ADDRESS}),
     (b"anna@example. (c) org", ["c|anna@example.org"], {D.SPACE_IN_ADDRESS}),
     (b'"a"."b".c@example.org', ["|a.b.c@example.org"], {D.WORDS_IN_LOCALPART}),
+    (b'"a\x07b" <j@example.org>', ["a\x07b|j@example.org"], {D.CONTROL_IN_TEXT}),
     (b"John Q. Public <j@example.org>", ["John Q. Public|j@example.org"], {D.DOT_IN_PHRASE}),
     (b",, a@x.example,,", ["|a@x.example"], {D.EMPTY_ELEMENT}),
     (b"a@x.example; b@y.example", ["|a@x.example", "|b@y.example"], {D.SEMICOLON_AS_COMMA}),
@@ -218,6 +219,21 @@ def test_the_short_way_gives_what_the_long_way_gives(text: str) -> None:
     reader = _Reader(defects, 100)
     reader.read(tokens(text, defects))
     assert mailboxes(text.encode()) == (tuple(reader.mailboxes), defects.seen())
+
+
+def test_the_octets_of_all_from_fields_are_limited() -> None:
+    field = (b"From", b"From: " + b"x " * 20_000 + b"<a@b.example>\r\n")
+    authors = author_addresses([field] * 3)
+    assert len(authors.mailboxes) == 1
+    assert Defect.FIELD_TOO_LONG in authors.defects
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=60).map(lambda text: " ".join(text.split())))
+def test_a_written_mailbox_is_read(name: str) -> None:
+    one = NamedMailbox(name, "anna", "example.org")
+    found = mailboxes(one.to_text().encode())
+    assert found.mailboxes == (one,)
+    assert not any(defect.ambiguous for defect in found.defects)
 
 
 _LOCALPARTS = st.text(

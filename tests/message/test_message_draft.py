@@ -187,6 +187,41 @@ def test_what_was_replaced_is_not_changed_within() -> None:
     assert one.to_bytes() == one.message.header.raw + b"\r\nall new"
 
 
+def test_words_behind_a_part_stand_before_a_part_added_behind_it() -> None:
+    octets = multipart(b"\r\none", b"\r\ntwo")
+    one = draft(octets)
+    one.add_part(one.message, b"\r\nthree")
+    append_text(one, one.message.parts[1], "words")
+    append_text(one, one.message.parts[1], " more")
+    found = Part.from_octets(one.to_bytes())
+    assert [part.content() for part in found.parts] == [b"one", b"two\r\nwords\r\n more", b"three"]
+    one.remove_part(one.message.parts[1])
+    found = Part.from_octets(one.to_bytes())
+    assert [part.content() for part in found.parts] == [b"one", b"three"]
+    with pytest.raises(MessageError):
+        append_text(one, one.message.parts[1], "lost")
+
+
+def multipart(*parts: bytes) -> bytes:
+    inner = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts)
+    return b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + inner + b"--b--\r\n"
+
+
+def test_a_wrapped_message_keeps_what_was_put_into_it() -> None:
+    one = draft(b"Subject: x\r\n\r\nHi")
+    append_text(one, one.message, "footer")
+    one.wrap(b"w", b"\r\nsecond")
+    found = Part.from_octets(one.to_bytes())
+    assert [part.content() for part in found.parts] == [b"Hi\r\nfooter", b"second"]
+    one.replace_body(b"other")
+    found = Part.from_octets(one.to_bytes())
+    assert [part.content() for part in found.parts] == [b"other", b"second"]
+    with pytest.raises(MessageError):
+        one.wrap(b"again", b"\r\nthird")
+    with pytest.raises(MessageError):
+        draft(b"A: b\r\n\r\n").wrap(b'a"\r\nBcc: x@example.org', b"\r\nx")
+
+
 @pytest.mark.parametrize("body", [b"Hello", b" indented\r\n", b": b\r\n", b"x"])
 def test_an_empty_line_is_put_in_where_a_changed_header_needs_it(body: bytes) -> None:
     one = draft(b"A: 1\r\nwrong\r\n" + body)
@@ -275,6 +310,19 @@ def test_a_text_field_reads_as_it_was_meant(text: str) -> None:
 def test_control_characters_make_no_field() -> None:
     with pytest.raises(FieldError):
         text_field("Subject", "a\r\nBcc: x@example.org")
+    for name in ("", "A:b", "A b", "Ü", "A\r\n"):
+        with pytest.raises(FieldError):
+            text_field(name, "x")
+
+
+@pytest.mark.parametrize("wrong", ["a/b\r\nBcc: x", "ü/b", "", "a/b; c"])
+def test_only_a_type_makes_a_content_type(wrong: str) -> None:
+    with pytest.raises(FieldError):
+        attachment(b"", "a", wrong)
+    with pytest.raises(FieldError):
+        text_entity("", wrong)
+    with pytest.raises(FieldError):
+        text_entity("", disposition=wrong or "/")
 
 
 def test_a_large_message_is_not_copied() -> None:

@@ -68,7 +68,6 @@ def read(value: bytes) -> tuple[dict[str, str], set[Defect]]:
         (b' filename="\xfc"', {"filename": "ü"}, {D.NOT_UTF8}),
         (b' filename="\xc3\xbc"', {"filename": "ü"}, set()),
     ],
-    ids=repr,
 )
 def test_parameters_are_read(value: bytes, expected: dict[str, str], defects: set[Defect]) -> None:
     found, noted = read(value)
@@ -100,6 +99,12 @@ def test_any_pattern_repeated_takes_bounded_work(piece: bytes) -> None:
     assert len(found) <= 1000
     read(b' x="' + value)
     read(b" x*=" + value)
+
+
+def test_more_parameters_than_are_read_are_told() -> None:
+    found, defects = read(b"; ".join(b"a%d=b" % number for number in range(1001)))
+    assert len(found) == 1000
+    assert defects == {D.TOO_MANY_PARAMETERS}
 
 
 @given(st.text(max_size=200))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from danelaw.message import Defect, FileOctets, Limits, MessageLimit, Part
+from danelaw.message import Defect, FileOctets, Limits, MessageLimit, Part, header_defects, scan
 from fuzz.message_parts import test_one_input as one_input
 
 D = Defect
@@ -32,7 +32,7 @@ def shape(message: bytes, limits: Limits | None = None) -> list[str]:
     return [f"{one.number} {one.content_type.value}" for one in part.walk()]
 
 
-def test_a_tree_is_numbered_as_imap_does() -> None:
+def test_a_tree_is_numbered_level_by_level() -> None:
     message = multipart(
         b"out", multipart(b"in", text(b"a"), text(b"b")), b"Content-Type: message/rfc822\r\n\r\n" + text(b"c")
     )
@@ -100,11 +100,17 @@ def test_an_outer_boundary_ends_an_inner_part_that_is_not_closed() -> None:
         (b"A: b\r\nC: \xff\0" + b"x" * 1000 + b"\r\r\nHello\r\n", [" text/plain"],
          {D.NOT_UTF8, D.NUL, D.BARE_CR, D.LONG_LINE, D.NO_EMPTY_LINE}),
     ],
-    ids=str,
 )  # fmt: skip
 def test_oddities_are_named_and_read_over(message: bytes, expected: list[str], defects: set[Defect]) -> None:
     assert shape(message) == expected
     assert set(Part.from_octets(message).defects) == defects
+
+
+def test_the_octets_of_a_header_alone_are_enough() -> None:
+    # What `danelaw.inbound.arrival.Content.header` holds: the fields without the empty line.
+    header = scan(b"From: a@x.example\r\nSubject: x\r\n")
+    assert [field.name for field in header] == [b"From", b"Subject"]
+    assert header_defects(header) == ()
 
 
 def test_lines_of_a_body_are_looked_through_when_asked() -> None:
@@ -114,6 +120,14 @@ def test_lines_of_a_body_are_looked_through_when_asked() -> None:
     exact = b"A: b\r\n\r\n" + b"x" * 998 + b"\r\n" + b"y" * 998
     assert Part.from_octets(exact).line_defects() == ()
     assert Part.from_octets(exact.replace(b"yyy", b"yyyy", 1)).line_defects() == (D.LONG_LINE,)
+
+
+def test_a_boundary_is_octets() -> None:
+    message = b'Content-Type: multipart/mixed; boundary="\xff"\r\n\r\n--\xff\r\n\r\nx\r\n--\xff--\r\n'
+    assert shape(message) == [" multipart/mixed", "1 text/plain"]
+    extended = b"Content-Type: multipart/mixed; boundary*0=b; boundary*1=c\r\n\r\n--bc\r\n\r\nx\r\n--bc--\r\n"
+    assert shape(extended) == [" multipart/mixed", "1 text/plain"]
+    assert Part.from_octets(extended).defects == ()
 
 
 def test_depth_is_limited_without_recursion() -> None:

@@ -171,7 +171,7 @@ def test_the_commands_reach_the_running_gateway(tmp_path: Path) -> None:
                                             "--because", "T-3")  # fmt: skip
             assert "No queue known" not in again
             shown = await asyncio.to_thread(command, "suspensions")
-            assert "1 suspended, 1 queues waiting" in shown
+            assert "1 suspended, 0 slowed down, 1 queues waiting" in shown
             assert "T-3" in shown
             assert "suspended: T-3" in await asyncio.to_thread(command, "list")
             assert "waits for suspended: T-3" in await asyncio.to_thread(command, "show", message)
@@ -183,7 +183,7 @@ def test_the_commands_reach_the_running_gateway(tmp_path: Path) -> None:
             )  # fmt: skip
             assert "WAITING for a@d1.test: suspended: T-3" in " ".join(page.output.split())
             assert "no such suspension" in await asyncio.to_thread(command, "resume", "host:x")
-            assert "1 suspension ended" in await asyncio.to_thread(command, "resume", "--all")
+            assert "1 ended" in await asyncio.to_thread(command, "resume", "--all")
             await running.reaches(message, "delivered")
 
     run(play())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -276,5 +277,27 @@ def test_numbers_are_those_of_all_workers_and_outlive_them(tmp_path: Path) -> No
                 os.kill((await gateway.workers())[0]["pid"], signal.SIGKILL)
                 await until(lambda: gateway.counted("worker-died") == 1, "death")
                 assert (await numbers(port))['danelaw_worker_deaths_total{cause="signal"}'] == 1
+
+    run(play())
+
+
+def test_a_ceiling_holds_for_all_workers_together(tmp_path: Path) -> None:
+    """A client that spreads its connections over the workers gets no more messages in, and no more connections."""
+
+    async def play() -> None:
+        limits = '[limits]\nconnections_per_client = 9\n[limits.trusted]\nmessage_rate = "40/h"\n'
+        async with served(settings(tmp_path, limits, workers=2)) as gateway:
+            async with contextlib.AsyncExitStack() as stack:
+                clients = [await stack.enter_async_context(await Client.connect(gateway.address)) for _ in range(9)]
+                for client in clients:
+                    await client.greeted()
+                async with await Client.connect(gateway.address) as tenth:
+                    assert "your address" in (await tenth.expect(421)).text
+                codes = []
+                for client in (*clients, *clients):
+                    await client.expect(250, "RSET")
+                    codes.append((await client.say("MAIL FROM:<a@sender.test>")).code)
+                assert (codes.count(250), codes.count(451)) == (10, 8)  # a quarter of 40 at once
+            await gateway.stop()
 
     run(play())

@@ -71,7 +71,18 @@ def test_an_example_that_calls_for_something_else_is_reported() -> None:
         ("[[response]]", "class is missing"),
         ('[[response]]\nclass = "nobody"', "no class 'nobody'"),
         ('[[response]]\nclass = "quota"\naction = "dance"', "action is"),
-        ('[[response]]\nclass = "quota"\naction = "suspend"\nexample = "552 full"', "a suspension needs one"),
+        (
+            '[[response]]\nclass = "quota"\naction = "suspend"\nexample = "552 full"',
+            "a suspension, slow-down or move needs one",
+        ),
+        (
+            '[[response]]\nclass = "quota"\naction = "slow-down"\ntime = "1h"\nfactor = 2.0\nexample = "552 full"',
+            "shares above 0",
+        ),
+        (
+            '[[response]]\nclass = "quota"\naction = "other-address"\nexample = "552 full"',
+            "or move needs one",
+        ),
         ('[[response]]\nclass = "quota"\naction = "hold"\nexample = "hello"', "no reply of a failure"),
         ('[[response]]\nclass = "quota"\naction = "hold"\nafter = 0\nexample = "552 full"', "after is a number"),
     ],

@@ -11,7 +11,7 @@ from danelaw.cli.options import config_option, load_config, output, output_optio
 from danelaw.cli.output import Symbol, duration
 
 if TYPE_CHECKING:
-    from danelaw.replies import BounceClass, Classifier
+    from danelaw.replies import BounceClass, Classifier, Responses
 
 _WORDS = {
     "as-said": "tried again after 4yz, returned after 5yz",
@@ -43,26 +43,46 @@ def _classifier(config_file: Path | None) -> Classifier:
     return bounce_classifier(config.bounces.file)
 
 
+def _responses(config_file: Path | None, classifier: Classifier) -> Responses:
+    """With the operator's file where there is a configuration."""
+    from danelaw.config import ConfigError
+    from danelaw.config.limiting import responses
+    from danelaw.replies import shipped_responses
+
+    try:
+        config = load_config(config_file)
+    except ConfigError:
+        if config_file is not None:
+            raise
+        return shipped_responses()
+    return responses(config.responses, classifier)
+
+
 @command.command()
 @click.argument("reply")
 @click.option("--site", default="", metavar="NAME", help="The MX site that said it, such as google.")
 @config_option
 @output_options
 def classify(reply: str, site: str, config_file: Path | None, as_json: bool, ascii_only: bool) -> None:
-    """Say which bounce class REPLY has: "550 5.1.1 No such user"."""
+    """Say which bounce class REPLY has, and what is done about it: "550 5.1.1 No such user"."""
     from danelaw.replies import SpokenReply
 
     spoken = SpokenReply.from_text(reply)
-    found = _classifier(config_file).classify(spoken, site)
+    classifier = _classifier(config_file)
+    found = classifier.classify(spoken, site)
+    response = _responses(config_file, classifier).match(found, spoken, site)
     rule = found.rule.place if found.rule is not None else None
     out = output(ascii_only)
     again = found.bounce_class.treatment.again(spoken.code)
     if as_json:
-        out.json({**_described(found.bounce_class), "rule": rule, "tried_again": again})
+        answer = None if response is None else {"action": response.action.value, "response": response.place}
+        out.json({**_described(found.bounce_class), "rule": rule, "tried_again": again, "response": answer})
         return
     out.headline(Symbol.NONE, f"{found.bounce_class.name}: {found.bounce_class.notice}.")
     wait = f", after {duration(found.bounce_class.wait)} or more" if found.bounce_class.wait else ""
     out.paragraph(f"done: {'tried again' + wait if again else 'returned to the sender'}")
+    if response is not None:
+        out.paragraph(f"besides: {response.to_text(site, '')} ({response.place})")
     out.paragraph(f"advice: {found.bounce_class.advice}")
     out.paragraph(f"recognised by {rule or 'no rule, only by its code'}")
     out.next("danelaw bounce list")

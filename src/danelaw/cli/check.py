@@ -188,8 +188,10 @@ async def _without_roots(domain: Domain) -> bytes:
 def _door(wanted: Wanted) -> Door:
     import socket
 
+    from danelaw.gateway.settings import local_addresses
     from danelaw.net import tls
     from danelaw.outbound.connection import Sweep
+    from danelaw.outbound.local_addresses import LocalAddresses
     from danelaw.outbound.opening import Door
     from danelaw.outbound.transmission import Patience
 
@@ -201,13 +203,11 @@ def _door(wanted: Wanted) -> Door:
         command=_REPLY_SECONDS,
     )
     return Door(
-        helo=str(config.delivery.helo or config.hostname) if config is not None else _host_name(socket.gethostname()),
         opportunistic=tls.client_context(minimum=config.tls.minimum_version if config is not None else "1.2"),
         verified=tls.client_context(minimum="1.2"),
         patience=patience,
         sweep=Sweep(),
-        source_ipv4=config.delivery.source_ipv4 if config is not None else None,
-        source_ipv6=config.delivery.source_ipv6 if config is not None else None,
+        addresses=local_addresses(config) if config is not None else LocalAddresses(_host_name(socket.gethostname())),
         routes=wanted.routes,
     )
 

@@ -33,7 +33,11 @@ def show_groups(out: Output, found: dict[str, Any]) -> None:
     )
     out.line()
     rows = [(Symbol.NONE, [*_numbers(group, now), group["name"] or _EMPTY.get(by, "")]) for group in groups]
-    out.table(rows, heads=("MESSAGES", "RECIPIENTS", "SIZE", "OLDEST", "NEXT TRY", by.upper()))
+    heads = ["MESSAGES", "RECIPIENTS", "SIZE", "OLDEST", "NEXT TRY", by.upper()]
+    if any("limit" in group for group in groups):
+        heads.append("WAITS FOR")
+        rows = [(symbol, [*row, group.get("limit", "")]) for (symbol, row), group in zip(rows, groups, strict=True)]
+    out.table(rows, heads=heads)
     if count > len(groups):
         out.line(f"  and {count - len(groups)} more: --limit")
     out.line()

@@ -77,7 +77,7 @@ def resume(
     as_json: bool,
     ascii_only: bool,
 ) -> None:
-    """End the suspension with exactly this FILTER now, without a probe."""
+    """End the suspension or slow-down with exactly this FILTER now, without a probe."""
     text = " ".join(filter_words)
     if bool(text) == everything:
         raise click.UsageError("name the FILTER of one suspension, or say --all")
@@ -86,10 +86,10 @@ def resume(
     if as_json:
         out.json({"ended": ended})
     elif ended:
-        out.headline(Symbol.VERIFIED, f"{ended} suspension{'' if ended == 1 else 's'} ended.")
+        out.headline(Symbol.VERIFIED, f"{ended} ended.")
         out.next("danelaw queue list")
     else:
-        out.headline(Symbol.NONE, "there is no such suspension; nothing was changed")
+        out.headline(Symbol.NONE, "there is no such suspension or slow-down; nothing was changed")
         out.next("danelaw queue suspensions")
 
 
@@ -97,22 +97,39 @@ def resume(
 @spool_option
 @output_options
 def suspensions(spool: Path | None, config_file: Path | None, as_json: bool, ascii_only: bool) -> None:
-    """List suspensions in force, and the queues that limits and suspensions keep waiting at this moment."""
+    """List suspensions, slow-downs and moves to other addresses, and the queues that wait for them or for limits."""
     found = _running(spool, config_file, "suspensions", {})
     out = output(ascii_only)
     if as_json:
         out.json(found)
         return
     now = time.time()
-    out.line(f"{len(found['suspensions'])} suspended, {len(found['waiting'])} queues waiting for a limit or suspension")
+    out.line(
+        f"{len(found['suspensions'])} suspended, {len(found['slow_downs'])} slowed down, "
+        f"{len(found['waiting'])} queues waiting for these or a limit"
+    )
     rows = [
         (Symbol.STOPPED, (one["filter"], moment(one["until"], now), f"{one['because']} ({one['who']})"))
         for one in found["suspensions"]
     ]
+    rows += [
+        (
+            Symbol.NONE,
+            (f"{one['filter']} at {one['share']:.0%}", moment(one["until"], now), f"{one['because']} ({one['who']})"),
+        )
+        for one in found["slow_downs"]
+    ]
+    rows += [
+        (
+            Symbol.NONE,
+            (f"{one['of']}:{one['name']} not from {one['address']}", moment(one["until"], now), one["because"]),
+        )
+        for one in found["moves"]
+    ]
     rows += [(Symbol.NONE, (one["queue"], "", one["reason"])) for one in found["waiting"][:100]]
     if rows:
         out.table(rows, heads=("WHAT", "UNTIL", "WHY"))
-    out.next("danelaw queue resume FILTER" if found["suspensions"] else "danelaw queue list")
+    out.next("danelaw queue resume FILTER" if found["suspensions"] or found["slow_downs"] else "danelaw queue list")
 
 
 @click.command()

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from danelaw.config.ceilings import Ceilings, ClientCeilings, TrustedCeilings
 from danelaw.config.section import Section
 from danelaw.config.values import (
     Count,
@@ -171,6 +172,50 @@ class Limits(Section):
         description="Received fields after which a message is refused as looping (RFC 5321 §6.3).",
         examples=[50],
     )
+
+    handshakes: Count = Field(
+        default=100,
+        ge=1,
+        description="TLS handshakes with clients at once in one process; others wait for up to `handshake_timeout`.",
+        examples=[20],
+    )
+    minimum_rate: Size = Field(
+        default=100,
+        description="Octets per second a client must send on average while it sends message data; a command line must "
+        "end within `minimum_rate_window`. Slower clients get 421. 0: any.",
+        examples=["1K"],
+    )
+    minimum_rate_window: Duration = Field(
+        default=timedelta(minutes=1),
+        ge=timedelta(seconds=1),
+        description="The time over which that is measured.",
+        examples=["30s"],
+    )
+    minimum_rate_grace: Duration = Field(
+        default=timedelta(seconds=30),
+        description="How long after the beginning of a message or command line it is not measured.",
+        examples=["10s"],
+    )
+    refuse_for: Duration = Field(
+        default=timedelta(minutes=10),
+        ge=timedelta(seconds=1),
+        description="How long a client with too many errors (`error_rate`) is refused.",
+        examples=["1h"],
+    )
+    exempt: tuple[IPNetwork, ...] = Field(
+        default=(),
+        description="Clients in these networks are under no ceiling but `connections`, and may be slow.",
+        examples=[["192.0.2.0/24"]],
+    )
+    client: ClientCeilings = Field(
+        default=ClientCeilings(),
+        description="Ceilings for each client by itself (an address, or the /64 of an IPv6 address) that is not in "
+        "`[relay]` networks. With several workers they hold for all of them together.",
+    )
+    trusted: TrustedCeilings = Field(
+        default=TrustedCeilings(), description="The same for each client in `[relay]` networks."
+    )
+    total: Ceilings = Field(default=Ceilings(), description="Ceilings for all clients together.")
 
     @model_validator(mode="after")
     def _session_outlives_command(self) -> Limits:

@@ -195,6 +195,25 @@ class Route(Section):
     )
 
 
+class LocalAddress(Section):
+    """One of this machine's addresses to send from."""
+
+    address: Text = Field(description="IPv4 or IPv6 address of this machine.", examples=["192.0.2.26"])
+    helo: HostName | None = Field(
+        default=None,
+        description="Name said in EHLO from it, which its reverse DNS should have. Absent: `helo`.",
+        examples=["out2.example.org"],
+    )
+
+    @field_validator("address")
+    @classmethod
+    def _own(cls, value: str) -> str:
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError:
+            raise ValueError(f"{value!r} is no address; write one of this machine's own") from None
+
+
 class Delivery(Section):
     """How mail is sent on."""
 
@@ -229,6 +248,12 @@ class Delivery(Section):
     )
     source_ipv6: Text | None = Field(
         default=None, description="Our IPv6 address to send from.", examples=["2001:db8::25"]
+    )
+    addresses: tuple[LocalAddress, ...] = Field(
+        default=(),
+        description="Our addresses to send from, in order of preference, after `source_ipv4` and `source_ipv6`. The "
+        "first of a family is used; the others are for responses to replies (`other-address`).",
+        examples=[[{"address": "192.0.2.25"}, {"address": "192.0.2.26", "helo": "out2.example.org"}]],
     )
     connect_timeout: Duration = Field(
         default=timedelta(seconds=30), ge=timedelta(milliseconds=100), description="TCP connection.", examples=["10s"]
@@ -275,6 +300,20 @@ class Delivery(Section):
         if address is None or address.version != version:
             raise ValueError(f"{value!r} is not an IPv{version} address; write one of this machine's own")
         return str(address)
+
+    @property
+    def local_addresses(self) -> tuple[LocalAddress, ...]:
+        """All addresses to send from that are set, in order of preference, each with its `helo` or that of all."""
+        sources = [LocalAddress(address=one) for one in (self.source_ipv4, self.source_ipv6) if one]
+        return tuple(one.model_copy(update={"helo": one.helo or self.helo}) for one in (*sources, *self.addresses))
+
+    @model_validator(mode="after")
+    def _addresses_once(self) -> Delivery:
+        own = [one.address for one in self.local_addresses]
+        twice = sorted({one for one in own if own.count(one) > 1})
+        if twice:
+            raise ValueError(f"the address {twice[0]} is listed twice; keep one of them")
+        return self
 
     @field_validator("families")
     @classmethod

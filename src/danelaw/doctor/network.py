@@ -112,23 +112,23 @@ def own_address(family: str) -> str | None:
 
 async def reverse_dns(config: Config, resolver: Resolver) -> list[Finding]:
     """Whether the addresses we send from have names, and names that lead back; many servers refuse mail otherwise."""
-    sources = {
-        "ipv4": config.delivery.source_ipv4 or own_address("ipv4"),
-        "ipv6": config.delivery.source_ipv6 or own_address("ipv6"),
-    }
-    addresses = [address for family in config.delivery.families if (address := sources[family]) is not None]
-    found = await asyncio.gather(*(_reverse(config, resolver, address) for address in addresses))
-    return list(found)
+    usual = config.delivery.helo or config.hostname
+    sources: list[tuple[str, str]] = []
+    for family in config.delivery.families:
+        own = [one for one in config.delivery.local_addresses if (":" in one.address) is (family == "ipv6")]
+        sources += [(one.address, (one.helo or usual).ascii) for one in own]
+        if not own and (address := own_address(family)) is not None:
+            sources.append((address, usual.ascii))
+    return list(await asyncio.gather(*(_reverse(resolver, address, helo) for address, helo in sources)))
 
 
-async def _reverse(config: Config, resolver: Resolver, address: str) -> Finding:
+async def _reverse(resolver: Resolver, address: str, helo: str) -> Finding:
     if not ipaddress.ip_address(address).is_global:
         what = f"not tested: {address} is a private address, so mail leaves from another one"
         fix = "see that the public address has a name: danelaw dns ADDRESS-IN-REVERSE PTR"
         return Finding("reverse-dns", Severity.NOTE, what, fix)
     answer = await resolver.ask(Question(dns.reversename.from_address(address), Question.from_text(".", "PTR").rdtype))
     names = [record.to_text().rstrip(".").lower() for record in answer.records]
-    helo = (config.delivery.helo or config.hostname).ascii
     if answer.failed:
         return Finding(
             "reverse-dns", Severity.NOTE, f"not tested: the name of {address} cannot be looked up", answer.reason
@@ -140,7 +140,7 @@ async def _reverse(config: Config, resolver: Resolver, address: str) -> Finding:
         fix = f"publish an address record {names[0]} → {address}"
         return Finding("reverse-dns", Severity.WARNING, f"{address} is {names[0]}, which does not lead back to it", fix)
     if helo not in names:
-        fix = f'set hostname (or [delivery] helo) = "{names[0]}", or have the PTR record changed'
+        fix = f'set helo = "{names[0]}" in [delivery] (or for the address), or have the PTR record changed'
         return Finding("reverse-dns", Severity.NOTE, f"{address} is {names[0]}, but EHLO says {helo}", fix)
     return Finding("reverse-dns", Severity.OK, f"{address} is {helo}, both ways")
 

@@ -2,15 +2,19 @@
 
 A row holds when its worker's event loop last turned, how many clients it serves, and the id of the message whose code
 runs at this moment. So a supervisor that shares nothing else sees that a worker is stuck, and which message it died of.
-Eight octets that are aligned are written at once on every machine we run on; no lock is needed, and a process that is
-killed in between leaves none behind.
+Beside the rows lies the ledger of what clients have used of their ceilings (`danelaw.inbound.ledger`), which all
+workers write. Eight octets that are aligned are written at once on every machine we run on; no lock is needed, and a
+process that is killed in between leaves none behind.
 """
 
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Callable, Generator
 from typing import Any
+
+from danelaw.inbound import ledger
 
 SEATS = 192
 """Rows there are: workers wanted, workers retiring, and some to spare."""
@@ -22,20 +26,29 @@ _NANO = 1_000_000_000
 class Board:
     """All rows, in anonymous memory that forked processes share."""
 
-    __slots__ = ("_memory", "_words")
+    __slots__ = ("_ledger", "_memory", "_seats", "_secret", "_words")
 
     def __init__(self, seats: int = SEATS) -> None:
+        self._seats = seats
+        # Only what is written becomes real memory: some octets for each client that is known.
+        self._ledger = memoryview(mmap.mmap(-1, ledger.octets_needed(seats)))
+        self._secret = os.urandom(16)
         self._memory = mmap.mmap(-1, seats * _WORDS * 8)
         self._words = memoryview(self._memory).cast("Q")
 
     def seat(self, number: int) -> Seat:
         """The row of one worker, for that worker."""
-        return Seat(self._words[number * _WORDS : (number + 1) * _WORDS])
+        return Seat(self._words[number * _WORDS : (number + 1) * _WORDS], number)
+
+    def ledger(self, number: int) -> ledger.Ledger:
+        """The ledger of all clients, for the worker on this seat."""
+        return ledger.Ledger(self._ledger, self._secret, column=number, columns=self._seats)
 
     def clear(self, number: int, now: float) -> None:
         """Prepare a row for a worker that is about to be forked; `now` is monotonic."""
         for word in range(_WORDS):
             self._words[number * _WORDS + word] = 0
+        ledger.clear_column(self._ledger, number)
         self._words[number * _WORDS + _BEAT] = int(now * _NANO)
 
     def beat(self, number: int) -> float:
@@ -69,10 +82,11 @@ class Board:
 class Seat:
     """One worker's own row."""
 
-    __slots__ = ("_row",)
+    __slots__ = ("_row", "number")
 
-    def __init__(self, row: memoryview) -> None:
+    def __init__(self, row: memoryview, number: int = 0) -> None:
         self._row = row
+        self.number = number
 
     def beat(self, now: float) -> None:
         """The event loop turns; `now` is monotonic."""

@@ -112,6 +112,8 @@ class Destinations:
             cap = schedulers[0].settings.cap
             gates = (scheduler.gate for scheduler in schedulers if scheduler.gate is not None)
             limited = {one.key: one.reason for gate in gates for one in gate.waiting()}
+            posix = time.time()
+            limited |= {one.key: one.reason for each in schedulers for one in each.brakes.waiting(posix)}
             self._rows = [self._row(queue, rate, cap, limited.get(queue.key)) for queue, rate in chosen.values()]
             self._looked = True
         finally:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from danelaw.gateway.control import Operation
     from danelaw.gateway.gateway import Gateway
     from danelaw.gateway.shards import Shard
+    from danelaw.outbound.local_addresses import LocalAddresses
 
 SUSPENDING = ("suspend", "resume", "suspensions")
 SCHEMA = "danelaw/suspensions/1"
@@ -19,7 +20,7 @@ SCHEMA = "danelaw/suspensions/1"
 def perform(gateway: Gateway, name: str, arguments: Mapping[str, Any], caller: str) -> dict[str, Any]:
     """One of `SUSPENDING` on every shard of this process. Raises `DanelawError`."""
     shards = tuple(gateway.parts.shards.open.values())
-    return together(name, [_on_shard(shard, name, arguments, caller) for shard in shards])
+    return together(name, [_on_shard(shard, name, arguments, caller, gateway.parts.door.addresses) for shard in shards])
 
 
 def together(name: str, results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -31,7 +32,18 @@ def together(name: str, results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         return {"ended": max(result["ended"] for result in found)}
     suspensions = {one["filter"]: one for result in found for one in result["suspensions"]}
     waiting = {(one["queue"], one["reason"]): one for result in found for one in result["waiting"]}
-    return {"schema": SCHEMA, "suspensions": list(suspensions.values()), "waiting": list(waiting.values())}
+    slowed: dict[str, dict[str, Any]] = {}
+    for one in (one for result in found for one in result["slow_downs"]):
+        if one["filter"] not in slowed or one["share"] < slowed[one["filter"]]["share"]:
+            slowed[one["filter"]] = one
+    moves = {(one["address"], one["of"], one["name"]): one for result in found for one in result["moves"]}
+    return {
+        "schema": SCHEMA,
+        "suspensions": list(suspensions.values()),
+        "slow_downs": list(slowed.values()),
+        "moves": list(moves.values()),
+        "waiting": list(waiting.values()),
+    }
 
 
 def operations(gateway: Gateway) -> dict[str, Operation]:
@@ -49,12 +61,19 @@ def reasons(gateway: Gateway) -> list[list[str]]:
     for shard in gateway.parts.shards.open.values():
         gate = shard.engine.scheduler.gate
         found += [[*one.key, one.reason] for one in gate.waiting()] if gate is not None else []
+        found += [[*one.key, one.reason] for one in shard.engine.slowing.waiting()]
     return found
 
 
 def with_reasons(found: dict[str, Any], waiting: Iterable[list[str]]) -> dict[str, Any]:
     """What `list`, `show` and `explain` read, with what keeps queues waiting at this moment."""
     by_key = {(next_hop, demand, tenant): reason for next_hop, demand, tenant, reason in waiting}
+    if found.get("by") == "next-hop":
+        by_hop = {next_hop: reason for (next_hop, _, _), reason in by_key.items()}
+        for group in found["groups"]:
+            if group["name"] in by_hop:
+                group["limit"] = by_hop[group["name"]]
+        return found
     message = found.get("message")
     rows = found.get("messages") or ([message] if isinstance(message, dict) else [found])
     for row in rows if by_key else ():
@@ -64,7 +83,9 @@ def with_reasons(found: dict[str, Any], waiting: Iterable[list[str]]) -> dict[st
     return found
 
 
-def _on_shard(shard: Shard, name: str, arguments: Mapping[str, Any], caller: str) -> dict[str, Any]:
+def _on_shard(
+    shard: Shard, name: str, arguments: Mapping[str, Any], caller: str, addresses: LocalAddresses
+) -> dict[str, Any]:
     suspending, gate = shard.engine.suspending, shard.engine.scheduler.gate
     if suspending is None or gate is None:
         raise DanelawError("this gateway knows no limits")
@@ -75,6 +96,12 @@ def _on_shard(shard: Shard, name: str, arguments: Mapping[str, Any], caller: str
             raise DanelawError("seconds must be a number")
         return suspending.suspend(text, float(seconds), str(arguments.get("why", "")), caller)
     if name == "resume":
-        return {"ended": suspending.resume(text, caller)}
+        return {"ended": suspending.resume(text, caller) + shard.engine.slowing.resume(text, caller)}
     waiting = [{"queue": one.key.to_text(), "reason": one.reason} for one in gate.waiting()]
-    return {"suspensions": suspending.listed(), "waiting": waiting}
+    waiting += [{"queue": one.key.to_text(), "reason": one.reason} for one in shard.engine.slowing.waiting()]
+    return {
+        "suspensions": suspending.listed(),
+        "slow_downs": shard.engine.slowing.listed(),
+        "moves": [move._asdict() for move in addresses.moves()],
+        "waiting": waiting,
+    }

@@ -69,7 +69,9 @@ def show_queue(metrics: Metrics, size: QueueSize, now: float) -> None:
 def connect(metrics: Metrics, parts: Parts, log: Log) -> None:
     """Let the parts tell their numbers: the spool each commit, the resolver each look-up, the rest when asked."""
     metrics.outbound_open.read_from(lambda: float(len(parts.door.sweep)))
-    gate = parts.engine.scheduler.gate
+    engine = parts.engine
+    metrics.slow_downs.read_from(lambda: float(len(engine.slowing.listed())))
+    gate = engine.scheduler.gate
     if gate is not None:
         metrics.suspensions.read_from(lambda: float(len(gate.suspended.in_force())))
         metrics.limited_queues.read_from(lambda: float(len(gate.waiting())))

@@ -17,6 +17,7 @@ from danelaw.gateway.numbers import commit_observer, counted_fetch
 from danelaw.gateway.shards import Shards, Workshop
 from danelaw.gateway.steps import steps_of
 from danelaw.inbound.intake import Intake
+from danelaw.inbound.ledger import Ledger
 from danelaw.inbound.relay import RelayPolicy
 from danelaw.inbound.steps import Steps
 from danelaw.net import tls
@@ -91,7 +92,7 @@ def assemble(
     certificates = ServerCertificates(config.certificate) if config.certificate else None
     resolver = Resolver(settings.resolver_settings(config), clock=clock)
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
-    door = _door(config)
+    door = _door(config, clock)
     directory = config.spool.directory
     lock = lock_spool(directory) if place is None else -1
     try:
@@ -173,6 +174,7 @@ def _intake(
         log=workshop.log,
         metrics=workshop.metrics,
         certificates=certificates,
+        ceilings=settings.ceilings(admitted, Ledger.private(os.urandom(16)) if place is None else place.ledger()),
         admit=engine.scheduler.admit,
         abandoned=engine.scheduler.abandoned,
         arrived=engine.arrived,
@@ -209,16 +211,13 @@ def _sts_store(
     )
 
 
-def _door(config: Config) -> Door:
-    delivery = config.delivery
+def _door(config: Config, clock: Callable[[], float]) -> Door:
     return Door(
-        helo=str(delivery.helo or config.hostname),
+        addresses=settings.local_addresses(config, clock),
         opportunistic=tls.client_context(minimum=config.tls.minimum_version),
         verified=tls.client_context(minimum="1.2"),
         patience=settings.patience(config),
         sweep=Sweep(),
-        source_ipv4=delivery.source_ipv4,
-        source_ipv6=delivery.source_ipv6,
         routes=config.lab.dial,
     )
 

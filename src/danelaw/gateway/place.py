@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from danelaw.config.receiving import Listen
     from danelaw.gateway.permit_line import LinePermits
     from danelaw.inbound.intake import Closeable
+    from danelaw.inbound.ledger import Ledger
     from danelaw.inbound.session import Session
 
 _BEAT_SECONDS = 0.25
@@ -70,6 +71,10 @@ class Place:
         """The clients of all workers together."""
         self.seat.load(self._clients_now())
         return self.board.total_load()
+
+    def ledger(self) -> Ledger:
+        """What clients have used of their ceilings, in all workers."""
+        return self.board.ledger(self.seat.number)
 
     def in_hand(self, work: Coroutine[Any, Any, None], message: int) -> Coroutine[Any, Any, None]:
         """The same work, showing on the board which message it is for."""

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 import dns.name
 
 from danelaw.authentication import Action, DispositionSettings, Enforcement, ExaminationSettings, LocalPolicy
+from danelaw.config import ceilings as config_ceilings
 from danelaw.config.limiting import bounce_classifier, limit_rules, responses, site_roll
 from danelaw.dkim import VerifySettings
 from danelaw.dmarc import Policy
 from danelaw.dnssec import NegativeTrustAnchor, TrustAnchors
 from danelaw.errors import DanelawError
+from danelaw.inbound.ceilings import Ceilings, Rates
+from danelaw.inbound.ledger import SECOND, Ceiling, Ledger
 from danelaw.inbound.origin import OriginSettings
 from danelaw.outbound.answers import Answers
+from danelaw.outbound.local_addresses import LocalAddress, LocalAddresses
 from danelaw.outbound.transmission import Patience
 from danelaw.quarantine import AtEnd, Retention, Term
 from danelaw.queue import DELIVERY, OPERATOR, RetrySchedule
@@ -155,14 +159,34 @@ def gate(conduct: Conduct, clock: Callable[[], float], permits: Permits, idle: f
     )
 
 
-def answers(conduct: Conduct, log: Log, metrics: Metrics) -> Answers:
-    """What replies mean, and what is done about them."""
+def answers(conduct: Conduct, log: Log, metrics: Metrics, addresses: LocalAddresses) -> Answers:
+    """What replies mean, and what is done about them; `addresses` are ours to send from."""
     return Answers(
         log=log,
         metrics=metrics,
         classifier=conduct.classifier,
         responses=conduct.responses,
         site_of=conduct.sites.of_host,
+        addresses=addresses,
+    )
+
+
+def ceilings(config: Config, book: Ledger) -> Ceilings:
+    """`[limits.client]`, `[limits.trusted]`, `[limits.total]`, counted in `book`."""
+    limits = config.limits
+
+    def rates(section: config_ceilings.Ceilings) -> Rates:
+        uses = (None, *(None if one is None else Ceiling(*one) for one in section.uses()))
+        return Rates(uses, getattr(section, "connections", None) or limits.connections_per_client)
+
+    return Ceilings(
+        book,
+        time.monotonic_ns,
+        rates(limits.client),
+        rates(limits.trusted),
+        rates(limits.total),
+        exempt=tuple(limits.exempt),
+        refuse_nanoseconds=int(limits.refuse_for.total_seconds() * SECOND),
     )
 
 
@@ -201,6 +225,20 @@ def within_descriptors(config: Config, allowed: int) -> Config:
     if config.limits.connections <= most:
         return config
     return config.model_copy(update={"limits": config.limits.model_copy(update={"connections": most})})
+
+
+def local_addresses(config: Config, clock: Callable[[], float] = time.time) -> LocalAddresses:
+    """`[[delivery.addresses]]`, with `source_ipv4` and `source_ipv6` before them, and the names said from them."""
+    delivery = config.delivery
+    helo = str(delivery.helo or config.hostname)
+    own = [LocalAddress(one.address, str(one.helo or helo)) for one in delivery.local_addresses]
+    return LocalAddresses(
+        helo,
+        tuple(one for one in own if ":" not in (one.address or "")),
+        tuple(one for one in own if ":" in (one.address or "")),
+        site_of=site_roll(config.sites.file).of_host,
+        clock=clock,
+    )
 
 
 def patience(config: Config) -> Patience:

@@ -100,7 +100,7 @@ class Workshop:
             own_names=frozenset({str(self.config.hostname)}),
             clock=self.clock,
             gate=gate,
-            answers=settings.answers(self.conduct, self.log, self.metrics),
+            answers=settings.answers(self.conduct, self.log, self.metrics, self.door.addresses),
         )
         notices = Notices(
             str(self.config.hostname),

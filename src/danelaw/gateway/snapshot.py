@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "danelaw/top/1"
 _MOST_WATCHERS = 4
+_MOST_CEILINGS = 5
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -106,6 +107,13 @@ def _limits(gateway: Gateway) -> list[dict[str, Any]]:
     ceilings = [
         ("client connections", len(intake.sessions), config.limits.connections),
         ("inbound window", intake.admission.under_way, int(intake.admission.window)),
+        ("TLS handshakes at once", intake.handshakes.under_way, intake.handshakes.most),
+    ]
+    if intake.lobby:
+        ceilings.append(("greetings a second", len(intake.lobby), int(intake.lobby.pace)))
+    ceilings += [
+        (f"{one.ceiling} of {one.client or 'all clients'}", one.of, one.of)
+        for one in intake.ceilings.lately()[:_MOST_CEILINGS]
     ]
     for shard in gateway.parts.shards.open.values():
         scheduler = shard.engine.scheduler

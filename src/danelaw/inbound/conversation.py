@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from danelaw.inbound.arrival import Client
 from danelaw.inbound.asking import first_refusal, hesitate
+from danelaw.inbound.ledger import client_network
+from danelaw.inbound.pace import IDLE, Pace
 from danelaw.inbound.reception import Reception, refusal_of_recipient
 from danelaw.message import Received, with_protocol
 from danelaw.smtp import (
@@ -32,6 +34,7 @@ from danelaw.smtp import (
 )
 
 if TYPE_CHECKING:
+    from danelaw.inbound.ceilings import Visit
     from danelaw.inbound.intake import Intake
     from danelaw.inbound.steps import Step
     from danelaw.smtp import ServerSettings
@@ -56,7 +59,8 @@ class Conversation(ABC):
     """One client's facts and the message under way. `Session` adds the network.
 
     `task` is what still runs for this client (a handshake, a large body on its way to the disk). `asking` is the steps
-    being asked about it: that ends with the client.
+    being asked about it: that ends with the client. `visit` counts what a client under ceilings asks for,
+    `octets` what it sent.
     """
 
     __slots__ = (
@@ -67,11 +71,14 @@ class Conversation(ABC):
         "extended",
         "helo",
         "intake",
+        "octets",
+        "pace",
         "panel",
         "reception",
         "task",
         "tls",
         "trusted",
+        "visit",
     )
 
     def __init__(self, intake: Intake, settings: ServerSettings, *, tls: bool) -> None:
@@ -87,6 +94,9 @@ class Conversation(ABC):
         self.extended = False
         self.tls: tuple[str, str] | None = None
         self.trusted = False
+        self.visit: Visit | None = None
+        self.octets = 0
+        self.pace: Pace | None = None
 
     @property
     def waiting_for_disk(self) -> bool:
@@ -116,7 +126,7 @@ class Conversation(ABC):
                 self.helo, self.extended = event.name, event.extended
                 self.connection.accept()
             case StartTLS():
-                self.connection.accept()
+                self._answer(None if self.visit is None else self.visit.handshake(), "other")
             case MessageRefused() | CommandRefused():
                 self._refused(event)
             case Reset():
@@ -164,6 +174,24 @@ class Conversation(ABC):
     def go_on(self) -> None:
         """An answer was given that came late: send it and read on."""
 
+    def too_slow(self, now: float, *, reading: bool) -> bool:
+        """Whether the client does not get on with what it has begun; judged only while we are `reading`."""
+        connection, intake = self.connection, self.intake
+        judged = reading and self.task is None and self.asking is None
+        judged = judged and not (connection.closed or self.waiting_for_disk)
+        # The number of commands so far says whether it is still the same line or message.
+        begun = judged and (connection.within_line or connection.within_data)
+        unfinished = connection.commands + 1 if begun else IDLE
+        if self.pace is None:
+            if unfinished == IDLE:
+                return False
+            self.pace = Pace()
+        slow = self.pace.too_slow(intake.floor, now, self.octets, unfinished, line=connection.within_line)
+        if not slow or intake.ceilings.exempts(self.client_address):
+            return False
+        intake.ceilings.note("progress", client_network(self.client_address), intake.floor.rate)
+        return True
+
     @abstractmethod
     def stored(self, reply: Reply) -> None:
         """The message's fate is on stable storage, or it was refused: tell the client and read on."""
@@ -180,9 +208,15 @@ class Conversation(ABC):
         else:
             self.intake.count_refusal(refusal, stage)
             self.connection.reply(refusal)
+            self._erred(refusal)
+
+    def _erred(self, reply: Reply) -> None:
+        """One error too many of a client under ceilings ends the connection."""
+        if self.visit is not None and reply.code >= 500 and (refusal := self.visit.erred()) is not None:
+            self.connection.close(refusal)
 
     def _mail(self, event: MailFrom) -> None:
-        refusal = self.intake.refusal_of_transaction(event)
+        refusal = self.intake.refusal_of_transaction(event, self.visit)
         if refusal is not None or not self.panel.mail:
             self._answer(refusal, "mail")
             return
@@ -197,14 +231,16 @@ class Conversation(ABC):
 
     def _recipient(self, event: RcptTo) -> None:
         refusal = refusal_of_recipient(self.intake.relay, event.recipient, self.trusted)
+        if refusal is not None:
+            self.log_refusal(refusal, to=event.recipient)
+        elif self.visit is not None:
+            refusal = self.visit.recipient()
         if refusal is None and self.panel.recipient:
             self._ask_about(event)
             return
-        if refusal is not None:
-            self.log_refusal(refusal, to=event.recipient)
-            if self.panel.refusal:
-                self._refuse_slowly(refusal)
-                return
+        if refusal is not None and self.panel.refusal:
+            self._refuse_slowly(refusal)
+            return
         self._answer(refusal, "rcpt")
 
     def _refuse_slowly(self, refusal: Reply) -> None:
@@ -246,10 +282,13 @@ class Conversation(ABC):
         if isinstance(event, MessageRefused):
             self.drop_reception()
             self.intake.log.event("refused", client=self.client_address, reply=event.reply.to_text())
+        self._erred(event.reply)
 
     def _end_of_message(self, event: EndOfMessage) -> None:
         reception = self.reception
         assert reception is not None
+        if self.visit is not None:
+            self.visit.received(event.size)
         refusal = reception.end(event)
         if refusal is not None:
             self.reception = None

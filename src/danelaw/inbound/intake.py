@@ -7,13 +7,15 @@ import functools
 import ipaddress
 import ssl
 import time
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from danelaw.errors import DanelawError
 from danelaw.inbound.admission import Admission
+from danelaw.inbound.handshakes import Handshakes
 from danelaw.inbound.keeping import Room
+from danelaw.inbound.lobby import Lobby
+from danelaw.inbound.pace import Floor
 from danelaw.inbound.session import Session
 from danelaw.inbound.steps import Steps
 from danelaw.net import proxy, tls
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from danelaw.config import Config
     from danelaw.config.receiving import Listen
     from danelaw.inbound.arrival import Discard
+    from danelaw.inbound.ceilings import Ceilings, Visit
     from danelaw.inbound.relay import RelayPolicy
     from danelaw.queue import QueuedMessage, RetrySchedule
     from danelaw.smtp import MailFrom
@@ -34,10 +37,12 @@ if TYPE_CHECKING:
     from danelaw.telemetry import Log, Metrics
 
 _BUSY = Reply.of(421, "4.3.2", "too many connections to this gateway; try again later")
-_CLIENT_BUSY = Reply.of(421, "4.7.0", "too many connections from your address; try again later")
+_OVERLOADED_AT_ALL = Reply.of(421, "4.3.2", "this gateway is overloaded at the moment; try again soon")
 _OVERLOADED = Reply.of(451, "4.3.2", "this gateway is overloaded at the moment; try again soon")
 _QUEUED = EnhancedStatusCode(2, 0, 0)
 _BACKLOG = 1024
+_STALL_SECONDS = 5.0
+_LOBBY_SECONDS = 0.1
 _RECEIVED_COLUMNS = Columns(
     id=Kind.OWN,
     client=Kind.OWN,
@@ -120,6 +125,7 @@ class Intake:
         log: Log,
         metrics: Metrics,
         certificates: ServerCertificates | None,
+        ceilings: Ceilings,
         admit: Callable[[QueuedMessage, int], bool],
         abandoned: Callable[[QueuedMessage, int], None],
         arrived: Callable[[QueuedMessage, bytes | None, bool], None],
@@ -152,20 +158,30 @@ class Intake:
         """Messages that steps are looking at now."""
         self.pulse = Pulse(metrics)
         self.room = Room()
+        self.ceilings = ceilings
+        self.handshakes = Handshakes(config.limits.handshakes)
+        self.lobby: Lobby[Session] = Lobby()
+        self.floor = _floor(config)
+        ceilings.reached = self._ceiling_reached
         self._certificates = certificates
-        self._per_client: Counter[str] = Counter()
         self._servers: list[Closeable] = []
         self._open_listener = open_listener or _bound
         self.crowd: Callable[[], int] = lambda: len(self.sessions)
         self._sweep: asyncio.TimerHandle | None = None
+        self._lobby_timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
         self._messages = metrics.inbound_messages.cell()
         self._octets = metrics.inbound_bytes.cell()
+        self._show_numbers()
+
+    def _show_numbers(self) -> None:
+        metrics = self.metrics
         metrics.inbound_open.read_from(lambda: float(len(self.sessions)))
         metrics.inbound_window.read_from(lambda: self.admission.window)
+        metrics.inbound_lobby.read_from(lambda: float(len(self.lobby)))
 
     async def start(self) -> list[tuple[str, int]]:
         """Bind every listener; gives the addresses bound. Raises `DanelawError` naming the address that is taken."""
-        loop = asyncio.get_running_loop()
         bound: list[tuple[str, int]] = []
         for listen in self.config.listen:
             # Implicit TLS too is begun by the session: a PROXY header may come first, and clients in the handshake
@@ -175,7 +191,7 @@ class Intake:
             )
             self._servers.append(server)
             bound.extend(addresses)
-        self._sweep = loop.call_later(1.0, self._look)
+        self._sweep = self._loop.call_later(1.0, self._look)
         self.pulse.start()
         return bound
 
@@ -201,40 +217,47 @@ class Intake:
         for session in tuple(self.sessions):
             if session.asking is not None or not session.waiting_for_disk:
                 session.abort()
-        if self._sweep is not None:
-            self._sweep.cancel()
+        for timer in (self._sweep, self._lobby_timer):
+            if timer is not None:
+                timer.cancel()
         self.pulse.stop()
 
     # for sessions
 
     def enter(self, session: Session) -> Reply | None:
         """Count a client in; a reply refuses it (421)."""
-        key = _client_key(session.client_address)
-        self._per_client[key] += 1
-        refusal = None
+        trusted = self.relay.trusts(session.client_address)
+        session.row, session.visit, refusal = self.ceilings.arrive(session.client_address, trusted=trusted)
         if self.crowd() > self.limits.connections:
             refusal = _BUSY
-        elif self._per_client[key] > self.limits.connections_per_client:
-            refusal = _CLIENT_BUSY
+        session.trusted = trusted and refusal is None
         self.metrics.inbound_connections.add("refused" if refusal else "accepted")
         if refusal is not None:
             self.log.warning("refused", client=session.client_address, reply=refusal.to_text())
         return refusal
 
+    def let_wait(self, session: Session) -> bool:
+        """Whether a client must wait for its greeting (`Session.welcome`), since there is too much to do."""
+        if not self.lobby.enter(session, self._loop.time()):
+            return False
+        if self._lobby_timer is None:
+            self._lobby_timer = self._loop.call_later(_LOBBY_SECONDS, self._open_lobby)
+        return True
+
     def leave(self, session: Session) -> None:
         """Forget a client."""
         if session in self.sessions:
             self.sessions.discard(session)
+            self.lobby.leave(session)
             if session.entered:
-                key = _client_key(session.client_address)
-                self._per_client[key] -= 1
-                if self._per_client[key] <= 0:
-                    del self._per_client[key]
+                self.ceilings.leave(session.row)
 
-    def refusal_of_transaction(self, event: MailFrom) -> Reply | None:
-        """Whether a message may be begun at all."""
+    def refusal_of_transaction(self, event: MailFrom, visit: Visit | None = None) -> Reply | None:
+        """Whether a message may be begun at all, and by a client under ceilings."""
         if self.admission.full or self.examining >= self.limits.examinations:
             return _OVERLOADED
+        if visit is not None and (put_off := visit.transaction()) is not None:
+            return put_off
         refusal = self.spool.refusal()
         if refusal is None:
             return None
@@ -290,14 +313,14 @@ class Intake:
 
     async def start_tls(self, transport: asyncio.Transport, session: Session, first: bytes) -> asyncio.Transport:
         """The handshake, whose octets `first` have arrived already. Raises `DanelawError` when it fails."""
-        return await tls.start_tls(
-            transport,
-            session,
-            self._context(),
-            server_side=True,
-            timeout=self.limits.handshake_timeout.total_seconds(),
-            first=first,
-        )
+        timeout = self.limits.handshake_timeout.total_seconds()
+        place = await self.handshakes.begin(timeout)
+        try:
+            return await tls.start_tls(
+                transport, session, self._context(), server_side=True, timeout=timeout, first=first
+            )
+        finally:
+            self.handshakes.ended(place)
 
     def tls_established(self, facts: tuple[str, str] | None) -> None:
         """Count a client's handshake; `facts` are version and cipher."""
@@ -307,6 +330,8 @@ class Intake:
         """A client's handshake came to nothing."""
         self.metrics.inbound_handshakes.add("failed")
         self.log.event("tls-failed", client=session.client_address, reason=error.reason)
+        if session.visit is not None:
+            session.visit.erred()
 
     def _context(self) -> ssl.SSLContext:
         if self._certificates is None:
@@ -314,11 +339,38 @@ class Intake:
         return self._certificates.context
 
     def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = self.now = loop.time()
-        for session in [item for item in self.sessions if item.deadline < now]:
-            session.expire(now)
-        self._sweep = loop.call_later(1.0, self._look)
+        now = self._loop.time()
+        stalled = now - self.now > _STALL_SECONDS  # then what clients sent meanwhile is not read yet
+        self.now = now
+        for session in [item for item in self.sessions if item.deadline < now or item.look_at < now]:
+            if session.deadline < now:
+                session.expire(now)
+            else:
+                session.look(now, judge=not stalled)
+        self.handshakes.look(now)
+        self.lobby.look(now, full=self.admission.full, lag=self.pulse.lag)
+        self._sweep = self._loop.call_later(1.0, self._look)
+
+    def _open_lobby(self) -> None:
+        self._lobby_timer = None
+        greeted, late = self.lobby.admit(self._loop.time())
+        for session in greeted:
+            session.welcome(None)
+        for session in late:
+            session.welcome(_OVERLOADED_AT_ALL)
+        if self.lobby:
+            self._lobby_timer = self._loop.call_later(_LOBBY_SECONDS, self._open_lobby)
+
+    def _ceiling_reached(self, ceiling: str, client: str, new: bool) -> None:
+        self.metrics.inbound_ceilings.add(ceiling, "client" if client else "total")
+        if new:
+            self.log.warning("ceiling", ceiling=ceiling, client=client or None)
+
+
+def _floor(config: Config) -> Floor:
+    limits = config.limits
+    window, grace = limits.minimum_rate_window.total_seconds(), limits.minimum_rate_grace.total_seconds()
+    return Floor(limits.minimum_rate, window, grace)
 
 
 async def _bound(listen: Listen, factory: Callable[[], Session]) -> tuple[Closeable, list[tuple[str, int]]]:
@@ -332,13 +384,3 @@ async def _bound(listen: Listen, factory: Callable[[], Session]) -> tuple[Closea
             advice="another mail server may hold the port; ports below 1024 need root or CAP_NET_BIND_SERVICE",
         ) from None
     return server, [socket.getsockname()[:2] for socket in server.sockets]
-
-
-def _client_key(address: str) -> str:
-    """IPv6 clients are counted by /64: one subscriber has a whole one."""
-    if ":" not in address:
-        return address
-    try:
-        return str(ipaddress.IPv6Network((address.partition("%")[0], 64), strict=False))
-    except ValueError:
-        return address

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SHUTTING_DOWN = Reply.of(421, "4.3.2", "this gateway is going down for maintenance; try again soon")
 _TOO_SLOW = Reply.of(421, "4.4.2", "too long without a command; closing the connection")
 _TOO_LONG = Reply.of(421, "4.7.0", "this connection has lasted too long; open a new one")
+_NO_PROGRESS = Reply.of(421, "4.4.2", "too slow; closing the connection")
 # How long the last words may take to reach a client that does not read.
 _FAREWELL_SECONDS = 10.0
 _LINGER_SECONDS = 2.0
@@ -47,6 +48,8 @@ class Session(Conversation, asyncio.Protocol):
         "deadline",
         "ends",
         "entered",
+        "look_at",
+        "row",
     )
 
     def __init__(self, intake: Intake, listener: Listener) -> None:
@@ -58,7 +61,8 @@ class Session(Conversation, asyncio.Protocol):
         self._paused = self._full = self._lingering = self._greeting_due = self._spoke_early = False
         self._early: list[bytes] | None = None
         self.entered = False
-        self.deadline = self.ends = float("inf")
+        self.deadline = self.ends = self.look_at = float("inf")
+        self.row = 0
 
     # asyncio.Protocol
 
@@ -74,6 +78,7 @@ class Session(Conversation, asyncio.Protocol):
         now = self._loop.time()
         self.ends = now + self.intake.session_seconds
         self.deadline = now + self.intake.command_seconds
+        self.look_at = now + self.intake.floor.look_seconds
         self.intake.sessions.add(self)
         if self._proxy is None:
             self._enter()
@@ -94,6 +99,7 @@ class Session(Conversation, asyncio.Protocol):
         if self._listener.implicit_tls and self.tls is None:
             self._begin_tls(data)
             return
+        self.octets += len(data)
         self.connection.receive_data(data)
         if self._greeting_due:
             self._spoke_early = True
@@ -144,6 +150,14 @@ class Session(Conversation, asyncio.Protocol):
             return
         self.connection.close(_TOO_LONG if now >= self.ends else _TOO_SLOW)
         self._advance()
+
+    def look(self, now: float, *, judge: bool) -> None:
+        """See whether the client gets on. Without `judge` it is only looked at: we did not read for a while."""
+        self.look_at = now + self.intake.floor.look_seconds
+        reading = judge and not (self._full or self._paused or self._greeting_due or self._mute)
+        if self.too_slow(now, reading=reading):
+            self.connection.close(_NO_PROGRESS)
+            self._advance()
 
     def shut_down(self, *, gently: bool = False) -> bool:
         """Say 421 if no message is under way. Returns whether the session has ended. `gently` lets a client that
@@ -205,13 +219,24 @@ class Session(Conversation, asyncio.Protocol):
         """Count the client in. `first` are octets that came behind the PROXY header."""
         self.entered = True
         refusal = self.intake.enter(self)
-        self.trusted = refusal is None and self.intake.relay.trusts(self.client_address)
         self.panel = self.intake.steps.panel(trusted=self.trusted)
         if self._listener.implicit_tls:
+            if refusal is None and self.visit is not None:
+                refusal = self.visit.handshake()
             if refusal is not None:
                 self.abort()  # nothing can be said before the handshake
             elif first:
                 self._begin_tls(first)
+            return
+        if refusal is None and self.intake.let_wait(self):
+            if first:
+                self.connection.receive_data(first)
+            return
+        self.welcome(refusal, first)
+
+    def welcome(self, refusal: Reply | None, first: bytes = b"") -> None:
+        """Greet the client, or refuse it."""
+        if self.connection.closed:
             return
         self._greet(refusal)
         if first:

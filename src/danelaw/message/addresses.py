@@ -16,15 +16,18 @@ from typing import NamedTuple
 
 from danelaw.message.addrspec import Place, addr_spec, comment_of, display_name, without_route
 from danelaw.message.defects import Defect, Defects
+from danelaw.message.encodedwords import decode_words, encode_words
 from danelaw.message.tokens import ANGLE, ANGLE_END, DOT_ATOM, Token, index, is_space, tokens, trimmed, unfold
 
 MAX_FIELD = 256 * 1024
 MAX_MAILBOXES = 10_000
 MAX_AUTHORS = 100
+MAX_AUTHOR_OCTETS = 64 * 1024
 
 # Most fields there are: plain words or one quoted string, then an address in brackets; or the address alone.
-_ATOM = r"[A-Za-z0-9!#$%&'*+\-/?^_`{|}~]++"
+_ATOM = r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]++"
 _DOTS = rf"{_ATOM}(?:\.{_ATOM})*+"
+_PHRASE = re.compile(rf"{_ATOM}(?: {_ATOM})*\Z")
 _USUAL = re.compile(
     rf'[ ]?(?:(?:({_ATOM}(?:[ ]{_ATOM})*+)|"([A-Za-z0-9 ,.@_&\'\-]*)")?[ ]?<({_DOTS})@({_DOTS})>|({_DOTS})@({_DOTS}))\Z'
 )
@@ -51,6 +54,19 @@ class NamedMailbox:
             return f"{self.localpart}@{self.domain}"
         quoted = self.localpart.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{quoted}"@{self.domain}'
+
+    def to_text(self) -> str:
+        """As a field writes it, without the group: the name as a phrase, quoted or encoded where it must be.
+
+        Encoded names of some length have CRLF and a space within (RFC 2047 §2); addresses beyond ASCII are for
+        messages with SMTPUTF8 (RFC 6532 §3.2).
+        """
+        if not self.display_name:
+            return self.address
+        name = encode_words(self.display_name)
+        if name == self.display_name and not _PHRASE.match(name):
+            name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return f"{name} <{self.address}>"
 
 
 class Addresses(NamedTuple):
@@ -79,11 +95,16 @@ class Authors:
         return any(defect.ambiguous for defect in self.defects)
 
 
-def author_addresses(raw_fields: Iterable[tuple[bytes, bytes]], *, max_mailboxes: int = MAX_AUTHORS) -> Authors:
+def author_addresses(
+    raw_fields: Iterable[tuple[bytes, bytes]],
+    *,
+    max_octets: int = MAX_AUTHOR_OCTETS,
+    max_mailboxes: int = MAX_AUTHORS,
+) -> Authors:
     """The mailboxes of all From fields among (name, whole field) pairs, as `Field.name` and `Field.raw` are.
 
-    Zero or several `domains`: DMARC cannot be validated as such (RFC 9989 §5.3.1, §11.5). More than `max_mailboxes`
-    are not read; a defect says so.
+    Zero or several `domains`: DMARC cannot be validated as such (RFC 9989 §5.3.1, §11.5). What goes beyond
+    `max_octets` or `max_mailboxes` of all fields together is not read; a defect says so.
     """
     defects = Defects()
     found: list[NamedMailbox] = []
@@ -95,7 +116,9 @@ def author_addresses(raw_fields: Iterable[tuple[bytes, bytes]], *, max_mailboxes
         if len(found) >= max_mailboxes:
             defects.note(Defect.TOO_MANY_ADDRESSES)
             continue
-        one = mailboxes(raw[raw.index(b":") + 1 :], max_mailboxes=max_mailboxes - len(found))
+        value = raw[raw.index(b":") + 1 :]
+        one = mailboxes(value, max_octets=max_octets, max_mailboxes=max_mailboxes - len(found))
+        max_octets = max(max_octets - len(value), 0)
         found += one.mailboxes
         defects.update(dict.fromkeys(one.defects))
     if count != 1:
@@ -116,7 +139,7 @@ def mailboxes(field_value: bytes, *, max_octets: int = MAX_FIELD, max_mailboxes:
     usual = _USUAL.match(text)
     if usual is not None and max_mailboxes:
         words, quoted, localpart, domain, bare, bare_domain = usual.groups()
-        name = " ".join((words or quoted or "").split())
+        name = " ".join((decode_words(words) if words else quoted or "").split())
         return Addresses((NamedMailbox(name, localpart or bare, domain or bare_domain),), defects.seen())
     reader = _Reader(defects, max_mailboxes)
     reader.read(tokens(text, defects))

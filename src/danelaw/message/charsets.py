@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from encodings.aliases import aliases
+from functools import lru_cache
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,39}\Z")
 _NO_CHARSETS = frozenset(
@@ -51,6 +52,7 @@ _KNOWN = _CODECS.union(_AS_MET.values())
 _LATIN = tuple(bytes([octet]).decode("cp1252", "ignore") or chr(octet) for octet in range(256))
 
 
+@lru_cache(maxsize=256)
 def codec_of(charset: str) -> str | None:
     """The name of Python's codec for a charset name in any spelling, None for one that is not known."""
     name = charset.strip().strip("'\"")

@@ -15,12 +15,20 @@ from danelaw.message.transfer import ENCODERS, TransferEncoding, to_base64, to_q
 
 # Charsets whose ASCII characters are ASCII octets, so that text can be put behind text.
 _NOT_APPENDABLE = frozenset({"utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be", "utf_7"})
+_FIELD_NAME = re.compile(r"[!-9;-~]{1,75}\Z")
+_TOKEN = r"[A-Za-z0-9!#$&^_.+-]{1,127}"
+_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}\Z")
 _ATTRIBUTE = re.compile(r"[A-Za-z0-9._-]+\Z")
 _LARGEST_TEXT = 8 << 20
 
 
 def text_entity(text: str, subtype: str = "plain", *, disposition: str | None = None) -> bytes:
-    """A text part in UTF-8: as it is where ASCII in short lines allows it, else quoted-printable or base64."""
+    """A text part in UTF-8: as it is where ASCII in short lines allows it, else quoted-printable or base64.
+
+    `disposition` is "inline" or "attachment". Raises `FieldError` for what is no subtype or disposition.
+    """
+    _check_type(f"text/{subtype}")
+    _check_type(f"{disposition or 'inline'}/x")
     octets = _crlf(text).encode("utf-8", "replace")
     encoding, body = _encoded(octets)
     charset = "us-ascii" if octets.isascii() else "utf-8"
@@ -32,7 +40,11 @@ def text_entity(text: str, subtype: str = "plain", *, disposition: str | None = 
 
 
 def attachment(octets: bytes, filename: str, content_type: str = "application/octet-stream") -> bytes:
-    """A file as a part, in base64; its name in the form of RFC 2231 where it needs that."""
+    """A file as a part, in base64; its name in the form of RFC 2231 where it needs that.
+
+    Raises `FieldError` for what is no content type.
+    """
+    _check_type(content_type)
     header = (
         f"Content-Type: {content_type}\r\n"
         f"Content-Disposition: attachment{write_parameter('filename', filename)}\r\n"
@@ -41,11 +53,18 @@ def attachment(octets: bytes, filename: str, content_type: str = "application/oc
     return header.encode("ascii") + to_base64(octets)
 
 
+def _check_type(text: str) -> None:
+    if not _TYPE.match(text):
+        raise FieldError(f"{text[:60]!r} cannot stand in a field of MIME")
+
+
 def text_field(name: str, text: str) -> bytes:
     """An unstructured field with CRLF at its end: words folded at 78 characters, encoded where they are not ASCII.
 
     Raises `FieldError` for a name that is none, and for control characters.
     """
+    if not _FIELD_NAME.match(name):
+        raise FieldError(f"{name[:60]!r} is not a field name")
     if any(character < " " or "\x7f" <= character <= "\x9f" or character in "\u2028\u2029" for character in text):
         raise FieldError(f"the value of {name} contains control characters")
     encoded = encode_words(text, first_room=76 - len(name))
@@ -64,12 +83,14 @@ def append_text(draft: Draft, part: Part, text: str, *, max_octets: int = _LARGE
     """Put text on new lines behind a text part's own, in HTML before the end of its body; `text` is then HTML too.
 
     The part keeps its charset and encoding where they can hold the text, else it becomes UTF-8. Signatures over it
-    break: whoever adds a footer signs anew. Raises `MessageError` for a part that is no text or cannot be decoded,
-    `MessageLimit` for one of more than `max_octets`.
+    break: whoever adds a footer signs anew. Raises `MessageError` for a part that is no text, cannot be decoded, or has
+    been replaced, `MessageLimit` for one of more than `max_octets`.
     """
     kind = part.content_type
     if kind.type != "text" or not kind.subtype.isascii() or part.encoding is TransferEncoding.UNKNOWN:
         raise MessageError(f"no text can be added to {kind.value}")
+    if draft.is_replaced(part):
+        raise MessageError("the part has been replaced already")
     content = part.content(max_octets=max_octets)
     charset = kind.charset or "us-ascii"
     codec = codec_of(charset)

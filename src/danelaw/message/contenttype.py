@@ -19,29 +19,32 @@ _DEFAULT = ("text", "plain")
 
 @dataclass(frozen=True, slots=True)
 class ContentType:
-    """`type` and `subtype` in lower case; `parameters` decoded, their names in lower case.
+    """`type` and `subtype` in lower case; `parameters` decoded, their names in lower case; `boundary` in octets.
 
-    `stated` is False where the field is missing or cannot be understood, and the default stands in (RFC 2045 §5.2).
+    `boundary` is without white space at its end, empty where the parameter is missing or empty. `stated` is False where
+    the field is missing or cannot be understood, and the default stands in (RFC 2045 §5.2).
     """
 
     type: str = "text"
     subtype: str = "plain"
     parameters: Mapping[str, str] = field(default_factory=dict)
     stated: bool = True
+    boundary: bytes = b""
 
     @classmethod
     def from_value(cls, value: bytes, defects: Defects) -> ContentType:
         """Read the octets behind the field's colon. `multipart` alone is multipart/mixed, as it is met."""
         text = unfold(value, defects)
         match = _TYPE.match(text)
+        place = match.end() if match is not None else len(text.partition(";")[0])
+        parameters, boundary = read_parameters(text, place, defects, octets_of="boundary")
+        boundary = boundary.rstrip(b" \t")
         if match is not None:
-            return cls(match[1].lower(), match[2].lower(), read_parameters(text, match.end(), defects))
+            return cls(match[1].lower(), match[2].lower(), parameters, boundary=boundary)
         defects.note(Defect.BAD_CONTENT_TYPE)
-        semicolon = text.find(";")
-        parameters = read_parameters(text, semicolon, defects) if semicolon >= 0 else {}
         word = _WORD.match(text)
         if word is not None and word[1].lower() == "multipart":
-            return cls("multipart", "mixed", parameters)
+            return cls("multipart", "mixed", parameters, boundary=boundary)
         return cls(*_DEFAULT, parameters, stated=False)
 
     @property
@@ -54,12 +57,6 @@ class ContentType:
         """The charset parameter, in lower case."""
         charset = self.parameters.get("charset")
         return charset.lower() if charset else None
-
-    @property
-    def boundary(self) -> bytes | None:
-        """The boundary parameter in octets, without white space at its end; None where it is missing or empty."""
-        boundary = self.parameters.get("boundary", "").rstrip(" \t")
-        return boundary.encode() if boundary else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +72,5 @@ class Disposition:
         text = unfold(value, defects)
         match = _WORD.match(text)
         place = match.end() if match is not None else 0
-        parameters = read_parameters(text, place, defects)
+        parameters, _ = read_parameters(text, place, defects)
         return cls(match[1].lower() if match is not None else "attachment", parameters)

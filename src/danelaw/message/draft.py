@@ -7,14 +7,15 @@ Every change can be taken back: `snapshot` gives the state as a value, `restore`
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from danelaw.message.errors import FieldError, MessageError
 from danelaw.message.header import FIELD, Field
+from danelaw.message.multipart import is_boundary
 from danelaw.message.octets import chunks
 from danelaw.message.part import Part
+from danelaw.message.replacement import Rank, Replacement, put
 
 _NEW = -1
 _MOVED = frozenset(
@@ -29,16 +30,7 @@ _MOVED = frozenset(
         b"content-md5",
     }
 )
-_SEPARATORS = (b"\r\n", b"\r\n\r\n")
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
-
-
-class Replacement(NamedTuple):
-    """Original octets from `start` to `end`, and what stands there instead."""
-
-    start: int
-    end: int
-    octets: bytes
 
 
 class Snapshot(NamedTuple):
@@ -135,41 +127,35 @@ class Draft:
             return
         end = part.start + len(header.raw)
         self._separate(part)
-        self._insert_first(end, (b"" if not header.raw or header.raw.endswith(b"\n") else b"\r\n") + raw)
+        self._put(end, end, (b"" if not header.raw or header.raw.endswith(b"\n") else b"\r\n") + raw, Rank.FIELD)
 
     def replace_body(self, octets: bytes, part: Part | None = None) -> None:
         """Put other octets in the place of the whole body of the message, or of a part. Raises `MessageError`."""
         part = part or self.message
         self._separate(part, always=True)
-        self.replace(part.body_start, part.end, octets)
+        empty = part.body_start == part.end
+        self._put(part.body_start, part.end, octets, given_up=Rank.CONTENT if empty else Rank.FIELD)
 
     def _separate(self, part: Part, *, always: bool = False) -> None:
         """Put the empty line between header and body that was not there: what follows could be taken for a field."""
         raw, place = part.header.raw, part.body_start
         if place > part.start + len(raw) or (place == part.end and not always):
             return
-        if any(one.start == one.end == place and one.octets in _SEPARATORS for one in self._replaced):
+        if any(one.is_insertion and one.start == place and one.rank is Rank.SEPARATOR for one in self._replaced):
             return
-        self._insert_first(place, _SEPARATORS[0 if not raw or raw.endswith(b"\n") else 1])
-
-    def _insert_first(self, place: int, octets: bytes) -> None:
-        """Put octets before everything else that is put there."""
-        if any(one.start < place < one.end for one in self._replaced):
-            raise MessageError("these octets have been replaced already")
-        before = bisect_left(self._replaced, (place, place))
-        self._replaced = (*self._replaced[:before], Replacement(place, place, octets), *self._replaced[before:])
+        self._put(place, place, b"\r\n" if not raw or raw.endswith(b"\n") else b"\r\n\r\n", Rank.SEPARATOR)
 
     def replace_part(self, part: Part, octets: bytes) -> None:
         """Put a whole entity, header, empty line and body, in the place of a part. Raises `MessageError`."""
         if part is self.message:
             raise MessageError("the message as a whole cannot be replaced")
-        self.replace(part.start, part.end, octets)
+        self._put(part.start, part.end, octets, given_up=Rank.FIELD)
 
     def remove_part(self, part: Part) -> None:
         """Take a part of a multipart away, with the delimiter before it. Raises `MessageError` for another."""
         if part.delimiter is None:
             raise MessageError("only a part of a multipart can be taken away")
-        self.replace(part.delimiter, part.end, b"")
+        self._put(part.delimiter, part.end, b"", given_up=Rank.FIELD)
 
     def add_part(self, multipart: Part, octets: bytes) -> None:
         """Put a whole entity behind the last part of a multipart, and close it where it is not closed.
@@ -178,20 +164,25 @@ class Draft:
         """
         division = multipart.division
         boundary = multipart.content_type.boundary
-        if division is None or boundary is None or not division.parts:
+        if division is None or not division.parts:
             raise MessageError("a part can only be added to a multipart that has one")
         _free(boundary, octets)
         place = multipart.end if division.close is None else division.close
         close = b"\r\n--" + boundary + b"--\r\n" if division.close is None else b""
-        self.replace(place, place, b"\r\n--" + boundary + b"\r\n" + octets + close)
+        self._put(place, place, b"\r\n--" + boundary + b"\r\n" + octets + close, Rank.SIBLING)
 
     def wrap(self, boundary: bytes, octets: bytes) -> None:
         """Make the message a multipart/mixed of what it was and another whole entity.
 
         `boundary` must occur nowhere in the message; only the entity is searched. The message's MIME fields become the
-        first part's. Raises `MessageError` for a boundary that the entity contains.
+        first part's. Raises `MessageError` for a boundary that the entity contains or that is none, and when the
+        message has been wrapped before.
         """
         _free(boundary, octets)
+        if not is_boundary(boundary):
+            raise MessageError(f"{boundary[:80]!r} is no boundary (RFC 2046 §5.1.1)")
+        if any(one.rank is Rank.OPENING for one in self._replaced):
+            raise MessageError("the message has been wrapped already")
         moved = b"".join(field.raw for field in self.fields if field.key in _MOVED)
         self._tiles = tuple(tile for tile in self._tiles if tile.key not in _MOVED)
         if self.position("MIME-Version") is None:
@@ -200,25 +191,33 @@ class Draft:
         self.add_field(content_type, len(self.fields))
         start, end = self.message.body_start, self.message.end
         self._separate(self.message, always=True)
-        self.replace(start, start, b"--" + boundary + b"\r\n" + moved + b"\r\n")
-        self.replace(end, end, b"\r\n--" + boundary + b"\r\n" + octets + b"\r\n--" + boundary + b"--\r\n")
+        self._put(start, start, b"--" + boundary + b"\r\n" + moved + b"\r\n", Rank.OPENING)
+        close = b"\r\n--" + boundary + b"--\r\n"
+        self._put(end, end, b"\r\n--" + boundary + b"\r\n" + octets + close, Rank.SIBLING)
 
     def replace(self, start: int, end: int, octets: bytes) -> None:
         """Put octets in the place of original ones behind the message's header; several at one place stand in order.
 
         Replacements within the span are given up. Raises `MessageError` where the span cuts one, or the header.
         """
+        self._put(start, end, octets)
+
+    def is_replaced(self, part: Part) -> bool:
+        """Whether a part, its body, or what it stands in has been replaced or taken away."""
+        return any(
+            not one.is_insertion and one.start <= part.body_start and one.end >= part.end and one.end > part.body_start
+            for one in self._replaced
+        )
+
+    def _put(
+        self, start: int, end: int, octets: bytes, rank: Rank = Rank.CONTENT, *, given_up: Rank | None = None
+    ) -> None:
+        """What was put behind the span's last octet from the rank `given_up` to content belonged to what stood there,
+        and goes with it.
+        """
         if start < len(self.message.header.raw) or end < start or end > self.message.end:
             raise MessageError("what is replaced must lie behind the message's header")
-        kept = []
-        for one in self._replaced:
-            if one.end <= end and (start < one.start < end or one.start == start < one.end):
-                continue
-            if one.start < end and start < one.end:
-                raise MessageError("these octets have been replaced already")
-            kept.append(one)
-        place = bisect_left(kept, (start, end + 1)) if start == end else bisect_left(kept, (start, start + 1))
-        self._replaced = (*kept[:place], Replacement(start, end, octets), *kept[place:])
+        self._replaced = put(self._replaced, Replacement(start, end, rank, octets), given_up)
 
     @property
     def size(self) -> int:

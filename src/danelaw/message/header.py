@@ -69,7 +69,7 @@ class Header:
 
     `raw` is everything up to, not including, the empty line; `body_offset` is where the body begins, both counted from
     where the octets began that were read. `defect` says where `from_bytes` found a line that is no field, or no empty
-    line; `defects` is what `danelaw.message.scan` noticed. Fields are listed when first asked for.
+    line; `scanned` is what `danelaw.message.scan` noticed. Fields are listed when first asked for.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Header:
             defect = _NO_END if whole == end else _NO_FIELD
             body = body if whole == end else end
         raw = message[:end]
-        if raw.count(b"\n") >= max_fields and sum(1 for _ in islice(FIELD.finditer(raw), max_fields + 1)) > max_fields:
+        if more_fields(raw, max_fields):
             raise HeaderTooLarge(f"the header has more than {max_fields} fields")
         return cls(raw, body, defect, max_fields=max_fields)
 
@@ -139,10 +139,10 @@ class Header:
     def _found(self) -> list[tuple[bytes, bytes]]:
         if self._tiles is not None:
             return [(field.raw, field.name) for field in self.fields]
-        if self.raw.count(b"\n") < self._max_fields:
-            found: list[tuple[bytes, bytes]] = FIELD.findall(self.raw)
-            return found
-        return [(match[1], match[2]) for match in islice(FIELD.finditer(self.raw), self._max_fields)]
+        if more_fields(self.raw, self._max_fields):
+            return [(match[1], match[2]) for match in islice(FIELD.finditer(self.raw), self._max_fields)]
+        found: list[tuple[bytes, bytes]] = FIELD.findall(self.raw)
+        return found
 
     @property
     def _raws(self) -> list[bytes]:
@@ -222,6 +222,13 @@ def boundary(message: bytes, max_octets: int = DEFAULT_MAX_HEADER) -> tuple[int,
 def count_received(header: bytes) -> int:
     """How many lines of a header begin a Received field: one pass in C, for the hot path (RFC 5321 §6.3)."""
     return len(_RECEIVED.findall(header))
+
+
+def more_fields(raw: bytes, most: int) -> bool:
+    """Whether a header has more fields than that; most are too short for it, or have too few lines."""
+    if len(raw) < 3 * most or raw.count(b"\n") < most:
+        return False
+    return sum(1 for _ in islice(FIELD.finditer(raw), most + 1)) > most
 
 
 def line_end(octets: bytes, place: int) -> int:

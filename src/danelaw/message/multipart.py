@@ -9,13 +9,12 @@ from typing import NamedTuple
 from danelaw.message.defects import Defect, Defects
 from danelaw.message.octets import Octets, occurrences
 
-LONGEST_BOUNDARY = 70
 # A delimiter line: the boundary, two hyphens for the last, white space that transport may have added.
 _REST = re.compile(rb"(--)?[ \t]*+(\r?\n|\Z)")
 _REST_WINDOWS = (80, 1000)
-_BCHARS = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]\Z")
+_BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]\Z")
 # Lines that begin with the boundary and go on are looked at too; a message of nothing else takes bounded time.
-_MOST_OTHER_LINES = 10_000
+MOST_OTHER_LINES = 20_000
 
 
 class Span(NamedTuple):
@@ -29,22 +28,38 @@ class Span(NamedTuple):
 class Division(NamedTuple):
     """A multipart's body: its parts, the span before the first delimiter, and the span behind the last.
 
-    `close` is where the closing delimiter begins, None without one.
+    `close` is where the closing delimiter begins, None without one. `others` counts the lines that begin with the
+    boundary and go on.
     """
 
     parts: tuple[Span, ...]
     preamble: tuple[int, int]
     epilogue: tuple[int, int]
     close: int | None
+    others: int = 0
 
 
-def divide(source: Octets, start: int, end: int, boundary: bytes, *, most: int, defects: Defects) -> Division:
+def is_boundary(octets: bytes) -> bool:
+    """Whether these may be a boundary: 1 to 70 of certain characters, no space at the end (RFC 2046 §5.1.1)."""
+    return _BOUNDARY.match(octets) is not None
+
+
+def divide(
+    source: Octets,
+    start: int,
+    end: int,
+    boundary: bytes,
+    *,
+    most: int,
+    defects: Defects,
+    most_others: int = MOST_OTHER_LINES,
+) -> Division:
     """Divide the body between start and end, at most into `most` parts.
 
     A delimiter is a whole line. One that begins with the boundary and goes on is none, since the boundaries of parts
     within may begin with this one; a defect says that there was one.
     """
-    if len(boundary) > LONGEST_BOUNDARY or not _BCHARS.match(boundary.decode("latin-1")):
+    if not is_boundary(boundary):
         defects.note(Defect.BAD_BOUNDARY)
     parts: list[Span] = []
     preamble_end = begun = begun_delimiter = None
@@ -56,7 +71,7 @@ def divide(source: Octets, start: int, end: int, boundary: bytes, *, most: int, 
         rest = _rest(source, text + 2 + len(boundary), end)
         if rest is None:
             others += 1
-            if others > _MOST_OTHER_LINES:
+            if others > most_others:
                 defects.note(Defect.TOO_MANY_PARTS)
                 break
             continue
@@ -81,10 +96,10 @@ def divide(source: Octets, start: int, end: int, boundary: bytes, *, most: int, 
         defects.note(Defect.TEXT_AFTER_BOUNDARY)
     if preamble_end is None:
         defects.note(Defect.NO_DELIMITER)
-        return Division((), (start, end), (end, end), None)
+        return Division((), (start, end), (end, end), None, others)
     if close is None:
         defects.note(Defect.NO_CLOSE_DELIMITER)
-    return Division(tuple(parts), (start, preamble_end), (min(behind, end), end), close)
+    return Division(tuple(parts), (start, preamble_end), (min(behind, end), end), close, others)
 
 
 def _candidates(source: Octets, start: int, end: int, boundary: bytes) -> Iterator[int]:

@@ -32,10 +32,13 @@ _ATTRIBUTE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 _SECTION_OCTETS = 50
 
 
-def read_parameters(text: str, place: int, defects: Defects, *, most: int = MAX_PARAMETERS) -> dict[str, str]:
+def read_parameters(
+    text: str, place: int, defects: Defects, *, most: int = MAX_PARAMETERS, octets_of: str = ""
+) -> tuple[dict[str, str], bytes]:
     """The parameters in unfolded text from `place` on: names in lower case, values decoded, continuations joined.
 
-    Of a parameter that stands twice the first counts; one in the form of RFC 2231 counts before a plain one.
+    Of a parameter that stands twice the first counts; one in the form of RFC 2231 counts before a plain one. With them
+    come the octets of the one named `octets_of`, which may be no text; nothing where it is missing.
     """
     plain: dict[str, str] = {}
     sections: dict[str, dict[int, tuple[str, bool]]] = {}
@@ -62,7 +65,9 @@ def read_parameters(text: str, place: int, defects: Defects, *, most: int = MAX_
         joined = _joined(found, defects)
         if joined is not None:
             values[base] = joined
-    return values
+            plain.pop(base, None)
+    octets = plain[octets_of].encode("utf-8", "surrogateescape") if octets_of in plain else b""
+    return values, octets or values.get(octets_of, "").encode()
 
 
 def _pairs(text: str, place: int, defects: Defects) -> list[tuple[str, str]]:

@@ -11,31 +11,36 @@ from danelaw.message.defects import Defect, Defects
 from danelaw.message.errors import MessageLimit
 from danelaw.message.header import Header
 from danelaw.message.limits import DEFAULT, Limits
-from danelaw.message.multipart import Division, divide
+from danelaw.message.multipart import MOST_OTHER_LINES, Division, divide
 from danelaw.message.octets import Octets, chunks, note_lines
 from danelaw.message.scan import header_defects, scan
 from danelaw.message.transfer import TransferEncoding, undo
 
+# Each level of multiparts is searched for its own boundary: so often may the octets of a large message be read.
+_MOST_READINGS = 32
+_ALWAYS_READ = 64 << 20
 _MESSAGES = frozenset({"message/rfc822", "message/global", "message/news"})
 
 
 class _Tree:
-    """What all parts of one message share: its octets, the limits, and how many parts may still be found."""
+    """What all parts of one message share: its octets, the limits, and how much may still be found."""
 
-    __slots__ = ("left", "limits", "source")
+    __slots__ = ("left", "limits", "octets_left", "others_left", "source")
 
     def __init__(self, source: Octets, limits: Limits) -> None:
         self.source = source
         self.limits = limits
         self.left = limits.parts
+        self.others_left = MOST_OTHER_LINES
+        self.octets_left = _MOST_READINGS * len(source) + _ALWAYS_READ
 
 
 class Part:
     """An entity: a header and a body, the whole message or a part of it.
 
     Offsets count from the beginning of the message. `start` to `end` are its own octets; `delimiter` is where the
-    delimiter line before it begins, None for what is no part of a multipart. `number` is its place by counting as IMAP
-    does it (RFC 3501 §6.4.5), "" for the message; a message within a part counts as that part's first.
+    delimiter line before it begins, None for what is no part of a multipart. `number` is its place: "" for the message,
+    "2" for its second part, "2.1" for the first within that; a message within a part is the first of that part.
     """
 
     def __init__(
@@ -132,16 +137,26 @@ class Part:
         if not self.is_multipart:
             return None
         boundary = self.content_type.boundary
-        if boundary is None:
+        if not boundary:
             self._noted.note(Defect.NO_BOUNDARY)
             return None
         if self.encoding.encodes:
             self._noted.note(Defect.ENCODED_COMPOSITE)
+        tree = self._tree
+        tree.octets_left -= self.end - self.body_start
         if self._too_deep():
             return None
-        tree = self._tree
-        division = divide(tree.source, self.body_start, self.end, boundary, most=tree.left, defects=self._noted)
+        division = divide(
+            tree.source,
+            self.body_start,
+            self.end,
+            boundary,
+            most=tree.left,
+            defects=self._noted,
+            most_others=tree.others_left,
+        )
         tree.left -= len(division.parts)
+        tree.others_left = max(tree.others_left - division.others, 0)
         return division
 
     @cached_property
@@ -181,7 +196,7 @@ class Part:
         return (Part(self._tree, self.body_start, self.end, depth=self.depth + 1, number=number),)
 
     def _too_deep(self) -> bool:
-        if self.depth < self._tree.limits.depth:
+        if self.depth < self._tree.limits.depth and self._tree.octets_left >= 0:
             return False
         self._noted.note(Defect.TOO_DEEP)
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from danelaw.message.defects import Defect, Defects
-from danelaw.message.header import FIELD, FIELDS, Field, Header, line_end
+from danelaw.message.header import FIELD, FIELDS, Field, Header, line_end, more_fields
 from danelaw.message.limits import DEFAULT, Limits
 from danelaw.message.octets import Octets, note_lines
 
@@ -60,7 +60,7 @@ def _scan(octets: bytes, start: int, stop: int, base: int, limits: Limits) -> He
             noted.note(Defect.NO_EMPTY_LINE)
         tiles, defects = reading.tiles(), noted.seen()
     raw = octets[start:place]
-    if raw.count(b"\n") >= limits.fields and _more_than(raw, limits.fields):
+    if more_fields(raw, limits.fields):
         defects += (Defect.TOO_MANY_FIELDS,)
     return Header(raw, base + place + gap, offset=base + start, tiles=tiles, defects=defects, max_fields=limits.fields)
 
@@ -112,10 +112,6 @@ class _Lines:
                 tiles.append(Field(b"", self._octets[begin:end], self._base + begin))
             place = end
         return tuple(tiles)
-
-
-def _more_than(raw: bytes, most: int) -> bool:
-    return any(number >= most for number, _ in enumerate(FIELD.finditer(raw)))
 
 
 def header_defects(header: Header) -> tuple[Defect, ...]:

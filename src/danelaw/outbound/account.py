@@ -40,7 +40,17 @@ _DELIVERED_COLUMNS = Columns(
 class Account:
     """The account of one delivery. `open` are the recipients without an end, by number; `outcome` is what it fills."""
 
-    __slots__ = ("_courier", "_last_meaning", "_last_reply", "_started", "_survey", "_work", "open", "outcome")
+    __slots__ = (
+        "_courier",
+        "_last_meaning",
+        "_last_reply",
+        "_local",
+        "_started",
+        "_survey",
+        "_work",
+        "open",
+        "outcome",
+    )
 
     def __init__(self, courier: Courier, work: Work, survey: Survey, started: float, outcome: Outcome) -> None:
         self._courier = courier
@@ -49,6 +59,7 @@ class Account:
         self._started = started
         self._last_reply: tuple[Reply | None, str] = (None, "")
         self._last_meaning: tuple[Reply, Meaning] | None = None
+        self._local = ""
         self.outcome = outcome
         self.open: dict[int, QueuedRecipient] = {item.number: item for item in work.message.recipients}
 
@@ -75,6 +86,7 @@ class Account:
     ) -> Reply | None:
         """A host was asked to take the message: note what it said of each recipient; returns the best of it."""
         recipients = tuple(self.open.values())
+        self._local = opened.local
         best: Reply | None = None
         for recipient in recipients:
             reply = sent.replies.get(recipient.number)
@@ -166,7 +178,9 @@ class Account:
         elif meaning.again:
             words = f"{host} {'refused it' if reply.is_permanent else 'asks to try again later'}: {reply}"
             status = _status(reply, "4.0.0")
-            self._keep(RecipientOutcome(number, _QUEUED, status, said, words, host, one.notice, one.advice, one.wait))
+            self._keep(
+                RecipientOutcome(number, _QUEUED, status, said, words, host, one.notice, one.advice, meaning.wait)
+            )
         else:
             words = f"{host} refused it: {reply}"
             status = _status(reply, "5.0.0")
@@ -176,7 +190,7 @@ class Account:
     def _meaning_of(self, reply: Reply, host: str) -> Meaning:
         """One reply to all recipients of a message is one complaint; each recipient is counted all the same."""
         if self._last_meaning is None or self._last_meaning[0] is not reply:
-            self._last_meaning = reply, self._courier.answers.heard(reply, host, self._work.key)
+            self._last_meaning = reply, self._courier.answers.heard(reply, host, self._work.key, self._local)
         meaning = self._last_meaning[1]
         self._courier.metrics.bounces.add(meaning.bounce_class.name)
         return meaning

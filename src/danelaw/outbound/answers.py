@@ -1,4 +1,4 @@
-"""What failed replies mean here, and what follows from them: class, retry, words for the sender, suspensions."""
+"""What failed replies mean here, and what follows: class, retry, words for the sender, and what responses call for."""
 
 from __future__ import annotations
 
@@ -11,25 +11,32 @@ from danelaw.replies import Action, Classifier, Response, Responses, SpokenReply
 from danelaw.routing import mx_site
 
 if TYPE_CHECKING:
+    from danelaw.outbound.local_addresses import LocalAddresses
     from danelaw.queue import RoutingKey
     from danelaw.replies import BounceClass
     from danelaw.smtp import Reply
     from danelaw.telemetry import Log, Metrics
 
 Suspend = Callable[[str, float, str, str], None]
+Slow = Callable[[Response, str, "RoutingKey", str], None]
 
 
 class Meaning(NamedTuple):
-    """What a failed reply means for one recipient. `hold` keeps the message for the postmaster."""
+    """What a failed reply means for one recipient. `hold` keeps the message for the postmaster; `wait` is the shortest
+    pause before the next try.
+    """
 
     bounce_class: BounceClass
     again: bool
     hold: bool
+    wait: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
 class Answers:
-    """Classifies failed replies and acts on them. `suspend` takes filter, seconds, reason and who."""
+    """Classifies failed replies and acts on them. `suspend` takes filter, seconds, reason and who; `slow` takes the
+    response, the site, the queue and the reason.
+    """
 
     log: Log
     metrics: Metrics
@@ -38,20 +45,52 @@ class Answers:
     site_of: Callable[[str], str] = mx_site
     ticks: Callable[[], float] = time.monotonic
     suspend: Suspend | None = None
+    slow: Slow | None = None
+    addresses: LocalAddresses | None = None
 
-    def heard(self, reply: Reply, host: str, key: RoutingKey) -> Meaning:
-        """A host refused something with this reply, for mail of this queue. To be called once for each reply."""
+    def heard(self, reply: Reply, host: str, key: RoutingKey, local: str = "") -> Meaning:
+        """A host refused something with this reply, for mail of this queue, sent from our address `local`. To be called
+        once for each reply.
+        """
         spoken, site = SpokenReply.of(reply), self.site_of(host) if host else ""
         found = self.classifier.classify(spoken, site)
         one = found.bounce_class
         response = self.responses.heard(found, spoken, site, key.next_hop, self.ticks())
-        if response is not None and response.action is Action.SUSPEND:
-            self._suspend(response, reply, one.name, site, key)
-        hold = response is not None and response.action is Action.HOLD
-        return Meaning(one, one.treatment.again(reply.code), hold)
+        again = one.treatment.again(reply.code)
+        if response is None:
+            return Meaning(one, again, False, one.wait)
+        because = f"{one.name}: {str(reply)[:200]}"
+        moved = False
+        match response.action:
+            case Action.SUSPEND:
+                self._suspend(response, because, site, key)
+            case Action.SLOW_DOWN:
+                if self.slow is not None:
+                    self.slow(response, site, key, because)
+            case Action.OTHER_ADDRESS:
+                moved = self._move(response, because, site, key, local)
+        self.metrics.responses.add(response.action.value)
+        # What was refused because of our address is for the next one to try, and soon.
+        return Meaning(one, again or moved, response.action is Action.HOLD, 0.0 if moved else one.wait)
 
-    def _suspend(self, response: Response, reply: Reply, name: str, site: str, key: RoutingKey) -> None:
+    def _suspend(self, response: Response, because: str, site: str, key: RoutingKey) -> None:
         if self.suspend is None:
             return
         chosen = f'site:"{site}"' if response.of == "site" and site else f'host:"{key.next_hop}"'
-        self.suspend(chosen, response.time, f"{name}: {str(reply)[:200]}", response.place)
+        self.suspend(chosen, response.time, because, response.place)
+
+    def _move(self, response: Response, because: str, site: str, key: RoutingKey, local: str) -> bool:
+        """Whether there is another address of ours to send from."""
+        of, name = ("site", site) if response.of == "site" and site else ("domain", key.next_hop)
+        if self.addresses is None or not self.addresses.leave(local, of, name, response.time, because):
+            self.log.warning("no-other-address", address=local or None, site=site, reason=because)
+            return False
+        self.log.event(
+            "other-address",
+            address=local,
+            **{of: name},
+            seconds=round(response.time),
+            reason=because,
+            who=response.place,
+        )
+        return True

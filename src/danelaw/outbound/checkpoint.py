@@ -47,7 +47,8 @@ class Checkpoint:
         gate = self._gate
         if gate is None:
             return _FREE
-        answer = gate.connect(work.serial, work.key, mx, address, self._door.source(address) or "", new=new, ask=ask)
+        source = self._door.source(address, work.key.next_hop, mx) or ""
+        answer = gate.connect(work.serial, work.key, mx, address, source, new=new, ask=ask)
         if isinstance(answer, Refused):
             raise LimitReached(answer)
         if new and isinstance(answer, Allowance):

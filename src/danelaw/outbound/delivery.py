@@ -213,9 +213,13 @@ class Tour:
     def _kept(self, plan: HostPlan) -> tuple[OpenConnection, Judgement] | None:
         """A kept connection to this host, judged anew."""
         courier, requirement = self._courier, plan.requirement
-        kept = courier.pool.take(self._work.key.next_hop, requirement)
-        if kept is None:
-            return None
+        while True:
+            kept = courier.pool.take(self._work.key.next_hop, requirement)
+            if kept is None:
+                return None
+            if not courier.door.addresses.moved or kept.local == self._local(plan, kept.handshake.address):
+                break
+            kept.connection.close()  # this destination is to hear from another address of ours now
         judgement = kept.judged(requirement, courier.roots, courier.clock())
         if judgement.clearance is not None:
             return kept, judgement
@@ -234,7 +238,8 @@ class Tour:
             self._unreached += 1
             self._throttled |= error.throttled
             if error.reply is not None and not error.reply.is_positive:
-                meaning = courier.answers.heard(error.reply, plan.host.ascii, self._work.key)
+                local = self._local(plan, address)
+                meaning = courier.answers.heard(error.reply, plan.host.ascii, self._work.key, local)
                 courier.metrics.bounces.add(meaning.bounce_class.name, by=len(self._account.open))
             self._account.unreached(plan, address, error.reason, reply=str(error.reply or ""))
             return None
@@ -248,18 +253,25 @@ class Tour:
     async def _judged(self, plan: HostPlan, address: str) -> tuple[OpenConnection | None, Judgement, Handshake]:
         """A new connection with its verdict, None in its place when nothing may be sent."""
         courier, requirement = self._courier, plan.requirement
+        next_hop = self._survey.next_hop
         without_tls = False
         while True:
+            local = self._local(plan, address)
             connection, handshake = await open_connection(
-                courier.door, plan.host, address, self._survey.next_hop.port, requirement, without_tls=without_tls
-            )
+                courier.door, plan.host, address, next_hop.port, requirement,
+                without_tls=without_tls, next_hop=self._work.key.next_hop,
+            )  # fmt: skip
             judgement = judge(requirement, handshake, courier.roots, courier.clock())
             if judgement.clearance is not None:
-                return OpenConnection(connection, handshake), judgement, handshake
+                return OpenConnection(connection, handshake, local=local), judgement, handshake
             close(courier.door, connection)
             if not judgement.retry_clear or without_tls:
                 return None, judgement, handshake
             without_tls = True
+
+    def _local(self, plan: HostPlan, address: str) -> str:
+        """Our address for a connection there."""
+        return self._courier.door.source(address, self._work.key.next_hop, plan.host.ascii)
 
     async def _send(self, opened: OpenConnection, judgement: Judgement) -> Transmission:
         work = self._work

@@ -19,6 +19,7 @@ from danelaw.outbound.lifetimes import Lifetimes
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.outcome import Outcome, settlement_of
 from danelaw.outbound.second_look import SecondLook
+from danelaw.outbound.slowing import Slowing
 from danelaw.outbound.suspending import Suspending
 from danelaw.outbound.under_way import InHand, UnderWay
 from danelaw.outbound.wakeup import Wakeup
@@ -77,11 +78,12 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._show: Callable[[int], None] | None = None
         self._wakeup = Wakeup(self._loop, self.pump)
+        self.slowing = Slowing(scheduler, spool, log, clock=clock, under_way=self._under_way.keys, woken=self.pump)
         self.suspending: Suspending | None = None
         if scheduler.gate is not None:
             self.suspending = Suspending(scheduler.gate, spool, log, clock=clock, woken=self.pump)
             scheduler.gate.stirred = self.pump
-            courier.answers.suspend = self.suspending.suspend_by_reply
+            courier.answers.suspend, courier.answers.slow = self.suspending.suspend_by_reply, self.slowing.slow_by_reply
         self._second_look = SecondLook(courier.policy_changed, self._try_once_more)
         self._lifetimes = Lifetimes(
             spool, scheduler, notices, schedule, self._second_look, log,
@@ -104,6 +106,7 @@ class Engine:
         self._spool.bring_forward(latest, now)
         if self.suspending is not None:
             self.suspending.restore()
+        self.slowing.restore()
         for row in self._spool.queues():
             until = min(row.suspended_until, latest) if row.failures else row.suspended_until
             self.scheduler.restore(row.key, row.due, until, row.failures, row.reason, now)
@@ -188,6 +191,8 @@ class Engine:
         if works:
             self.pump()
         wakeup = scheduler.next_wakeup()
+        slowed = scheduler.brakes.next_wakeup(now)
+        wakeup = slowed if wakeup is None else wakeup if slowed is None else min(wakeup, slowed)
         if scheduler.gate is not None:
             wakeup = self._gate_wakeup(scheduler.gate, wakeup, now)
         if not readable:
@@ -198,6 +203,7 @@ class Engine:
         """When limits let somebody in by time alone, if that is earlier; what the gate learned goes to disk."""
         for key, site in gate.learned().items():
             self._spool.save_site(key, site)
+            self.scheduler.brakes.belongs(key, site)
         wait = gate.next_wakeup()
         return wakeup if wait is None else min(now + wait, wakeup if wakeup is not None else float("inf"))
 

@@ -31,6 +31,7 @@ from danelaw.tlspolicy import Handshake, StartTLSOutcome, TLSUse
 
 if TYPE_CHECKING:
     from danelaw.address import Domain
+    from danelaw.outbound.local_addresses import LocalAddresses
     from danelaw.tlspolicy import Requirement
 
 _Maker = Callable[[StartTLSOutcome, str], Handshake]
@@ -51,20 +52,18 @@ class HostUnusable(DanelawError):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """How connections are opened: our name, TLS contexts, time-outs, source addresses, the lab's routes."""
+    """How connections are opened: TLS contexts, time-outs, our addresses and names, the lab's routes."""
 
-    helo: str
     opportunistic: ssl.SSLContext
     verified: ssl.SSLContext
     patience: Patience
     sweep: Sweep
-    source_ipv4: str | None = None
-    source_ipv6: str | None = None
+    addresses: LocalAddresses
     routes: Mapping[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
 
-    def source(self, address: str) -> str | None:
-        """Our address to send from towards `address`."""
-        return self.source_ipv6 if ":" in address else self.source_ipv4
+    def source(self, address: str, next_hop: str, mx: str) -> str:
+        """Our address to send from towards `address`, empty where the kernel chooses."""
+        return self.addresses.choose(address, next_hop, mx).address or ""
 
     def context(self, requirement: Requirement) -> ssl.SSLContext:
         """The TLS context for a requirement: verified connections have a floor of TLS 1.2 whatever the setting."""
@@ -72,13 +71,21 @@ class Door:
 
 
 async def open_connection(
-    door: Door, host: Domain, address: str, port: int, requirement: Requirement, *, without_tls: bool = False
+    door: Door,
+    host: Domain,
+    address: str,
+    port: int,
+    requirement: Requirement,
+    *,
+    without_tls: bool = False,
+    next_hop: str = "",
 ) -> tuple[Connection, Handshake]:
     """Connect and come as far as the requirement's STARTTLS allows.
 
     `without_tls` is for the second try after opportunistic TLS failed. Raises `HostUnusable`; a failed STARTTLS
     is no exception but part of the `Handshake`, since `judge` decides what it means.
     """
+    local = door.addresses.choose(address, next_hop, host.ascii)
     connection = Connection(next(_ids), USUAL_CLIENT_LIMITS)
     connection.phase = "connecting"
     try:
@@ -87,14 +94,14 @@ async def open_connection(
             address,
             port,
             timeout=door.patience.connect,
-            source=door.source(address),
+            source=local.address,
             routes=door.routes,
         )
     except dialer.DialError as error:
         raise HostUnusable(error.reason) from None
     door.sweep.add(connection)
     try:
-        return connection, await _converse(door, connection, host, address, port, requirement, without_tls)
+        return connection, await _converse(door, connection, host, address, port, requirement, without_tls, local.helo)
     except (ConnectionLost, RemoteProtocolError) as error:
         close(door, connection)
         raise HostUnusable(error.reason, throttled=isinstance(error, ConnectionLost)) from None
@@ -117,6 +124,7 @@ async def _converse(
     port: int,
     requirement: Requirement,
     without_tls: bool,
+    helo: str,
 ) -> Handshake:
     greeting = await _next(connection, door.patience.greeting, "waiting for the greeting")
     if not isinstance(greeting, GreetingReceived) or greeting.reply.code != 220:
@@ -126,7 +134,7 @@ async def _converse(
             reply=reply,
             throttled=reply is not None and reply.code == 421,
         )
-    extended = await _hello(door, connection)
+    extended = await _hello(door, connection, helo)
     extensions = connection.protocol.extensions
 
     def handshake(outcome: StartTLSOutcome, detail: str = "") -> Handshake:
@@ -138,16 +146,16 @@ async def _converse(
         return handshake(StartTLSOutcome.HELO_ONLY)
     if not extensions.starttls:
         return handshake(StartTLSOutcome.NOT_OFFERED)
-    return await _secure(door, connection, requirement, handshake)
+    return await _secure(door, connection, requirement, handshake, helo)
 
 
-async def _hello(door: Door, connection: Connection) -> bool:
+async def _hello(door: Door, connection: Connection, helo: str) -> bool:
     """EHLO, or HELO where EHLO is refused (RFC 5321 §3.2). Returns whether the server speaks ESMTP."""
-    connection.protocol.ehlo(door.helo)
+    connection.protocol.ehlo(helo)
     connection.flush()
     answer = await _next(connection, door.patience.command, "waiting for the reply to EHLO")
     if isinstance(answer, HelloReceived) and answer.reply.is_permanent:
-        connection.protocol.helo(door.helo)
+        connection.protocol.helo(helo)
         connection.flush()
         answer = await _next(connection, door.patience.command, "waiting for the reply to HELO")
     reply = _reply_of(answer)
@@ -157,7 +165,9 @@ async def _hello(door: Door, connection: Connection) -> bool:
     return answer.extended
 
 
-async def _secure(door: Door, connection: Connection, requirement: Requirement, handshake: _Maker) -> Handshake:
+async def _secure(
+    door: Door, connection: Connection, requirement: Requirement, handshake: _Maker, helo: str
+) -> Handshake:
     connection.protocol.starttls()
     connection.flush()
     try:
@@ -185,7 +195,7 @@ async def _secure(door: Door, connection: Connection, requirement: Requirement, 
     facts = transport.get_extra_info("ssl_object")
     cipher = facts.cipher()
     chain = tls.presented_chain(facts)
-    await _hello(door, connection)
+    await _hello(door, connection, helo)
     return replace(
         handshake(StartTLSOutcome.ESTABLISHED, ""),
         version=facts.version(),

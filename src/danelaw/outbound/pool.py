@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class OpenConnection:
     """A connection after its last EHLO, with the facts it is judged on each time it is used.
 
-    `keys` are the limits it counts for, `most` the messages they let it serve.
+    `keys` are the limits it counts for, `most` the messages they let it serve, `local` is our address.
     """
 
     connection: Connection
@@ -30,6 +30,7 @@ class OpenConnection:
     verdict: tuple[Requirement, Judgement] | None = None
     keys: tuple[PermitKey, ...] = ()
     most: int | None = None
+    local: str = ""
 
     def judged(self, requirement: Requirement, roots: Roots | None, now: float) -> Judgement:
         """The verdict on this connection for `requirement`, anew for each message.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from danelaw.outbound.express import Express
     from danelaw.outbound.outcome import Outcome
+    from danelaw.queue import RoutingKey
     from danelaw.queue.pages import Work
     from danelaw.telemetry import Log
 
@@ -35,6 +36,10 @@ class UnderWay:
 
     def __len__(self) -> int:
         return len(self._tasks) + len(self._expresses)
+
+    def keys(self) -> list[RoutingKey]:
+        """The queue of each."""
+        return [work.key for work, _ in self._tasks.values()] + [express.work.key for express in self._expresses]
 
     def run(self, work: Work, delivery: Coroutine[None, None, None], outcome: Outcome) -> None:
         """A delivery with a task of its own."""

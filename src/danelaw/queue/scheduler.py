@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from danelaw.queue.brakes import Brakes
 from danelaw.queue.fairness import TenantRing
 from danelaw.queue.pages import (
     LOW_MARK,
@@ -45,6 +46,7 @@ class Scheduler:
         """`gate` keeps limits and suspensions; without one there are none."""
         self.settings = settings
         self.gate = gate
+        self.brakes = Brakes()
         self.memory_used = 0
         self._cap = settings.cap
         self._queues: dict[RoutingKey, VirtualQueue] = {}
@@ -138,8 +140,7 @@ class Scheduler:
         """What `Spool.claim` gave: claimed messages, and the earliest due time of what is left on disk."""
         queue = self._queue(key)
         self._wanting.pop(key, None)
-        queue.disk_due = None
-        queue.backlog = False
+        queue.disk_due, queue.backlog = None, False
         for message in messages:
             self.memory_used += OVERHEAD
             queue.page.append(Entry(message, None, OVERHEAD))
@@ -155,14 +156,15 @@ class Scheduler:
         chosen: list[Work] = []
         gate = self.gate
         while True:
+            for queue in self.brakes.woken(now):
+                self._activate(queue, now)
             if gate is not None:
                 self._let_in(gate, now)
             if not self._ready or len(self._flying) >= self.settings.slots or len(chosen) >= limit:
                 break
             tenant, queue = self._ready.front()
-            if gate is not None and not gate.admits(
-                queue, self._begun + 1, min(len(queue.page), queue.limit(self._cap) - queue.in_flight)
-            ):
+            wanted = min(len(queue.page), queue.limit(self._cap) - queue.in_flight)
+            if not self.brakes.admits(queue, now) or (gate and not gate.admits(queue, self._begun + 1, wanted)):
                 self._ready.remove(tenant, queue)
                 continue
             entry = queue.next_entry(gate.recipients(queue) if gate is not None else None)
@@ -172,6 +174,7 @@ class Scheduler:
                 self._begun,
             )  # fmt: skip
             queue.in_flight += 1
+            self.brakes.began(work, now)
             self._flying.add(work)
             chosen.append(work)
             self._ready.pay(tenant, 1.0 + min(entry.message.size / 262144, 63.0))
@@ -195,6 +198,7 @@ class Scheduler:
         queue.in_flight -= 1
         queue.answered += verdict is not _HOST_VERDICT_DOWN
         self._flying.discard(work)
+        self.brakes.ended(work, now)
         self.memory_used -= work.charge
         if self.gate is not None:
             self.gate.finished(work.serial, verdict)
@@ -213,6 +217,7 @@ class Scheduler:
         queue = self._queues[work.key]
         queue.in_flight -= 1
         self._flying.discard(work)
+        self.brakes.ended(work, now)
         if queue.asleep_until or work.forgotten:
             self.memory_used -= work.charge
             if not work.forgotten:
@@ -318,13 +323,14 @@ class Scheduler:
 
     def _unready(self, queue: VirtualQueue) -> None:
         self._ready.remove(queue.key.tenant, queue)
+        self.brakes.left(queue.key)
         if self.gate is not None:
             self.gate.left(queue)
 
     def _activate(self, queue: VirtualQueue, now: float) -> None:
         """Into the ring when it may send; into the idle list when there is nothing to do or remember."""
         if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
-            if self.gate is None or not self.gate.waits(queue):
+            if not self.brakes.waits(queue.key) and (self.gate is None or not self.gate.waits(queue)):
                 self._ready.add(queue.key.tenant, queue)
         elif queue.idle:
             queue.idle_since = now
@@ -387,9 +393,7 @@ class Scheduler:
         return Sleep(queue.key, queue.asleep_until, queue.failures, reason)
 
     def _sleep(self, queue: VirtualQueue, until: float, reason: str, now: float) -> None:
-        queue.asleep_until = until
-        queue.reason = reason
-        queue.changed_after = self._begun
+        queue.asleep_until, queue.reason, queue.changed_after = until, reason, self._begun
         queue.window = float(self.settings.first_window)
         self._unready(queue)
         for entry in queue.page:

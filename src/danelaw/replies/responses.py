@@ -23,7 +23,8 @@ MOST_AFTER = 1000
 _MEMORY = 4096
 _TIME = re.compile(r"([0-9]{1,5})(s|m|h|d)", re.ASCII)
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_KEYS = frozenset({"class", "site", "text", "after", "within", "action", "of", "time", "example"})
+_LASTING = frozenset({"suspend", "slow-down", "other-address"})
+_KEYS = frozenset({"class", "site", "text", "after", "within", "action", "of", "time", "factor", "floor", "example"})
 
 
 class ResponseFileError(DanelawError):
@@ -34,13 +35,17 @@ class Action(Enum):
     """What is done."""
 
     SUSPEND = "suspend"
+    SLOW_DOWN = "slow-down"
+    OTHER_ADDRESS = "other-address"
     HOLD = "hold"
     NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One response; times in seconds. `of` is `site` or `domain`."""
+    """One response; times in seconds. `of` is `site` or `domain`; `factor` and `floor` are shares of what a destination
+    got, for slow-downs.
+    """
 
     place: str
     classes: tuple[str, ...]
@@ -52,6 +57,31 @@ class Response:
     of: str = "site"
     time: float = 0.0
     example: str = ""
+    factor: float = 0.5
+    floor: float = 0.1
+
+    def to_text(self, site: str, domain: str) -> str:
+        """What it does, in words, for a reply from this site about mail to this next hop."""
+        whom = f"the site {site}" if self.of == "site" and site else domain or "the destination"
+        minutes = f"for {self.time / 60:g} minutes"
+        match self.action:
+            case Action.SUSPEND:
+                words = f"suspend {whom} {minutes}"
+            case Action.SLOW_DOWN:
+                words = (
+                    f"slow {whom} down to {self.factor:.0%} (not below {self.floor:.0%}), all again {minutes[4:]} later"
+                )
+            case Action.OTHER_ADDRESS:
+                words = f"send to {whom} from another of our addresses {minutes}"
+            case Action.HOLD:
+                words = "hold the message for the postmaster"
+            case Action.NOTHING:
+                return "nothing"
+        return (
+            words
+            if self.after == 1
+            else f"{words}, after {self.after} such replies within {self.within / 60:g} minutes"
+        )
 
     def matches(self, found: Classified, spoken: SpokenReply, site: str) -> bool:
         """True when the reply calls for it."""
@@ -134,15 +164,18 @@ def _response(place: str, name: str, table: object, classes: Container[str], pro
         problems.append(f"{place}: class is missing")
     action, of = table.get("action"), table.get("of", "site")
     if action not in [one.value for one in Action]:
-        problems.append(f"{place}: action is suspend, hold or nothing")
+        problems.append(f"{place}: action is {', '.join(one.value for one in Action)}")
     if of not in ("site", "domain"):
         problems.append(f"{place}: of is site or domain")
     after = table.get("after", 1)
     if not isinstance(after, int) or not 1 <= after <= MOST_AFTER:
         problems.append(f"{place}: after is a number from 1 to {MOST_AFTER}")
     within, time = _seconds(table.get("within", "10m")), _seconds(table.get("time", "0s"))
-    if within is None or time is None or (action == "suspend" and not time):
-        problems.append(f'{place}: times are written "30m", and a suspension needs one')
+    if within is None or time is None or (action in _LASTING and not time):
+        problems.append(f'{place}: times are written "30m", and a suspension, slow-down or move needs one')
+    factor, floor = (_share(table.get(key, usual)) for key, usual in (("factor", 0.5), ("floor", 0.1)))
+    if factor is None or floor is None:
+        problems.append(f"{place}: factor and floor are shares above 0 and below 1, such as 0.5")
     example = table.get("example")
     if not isinstance(example, str):
         problems.append(f"{place}: example is missing")
@@ -161,13 +194,17 @@ def _response(place: str, name: str, table: object, classes: Container[str], pro
         return None
     return Response(
         f"{place} of {name}", names, Action(action), sites, tuple(phrases), int(after), within or 0.0, str(of),
-        time or 0.0, str(example),
+        time or 0.0, str(example), factor or 0.5, floor or 0.1,
     )  # fmt: skip
 
 
 def _texts(table: dict[str, Any], key: str) -> tuple[str, ...]:
     value = table.get(key, [])
     return tuple(str(one) for one in ([value] if isinstance(value, str) else value if isinstance(value, list) else []))
+
+
+def _share(value: object) -> float | None:
+    return float(value) if isinstance(value, float) and 0 < value < 1 else None
 
 
 def _seconds(text: object) -> float | None:

@@ -95,6 +95,21 @@ class ServerConnection(ServerDialogue):
         return len(self._lines) < _READ_AHEAD
 
     @property
+    def commands(self) -> int:
+        """How many commands the client gave."""
+        return self._commands
+
+    @property
+    def within_data(self) -> bool:
+        """Octets of a message are still to come, after DATA or of a chunk."""
+        return (self._state is _STATE_DATA or self._chunk_left is not None) and self._pending is None
+
+    @property
+    def within_line(self) -> bool:
+        """A command line has begun and not ended."""
+        return len(self._lines) > 0 and self._pending is None and not self.within_data
+
+    @property
     def early_talker(self) -> bool:
         """The client spoke before the greeting (RFC 5321 §4.3.1)."""
         return self._early

@@ -59,6 +59,17 @@ class Metrics:
             "danelaw_inbound_window", "Messages that may be under way at once; it shrinks when answers come late."
         )
 
+        self.inbound_lobby = Gauge(
+            "danelaw_inbound_waiting_clients", "Clients whose greeting waits for an overload to end."
+        )
+        self.inbound_ceilings = Counter(
+            "danelaw_inbound_ceilings",
+            "Uses refused because of `[limits]`; `ceiling` is connections, messages, recipients, octets, handshakes, "
+            "errors, refused for errors, open connections or progress, `scope` is client or total.",
+            "ceiling",
+            "scope",
+        )
+
     def _examining(self) -> None:
         """What steps find out between a client and the queue."""
         self.filter_requests = Counter(
@@ -178,6 +189,12 @@ class Metrics:
             "Failed replies of next hops, for each recipient, by bounce `class` (`danelaw bounce list`).",
             "class",
         )
+        self.responses = Counter(
+            "danelaw_responses",
+            "Responses to replies of next hops; `action` is suspend, slow-down, other-address or hold.",
+            "action",
+        )
+        self.slow_downs = Gauge("danelaw_slow_downs", "Slow-downs of sites and next hops in force.")
         self.suspensions = Gauge("danelaw_suspensions", "Suspensions of queues in force, by command or by reply.")
         self.permit_seconds = Histogram(
             "danelaw_permit_seconds", "Time until the supervisor answered a worker that asked for permits.", _SECONDS

@@ -30,11 +30,8 @@ COMMANDS: dict[str, Verb] = {
     "auth": Verb("look", "Say who really sent a message: SPF, DKIM, ARC and DMARC together."),
     "spf": Verb("look", "Say whether a client may use a domain (SPF), term by term."),
     "dkim": Verb("look", "Verify the signatures of a message, sign one, make keys."),
-<<<<<<< HEAD
     "filter": Verb("look", "Show a message to the configured filters; ask whether they work."),
-=======
     "message": Verb("look", "Show the fields and parts of a message, and what is odd about it."),
->>>>>>> message
     "override": Verb("change", "Set, list or remove your own rule for a destination."),
     "alias": Verb("look", "Say whether a recipient exists and whom it stands for."),
     "srs": Verb("look", "Rewrite a forwarded sender's address, or lead one back."),

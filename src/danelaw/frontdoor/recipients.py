@@ -122,5 +122,7 @@ def _as_refused(reply: Reply | None) -> Reply:
     if reply is None:
         return _UNKNOWN
     words = " ".join(reply.text.split())[:200].encode("ascii", "replace").decode()
-    enhanced = reply.enhanced.to_text() if reply.enhanced is not None else "5.1.1"
+    enhanced = "" if reply.enhanced is None else reply.enhanced.to_text()
+    if not enhanced.startswith("5."):
+        enhanced = "5.1.1"
     return Reply.of(550, enhanced, f"the mailbox's own server refuses it: {words}")

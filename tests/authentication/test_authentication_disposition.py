@@ -158,6 +158,13 @@ def test_a_message_without_a_proper_author_is_held() -> None:
     assert decided(two, settings=replace(USUAL, enforcement=Enforcement.NONE)).action is ACCEPT
 
 
+def test_more_authors_than_are_looked_at_are_no_way_around_a_policy() -> None:
+    crowd = ", ".join(f"a@{name}.stranger.test" for name in "wxyz")
+    found = decided(with_from(f"From: {crowd}, joe@example.org".encode()))
+    assert (found.action, found.cause) == (QUARANTINE, Cause.AUTHOR)
+    assert decided(with_from(f"From: joe@example.org, {crowd}".encode())).action is REFUSE
+
+
 def test_an_spf_fail_counts_only_by_setting_and_only_without_a_pass() -> None:
     wrong = said(ip="203.0.113.9")
     strict = replace(USUAL, spf_fail=REFUSE)

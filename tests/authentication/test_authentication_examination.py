@@ -219,3 +219,13 @@ def test_why_dns_failed_is_not_told_to_everybody() -> None:
     names = internet()
     names.fail("_dmarc.example.org", dns.rcode.SERVFAIL, reason="192.0.2.53 by UDP: silence")
     assert "192.0.2.53" not in field(examined(MESSAGE, names))
+
+
+def test_thousands_of_signatures_make_no_long_field() -> None:
+    bad = b"DKIM-Signature: v=1; d=example.net; s=x; nonsense\r\n"
+    found = examined(bad * 4_000 + signed())
+    assert len(found.dkim.verdicts) == 4_001
+    assert found.dmarc.result is DMARCResult.PASS
+    octets = found.to_authentication_results("mx.example.net").to_bytes()
+    assert len(octets) < 4_000
+    assert octets.count(b"dkim=pass") == 1

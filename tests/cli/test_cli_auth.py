@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socketserver
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
 import pytest
 from click.testing import CliRunner, Result
 from tests.dkim.dkim_samples import rsa_signer
@@ -177,3 +182,48 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         run(b"From: a@b.example\n\n", "--ip", "host", *arguments)
     with pytest.raises(DanelawError, match="holds no message"):
         run(b"hello\n", "--ip", "192.0.2.1", *arguments)
+
+
+class _Plain(socketserver.BaseRequestHandler):
+    """A name server that knows two TXT records and nothing of DNSSEC."""
+
+    def handle(self) -> None:
+        octets, reply_to = self.request
+        query = dns.message.from_wire(octets)
+        reply = dns.message.make_response(query)
+        reply.use_edns(False)
+        asked = query.question[0]
+        name = asked.name.to_text(omit_final_dot=True).lower()
+        text = {"plain.example": "v=spf1 ip4:192.0.2.0/24 -all", "_dmarc.plain.example": "v=DMARC1; p=reject"}.get(name)
+        if text is not None and asked.rdtype == dns.rdatatype.TXT:
+            reply.answer.append(dns.rrset.from_text(asked.name, 60, "IN", "TXT", f'"{text}"'))
+        elif text is None and name not in ("", "example"):
+            reply.set_rcode(dns.rcode.NXDOMAIN)
+        reply_to.sendto(reply.to_wire(), self.client_address)
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[str]:
+    """Address of a name server without DNSSEC."""
+    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), _Plain) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_resolver_without_dnssec_proves_nothing_and_is_named(plain: str) -> None:
+    said, status = judged(message("plain.example"), ["--server", plain], "a@plain.example", "192.0.2.1")
+    assert (said["spf"]["result"], said["dmarc"]["result"], status) == ("pass", "pass", 0)
+    assert (said["dmarc"]["dnssec"], said["resolver_without_dnssec"]) == ("insecure", True)
+    arguments = ("--ip", "192.0.2.1", "--helo", "x.example", "--mail-from", "a@plain.example", "--server", plain)
+    assert "has no DNSSEC, not even keys of the root" in run(message("plain.example"), *arguments).output
+
+
+def test_with_an_anchor_an_unsigned_answer_is_a_forgery(plain: str, network: list[str]) -> None:
+    said, status = judged(message("plain.example"), ["--server", plain, *network[2:]], "a@plain.example", "192.0.2.1")
+    assert (said["spf"]["result"], said["dmarc"]["result"], status) == ("temperror", "temperror", 4)
+    assert said["resolver_without_dnssec"] is False

@@ -87,7 +87,7 @@ def test_every_problem_is_named_at_once_with_its_line() -> None:
         (15, "'5' is not a whole number"),
         (17, 'write "4h"'),
         (18, "192.0.2.53:53, which is not on loopback"),
-        (22, '"queue.lifetime" exists'),
+        (22, '"greylisting.lifetime" and "queue.lifetime" exist'),
         (23, "is not an IPv4 address"),
     ],
 )

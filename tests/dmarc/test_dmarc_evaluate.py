@@ -5,6 +5,8 @@ from __future__ import annotations
 import dns.rcode
 import pytest
 from dmarc_samples import records, run, signature, spf
+from hypothesis import given
+from hypothesis import strategies as st
 
 from danelaw.address import Domain
 from danelaw.dkim import DKIMResult
@@ -220,8 +222,9 @@ def test_a_failure_that_decides_nothing_does_no_harm() -> None:
     dns.fail("_dmarc.com", DNSSECStatus.BOGUS)
     found = run("example.com", dns, spf("example.com"))
     assert (found.result, found.dnssec) == (PASS, DNSSECStatus.SECURE)
-    assert run("example.com", dns, spf("mail.example.com")).result is TEMPERROR
+    assert run("example.com", dns, spf("mail.example.com")).result is PASS
     assert run("example.com", dns, spf("mail.example.net")).result is FAIL
+    assert run("example.com", dns, spf("other.com")).result is TEMPERROR
     assert run("example.com", dns).result is FAIL
 
 
@@ -308,3 +311,36 @@ def test_one_type_that_cannot_be_had_does_not_hide_that_the_name_is_none() -> No
     dns = FakeDNS(insecure=records(("example.com", "v=DMARC1; p=none; np=reject")))
     dns.fail("x.example.com AAAA", SERVFAIL)
     assert run("x.example.com", dns).disposition is Policy.REJECT
+
+
+def test_what_a_missing_answer_could_say_is_thought_through() -> None:
+    dns = FakeDNS(insecure=records(("a.example.com", "v=DMARC1; p=reject"), ("b.example.com", "v=DMARC1; p=reject")))
+    assert run("a.example.com", dns, spf("b.example.com")).result is FAIL
+    dns.fail("_dmarc.example.com", SERVFAIL)
+    assert run("a.example.com", dns, spf("b.example.com")).result is TEMPERROR
+    assert run("a.example.com", dns, spf("x.a.example.com")).result is PASS
+    dns.fail("_dmarc.com", SERVFAIL)
+    assert run("a.example.com", dns, spf("x.a.example.com")).result is PASS
+    dns.fail("_dmarc.x.a.example.com", SERVFAIL)
+    assert run("a.example.com", dns, spf("x.a.example.com")).result is TEMPERROR
+
+
+_RECORDS = st.dictionaries(
+    st.sampled_from(["com", "e.com", "a.e.com", "b.e.com", "x.a.e.com", "y.a.e.com"]),
+    st.sampled_from(["v=DMARC1; p=reject", "v=DMARC1; p=reject; psd=y", "v=DMARC1; p=reject; psd=n"]),
+)
+
+
+@given(_RECORDS, st.sets(st.sampled_from(["com", "e.com", "a.e.com", "x.a.e.com"]), max_size=3))
+def test_with_some_answers_missing_alignment_is_right_or_open(published: dict[str, str], missing: set[str]) -> None:
+    """Whatever could stand where the answer is missing, the verdict without it is never the opposite."""
+    author, other = "x.a.e.com", "y.a.e.com"
+    published["x.a.e.com"] = "v=DMARC1; p=reject"
+    missing.discard("x.a.e.com")
+    whole = run(author, FakeDNS(insecure=records(*published.items())), spf(other))
+    dns = FakeDNS(insecure=records(*published.items()))
+    for name in missing:
+        dns.fail(f"_dmarc.{name}", SERVFAIL)
+    found = run(author, dns, spf(other))
+    assert found.result in (whole.result, TEMPERROR)
+    assert found.identifiers[0].aligned in (whole.identifiers[0].aligned, None)

@@ -39,8 +39,10 @@ async def serving(behaviour: Behaviour, path: Path | None = None) -> AsyncIterat
     """Serve on a free port of loopback, or on a Unix socket."""
     fake = FakeServer(behaviour)
     tasks: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
 
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         task = asyncio.ensure_future(fake._serve(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -55,9 +57,16 @@ async def serving(behaviour: Behaviour, path: Path | None = None) -> AsyncIterat
         yield fake
     finally:
         server.close()
+        for _ in range(5):
+            # What was accepted in this turn becomes a connection in the next ones.
+            await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            # A task that was cancelled before it began has closed nothing.
+            writer.transport.abort()
+        await asyncio.sleep(0)
         await server.wait_closed()
 
 

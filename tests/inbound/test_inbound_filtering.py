@@ -181,6 +181,18 @@ def test_a_filter_that_is_down_does_what_the_policy_says(policy: str, code: int 
     asyncio.run(run())
 
 
+def test_what_was_held_before_is_scanned_again_when_it_is_released() -> None:
+    async def run() -> None:
+        for answer, ruling in ((b"stream: OK\0", None), (b"stream: New-Signature FOUND\0", Hold)):
+            async with serving(clamd(answer)) as server:
+                subject = arrival()
+                result = await step(section("av", "clamd", server)).release(subject)
+                assert isinstance(result, ruling) if ruling else result is None
+                assert whole(subject) == MESSAGE
+
+    asyncio.run(run())
+
+
 def test_rspamd_s_edits_are_carried_out_and_cannot_forge() -> None:
     async def run() -> None:
         behave = rspamd(
@@ -219,7 +231,7 @@ def test_milters_refuse_in_time_and_change_one_after_the_other() -> None:
         )  # fmt: skip
         async with serving(first) as one, serving(second) as two:
             asked = step(section("one", "milter", one) + section("two", "milter", two))
-            assert asked.stages == Stage.CONNECT | Stage.MAIL | Stage.RECIPIENT | Stage.MESSAGE
+            assert asked.stages == Stage.CONNECT | Stage.MAIL | Stage.RECIPIENT | Stage.MESSAGE | Stage.RELEASE
             assert await asked.connect(CLIENT) is None
             sender = ReversePath.from_text("<anna@sender.example>")
             assert await asked.mail(CLIENT, sender) is None
@@ -284,6 +296,22 @@ def test_a_client_refused_at_connect_or_mail_is_told_so() -> None:
                 assert isinstance(await held.message(arrival()), Hold)
                 for one in (asked, held):
                     one.left(CLIENT)
+
+    asyncio.run(run())
+
+
+def test_milters_that_take_too_long_together_fail_by_their_own_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("danelaw.inbound.filtering._SECONDS", 0.2)
+
+    async def run() -> None:
+        async with serving(FakeMilter({"E": b"silence"})) as one, serving(FakeMilter()) as two:
+            text = section("slow", "milter", one, 'on_failure = "accept"')
+            text += section("late", "milter", two, 'on_failure = "refuse"')
+            subject = arrival()
+            result = await step(text).message(subject)
+            assert isinstance(result, Refuse)
+            assert result.reply.code == 554
+            assert [one.result for one in subject.findings] == ["removed", "failed", "failed"]
 
     asyncio.run(run())
 

@@ -316,3 +316,21 @@ def test_the_site_of_a_queue_is_known_to_filters_once_its_mail_was_tried(tmp_pat
             assert (await ask(running, "queue.list", filter="site:google"))["messages"] == []
 
     run(play())
+
+
+def test_an_act_on_one_recipient_strands_nobody_else_of_the_message(tmp_path: Path) -> None:
+    """Both parts of the message lie claimed in memory when the operator drops one of them."""
+
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, hosts(sink, 2)) as running:
+            for host in ("[127.1.0.1]", "[127.1.0.2]"):
+                await ask(running, "queue.suspend", filter=f'host:"{host}"', seconds=3600, why="T-1")
+            message = await running.send("anna@d1.test", "ben@d2.test")
+            await until(lambda: len(found_waiting(running).split()) >= 2, "both wait")
+            assert (await ask(running, "queue.drop", filter="to:anna@d1.test", why="T-2"))["recipients"] == 1
+            assert await ask(running, "queue.resume", filter='host:"[127.1.0.2]"') == {"ended": 1}
+            await until(lambda: sink.taken, "the other recipient's delivery")
+            assert [path.split(">")[0] for path in sink.taken[0].recipients] == ["RCPT TO:<ben@d2.test"]
+            await running.reaches(message, "dropped")
+
+    run(play())

@@ -169,6 +169,24 @@ def test_a_server_that_says_421_in_its_greeting_does_so_too(tmp_path: Path) -> N
     _moves(tmp_path, "GREETING")
 
 
+def test_limits_by_our_address_hold_for_the_one_that_mail_moved_to(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with Choosy("MAIL") as sink:
+            more = sink.smarthost + OWN + responses(tmp_path, "other-address")
+            more += '[queue]\nretry_first = "50ms"\nretry_longest = "200ms"\n'
+            more += f'[[limit]]\nname = "young"\nlocal = ["{SECOND}"]\nrate = "1/day"\n'
+            async with gateway(tmp_path, more) as running:
+                await running.reaches(await running.send("b@x.test"), "delivered")
+                waits = await running.send("c@x.test")
+                gate = running.gateway.parts.engine.scheduler.gate
+                assert gate is not None
+                await until(lambda: [one.reason for one in gate.waiting()] == ["limit young: 1/day"], "the queue waits")
+                assert running.look(waits)["state"] == "waiting"
+                assert len(sink.taken) == 1
+
+    run(play())
+
+
 def test_a_server_that_complains_is_slowed_down_and_everybody_can_see_it(tmp_path: Path) -> None:
     async def play() -> None:
         complaints = iter([REFUSED])

@@ -39,12 +39,17 @@ def test_at_the_end_of_its_term_a_message_is_deleted_released_or_returned(tmp_pa
             over, later = time.time() - 1.0, time.time() + 3600.0
             deleted = [await hold(running, step="spam", until=over) for _ in range(60)]
             kept = await hold(running, step="spam", until=later)
-            for_ever = await hold(running, step="spam", until=None)
+            for_ever = await hold(running, step="operator", until=None)
+            usual = await hold(running, step="spam", until=None)
+            own = await hold(running, step="returned", until=None)
             returned = await hold(running, step="returned", until=over, sender="anna@sender.test")
             released = await hold(running, step="let-go", until=over)
             await look(running)
             assert {running.look(one)["state"] for one in deleted} == {"dropped"}
             assert running.look(kept)["state"] == running.look(for_ever)["state"] == "held"
+            assert running.look(for_ever)["held"]["until"] is None
+            assert running.look(usual)["held"]["until"] == running.look(usual)["held"]["since"] + 864000.0
+            assert running.look(own)["held"]["until"] == running.look(own)["held"]["since"] + 86400.0
             assert running.look(returned)["state"] == "returned"
             await running.reaches(released, "delivered")
             taken = await sink.messages(2)

@@ -39,7 +39,9 @@ def store(tmp_path: Path) -> HoldRuleStore:
 
 
 def ruling(rules: HoldRuleStore, message: Arrival, now: float = NOW) -> Hold | None:
-    found = asyncio.run(HoldingStep(rules, lambda: now).message(message))
+    step = HoldingStep(rules, lambda: now)
+    assert step.idle != bool(rules.all(now))
+    found = asyncio.run(step.message(message))
     assert found is None or isinstance(found, Hold)
     return found
 

@@ -107,8 +107,8 @@ def _decisions(verdicts: Verdicts, settings: DispositionSettings, now: float) ->
         yield _failed(verdicts, settings, now)
     elif dmarc.result is DMARCResult.TEMPERROR and settings.enforcement is not Enforcement.NONE:
         yield Decision(settings.temperror, Cause.DMARC, f"DMARC cannot be decided now: {dmarc.reason}")
-    if verdicts.fault and settings.enforcement is not Enforcement.NONE:
-        yield Decision(settings.fault, Cause.AUTHOR, f"it has no proper author: {verdicts.fault}")
+    if (verdicts.fault or dmarc.incomplete) and settings.enforcement is not Enforcement.NONE:
+        yield Decision(settings.fault, Cause.AUTHOR, f"it has no proper author: {verdicts.fault or dmarc.reason}")
     # RFC 9989 §7.1: an aligned signature makes good what forwarding did to SPF.
     if verdicts.spf.result is SPFResult.FAIL and dmarc.result is not DMARCResult.PASS:
         yield Decision(settings.spf_fail, Cause.SPF, f"SPF fails for {verdicts.spf.domain}: {verdicts.spf.reason}")

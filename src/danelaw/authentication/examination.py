@@ -52,7 +52,7 @@ class Examination:
         self._now = now
         self._settings = settings
         raw = [(one.name, one.raw) for one in self.header]
-        fields = HeaderFields(raw)
+        self._fields = fields = HeaderFields(raw)
         self._dkim = DKIMVerification(fields, now=now, settings=settings.dkim)
         self._arc = ARCVerification(fields, now=now, settings=settings.dkim)
         self._authors = author_addresses(raw)
@@ -107,7 +107,7 @@ class Examination:
             dmarc=dmarc,
             authors=self._authors,
             fault=fault,
-            list_traits=list_traits(self.header),
+            list_traits=list_traits(self._fields),
             key_answers=tuple(keys.values()),
             seal_answers=tuple(seals.values()),
         )

@@ -19,7 +19,7 @@ def together(*lookups: Lookup[Any]) -> Lookup[tuple[Any, ...]]:
             waiting[number] = next(lookup)
         except StopIteration as stop:
             results[number] = stop.value
-    while waiting:
+    while len(waiting) > 1:
         questions = tuple(dict.fromkeys(question for batch in waiting.values() for question in batch))
         answers = dict(zip(questions, (yield questions), strict=True))
         going_on: dict[int, tuple[Question, ...]] = {}
@@ -29,4 +29,15 @@ def together(*lookups: Lookup[Any]) -> Lookup[tuple[Any, ...]]:
             except StopIteration as stop:
                 results[number] = stop.value
         waiting = going_on
+    for number, batch in waiting.items():  # the last one needs no sorting out
+        results[number] = yield from _on(lookups[number], batch)
     return tuple(results)
+
+
+def _on(lookup: Lookup[Any], batch: tuple[Question, ...]) -> Lookup[Any]:
+    """The rest of a look-up that waits for a batch."""
+    try:
+        while True:
+            batch = lookup.send((yield batch))
+    except StopIteration as stop:
+        return stop.value

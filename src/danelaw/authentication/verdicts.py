@@ -11,11 +11,14 @@ from danelaw.arc import ARCOutcome
 from danelaw.authentication.transaction import Transaction
 from danelaw.authentication.writing import authentication_results
 from danelaw.authres import AuthenticationResults
-from danelaw.dkim import DKIMOutcome
+from danelaw.dkim import DKIMOutcome, DKIMVerdict
 from danelaw.dmarc import DMARCEvaluation
 from danelaw.dnsdata import Answer
 from danelaw.message import Authors
 from danelaw.spf import Evaluation
+
+MOST_SIGNATURES = 10
+"""Signatures of a message that are told about in fields and findings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +48,21 @@ class Verdicts:
         said = (*self.spf.answers, *self.helo.answers, *self.key_answers, *self.seal_answers, *self.dmarc.answers)
         return tuple({answer.question: answer for answer in said}.values())
 
+    @property
+    def signatures(self) -> tuple[DKIMVerdict, ...]:
+        """The verdicts on signatures worth telling, those that authenticate first; a header may hold thousands."""
+        return tuple(sorted(self.dkim.verdicts, key=lambda verdict: not verdict.authenticates)[:MOST_SIGNATURES])
+
     def to_authentication_results(self, authserv_id: str) -> AuthenticationResults:
         """The field to put on top (RFC 8601 §2); values that no field can hold are left out."""
         return authentication_results(
-            authserv_id, self.spf, self.helo, self.dkim, self.arc, self.dmarc, mail_from=self.transaction.mail_from
+            authserv_id,
+            self.spf,
+            self.helo,
+            self.signatures,
+            self.arc,
+            self.dmarc,
+            mail_from=self.transaction.mail_from,
         )
 
     def as_object(self) -> dict[str, Any]:

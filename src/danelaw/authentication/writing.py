@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from danelaw.arc import ARCOutcome, ChainStatus
 from danelaw.authres import AuthenticationResults, MethodResult, Property, UnwritableField
-from danelaw.dkim import DKIMOutcome, DKIMVerdict
+from danelaw.dkim import DKIMVerdict
 from danelaw.dmarc import DMARCEvaluation, DMARCResult
 from danelaw.dnsdata import DNSSECStatus
 from danelaw.spf import Evaluation
 
 _LONGEST_REASON = 300
+_PLAIN = re.compile(r"[!-~]*\Z").match
 _NO_DNS = "DNS gave no usable answer"  # the whole story names our resolvers, which is nobody's business
 _LONGEST_VALUE = 320
 
@@ -21,7 +24,7 @@ def authentication_results(
     authserv_id: str,
     spf: Evaluation,
     helo: Evaluation,
-    dkim: DKIMOutcome,
+    signatures: Sequence[DKIMVerdict],
     arc: ARCOutcome,
     dmarc: DMARCEvaluation,
     *,
@@ -29,16 +32,13 @@ def authentication_results(
 ) -> AuthenticationResults:
     """The field. Comments say what signatures of DNS prove about the answers a result rests on."""
     results = (
-        _writable(method, authserv_id)
-        for method in (
-            _mail_from(spf, mail_from),
-            _method("spf", helo.result.value, (_property("smtp", "helo", helo.domain),), dnssec=helo.dnssec),
-            *_signatures(dkim),
-            *_chain(arc),
-            _policy(dmarc),
-        )
+        _mail_from(spf, mail_from),
+        _method("spf", helo.result.value, (_property("smtp", "helo", helo.domain),), dnssec=helo.dnssec),
+        *_signatures(signatures),
+        *_chain(arc),
+        _policy(dmarc),
     )
-    return AuthenticationResults(authserv_id, tuple(results))
+    return AuthenticationResults(authserv_id, tuple(_writable(method) for method in results))
 
 
 def _mail_from(spf: Evaluation, mail_from: str) -> MethodResult:
@@ -48,10 +48,10 @@ def _mail_from(spf: Evaluation, mail_from: str) -> MethodResult:
     return _method("spf", spf.result.value, (_property("smtp", "mailfrom", value),), spf.reason, spf.dnssec)
 
 
-def _signatures(dkim: DKIMOutcome) -> Iterator[MethodResult]:
-    if not dkim.verdicts:
+def _signatures(signatures: Sequence[DKIMVerdict]) -> Iterator[MethodResult]:
+    if not signatures:
         yield MethodResult("dkim", "none")
-    for verdict in dkim.verdicts:
+    for verdict in signatures:
         properties = tuple(_of_signature(verdict))
         yield _method("dkim", verdict.result.value, properties, verdict.reason, verdict.dnssec)
 
@@ -105,19 +105,16 @@ def _plain(text: str) -> str:
     return "".join(character if character.isascii() and character.isprintable() else "?" for character in text)
 
 
-def _writable(method: MethodResult, authserv_id: str) -> MethodResult:
+def _writable(method: MethodResult) -> MethodResult:
     """The result without the properties that no field can hold; method and result always can."""
-    try:
-        AuthenticationResults(authserv_id, (method,)).to_bytes()
-    except UnwritableField:
-        kept = tuple(one for one in method.properties if _fits(method, one, authserv_id))
-        return MethodResult(method.method, method.result, method.reason, kept, method.comment)
-    return method
+    if all(_PLAIN(one.value) for one in method.properties):
+        return method
+    return replace(method, properties=tuple(one for one in method.properties if _fits(one)))
 
 
-def _fits(method: MethodResult, one: Property, authserv_id: str) -> bool:
+def _fits(one: Property) -> bool:
     try:
-        AuthenticationResults(authserv_id, (MethodResult(method.method, method.result, "", (one,)),)).to_bytes()
+        AuthenticationResults("x", (MethodResult("x", "none", properties=(one,)),)).to_bytes()
     except UnwritableField:
         return False
     return True

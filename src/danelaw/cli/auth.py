@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from danelaw.cli.network import Network, network, network_options
+from danelaw.cli.network import network, network_options, with_or_without_dnssec
 from danelaw.cli.options import output, output_options
 
 if TYPE_CHECKING:
     from danelaw.authentication import Transaction, Verdicts
     from danelaw.cli.dkim_file import MessageFile
+    from danelaw.cli.network import Network
 
 EXIT_STATUS = {"pass": 0, "none": 0, "fail": 3, "temperror": 4, "permerror": 5}
 _FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
@@ -48,7 +49,10 @@ def command(
 
     "policy" of DMARC is the one of p=, sp= and np= that applies to the author's domain, as published; "disposition" is
     what is left of it for this message after the result and t=y. - reads standard input; a file with bare line feeds
-    is read as if it had travelled with CRLF. Exit status: 0 DMARC pass or none, 3 fail, 4 temperror, 5 permerror.
+    is read as if it had travelled with CRLF. Without --anchor the answers of a resolver that has no DNSSEC count as not
+    signed, and that is said.
+
+    Exit status: 0 DMARC pass or none, 3 fail, 4 temperror, 5 permerror.
     """
     from danelaw.authentication import Transaction
     from danelaw.cli.auth_page import as_object, show
@@ -57,12 +61,13 @@ def command(
 
     transaction = Transaction(client_address(client), helo, mail_from.removeprefix("<").removesuffix(">"))
     message = read_message(file)
-    verdicts = asyncio.run(_examined(network(servers, anchor_file, at), message, transaction, receiver))
+    asked = asyncio.run(with_or_without_dnssec(network(servers, anchor_file, at)))
+    verdicts = asyncio.run(_examined(asked, message, transaction, receiver))
     out = output(ascii_only)
     if as_json:
-        out.json(as_object(verdicts, receiver, converted=message.line_feeds))
+        out.json(as_object(verdicts, receiver, converted=message.line_feeds, unproved=asked.unproved))
     else:
-        show(out, verdicts, receiver, converted=message.line_feeds)
+        show(out, verdicts, receiver, converted=message.line_feeds, unproved=asked.unproved)
     return EXIT_STATUS[verdicts.dmarc.result.value]
 
 

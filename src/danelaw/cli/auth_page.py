@@ -8,9 +8,10 @@ from typing import Any
 from danelaw.arc import ChainStatus
 from danelaw.authentication import Action, DispositionSettings, Verdicts, disposition
 from danelaw.authres import UnwritableField
+from danelaw.cli.network import UNPROVED
 from danelaw.cli.output import Output, Symbol
 from danelaw.dmarc import DMARCEvaluation, DMARCResult, Found, Policy, PolicyTag
-from danelaw.dnsdata import DNSSECStatus
+from danelaw.dnsdata import DNSSECStatus, weakest
 
 Row = tuple[Symbol, tuple[str, ...]]
 
@@ -32,7 +33,7 @@ _ACTIONS = {
 }
 
 
-def as_object(verdicts: Verdicts, receiver: str, *, converted: bool) -> dict[str, Any]:
+def as_object(verdicts: Verdicts, receiver: str, *, converted: bool, unproved: bool) -> dict[str, Any]:
     """The JSON form: that of the verdicts, the field a receiver would write, and what it would do by default."""
     decision = disposition(verdicts, DispositionSettings(), 0.0)
     return verdicts.as_object() | {
@@ -44,10 +45,11 @@ def as_object(verdicts: Verdicts, receiver: str, *, converted: bool) -> dict[str
             "override": decision.override.value if decision.override is not None else None,
         },
         "line_feeds_converted": converted,
+        "resolver_without_dnssec": unproved,
     }
 
 
-def show(out: Output, verdicts: Verdicts, receiver: str, *, converted: bool) -> None:
+def show(out: Output, verdicts: Verdicts, receiver: str, *, converted: bool, unproved: bool) -> None:
     """Print the answer, a row per verdict, the way to the policy, and what a receiver does."""
     dmarc = verdicts.dmarc
     symbol, headline = _HEADLINES[dmarc.result]
@@ -57,6 +59,8 @@ def show(out: Output, verdicts: Verdicts, receiver: str, *, converted: bool) -> 
         out.paragraph(_policy(dmarc, dmarc.policy, dmarc.applied, dmarc.policy_tag))
     if converted:
         out.paragraph(_CONVERTED)
+    if unproved:
+        out.paragraph(UNPROVED)
     out.line()
     out.table(list(_rows(verdicts)), heads=("METHOD", "RESULT", "DOMAIN", "DNSSEC", "WHY"))
     if dmarc.trace:
@@ -87,16 +91,19 @@ def _policy(dmarc: DMARCEvaluation, policy: Policy, applied: Policy, tag: Policy
 def _rows(verdicts: Verdicts) -> Iterator[Row]:
     for method, spf in (("SPF MAIL", verdicts.spf), ("SPF HELO", verdicts.helo)):
         yield _row(method, spf.result.value, spf.domain, spf.dnssec, spf.reason)
-    for verdict in verdicts.dkim.verdicts:
+    for verdict in verdicts.signatures:
         domain = f"{verdict.domain} (s={verdict.selector})" if verdict.selector else verdict.domain
         yield _row("DKIM", verdict.result.value, domain, verdict.dnssec, verdict.reason)
+    more = len(verdicts.dkim.verdicts) - len(verdicts.signatures)
+    if more:
+        yield Symbol.NONE, ("DKIM", "", "", "", f"and {more} more signatures; --json shows them")
     if not verdicts.dkim.verdicts:
         yield _row("DKIM", "none", "", None, "the message has no signature")
     arc = verdicts.arc
     if arc.status is not ChainStatus.NONE:
-        yield _row("ARC", arc.status.value, arc.sealers[-1] if arc.sealers else "", None, arc.reason)
+        yield _row("ARC", arc.status.value, ", ".join(arc.sealers[-1:]), weakest(verdicts.seal_answers), arc.reason)
     dmarc = verdicts.dmarc
-    for one in dmarc.identifiers:
+    for one in dmarc.identifiers[:20]:
         if one.aligned is not None:
             aligned = "aligned" if one.aligned else "not aligned"
             symbol = Symbol.VERIFIED if one.aligned and one.authenticated else Symbol.CLEAR

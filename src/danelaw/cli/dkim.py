@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from danelaw.cli.network import Network, network, network_options, parse_time
+from danelaw.cli.network import Network, network, network_options, parse_time, with_or_without_dnssec
 from danelaw.cli.options import output, output_options
 from danelaw.dkim.result import DKIMResult
 from danelaw.errors import DanelawError
@@ -63,13 +63,13 @@ def verify(
     from danelaw.cli.dkim_page import as_object, show
 
     message = read_message(file)
-    asked = network(servers, anchor_file, at)
+    asked = asyncio.run(with_or_without_dnssec(network(servers, anchor_file, at)))
     outcome, chain = asyncio.run(_verify(asked, message, least_bits))
     out = output(ascii_only)
     if as_json:
         out.json(as_object(outcome, chain))
     else:
-        show(out, outcome, chain)
+        show(out, outcome, chain, asked.unproved)
     if outcome.authenticated:
         return PASSES
     return UNKNOWN if outcome.result is DKIMResult.TEMPERROR else FAILS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from danelaw.arc import ARCOutcome, ChainStatus
+from danelaw.cli.network import UNPROVED
 from danelaw.cli.output import Output, Symbol
 from danelaw.dkim import DKIMOutcome, DKIMResult, DKIMVerdict
 
@@ -12,9 +13,11 @@ _SYMBOLS = {DKIMResult.PASS: Symbol.VERIFIED, DKIMResult.NONE: Symbol.CLEAR, DKI
 _CHAIN = {ChainStatus.PASS: Symbol.VERIFIED, ChainStatus.FAIL: Symbol.STOPPED, ChainStatus.NONE: Symbol.CLEAR}
 
 
-def show(out: Output, outcome: DKIMOutcome, chain: ARCOutcome) -> None:
+def show(out: Output, outcome: DKIMOutcome, chain: ARCOutcome, unproved: bool = False) -> None:
     """Print the answer, one row per signature, and the ARC chain where there is one."""
     out.headline(_symbol(outcome), _headline(outcome))
+    if unproved:
+        out.paragraph(UNPROVED)
     if outcome.verdicts:
         out.line()
         rows = [(_row_symbol(verdict), _row(verdict)) for verdict in outcome.verdicts]

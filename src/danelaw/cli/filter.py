@@ -219,7 +219,7 @@ def _show(out: Output, arrival: Arrival, judgement: Judgement, ruling: Ruling | 
 def _symbol(result: FilterResult) -> Symbol:
     if result.verdict.value == "clean":
         return Symbol.VERIFIED
-    return Symbol.CLEAR if result.verdict.value in ("tag", "greylist", "too large") else Symbol.STOPPED
+    return Symbol.CLEAR if result.verdict.value in ("tag", "greylist", "too-large") else Symbol.STOPPED
 
 
 def _cells(result: FilterResult) -> tuple[str, ...]:

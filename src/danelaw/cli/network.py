@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import dns.name
+import dns.rdatatype
 
+from danelaw.dnsdata import Question
 from danelaw.dnssec import TrustAnchors
 from danelaw.errors import DanelawError
-from danelaw.resolver import ResolverSettings, system_servers
+from danelaw.resolver import Resolver, ResolverSettings, system_servers
 
 F = TypeVar("F", bound=Callable[..., Any])
 _POSIX = re.compile(r"\d{1,11}(?:\.\d+)?\Z", re.ASCII)
@@ -23,10 +26,14 @@ _COMPACT = re.compile(r"\d{14}\Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What the three options mean together. `clock` stands still when `--at` was given."""
+    """What the three options mean together. `clock` stands still when `--at` was given, `anchored` says that `--anchor`
+    was. `unproved` is True when nothing can be proved because the resolver has no DNSSEC at all.
+    """
 
     settings: ResolverSettings
     clock: Callable[[], float]
+    anchored: bool = False
+    unproved: bool = False
 
 
 def network_options(command: F) -> F:
@@ -64,7 +71,27 @@ def network(servers: tuple[str, ...], anchor_file: Path | None, at: str | None) 
         servers=tuple(parse_server(server) for server in servers) or system_servers(),
         anchors=read_anchors(anchor_file) if anchor_file is not None else TrustAnchors.root(),
     )
-    return Network(settings, time.time if moment is None else lambda: moment)
+    return Network(settings, time.time if moment is None else lambda: moment, anchor_file is not None)
+
+
+UNPROVED = (
+    "The resolver has no DNSSEC, not even keys of the root: nothing it says is proved. A private root needs --anchor."
+)
+
+
+async def with_or_without_dnssec(asked: Network) -> Network:
+    """The network for questions that make sense without DNSSEC too, as those about a message's origin do.
+
+    A resolver that has no DNSKEY of the root cannot prove anything: every answer would count as forged, and the command
+    would say nothing. So without `--anchor` its answers count as not signed, and the command says so (`UNPROVED`). The
+    gateway never does this.
+    """
+    if asked.anchored:
+        return asked
+    bare = replace(asked, settings=replace(asked.settings, anchors=TrustAnchors({})), unproved=True)
+    async with Resolver(bare.settings, clock=bare.clock) as resolver:
+        keys = await resolver.ask(Question(dns.name.root, dns.rdatatype.DNSKEY))
+    return asked if keys.records else bare
 
 
 def parse_server(text: str) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from danelaw.authres import AuthenticationResults, MethodResult, Property, ReceivedSPF, UnwritableField
-from danelaw.cli.network import Network, network, network_options
+from danelaw.cli.network import UNPROVED, Network, network, network_options, with_or_without_dnssec
 from danelaw.cli.options import output, output_options
 from danelaw.cli.output import Output, Symbol
 from danelaw.dnsdata import Answer, DNSSECStatus
@@ -78,13 +78,13 @@ def command(
     4 temperror, 5 permerror.
     """
     request = _request(client_address(client), helo, mail_from)
-    asked = network(servers, anchor_file, at)
+    asked = asyncio.run(with_or_without_dnssec(network(servers, anchor_file, at)))
     evaluation = asyncio.run(_evaluate(asked, request, receiver))
     shown = output(ascii_only)
     if as_json:
         shown.json(evaluation.as_object() | _fields(request, evaluation, receiver))
     else:
-        _print(shown, request, evaluation)
+        _print(shown, request, evaluation, asked.unproved)
     return EXIT_STATUS[evaluation.result]
 
 
@@ -136,7 +136,7 @@ def _fields(request: Request, evaluation: Evaluation, receiver: str) -> dict[str
     return found
 
 
-def _print(shown: Output, request: Request, evaluation: Evaluation) -> None:
+def _print(shown: Output, request: Request, evaluation: Evaluation, unproved: bool) -> None:
     result = evaluation.result
     meaning = _MEANING[result].format(client=request.ip, domain=evaluation.domain)
     shown.headline(_SYMBOLS.get(result, Symbol.CLEAR), f"{result.value}: {meaning}.")
@@ -145,6 +145,8 @@ def _print(shown: Output, request: Request, evaluation: Evaluation) -> None:
     shown.paragraph(f"checked: {identity} {checked}")
     shown.paragraph(f"why: {evaluation.reason}")
     shown.paragraph(f"DNS: {_DNSSEC[evaluation.dnssec]}; {evaluation.terms} of 10 terms with look-ups used")
+    if unproved:
+        shown.paragraph(UNPROVED)
     if evaluation.explains:
         shown.paragraph(evaluation.explains)
     shown.line()

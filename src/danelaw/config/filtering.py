@@ -54,7 +54,11 @@ class Filter(Section):
         default=50 << 20, ge=1024, description="Larger messages are not shown to it.", examples=["25M"]
     )
     at_once: Count = Field(
-        default=20, ge=1, le=1000, description="Messages it is shown at a time; others wait.", examples=[8]
+        default=20,
+        ge=1,
+        le=1000,
+        description="Messages it is shown at a time; others wait. A milter hears every session, however many.",
+        examples=[8],
     )
     on_found: Literal["note", "tag", "hold", "discard", "defer", "refuse"] | None = Field(
         default=None,

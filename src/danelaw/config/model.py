@@ -22,7 +22,7 @@ from danelaw.config.front import (
 from danelaw.config.holding import Quarantine
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
-from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
+from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay, Tenant
 from danelaw.config.recipients import LDAP, SRS, Aliases, CallAhead
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
@@ -56,6 +56,12 @@ class Config(Section):
     )
     authentication: Authentication = Field(default=Authentication(), description="Who really sent a message.")
     relay: Relay = Field(default=Relay(), description="Who may relay.")
+    tenant: tuple[Tenant, ...] = Field(
+        default=(),
+        description="Whose mail it is: tenants have equal shares of the deliveries, and `[[limit]]` and filters can "
+        "name them. The first that fits; mail that fits none is one more share.",
+        examples=[[{"name": "newsletter", "networks": ["10.0.7.0/24"]}]],
+    )
     domain: tuple[RecipientDomain, ...] = Field(
         default=(), description="Recipient domains accepted from anybody.", examples=[[{"name": "example.org"}]]
     )
@@ -172,6 +178,7 @@ class Config(Section):
             ("[[domain]] name", [item.name for item in self.domain]),
             ("[[route]] domain", [item.domain for item in self.route]),
             ("[[limit]] name", [item.name for item in self.limit]),
+            ("[[tenant]] name", [item.name for item in self.tenant]),
             ("[[dns_list]] name", [item.shown for item in self.dns_list]),
             ("[[override]] destination", [item.destination for item in self.override]),
         ):

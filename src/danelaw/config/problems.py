@@ -134,7 +134,8 @@ def _unknown_key(model: type[BaseModel], path: KeyPath) -> tuple[str, str]:
         return "there is no such key", f'did you mean "{near[0]}"?'
     elsewhere = [key for key in _all_keys(model) if key.rsplit(".", 1)[-1] == name]
     if elsewhere:
-        return "there is no such key here", f'"{elsewhere[0]}" exists'
+        names = " and ".join(f'"{key}"' for key in elsewhere[:3])
+        return "there is no such key here", f"{names} {'exists' if len(elsewhere) == 1 else 'exist'}"
     return "there is no such key", f"known here: {', '.join(known)}" if known else "remove it"
 
 

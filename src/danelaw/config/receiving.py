@@ -18,6 +18,7 @@ from danelaw.config.values import (
     ListenAddress,
     NextHopText,
     Size,
+    Text,
 )
 
 
@@ -65,6 +66,31 @@ class Relay(Section):
         "recipient domains in `[[domain]]`.",
         examples=[["10.0.0.0/8", "127.0.0.0/8", "::1/128"]],
     )
+
+
+class Tenant(Section):
+    """Somebody whose mail is counted by itself."""
+
+    name: Text = Field(
+        pattern="^[a-z0-9][a-z0-9._-]{0,39}$",
+        description="What `tenant` in `[[limit]]` and filters calls it: small letters, digits, dots, hyphens.",
+        examples=["newsletter"],
+    )
+    networks: tuple[IPNetwork, ...] = Field(
+        default=(), description="Clients whose mail it is. Absent: any.", examples=[["10.0.7.0/24"]]
+    )
+    senders: tuple[DomainPattern, ...] = Field(
+        default=(),
+        description="Domains of envelope senders whose mail it is, from `networks` or else from clients that may "
+        "relay. Absent: any sender.",
+        examples=[["news.example.org"]],
+    )
+
+    @model_validator(mode="after")
+    def _says_whose(self) -> Tenant:
+        if not (self.networks or self.senders):
+            raise ValueError("everybody would be this tenant; add networks or senders")
+        return self
 
 
 class RecipientDomain(Section):

@@ -80,8 +80,16 @@ def needs_walk(candidate: Candidate, record: DMARCRecord, author: Domain, walk: 
     Not when strict alignment or the same name decides; nor when it lies outside the author's Organizational Domain,
     since its own is the domain itself or one above it.
     """
-    domain, above = candidate.domain, walk.organizational
-    return domain is not None and above is not None and compares(candidate, record, author) and within(domain, above)
+    domain = candidate.domain
+    if domain is None or not compares(candidate, record, author):
+        return False
+    if walk.organizational is None:
+        return _top(domain) == _top(author)
+    return within(domain, walk.organizational)
+
+
+def _top(domain: Domain) -> str:
+    return domain.ascii.rpartition(".")[2]
 
 
 def align(
@@ -90,10 +98,7 @@ def align(
     """The candidate judged. `walk` is the author's; what `needs_walk` asks for has been asked. `aside` when no result
     will rest on it.
     """
-    own = None
-    if candidate.domain is not None and needs_walk(candidate, record, author, walk):
-        own = tree.walk(candidate.domain, aside=aside)
-    aligned, note, organizational = _judge(candidate, record, author, walk, own)
+    aligned, note, organizational = _judge(candidate, record, author, walk, tree, aside)
     return Identifier(
         method=candidate.method,
         domain=candidate.shown,
@@ -107,7 +112,7 @@ def align(
 
 
 def _judge(
-    candidate: Candidate, record: DMARCRecord, author: Domain, walk: Walk, own: Walk | None
+    candidate: Candidate, record: DMARCRecord, author: Domain, walk: Walk, tree: Tree, aside: bool
 ) -> tuple[bool | None, str, str]:
     """(aligned, note, Organizational Domain)."""
     domain = candidate.domain
@@ -118,17 +123,19 @@ def _judge(
         return True, f"it is the author's domain ({mode.word} alignment)", ""
     if mode is Alignment.STRICT:
         return False, f"strict alignment wants {author} itself", ""
-    if walk.organizational is None:
-        assert walk.failure is not None
-        if domain.ascii.rpartition(".")[2] != author.ascii.rpartition(".")[2]:
-            return False, f"it has nothing above it in common with {author}", ""
-        return None, f"the Organizational Domain of {author} is not known: {_where(walk)}", ""
-    if own is None:
-        return False, f"it is not below {walk.organizational}, the Organizational Domain of the author", ""
-    if own.organizational is None:
-        return None, f"its Organizational Domain is not known: {_where(own)}", ""
+    if not needs_walk(candidate, record, author, walk):
+        above = f"below {walk.organizational}, the Organizational Domain of" if walk.organizational else "related to"
+        return False, f"it is not {above} the author", ""
+    own = tree.walk(domain, aside=aside)
+    aligned = tree.same_organization(domain, author)
+    if aligned is None:
+        failed = walk if walk.failure is not None else own
+        return None, f"whether it belongs to the author's organization is not known: {_where(failed)}", ""
+    if walk.organizational is None or own.organizational is None:
+        word = "belongs" if aligned else "does not belong"
+        return aligned, f"it {word} to the author's organization, whatever the missing answer says", ""
     name = own.organizational.ascii
-    if own.organizational == walk.organizational:
+    if aligned:
         return True, f"both belong to {name} (relaxed alignment)", name
     return False, f"it belongs to {name}, and the author to {walk.organizational}", name
 

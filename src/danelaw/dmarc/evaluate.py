@@ -74,10 +74,11 @@ def judge(
         return found[0]
     worst = min(found, key=lambda one: (_WORST_FIRST.index(one.result), -one.disposition.strictness))
     reason = f"{len(several)} author domains, of which {worst.domain} speaks for the message: {worst.reason}"
-    if len(several) > MOST_AUTHORS and worst.result is not DMARCResult.FAIL:
+    incomplete = len(several) > MOST_AUTHORS
+    if incomplete and worst.result is not DMARCResult.FAIL:
         reason = f"{len(several)} author domains, of which only {MOST_AUTHORS} are looked at"
         worst = replace(worst, result=DMARCResult.PERMERROR)
-    return replace(worst, reason=reason, authors=names, trace=tree.consulted)
+    return replace(worst, reason=reason, authors=names, incomplete=incomplete, trace=tree.consulted)
 
 
 def _several(authors: Sequence[Domain]) -> list[Domain]:

@@ -51,8 +51,9 @@ class DMARCEvaluation:
     `domain` is the Author Domain as A-labels, "" when there is none; `authors` all of them. `policy` is the one of p=,
     sp= and np= that applies to this author (`policy_tag` says which), before t=y; `applied` is what is left of it after
     t=y; both are None without a usable record. `policy_domain` is where the record was found, `testing` its t=y.
-    `exists` is False when the author's domain does not exist, None when nobody needed to know. `dnssec` is the weakest
-    status of all answers the result rests on; the trace holds each answer with its own.
+    `incomplete` is True when the From field names more domains than are looked at. `exists` is False when the author's
+    domain does not exist, None when nobody needed to know. `dnssec` is the weakest status of all answers the result
+    rests on; the trace holds each answer with its own.
     """
 
     result: DMARCResult
@@ -65,6 +66,7 @@ class DMARCEvaluation:
     policy_domain: str = ""
     organizational_domain: str = ""
     record: DMARCRecord | None = None
+    incomplete: bool = False
     exists: bool | None = None
     identifiers: tuple[Identifier, ...] = ()
     trace: tuple[Found, ...] = ()

@@ -6,7 +6,8 @@ answers are looked at. What lies above a stop (psd=y, psd=n) is not looked at, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -108,20 +109,53 @@ class Tree:
 
     def walk(self, start: Domain, *, aside: bool = False) -> Walk:
         """The Organizational Domain of `start` (RFC 9989 §4.10.2); `aside` when no result will rest on it."""
-        highest: Domain | None = None
         for target in targets(start):
             found = self._found[target] if aside else self.at(target)
             if found.failed:
                 return Walk(None, failure=found)
-            if found.record is None:
-                continue
-            if found.record.psd is PSD.NO:
-                return Walk(target)
-            if found.record.psd is PSD.YES:
-                # A PSD that sends mail of its own is its own Organizational Domain: rule 2 excepts the start.
-                return Walk(start) if target == start else Walk(_one_below(target, start), public_suffix=target)
-            highest = target
-        return Walk(highest or start)
+            if found.record is not None and found.record.psd is not PSD.UNKNOWN:
+                break
+        return Walk(*_organization(start, lambda target: self._found[target].record))
+
+    def same_organization(self, first: Domain, second: Domain) -> bool | None:
+        """Whether two domains that were asked about have the same Organizational Domain.
+
+        None when an answer that could not be had decides about it. Often it does not: `_dmarc.org` may say what it
+        likes, and example.org and mail.example.org belong together all the same.
+        """
+        missing = [one for one in {*targets(first), *targets(second)} if self._found[one].failed]
+        if len(missing) > _MOST_MISSING:
+            return None
+        verdicts = set()
+        for guess in itertools.product(_GUESSES, repeat=len(missing)):
+            guessed = dict(zip(missing, guess, strict=True))
+
+            def record_at(target: Domain, guessed: dict[Domain, DMARCRecord | None] = guessed) -> DMARCRecord | None:
+                return guessed[target] if target in guessed else self._found[target].record
+
+            verdicts.add(_organization(first, record_at)[0] == _organization(second, record_at)[0])
+        return verdicts.pop() if len(verdicts) == 1 else None
+
+
+_MOST_MISSING = 2
+# All that can stand at a name, as far as Organizational Domains go.
+_GUESSES = (None, DMARCRecord(), DMARCRecord(psd=PSD.YES), DMARCRecord(psd=PSD.NO))
+
+
+def _organization(start: Domain, record_at: Callable[[Domain], DMARCRecord | None]) -> tuple[Domain, Domain | None]:
+    """The Organizational Domain, and the Public Suffix Domain above it where one says so (RFC 9989 §4.10.2)."""
+    highest = start
+    for target in targets(start):
+        record = record_at(target)
+        if record is None:
+            continue
+        if record.psd is PSD.NO:
+            return target, None
+        if record.psd is PSD.YES:
+            # A PSD that sends mail of its own is its own Organizational Domain: rule 2 excepts the start.
+            return (start, None) if target == start else (_one_below(target, start), target)
+        highest = target
+    return highest, None
 
 
 def _one_below(ancestor: Domain, domain: Domain) -> Domain:

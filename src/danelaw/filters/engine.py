@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from danelaw.filters.specimen import Specimen
 
 T = TypeVar("T")
+_WRITE = 32 * 1024
 
 
 class Engine(ABC):
@@ -32,15 +33,23 @@ class Engine(ABC):
         """Whether a server works: what it calls itself, or a word."""
 
 
-async def exchange(stream: Stream, sent: AsyncIterator[bytes], answer: Callable[[], Awaitable[T]]) -> T:
-    """Send everything and read the answer meanwhile: a server that has seen enough may answer early and hang up."""
+async def exchange(
+    stream: Stream, sent: AsyncIterator[bytes], answer: Callable[[], Awaitable[T]], *, then_end: bool = False
+) -> T:
+    """Send everything and read the answer meanwhile: a server that has seen enough may answer early and hang up.
+
+    `then_end` says behind it that nothing more will come.
+    """
     reading = asyncio.ensure_future(answer())
     try:
         try:
-            async for piece in sent:
+            async for piece in _gathered(sent):
                 if reading.done():
                     break
                 await stream.send(piece)
+            else:
+                if then_end:
+                    stream.end()
         except FilterError:
             # It hung up. What it said before counts; without that the fault of reading is the better reason.
             return await reading
@@ -50,3 +59,18 @@ async def exchange(stream: Stream, sent: AsyncIterator[bytes], answer: Callable[
             reading.cancel()
             with suppress(asyncio.CancelledError, FilterError):
                 await reading
+
+
+async def _gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Small pieces together: each write costs more than copying them."""
+    waiting: list[bytes] = []
+    size = 0
+    async for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _WRITE:
+            yield b"".join(waiting)
+            waiting.clear()
+            size = 0
+    if waiting:
+        yield b"".join(waiting)

@@ -28,7 +28,7 @@ class Verdict(Enum):
     """The filter wants the client to come again."""
     HOLD = "hold"
     DISCARD = "discard"
-    TOO_LARGE = "too large"
+    TOO_LARGE = "too-large"
     """Not shown to the filter, or not looked at by it."""
     FAILED = "failed"
 

@@ -87,13 +87,9 @@ async def _request(server: ServerAddress, specimen: Specimen) -> AsyncIterator[b
     if specimen.tls is not None:
         fields += [("TLS-Version", specimen.tls[0]), ("TLS-Cipher", specimen.tls[1])]
     head = b"POST /checkv2 HTTP/1.1\r\n" + b"".join(field_line(name, value) for name, value in fields) + b"\r\n"
-    first = True
+    yield head
     async for piece in pieces(specimen.content):
-        # A small message goes out with its head in one write.
-        yield head + piece if first else piece
-        first = False
-    if first:
-        yield head
+        yield piece
 
 
 def result_of(body: bytes) -> FilterResult:

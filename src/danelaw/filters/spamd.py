@@ -41,7 +41,7 @@ class Spamd(Engine):
         """Send the message and read score, threshold and what the method adds."""
         largest = _LARGEST_ANSWER + (2 * specimen.content.size if self._method == "PROCESS" else 0)
         async with await Stream.open(server) as stream:
-            answer = await exchange(stream, self._request(specimen, stream), lambda: stream.read_all(largest))
+            answer = await exchange(stream, self._request(specimen), lambda: stream.read_all(largest), then_end=True)
         return result_of(answer, self._method)
 
     async def ping(self, server: ServerAddress) -> str:
@@ -55,13 +55,11 @@ class Spamd(Engine):
             raise FilterError(f"it answers PING with {plain(head.decode('utf-8', 'replace'), 60)!r}")
         return plain(match[2].decode("utf-8", "replace"), 60)
 
-    async def _request(self, specimen: Specimen, stream: Stream) -> AsyncIterator[bytes]:
+    async def _request(self, specimen: Specimen) -> AsyncIterator[bytes]:
         user = f"User: {self._user}\r\n" if self._user else ""
         yield f"{self._method} SPAMC/1.5\r\nContent-length: {specimen.content.size}\r\n{user}\r\n".encode()
         async for piece in pieces(specimen.content):
             yield piece
-        # It reads to the end, not to the length.
-        stream.end()
 
 
 def result_of(answer: bytes, method: Method = "SYMBOLS") -> FilterResult:

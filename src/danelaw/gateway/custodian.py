@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from danelaw.errors import DanelawError
 from danelaw.gateway import quarantine
 from danelaw.quarantine import AtEnd, Held, Retention, excess
-from danelaw.queue import id_to_text
+from danelaw.quarantine.retention import DAY
+from danelaw.queue import floor_id, id_to_text
+from danelaw.spool import custody
 from danelaw.spool import quarantine as held
 from danelaw.spool.shards import in_each, reading
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 5.0
 LIMIT_SECONDS = 60.0
 _AT_ONCE = 50
+_TERMS_AT_ONCE = 2000
 
 
 class Custodian:
@@ -31,6 +34,7 @@ class Custodian:
         self._gateway = gateway
         self._retention = retention
         self._counted = float("-inf")
+        self._termed: dict[int, int] = {}
 
     async def keep(self) -> None:
         """Until cancelled."""
@@ -49,11 +53,32 @@ class Custodian:
         gateway = self._gateway
         now = gateway.clock()
         for shard in tuple(gateway.parts.shards.open.values()):
+            self._give_terms(shard, now)
             if shard.engine.lifetimes.trusts_clock(now, monotonic):
                 await self._end_terms(shard, now)
         if monotonic - self._counted >= LIMIT_SECONDS:
             self._counted = monotonic
             await self._keep_limits()
+
+    def _give_terms(self, shard: Shard, now: float) -> None:
+        """A step that names no time means the usual one. Holds made in the last day are looked at each time, since a
+        large message is stored long after it got its id.
+        """
+        after = self._termed.get(shard.number, 0)
+        found = held.without_end(shard.spool.reader, after, _TERMS_AT_ONCE)
+        ends: list[tuple[int, float]] = []
+        for number, given in found:
+            until = self._retention.custody([(hold, None) for hold in given.holds], given.since).until
+            if until is not None:
+                ends.append((number, until))
+        if ends:
+            with shard.spool.transaction() as writer:
+                for number, until in ends:
+                    custody.prolong(writer.connection, number, until)
+        if found:
+            last = found[-1][0]
+            settled = last if len(found) == _TERMS_AT_ONCE else min(last, floor_id(now - DAY))
+            self._termed[shard.number] = max(after, settled)
 
     async def _end_terms(self, shard: Shard, now: float) -> None:
         """A page at a time; what steps want kept after all is not looked at again before its new end."""

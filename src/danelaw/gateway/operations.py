@@ -138,4 +138,5 @@ async def _steps(
     for total in queue_operations.change(
         shard.spool, name, arguments, gateway.clock(), engine.scheduler, engine.bounce_by_operator
     ):
+        engine.pump()  # parts of messages that the act did not mean go back to the disk
         yield total

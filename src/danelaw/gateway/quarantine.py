@@ -48,6 +48,7 @@ async def act(gateway: Gateway, shard: Shard, name: str, arguments: Mapping[str,
     for total in held.change(
         shard.spool, name, arguments, gateway.clock(), engine.scheduler, engine.bounce_by_operator
     ):
+        engine.pump()
         yield total
 
 

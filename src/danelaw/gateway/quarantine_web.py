@@ -137,7 +137,7 @@ class QuarantineWeb:
         posted = request.method == "POST"
         text = form(body).get("token", "") if posted else request.last_segment
         try:
-            token = Token.opened(text, self._store.keys(), self._clock())
+            token = Token.opened(text, self._store.verifying_keys(), self._clock())
         except TokenError as error:
             status = HTTPStatus.GONE if error.advice else HTTPStatus.NOT_FOUND
             page = pages.failed(_sentence(error.reason), error.advice and _sentence(error.advice) + ".")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from danelaw.frontdoor import Premises, front_steps
+from danelaw.frontdoor.clientnames import ClientNameStep
 from danelaw.gateway.settings import origin_settings
 from danelaw.inbound.filtering import Filtering
 from danelaw.inbound.filters_of import Meter, filter_set
@@ -15,6 +16,7 @@ from danelaw.outbound.callahead import CallAhead
 
 if TYPE_CHECKING:
     from danelaw.gateway.shards import Workshop
+    from danelaw.inbound.arrival import Client
     from danelaw.resolver import Resolver
     from danelaw.state import HoldRuleStore
 
@@ -31,8 +33,20 @@ def steps_of(workshop: Workshop, resolver: Resolver, hold_rules: HoldRuleStore) 
     if config.authentication.enabled:
         steps.append(Origin(resolver, origin_settings(config), workshop.metrics))
     if config.filter:
-        meter = Meter(workshop.log, workshop.metrics)
-        steps.append(Filtering(filter_set(config, meter), config.filtering, hostname=str(config.hostname), meter=meter))
+        steps.append(_filtering(workshop, ClientNameStep(premises)))
     steps += front.late
     steps.append(HoldingStep(hold_rules, workshop.clock))
     return Steps(steps)
+
+
+def _filtering(workshop: Workshop, names: ClientNameStep) -> Filtering:
+    config = workshop.config
+    meter = Meter(workshop.log, workshop.metrics)
+
+    async def name_of(client: Client) -> str | None:
+        found = (await names.client_name(client)).names
+        return found[0].ascii if found else None
+
+    return Filtering(
+        filter_set(config, meter), config.filtering, hostname=str(config.hostname), meter=meter, name_of=name_of
+    )

@@ -17,6 +17,7 @@ from danelaw.queue import Custody, HeldBy, id_to_text
 
 if TYPE_CHECKING:
     from danelaw.address import ReversePath
+    from danelaw.authentication import Verdicts
     from danelaw.smtp import Envelope, Recipient, Reply
 
 PIECE = 64 * 1024
@@ -147,7 +148,8 @@ class Arrival:
     """One message at its end of data. `envelope` and `content` are as given by the client, without our Received field.
 
     Steps may change `reverse_path`, `recipients` and `content`, add whole fields with CRLF to `added` (the last one
-    added comes to stand on top, below our Received field), and record what they found.
+    added comes to stand on top, below our Received field), and record what they found. `verdicts` is what `Origin`
+    found out, for the steps behind it; None where it was not asked.
     """
 
     id: int
@@ -160,6 +162,7 @@ class Arrival:
     added: list[bytes] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
+    verdicts: Verdicts | None = None
 
     @property
     def id_text(self) -> str:

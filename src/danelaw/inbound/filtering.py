@@ -21,6 +21,7 @@ from danelaw.filters import (
 from danelaw.filters.editing import without_named
 from danelaw.filters.judgement import action_of
 from danelaw.inbound.arrival import Discard, Finding, Hold, Refuse
+from danelaw.inbound.asking import STEP_SECONDS
 from danelaw.inbound.filter_changes import carry_out, changes_of, result_fields
 from danelaw.inbound.filters_of import FilterSet, Meter
 from danelaw.inbound.steps import Stage, Step
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 
 _Key: TypeAlias = tuple[str, int, str]
 _Sessions: TypeAlias = dict[MilterFilter, MilterSession]
+NameOf: TypeAlias = "Callable[[Client], Awaitable[str | None]]"
 
+_SECONDS = STEP_SECONDS - 10.0
 _FOUND = Reply.of(554, "5.7.1", "a filter of this gateway refuses the message")
 _VIRUS = "a virus was found in the message"
 _SPAM = Reply.of(554, "5.7.1", "the message was taken for spam")
@@ -51,7 +54,17 @@ class Filtering(Step):
 
     name = "filtering"
 
-    def __init__(self, filters: FilterSet, settings: FilteringSection, *, hostname: str, meter: Meter | None = None):
+    def __init__(
+        self,
+        filters: FilterSet,
+        settings: FilteringSection,
+        *,
+        hostname: str,
+        meter: Meter | None = None,
+        name_of: NameOf | None = None,
+    ) -> None:
+        """`name_of` gives the name of a client in DNS that leads back to it, None where there is none."""
+        self._name_of = name_of or _nameless
         self._filters = filters
         self._settings = settings
         self._hostname = hostname
@@ -59,7 +72,7 @@ class Filtering(Step):
         self._scanners = {trusted: filters.scanners(trusted=trusted) for trusted in (False, True)}
         self._milters = {trusted: filters.milters(trusted=trusted) for trusted in (False, True)}
         self._sessions: dict[_Key, _Sessions] = {}
-        self.stages = Stage.MESSAGE
+        self.stages = Stage.MESSAGE | Stage.RELEASE
         if any(self._milters.values()):
             self.stages |= Stage.CONNECT | Stage.MAIL | Stage.RECIPIENT
         self.for_trusted = bool(self._scanners[True] or self._milters[True])
@@ -95,7 +108,7 @@ class Filtering(Step):
         *,
         failures_count: bool = True,
     ) -> Reply | None:
-        for filter, session in self._sessions_of(client).items():
+        for filter, session in (await self._sessions_of(client)).items():
             result = await ask(session)
             if result.verdict is Verdict.FAILED:
                 self._meter.asked(filter, result)
@@ -107,14 +120,16 @@ class Filtering(Step):
                 return reply_to(result, action)
         return None
 
-    def _sessions_of(self, client: Client) -> _Sessions:
+    async def _sessions_of(self, client: Client) -> _Sessions:
+        milters = self._milters[client.trusted]
+        if not milters:
+            return {}
         key = _key(client)
         sessions = self._sessions.get(key)
         if sessions is None:
-            party = Party(self._hostname, client.address, client.port, None, client.listener)
-            sessions = {milter: milter.begin(party) for milter in self._milters[client.trusted]}
-            if sessions:
-                self._sessions[key] = sessions
+            name = await self._name_of(client)
+            party = Party(self._hostname, client.address, client.port, name, client.listener)
+            sessions = self._sessions[key] = {milter: milter.begin(party) for milter in milters}
         return sessions
 
     # the message
@@ -126,22 +141,42 @@ class Filtering(Step):
     async def judged(self, arrival: Arrival) -> Judgement:
         """What all filters together say; their changes to the message are made, their findings recorded."""
         client = arrival.client
+        end = asyncio.get_running_loop().time() + _SECONDS
         if not client.trusted:
             self._remove_foreign(arrival)
-        specimen = self._specimen(arrival)
-        results = list(await asyncio.gather(*(one.examine(specimen) for one in self._scanners[client.trusted])))
+        results = await self._scanned(arrival)
         for one, result in zip(self._scanners[client.trusted], results, strict=True):
             self._take(arrival, one, result)
         judgement = self._combined(results)
-        sessions = self._sessions_of(client) if self._milters[client.trusted] else {}
-        for filter, session in sessions.items():
+        for filter, session in (await self._sessions_of(client)).items():
             if judgement.action >= Action.DISCARD:
                 break
-            result = await session.message(self._specimen(arrival))
+            result = await self._in_time(session, await self._specimen(arrival), filter, end)
             self._take(arrival, filter, result)
             results.append(result)
             judgement = self._combined(results)
         return judgement
+
+    async def _in_time(
+        self, session: MilterSession, specimen: Specimen, filter: MilterFilter, end: float
+    ) -> FilterResult:
+        """A milter's word; it has failed once the time of the whole step is over, so that its own rule decides."""
+        if asyncio.get_running_loop().time() < end:
+            try:
+                async with asyncio.timeout_at(end):
+                    return await session.message(specimen)
+            except TimeoutError:
+                session.close()
+        return FilterResult(filter.name, Verdict.FAILED, f"all filters together had {_SECONDS:g} s")
+
+    async def release(self, arrival: Arrival) -> Ruling | None:
+        """Scanners look again at what was held before they were done with it; their changes are not made any more."""
+        judgement = self._combined(await self._scanned(arrival))
+        return Hold(judgement.reason, self.name) if judgement.action >= Action.HOLD else None
+
+    async def _scanned(self, arrival: Arrival) -> list[FilterResult]:
+        specimen = await self._specimen(arrival)
+        return list(await asyncio.gather(*(one.examine(specimen) for one in self._scanners[arrival.client.trusted])))
 
     def _combined(self, results: list[FilterResult]) -> Judgement:
         return combined(results, self._filters.rules, self._filters.thresholds)
@@ -180,7 +215,7 @@ class Filtering(Step):
             arrival.added.extend(field for field in fields if field.partition(b":")[0].lower() not in present)
         return Hold(judgement.reason, self.name) if action is Action.HOLD else None
 
-    def _specimen(self, arrival: Arrival) -> Specimen:
+    async def _specimen(self, arrival: Arrival) -> Specimen:
         client = arrival.client
         recipients = tuple(one.forward_path.mailbox.to_text() for one in arrival.recipients)
         return Specimen(
@@ -193,6 +228,7 @@ class Filtering(Step):
             recipients,
             arrival.content,
             client.tls,
+            await self._name_of(client),
         )
 
 
@@ -221,6 +257,10 @@ def _status(code: int, enhanced: str | None) -> EnhancedStatusCode:
     except StatusCodeError:
         return EnhancedStatusCode(code // 100, 7, 1)
     return status.with_class(code // 100)
+
+
+async def _nameless(client: Client) -> str | None:
+    return None
 
 
 def _key(client: Client) -> _Key:

@@ -79,6 +79,7 @@ class Origin(Step):
             else:
                 await asyncio.to_thread(_read, examination, arrival)
         verdicts = await self._resolver.run(examination.inquire())
+        arrival.verdicts = verdicts
         decision = disposition(verdicts, settings.disposition, arrival.received_at)
         self._count(verdicts, decision)
         arrival.findings.extend(_findings(verdicts, decision))
@@ -118,9 +119,9 @@ def _without_claims(arrival: Arrival, header: Header, authserv_id: str) -> None:
 
 
 def _findings(verdicts: Verdicts, decision: Decision) -> Iterator[Finding]:
-    spf, dkim, arc, dmarc = verdicts.spf, verdicts.dkim, verdicts.arc, verdicts.dmarc
+    spf, arc, dmarc = verdicts.spf, verdicts.arc, verdicts.dmarc
     yield _finding(spf.result.value, f"SPF of {spf.sender}: {spf.reason}")
-    for verdict in dkim.verdicts:
+    for verdict in verdicts.signatures:
         yield _finding(verdict.result.value, f"DKIM of {verdict.domain or 'a broken field'}: {verdict.reason}")
     if arc.status is not ChainStatus.NONE:
         yield _finding(arc.status.value, f"ARC: {arc.reason}")
@@ -147,7 +148,9 @@ def _reply(decision: Decision, verdicts: Verdicts) -> Reply:
     if decision.action is Action.DEFER:
         return Reply.of(451, "4.7.1", f"DMARC of {domain} cannot be decided now, since DNS fails; try again later")
     if decision.cause is Cause.AUTHOR:
-        return Reply.of(554, "5.6.0", f"the message has no proper author: {ascii(verdicts.fault)[1:-1]}")
+        return Reply.of(
+            554, "5.6.0", f"the message has no proper author: {ascii(verdicts.fault or verdicts.dmarc.reason)[1:-1]}"
+        )
     if decision.cause is Cause.SPF:
         assert verdicts.spf.result is SPFResult.FAIL
         words = f"SPF: {verdicts.transaction.ip} may not send mail of {verdicts.spf.domain}"

@@ -161,12 +161,13 @@ class Reception:
         demand = "requiretls" if envelope.requiretls else "tls-required-no" if waives else ""
         now = self._received_at
         mailbox = reverse_path.mailbox
+        tenant = self._intake.relay.tenants.of(session.client_address, reverse_path, trusted=session.trusted)
         return QueuedMessage(
             self._id,
             now,
             self._intake.schedule.expires(now),
             "" if mailbox is None else mailbox.to_text(),
-            self._recipients(to, demand, custody),
+            self._recipients(to, demand, tenant, custody),
             size,
             len(to),
             "8BITMIME" if event.eight_bit else "7BIT",
@@ -183,7 +184,9 @@ class Reception:
             findings=findings,
         )
 
-    def _recipients(self, to: Sequence[Recipient], demand: str, custody: Custody | None) -> tuple[QueuedRecipient, ...]:
+    def _recipients(
+        self, to: Sequence[Recipient], demand: str, tenant: str, custody: Custody | None
+    ) -> tuple[QueuedRecipient, ...]:
         now, relay = self._received_at, self._intake.relay
         recipients = []
         for number, item in enumerate(to):
@@ -191,7 +194,7 @@ class Reception:
             notify = "" if item.notify is None else item.notify.to_text()
             orcpt = "" if item.orcpt is None else item.orcpt.to_text()
             recipient = QueuedRecipient(
-                number, mailbox.to_text(), relay.key(mailbox.domain, demand), notify, orcpt, now
+                number, mailbox.to_text(), relay.key(mailbox.domain, demand, tenant), notify, orcpt, now
             )
             if custody is not None:
                 recipient.state, recipient.reason = RecipientState.HELD, custody.reason

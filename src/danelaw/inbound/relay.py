@@ -7,6 +7,7 @@ import ipaddress
 from danelaw.address import AddressLiteral, Domain
 from danelaw.config import Config
 from danelaw.config.ways import Ways
+from danelaw.inbound.tenants import Tenants
 from danelaw.queue import RoutingKey
 
 _REMEMBERED = 10_000
@@ -19,7 +20,8 @@ class RelayPolicy:
     def __init__(self, config: Config) -> None:
         self._networks: tuple[_Network, ...] = tuple(config.relay.networks)
         self._ways = Ways(config)
-        self._keys: dict[tuple[Domain | AddressLiteral, str], RoutingKey] = {}
+        self.tenants = Tenants(config.tenant)
+        self._keys: dict[tuple[Domain | AddressLiteral, str, str], RoutingKey] = {}
         self._trusted: dict[str, bool] = {}
 
     def trusts(self, client_address: str) -> bool:
@@ -42,13 +44,13 @@ class RelayPolicy:
         """True when mail for this domain is taken from anybody. Address literals never are."""
         return isinstance(domain, Domain) and self._ways.own(domain.ascii) is not None
 
-    def key(self, domain: Domain | AddressLiteral, demand: str) -> RoutingKey:
-        """The routing key of a recipient domain under a sender's demand."""
-        key = self._keys.get((domain, demand))
+    def key(self, domain: Domain | AddressLiteral, demand: str, tenant: str = "") -> RoutingKey:
+        """The routing key of a recipient domain under a sender's demand, for mail of a tenant."""
+        key = self._keys.get((domain, demand, tenant))
         if key is None:
             if len(self._keys) >= _REMEMBERED:
                 self._keys.clear()
-            key = self._keys[domain, demand] = RoutingKey(self.next_hop(domain), demand)
+            key = self._keys[domain, demand, tenant] = RoutingKey(self.next_hop(domain), demand, tenant)
         return key
 
     def next_hop(self, domain: Domain | AddressLiteral) -> str:

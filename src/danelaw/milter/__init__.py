@@ -24,7 +24,8 @@ breaks the protocol, changes what it did not ask to change, or says too much giv
 
 Public names: `MilterConnection`, `NEED_DATA`, `Negotiated`, `Progress`; `Answer`, `Disposition`; `Action`,
 `ProtocolStep`, `MacroStage`; `AddHeader`, `InsertHeader`, `ChangeHeader`, `ChangeSender`, `AddRecipient`,
-`DeleteRecipient`, `ReplaceBody`, `Quarantine`, `Edit`; `edited_header`, `field_octets`, `fields_of`; `MilterError`.
+`DeleteRecipient`, `ReplaceBody`, `Quarantine`, `Edit`; `FieldList`, `edited_header`, `field_octets`, `fields_of`;
+`MilterError`.
 """
 
 from danelaw.milter.answers import Answer, Disposition
@@ -41,7 +42,7 @@ from danelaw.milter.edits import (
     ReplaceBody,
 )
 from danelaw.milter.errors import MilterError
-from danelaw.milter.fields import edited_header, field_octets, fields_of
+from danelaw.milter.fields import FieldList, edited_header, field_octets, fields_of
 from danelaw.milter.negotiation import Negotiated
 from danelaw.milter.vocabulary import Action, Command, MacroStage, ProtocolStep
 
@@ -57,6 +58,7 @@ __all__ = [
     "DeleteRecipient",
     "Disposition",
     "Edit",
+    "FieldList",
     "InsertHeader",
     "MacroStage",
     "MilterConnection",

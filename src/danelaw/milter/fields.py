@@ -36,34 +36,91 @@ def field_octets(name: bytes, value: bytes, *, leading_space: bool = False) -> b
     )
 
 
+class FieldList:
+    """The fields of a header, to be changed one after the other. Octets nobody asks to change stay as they are.
+
+    The header is taken apart once, whatever the number of edits, since it may have 100,000 fields.
+    """
+
+    def __init__(self, header: bytes) -> None:
+        parsed = Header.from_bytes(header, max_octets=len(header), max_fields=len(header) + 1)
+        self._fields: list[list[bytes]] = [[field.name.lower(), field.raw] for field in parsed.fields]
+        self._rest = header[len(parsed.raw) :]
+        self._places: dict[bytes, list[list[bytes]]] | None = None
+        self._gaps = False
+
+    def _named(self, name: bytes) -> list[list[bytes]]:
+        if self._places is None:
+            self._places = {}
+            for field in self._fields:
+                if field[1]:
+                    self._places.setdefault(field[0], []).append(field)
+        return self._places.setdefault(name.lower(), [])
+
+    def insert(self, index: int, name: bytes, raw: bytes) -> None:
+        """A field at a position, 0 is the top; behind the last one where there are not so many."""
+        if self._gaps:
+            self._fields = [field for field in self._fields if field[1]]
+            self._gaps = False
+        self._fields.insert(index, [name.lower(), raw])
+        self._places = None
+
+    def add(self, name: bytes, raw: bytes) -> None:
+        """A field at the end."""
+        field = [name.lower(), raw]
+        named = self._named(name)
+        self._fields.append(field)
+        named.append(field)
+
+    def change(self, number: int, name: bytes, raw: bytes) -> None:
+        """Another field for the `number`-th of that name, counted from 1; nothing for it removes it. A field that is
+        not there is added, as the usual mail servers do.
+        """
+        named = self._named(name)
+        place = max(number, 1) - 1
+        if place < len(named):
+            named[place][1] = raw
+            if not raw:
+                del named[place]
+                self._gaps = True
+        elif raw:
+            self.add(name, raw)
+
+    def remove(self, name: bytes, index: int = 0) -> None:
+        """All fields of that name, or the `index`-th, from the end where it is negative."""
+        named = self._named(name)
+        place = index - 1 if index > 0 else index
+        if index and not -len(named) <= place < len(named):
+            return
+        gone = [named.pop(place)] if index else named[:]
+        if not index:
+            named.clear()
+        for field in gone:
+            field[1] = b""
+            self._gaps = True
+
+    def edit(self, edit: AddHeader | InsertHeader | ChangeHeader, *, leading_space: bool) -> None:
+        """One edit of a filter."""
+        if isinstance(edit, ChangeHeader) and not edit.value:
+            self.change(edit.index, edit.name, b"")
+            return
+        raw = field_octets(edit.name, edit.value, leading_space=leading_space)
+        if isinstance(edit, InsertHeader):
+            self.insert(edit.index, edit.name, raw)
+        elif isinstance(edit, AddHeader):
+            self.add(edit.name, raw)
+        else:
+            self.change(edit.index, edit.name, raw)
+
+    def to_bytes(self) -> bytes:
+        """The header."""
+        return b"".join([raw for _, raw in self._fields]) + self._rest
+
+
 def edited_header(header: bytes, edits: Iterable[Edit], *, leading_space: bool = False) -> bytes:
     """The header (without its empty line) with the edits that concern it, in their order. Other octets stay."""
-    parsed = Header.from_bytes(header, max_octets=len(header), max_fields=len(header) + 1)
-    fields = [(field.name.lower(), field.raw) for field in parsed.fields]
-    rest = header[len(parsed.raw) :]
+    fields = FieldList(header)
     for edit in edits:
-        if isinstance(edit, AddHeader):
-            fields.append((edit.name.lower(), _new(edit, leading_space)))
-        elif isinstance(edit, InsertHeader):
-            fields.insert(edit.index, (edit.name.lower(), _new(edit, leading_space)))
-        elif isinstance(edit, ChangeHeader):
-            _change(fields, edit, leading_space)
-    return b"".join(raw for _, raw in fields) + rest
-
-
-def _new(edit: AddHeader | InsertHeader | ChangeHeader, leading_space: bool) -> bytes:
-    return field_octets(edit.name, edit.value, leading_space=leading_space)
-
-
-def _change(fields: list[tuple[bytes, bytes]], edit: ChangeHeader, leading_space: bool) -> None:
-    key = edit.name.lower()
-    places = [place for place, (name, _) in enumerate(fields) if name == key]
-    number = max(edit.index, 1)
-    if number > len(places):
-        # A field that is not there is added, as the usual mail servers do; there is nothing to remove.
-        if edit.value:
-            fields.append((key, _new(edit, leading_space)))
-    elif edit.value:
-        fields[places[number - 1]] = (key, _new(edit, leading_space))
-    else:
-        del fields[places[number - 1]]
+        if isinstance(edit, AddHeader | InsertHeader | ChangeHeader):
+            fields.edit(edit, leading_space=leading_space)
+    return fields.to_bytes()

@@ -180,6 +180,7 @@ class Engine:
         self._held_up = False
         now = self._clock()
         scheduler = self.scheduler
+        self._surrender()
         readable = self._refill(now)
         works = scheduler.next_work(now)
         for work in works:

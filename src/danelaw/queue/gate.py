@@ -172,7 +172,7 @@ class Gate:
         soon; until then nothing may be sent either. Without `ask` it is refused instead of being put.
         """
         state = self._states[key]
-        if state.cleared == (mx, remote) and state.version == self.suspended.version:
+        if state.cleared == (mx, remote, local) and state.version == self.suspended.version:
             return state.allowance
         subject = state.subject
         if (subject.mx, subject.remote, subject.local) != (mx, remote, local):
@@ -183,7 +183,7 @@ class Gate:
         if state.version != self.suspended.version:
             self._resolve(state)
         allowance = state.allowance
-        state.cleared = (mx, remote) if state.free and not allowance.connect else None
+        state.cleared = (mx, remote, local) if state.free and not allowance.connect else None
         if state.cleared is not None:
             return allowance
         held = self._held.setdefault(holder, Held(state))

@@ -75,7 +75,7 @@ class GateState:
     suspended: tuple[PermitKey, ...] = ()
     besides: Allowance = NOTHING
     version: int = -1
-    cleared: tuple[str, str] | None = None
+    cleared: tuple[str, str, str] | None = None
     free: bool = False
     slots: deque[Slots] = field(default_factory=deque)
     tokens: deque[Token] = field(default_factory=deque)

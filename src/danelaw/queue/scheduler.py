@@ -7,12 +7,12 @@ is committed, and a wake-up that comes too early costs one empty look, while non
 
 from __future__ import annotations
 
-import heapq
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from danelaw.queue.alarms import Alarms
 from danelaw.queue.brakes import Brakes
 from danelaw.queue.fairness import TenantRing
 from danelaw.queue.pages import (
@@ -51,8 +51,7 @@ class Scheduler:
         self._cap = settings.cap
         self._queues: dict[RoutingKey, VirtualQueue] = {}
         self._ready: TenantRing[VirtualQueue] = TenantRing()
-        self._timers: list[tuple[float, int, VirtualQueue]] = []
-        self._serial = 0
+        self._alarms = Alarms()
         self._begun = 0
         self._wanting: dict[RoutingKey, VirtualQueue] = {}
         self._flying: set[Work] = set()
@@ -108,11 +107,10 @@ class Scheduler:
         """At start: one queue as `Spool.queues` reports it."""
         queue = self._queue(key)
         queue.failures, queue.reason, queue.probing = failures, reason, failures > 0
-        if asleep_until > now:
-            queue.asleep_until = asleep_until
+        queue.asleep_until = asleep_until if asleep_until > now else queue.asleep_until
         if due is not None:
             self._stored(queue, due, now)
-        self._schedule(queue)
+        self._alarms.set(queue)
 
     def deferred(self, key: RoutingKey, due: float, now: float) -> None:
         """A recipient of this key waits on disk until `due`; call it once that is stored."""
@@ -120,9 +118,8 @@ class Scheduler:
 
     def returned(self, messages: Iterable[QueuedMessage], now: float) -> None:
         """The claims of `surrendered` messages are given back on disk."""
-        for message in messages:
-            for key in message.keys:
-                self._stored(self._queue(key), now, now)
+        for key in (key for message in messages for key in message.keys):
+            self._stored(self._queue(key), now, now)
 
     # Refilling pages.
 
@@ -156,10 +153,7 @@ class Scheduler:
         chosen: list[Work] = []
         gate = self.gate
         while True:
-            for queue in self.brakes.woken(now):
-                self._activate(queue, now)
-            if gate is not None:
-                self._let_in(gate, now)
+            self._let_in(now)
             if not self._ready or len(self._flying) >= self.settings.slots or len(chosen) >= limit:
                 break
             tenant, queue = self._ready.front()
@@ -169,15 +163,13 @@ class Scheduler:
                 continue
             entry = queue.next_entry(gate.recipients(queue) if gate is not None else None)
             self._begun += 1
-            work = Work(
-                queue.key, entry.message, entry.body, entry.message.expires, now, queue.probing, entry.charge,
-                self._begun,
-            )  # fmt: skip
+            message = entry.message
+            work = Work(queue.key, message, entry.body, message.expires, now, queue.probing, entry.charge, self._begun)
             queue.in_flight += 1
             self.brakes.began(work, now)
             self._flying.add(work)
             chosen.append(work)
-            self._ready.pay(tenant, 1.0 + min(entry.message.size / 262144, 63.0))
+            self._ready.pay(tenant, 1.0 + min(message.size / 262144, 63.0))
             if not queue.page or queue.in_flight >= queue.limit(self._cap):
                 self._ready.remove(tenant, queue)
                 if gate is not None and not queue.page:
@@ -204,8 +196,7 @@ class Scheduler:
             self.gate.finished(work.serial, verdict)
         change: Sleep | None = None
         if verdict is _HOST_VERDICT_DOWN:
-            if not work.forgotten:
-                self._surrendered.append(work.message)
+            self._surrendered.append(work.message)
             change = self._host_down(queue, work, now, spread, reason)
         elif queue.heard(verdict, work.serial, self._begun, self._cap):
             change = Sleep(queue.key, 0.0, 0, "")
@@ -220,8 +211,7 @@ class Scheduler:
         self.brakes.ended(work, now)
         if queue.asleep_until or work.forgotten:
             self.memory_used -= work.charge
-            if not work.forgotten:
-                self._surrendered.append(work.message)
+            self._surrendered.append(work.message)
         else:
             queue.page.appendleft(Entry(work.message, work.body, work.charge))
         if self.gate is not None:
@@ -254,12 +244,17 @@ class Scheduler:
         return Sleep(key, 0.0, queue.failures, queue.reason)
 
     def forget(self, message_ids: Collection[int]) -> set[int]:
-        """Take messages out of all pages: held, dropped, rerouted, expired. Returns those on the wire now."""
+        """Take messages out of all pages: held, dropped, rerouted, expired. Returns those on the wire now.
+
+        All their parts are surrendered: an act may have changed only some of the recipients, and who was not meant must
+        not stay claimed. To give back what is no longer claimed changes nothing.
+        """
         gone = frozenset(message_ids)
         for queue in self._queues.values():
             taken = queue.take(gone)
             if taken:
                 self.memory_used -= sum(entry.charge for entry in taken)
+                self._surrendered += [entry.message for entry in taken]
                 if not queue.page:
                     self._unready(queue)
                 if queue.disk_due is not None:
@@ -285,14 +280,11 @@ class Scheduler:
             self.memory_used < self.settings.memory
         ):
             return 0.0
-        while self._timers and self._timers[0][2].wake != self._timers[0][0]:
-            heapq.heappop(self._timers)
-        return self._timers[0][0] if self._timers else None
+        return self._alarms.first
 
     def reason(self, key: RoutingKey) -> str:
         """Why a queue sleeps, in words; empty when it does not or is not known."""
-        queue = self._queues.get(key)
-        return queue.reason if queue is not None else ""
+        return queue.reason if (queue := self._queues.get(key)) is not None else ""
 
     @property
     def in_flight(self) -> int:
@@ -312,8 +304,13 @@ class Scheduler:
         self._idle.pop(key, None)
         return queue
 
-    def _let_in(self, gate: Gate, now: float) -> None:
-        """Queues that limits kept waiting and that may ask again."""
+    def _let_in(self, now: float) -> None:
+        """Queues that slow-downs and limits kept waiting and that may ask again."""
+        for queue in self.brakes.woken(now):
+            self._activate(queue, now)
+        gate = self.gate
+        if gate is None:
+            return
         for queue in gate.woken():
             if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
                 self._ready.add(queue.key.tenant, queue)
@@ -355,22 +352,10 @@ class Scheduler:
             queue.backlog = True
             self._wanting[queue.key] = queue
         else:
-            self._schedule(queue)
-
-    def _schedule(self, queue: VirtualQueue) -> None:
-        """One timer per queue: the end of its sleep, or else the next due time on disk."""
-        wake = queue.asleep_until or queue.disk_due
-        if wake is not None and wake != queue.wake:
-            queue.wake = wake
-            self._serial += 1
-            heapq.heappush(self._timers, (wake, self._serial, queue))
+            self._alarms.set(queue)
 
     def _wake(self, now: float) -> None:
-        while self._timers and self._timers[0][0] <= now:
-            when, _, queue = heapq.heappop(self._timers)
-            if queue.wake != when:
-                continue
-            queue.wake = None
+        for queue in self._alarms.rung(now):
             if queue.asleep_until:
                 self._wake_queue(queue, now)
             elif queue.disk_due is not None:
@@ -400,4 +385,4 @@ class Scheduler:
             self.memory_used -= entry.charge
             self._surrendered.append(entry.message)
         queue.page.clear()
-        self._schedule(queue)
+        self._alarms.set(queue)

@@ -14,7 +14,7 @@ from typing import Any
 
 from danelaw.quarantine import HEAD_OCTETS, Held, Summary, anatomy
 from danelaw.quarantine.anatomy import MOST_OCTETS
-from danelaw.queue import Filter, QueuedMessage, RecipientState, Scheduler, id_from_text, id_to_text
+from danelaw.queue import Custody, Filter, QueuedMessage, RecipientState, Scheduler, id_from_text, id_to_text
 from danelaw.queue.filter_terms import All, AnyOf, IdTerm, RecipientTerm, StateTerm
 from danelaw.spool import rows
 from danelaw.spool.acts import Act, Bounce, perform
@@ -134,6 +134,14 @@ def held_sizes(connection: sqlite3.Connection) -> list[Held]:
             )
         ]
     return found
+
+
+def without_end(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, Custody]]:
+    """Of messages with ids above `after`, those held without an end, and why."""
+    found = connection.execute(
+        "SELECT id, holds, since FROM hold WHERE id > ? AND until IS NULL ORDER BY id LIMIT ?", (after, limit)
+    ).fetchall()
+    return [(number, Custody.from_stored(holds, since, None)) for number, holds, since in found]
 
 
 def at_their_end(connection: sqlite3.Connection, now: float, limit: int) -> list[tuple[int, str]]:

@@ -41,10 +41,10 @@ class DigestStore:
             " (SELECT 1 FROM link_key WHERE made_at > ?)",
             (self._secret(SECRET_OCTETS), now, now - ROTATION_SECONDS),
         )
-        keys = self.keys()
+        keys = self.verifying_keys()
         return keys[max(keys)]
 
-    def keys(self) -> dict[int, Key]:
+    def verifying_keys(self) -> dict[int, Key]:
         """Every key whose links may still be good, by number."""
         rows = self._database.execute("SELECT number, secret FROM link_key")
         return {key.number: key for key in (_key(number, secret) for number, secret in rows)}

@@ -75,7 +75,7 @@ class Metrics:
         self.filter_requests = Counter(
             "danelaw_filter_requests",
             "Messages shown to a filter; `filter` is its configured name, `verdict` clean, tag, greylist, found, "
-            "defer, hold, discard, too large or failed.",
+            "defer, hold, discard, too-large or failed.",
             "filter",
             "verdict",
         )

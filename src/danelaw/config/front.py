@@ -263,7 +263,7 @@ class Correspondents(Section):
     """Who has written to whom, hashed: the first message of a stranger is worth a second look."""
 
     enabled: Switch = Field(default=False, description="Remember, and say so with each message.", examples=[True])
-    lifetime: Duration = Field(
+    remember: Duration = Field(
         default=timedelta(days=365),
         ge=timedelta(days=1),
         description="Who has not written for so long is a stranger again.",

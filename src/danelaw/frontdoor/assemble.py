@@ -136,7 +136,7 @@ def _correspondents(premises: Premises) -> CorrespondentStep:
 
     settings = premises.config.correspondents
     path = premises.config.spool.directory / FILE_NAME
-    lifetime = settings.lifetime.total_seconds()
+    lifetime = settings.remember.total_seconds()
     return CorrespondentStep(premises, CorrespondentStore(path, lifetime=lifetime, entries=settings.entries))
 
 

@@ -38,7 +38,7 @@ async def front(
     """A gateway with these settings and this DNS for its steps; `domain` are further keys of ours.test."""
     async with (
         contextlib.nullcontext(sink) if sink is not None else Sink() as taker,
-        gateway(tmp_path, ours(taker, domain) + settings, replace=STRANGERS, **options) as running,
+        gateway(tmp_path, ours(taker, domain) + settings, **{"replace": STRANGERS} | options) as running,
     ):
         if dns is not None:
             answering(running, dns)

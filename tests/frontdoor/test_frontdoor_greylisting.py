@@ -101,6 +101,9 @@ class _Broken:
 
         raise sqlite3.OperationalError("disk I/O error")
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 @pytest.fixture
 def configured(tmp_path: Path) -> Path:

@@ -23,7 +23,7 @@ class Expansion:
 class Aliases:
     """Several map files, asked in order. Immutable: a changed file makes a new one."""
 
-    __slots__ = ("_entries", "_separator")
+    __slots__ = ("_entries", "_expands", "_separator")
 
     def __init__(self, maps: Iterable[AliasMap] = (), *, separator: str = "") -> None:
         """`separator` divides a tag from the local-part; empty for none. Raises `AliasFileError` for loops."""
@@ -32,12 +32,18 @@ class Aliases:
         for one in maps:
             for key, entry in one.entries.items():
                 self._entries.setdefault(key, entry)
+        self._expands = any(entry.targets for entry in self._entries.values())
         problems = tuple(self._loops())
         if problems:
             raise AliasFileError(problems)
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def expands(self) -> bool:
+        """True when any entry stands for somebody else."""
+        return self._expands
 
     def find(self, mailbox: Mailbox) -> Entry | None:
         """The most specific entry, None when there is none."""

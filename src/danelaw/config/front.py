@@ -198,7 +198,7 @@ class Tarpit(Section):
 
     greeting_delay: Duration = Field(
         default=timedelta(0),
-        le=timedelta(minutes=4),
+        le=timedelta(seconds=100),
         description='Wait before the greeting (RFC 5321 §4.5.3.2.1 lets clients wait 5 minutes); "0s" for none. A '
         "client that speaks before it is greeted is an early talker.",
         examples=["3s"],
@@ -210,10 +210,65 @@ class Tarpit(Section):
     )
     refusal_delay: Duration = Field(
         default=timedelta(0),
-        le=timedelta(minutes=4),
-        description='Wait before each refusal of a recipient by these rules; "0s" for none.',
+        le=timedelta(seconds=100),
+        description='Wait before a command is refused by what is asked about strangers, relaying rules included; "0s" '
+        "for none.",
         examples=["10s"],
     )
     connections: Count = Field(
         default=100, ge=1, description="Connections kept waiting at once; others are served at once.", examples=[500]
+    )
+
+
+class ProtectedPerson(Section):
+    """Somebody others pose as."""
+
+    name: Text = Field(
+        min_length=3, max_length=200, description="The name, as display names have it.", examples=["Erika Muster"]
+    )
+    addresses: tuple[Text, ...] = Field(
+        default=(),
+        description='Where this person writes from: addresses, or `"@example.org"` for all of a domain.',
+        examples=[["@example.org", "erika@private.example"]],
+    )
+
+
+class LookAlikes(Section):
+    """Facts about senders that could be taken for somebody else. Nothing is refused for them."""
+
+    enabled: Switch = Field(
+        default=False,
+        description="Compare authors with our `hostname`, our `[[domain]]` and the names here.",
+        examples=[True],
+    )
+    domains: tuple[HostName, ...] = Field(
+        default=(),
+        description="Further domains that others pose as: partners, banks.",
+        examples=[["bank.example"]],
+    )
+    person: tuple[ProtectedPerson, ...] = Field(
+        default=(),
+        description="Protected persons.",
+        examples=[[{"name": "Erika Muster", "addresses": ["@example.org"]}]],
+    )
+    field: Text | None = Field(
+        default=None,
+        pattern="^[A-Za-z][A-Za-z0-9-]{0,59}$",
+        description="Header field added to a message with such facts, for filters behind us. Absent: none.",
+        examples=["Danelaw-Caution"],
+    )
+
+
+class Correspondents(Section):
+    """Who has written to whom, hashed: the first message of a stranger is worth a second look."""
+
+    enabled: Switch = Field(default=False, description="Remember, and say so with each message.", examples=[True])
+    remember: Duration = Field(
+        default=timedelta(days=365),
+        ge=timedelta(days=1),
+        description="Who has not written for so long is a stranger again.",
+        examples=["180d"],
+    )
+    entries: Count = Field(
+        default=1_000_000, ge=1000, description="Most pairs kept, about 60 octets each.", examples=[200_000]
     )

@@ -10,12 +10,20 @@ from pydantic import Field, PrivateAttr, model_validator
 from danelaw.address import SocketAddress
 from danelaw.config.authenticating import Authentication
 from danelaw.config.filtering import Filter, Filtering
-from danelaw.config.front import ClientNames, DNSListEntry, DNSLists, Greylisting, Tarpit
+from danelaw.config.front import (
+    ClientNames,
+    Correspondents,
+    DNSListEntry,
+    DNSLists,
+    Greylisting,
+    LookAlikes,
+    Tarpit,
+)
 from danelaw.config.holding import Quarantine
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay, Tenant
-from danelaw.config.recipients import LDAP, Aliases, CallAhead
+from danelaw.config.recipients import LDAP, SRS, Aliases, CallAhead
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
 from danelaw.config.values import HostName
@@ -60,6 +68,7 @@ class Config(Section):
     aliases: Aliases = Field(default=Aliases(), description="Aliases, and how map files are read.")
     call_ahead: CallAhead = Field(default=CallAhead(), description="Asking next hops about recipients.")
     ldap: LDAP = Field(default=LDAP(), description="Asking a directory about recipients.")
+    srs: SRS = Field(default=SRS(), description="Rewriting of senders in forwarded mail.")
     filter: tuple[Filter, ...] = Field(
         default=(),
         description="Filter engines that are asked about mail coming in, all at once; milters one after the other in "
@@ -87,6 +96,8 @@ class Config(Section):
         default=ClientNames(), description="Reverse DNS and HELO of strangers: what follows from each fact."
     )
     greylisting: Greylisting = Field(default=Greylisting(), description="Greylisting of strangers (RFC 6647).")
+    look_alikes: LookAlikes = Field(default=LookAlikes(), description="Senders that look like somebody else.")
+    correspondents: Correspondents = Field(default=Correspondents(), description="First-time senders.")
     tarpit: Tarpit = Field(default=Tarpit(), description="Slowness towards strangers.")
     delivery: Delivery = Field(default=Delivery(), description="How mail is sent on.")
     limit: tuple[Limit, ...] = Field(
@@ -142,6 +153,21 @@ class Config(Section):
         asking = next((item.name for item in self.domain if item.verify == "ldap"), None)
         if asking is not None and (self.ldap.url is None or not self.ldap.base):
             raise ValueError(f'[[domain]] "{asking}" asks a directory; set url and base in [ldap]')
+        return self
+
+    @model_validator(mode="after")
+    def _rewritten_addresses_come_here(self) -> Config:
+        name = self.srs.domain
+        if name is not None:
+            suffixes = {name.ascii, *("." + name.ascii.split(".", n)[-1] for n in range(1, name.ascii.count(".") + 1))}
+            if not any(item.name in suffixes for item in self.domain):
+                raise ValueError(f'[srs] domain {name} is none of ours; add [[domain]] name = "{name}"')
+        return self
+
+    @model_validator(mode="after")
+    def _correspondents_are_remembered(self) -> Config:
+        if self.greylisting.enabled and "known" in self.greylisting.exempt and not self.correspondents.enabled:
+            raise ValueError('[greylisting] exempts "known" senders; set enabled = true in [correspondents]')
         return self
 
     @model_validator(mode="after")

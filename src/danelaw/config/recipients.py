@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from danelaw.config.section import Section
-from danelaw.config.values import Count, Duration, FilePath, Text
+from danelaw.config.values import Count, Duration, FilePath, HostName, Text
 
 
 class Aliases(Section):
@@ -105,9 +105,9 @@ class LDAP(Section):
     )
     timeout: Duration = Field(
         default=timedelta(seconds=5),
-        ge=timedelta(milliseconds=100),
-        le=timedelta(seconds=60),
-        description="Longest wait for an answer.",
+        ge=timedelta(seconds=1),
+        le=timedelta(seconds=30),
+        description="Longest wait for each answer, in whole seconds.",
         examples=["2s"],
     )
     remember: Duration = Field(
@@ -123,4 +123,36 @@ class LDAP(Section):
     def _password_with_name(self) -> LDAP:
         if (self.bind_dn is None) is not (self.password_file is None):
             raise ValueError("bind_dn and password_file belong together; give both, or neither")
+        return self
+
+
+class SRS(Section):
+    """Sender Rewriting Scheme: mail that an alias sends to a domain that is not ours leaves under an address of ours,
+    so that it passes SPF, and notices about it are led back.
+    """
+
+    domain: HostName | None = Field(
+        default=None,
+        description="The domain of rewritten addresses; mail for it must come here, so a `[[domain]]` must cover it. "
+        "Absent: nothing is rewritten.",
+        examples=["srs.example.org"],
+    )
+    keys: tuple[FilePath, ...] = Field(
+        default=(),
+        description="Files with one secret each, of 16 octets or more. The first signs, all are accepted: put a new "
+        "one in front, and take the old one out after `max_age`.",
+        examples=[["/etc/danelaw/srs.key"]],
+    )
+    max_age: Duration = Field(
+        default=timedelta(days=21),
+        ge=timedelta(days=1),
+        le=timedelta(days=1000),
+        description="How long a rewritten address leads back, in whole days.",
+        examples=["14d"],
+    )
+
+    @model_validator(mode="after")
+    def _domain_with_keys(self) -> SRS:
+        if (self.domain is None) is not (not self.keys):
+            raise ValueError("domain and keys belong together; give both, or neither")
         return self

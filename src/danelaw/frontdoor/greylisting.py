@@ -16,10 +16,11 @@ from danelaw.spf import Request, SPFResult, evaluate
 from danelaw.state import GreylistStore, StateError
 
 if TYPE_CHECKING:
-    from danelaw.address import ReversePath
+    from danelaw.address import Mailbox, ReversePath
     from danelaw.config.front import Greylisting
     from danelaw.frontdoor.clientnames import ClientNameStep
     from danelaw.frontdoor.dnslists import DNSListStep
+    from danelaw.frontdoor.lookalikes import CorrespondentStep
     from danelaw.inbound.arrival import Arrival, Client, Ruling
     from danelaw.smtp import Recipient
 
@@ -49,20 +50,26 @@ class GreylistStep(Step):
         store: GreylistStore,
         names: ClientNameStep,
         lists: DNSListStep | None = None,
+        correspondents: CorrespondentStep | None = None,
     ) -> None:
         self.premises = premises
         self.store = store
         self._settings = premises.config.greylisting
         self._names = names
         self._lists = lists
+        self._correspondents = correspondents
         self._outcomes: Remembered[tuple[str, str], Finding] = Remembered(_MOST)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.store.close()
 
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """Defer the first try of a triplet."""
         if is_postmaster(recipient):
             return None
         now = self.premises.clock()
-        exempt = await self._exempt(client, reverse_path)
+        exempt = await self._exempt(client, reverse_path, recipient.forward_path.mailbox)
         if exempt is not None:
             self._noted(client, reverse_path, "exempt", exempt, now)
             return None
@@ -99,7 +106,7 @@ class GreylistStep(Step):
         self.premises.metrics.greylisted.add(result)
         self._outcomes.put(_key(client, reverse_path), Finding(self.name, result, reason), now + _REMEMBER_SECONDS)
 
-    async def _exempt(self, client: Client, reverse_path: ReversePath) -> str | None:
+    async def _exempt(self, client: Client, reverse_path: ReversePath, recipient: Mailbox) -> str | None:
         """Why this client need not come again, in words; None when it must."""
         settings = self._settings
         address = address_of(client.address)
@@ -114,6 +121,9 @@ class GreylistStep(Step):
             elif word == "spf-pass" and not reverse_path.is_null:
                 if await self._spf_passes(client, reverse_path):
                     return f"SPF pass for {reverse_path}"
+            elif word == "known" and self._correspondents is not None and reverse_path.mailbox is not None:
+                if self._correspondents.knows(reverse_path.mailbox.to_text(), recipient.to_text()):
+                    return f"{reverse_path} has exchanged mail with {recipient} before"
             elif word == "confirmed-name":
                 name = await self._names.client_name(client)
                 if name.result is ReverseResult.PASS and generic(name.names[0], address) is None:

@@ -1,33 +1,31 @@
-"""The step that knows who our recipients are: aliases, map files, and who must be asked whether they exist."""
+"""The step that knows who our recipients are: map files, and who must be asked whether they exist."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from danelaw.address import Domain, ForwardPath
+from danelaw.address import Domain
 from danelaw.config.ways import Ways
 from danelaw.frontdoor.premises import Premises
 from danelaw.frontdoor.remembered import Remembered
-from danelaw.inbound.arrival import Finding, Refuse
 from danelaw.inbound.steps import Stage, Step
 from danelaw.outbound.callahead import RecipientAnswer, Standing
-from danelaw.smtp import OriginalRecipient, Recipient, Reply
+from danelaw.smtp import Reply
 
 if TYPE_CHECKING:
     from danelaw.address import Mailbox, ReversePath
     from danelaw.frontdoor.mapfiles import MapFiles
-    from danelaw.inbound.arrival import Arrival, Client, Ruling
+    from danelaw.inbound.arrival import Client
+    from danelaw.smtp import Recipient
 
 _MOST = 50_000
 _UNSURE_SECONDS = 60.0
 _UNKNOWN = Reply.of(550, "5.1.1", "no such mailbox here")
 _TOO_MANY = Reply.of(550, "5.4.6", "this alias leads to too many recipients, or to itself")
 _CANNOT_SAY = Reply.of(450, "4.1.1", "whether this mailbox exists cannot be said now; try again later")
-_TOO_MANY_IN_ALL = Reply.of(452, "4.5.3", "these recipients stand for too many; send to fewer at once")
-_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +36,14 @@ class Verifier:
     remember_known: float
     remember_unknown: float
     accepts_unsure: bool
+    close: Callable[[], None] = lambda: None
 
 
 class RecipientStep(Step):
-    """Refuses recipients that do not exist, and lets aliases stand for whom they name."""
+    """Refuses recipients that do not exist, and aliases that cannot be followed."""
 
     name = "recipient"
-    stages = Stage.RECIPIENT | Stage.MESSAGE
+    stages = Stage.RECIPIENT
     for_trusted = True
 
     def __init__(
@@ -65,6 +64,11 @@ class RecipientStep(Step):
         self._answers: Remembered[tuple[str, Mailbox], RecipientAnswer] = Remembered(_MOST)
         self._asking: dict[tuple[str, Mailbox], asyncio.Task[RecipientAnswer]] = {}
 
+    def close(self) -> None:
+        """End connections to directories."""
+        for verifier in self._verifiers.values():
+            verifier.close()
+
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """Refuse who does not exist, and aliases that cannot be followed."""
         mailbox = recipient.forward_path.mailbox
@@ -82,27 +86,6 @@ class RecipientStep(Step):
             return None
         self._count("map", "unknown")
         return _UNKNOWN
-
-    async def message(self, arrival: Arrival) -> Ruling | None:
-        """Put in the place of each alias whom it stands for, each recipient once."""
-        aliases = self.maps.current(self.premises.clock())
-        found: dict[Mailbox, Recipient] = {}
-        for recipient in arrival.recipients:
-            mailbox = recipient.forward_path.mailbox
-            entry = aliases.find(mailbox)
-            if entry is None or not entry.targets:
-                found.setdefault(mailbox, recipient)
-                continue
-            targets = aliases.expand(mailbox, self._most).mailboxes
-            words = ", ".join(target.to_text() for target in targets[:_SHOWN])
-            more = f" and {len(targets) - _SHOWN} more" if len(targets) > _SHOWN else ""
-            arrival.findings.append(Finding("alias", "expanded", f"{mailbox} stands for {words}{more}"))
-            for number, target in enumerate(targets):
-                found.setdefault(target, _standing_for(recipient, target, first=number == 0))
-        if len(found) > self.premises.config.limits.recipients + self._most:
-            return Refuse(_TOO_MANY_IN_ALL)
-        arrival.recipients = list(found.values())
-        return None
 
     async def _verify(self, source: str, mailbox: Mailbox) -> Reply | None:
         verifier = self._verifiers[source]
@@ -139,15 +122,7 @@ def _as_refused(reply: Reply | None) -> Reply:
     if reply is None:
         return _UNKNOWN
     words = " ".join(reply.text.split())[:200].encode("ascii", "replace").decode()
-    enhanced = reply.enhanced.to_text() if reply.enhanced is not None else "5.1.1"
+    enhanced = "" if reply.enhanced is None else reply.enhanced.to_text()
+    if not enhanced.startswith("5."):
+        enhanced = "5.1.1"
     return Reply.of(550, enhanced, f"the mailbox's own server refuses it: {words}")
-
-
-def _standing_for(recipient: Recipient, target: Mailbox, *, first: bool) -> Recipient:
-    """What the sender asked for goes on with exactly one of those an alias names (RFC 3461 §5.2.7.2, §5.2.7.3)."""
-    if not first:
-        return Recipient(ForwardPath(target))
-    orcpt = recipient.orcpt
-    if orcpt is None and recipient.forward_path.mailbox.is_ascii:
-        orcpt = OriginalRecipient("rfc822", recipient.forward_path.mailbox.to_text())
-    return replace(recipient, forward_path=ForwardPath(target), orcpt=orcpt)

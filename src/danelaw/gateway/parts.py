@@ -224,6 +224,8 @@ def _door(config: Config, clock: Callable[[], float]) -> Door:
 
 async def close(parts: Parts) -> None:
     """Close everything that holds files or sockets; mail in the spool stays where it is."""
+    for step in parts.steps.all:
+        step.close()
     await parts.resolver.close()
     if parts.sts is not None:
         await parts.sts.close()

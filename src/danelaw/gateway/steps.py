@@ -28,11 +28,13 @@ def steps_of(workshop: Workshop, resolver: Resolver, hold_rules: HoldRuleStore) 
     config = workshop.config
     premises = Premises(config, resolver, workshop.metrics, workshop.log, workshop.clock)
     call_ahead = CallAhead(workshop.surveyor, workshop.door, workshop.roots, workshop.clock)
-    steps: list[Step] = [*front_steps(premises, call_ahead)]
+    front = front_steps(premises, call_ahead)
+    steps: list[Step] = [*front.early]
     if config.authentication.enabled:
         steps.append(Origin(resolver, origin_settings(config), workshop.metrics))
     if config.filter:
         steps.append(_filtering(workshop, ClientNameStep(premises)))
+    steps += front.late
     steps.append(HoldingStep(hold_rules, workshop.clock))
     return Steps(steps)
 

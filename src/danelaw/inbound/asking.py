@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from danelaw.smtp import Reply
 
 if TYPE_CHECKING:
+    from danelaw.inbound.arrival import Client
     from danelaw.inbound.steps import Step
 
 STEP_SECONDS = 120.0
@@ -37,6 +38,16 @@ async def first_refusal(
         if reply is not None:
             return reply, step.name
     return None, ""
+
+
+async def hesitate(steps: Iterable[Step], client: Client, journal: Journal) -> None:
+    """Let steps take their time before a refusal is said."""
+    for step in steps:
+        try:
+            async with asyncio.timeout(STEP_SECONDS):
+                await step.before_refusal(client)
+        except Exception as error:  # the refusal stands without them
+            journal.step_failed(step.name, "refusal", in_words(error))
 
 
 def in_words(error: Exception) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
 from danelaw.inbound.arrival import Client
-from danelaw.inbound.asking import first_refusal
+from danelaw.inbound.asking import first_refusal, hesitate
 from danelaw.inbound.ledger import client_network
 from danelaw.inbound.pace import IDLE, Pace
 from danelaw.inbound.reception import Reception, refusal_of_recipient
@@ -156,6 +156,8 @@ class Conversation(ABC):
 
         async def asked() -> None:
             refusal, step = await first_refusal(steps, stage, question, self.intake)
+            if refusal is not None and self.panel.refusal:
+                await hesitate(self.panel.refusal, self.client(), self.intake)
             self.asking = None
             if not self.connection.closed:
                 say(refusal, step)
@@ -236,7 +238,20 @@ class Conversation(ABC):
         if refusal is None and self.panel.recipient:
             self._ask_about(event)
             return
+        if refusal is not None and self.panel.refusal:
+            self._refuse_slowly(refusal)
+            return
         self._answer(refusal, "rcpt")
+
+    def _refuse_slowly(self, refusal: Reply) -> None:
+        async def hesitated() -> None:
+            await hesitate(self.panel.refusal, self.client(), self.intake)
+            self.asking = None
+            if not self.connection.closed:
+                self._answer(refusal, "rcpt")
+                self.go_on()
+
+        self.asking = asyncio.get_running_loop().create_task(hesitated())
 
     def _ask_about(self, event: RcptTo) -> None:
         envelope = self.connection.envelope

@@ -13,6 +13,7 @@ from danelaw.inbound.conversation import Conversation
 from danelaw.smtp import NEED_DATA, NEED_REPLY, Reply
 
 if TYPE_CHECKING:
+    from danelaw.inbound.arrival import Client
     from danelaw.inbound.intake import Intake, Listener
 
 _SHUTTING_DOWN = Reply.of(421, "4.3.2", "this gateway is going down for maintenance; try again soon")
@@ -43,6 +44,7 @@ class Session(Conversation, asyncio.Protocol):
         "_loop",
         "_paused",
         "_proxy",
+        "_spoke_early",
         "_transport",
         "deadline",
         "ends",
@@ -57,7 +59,7 @@ class Session(Conversation, asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._proxy = listener.proxy_reader()
-        self._paused = self._full = self._lingering = self._greeting_due = False
+        self._paused = self._full = self._lingering = self._greeting_due = self._spoke_early = False
         self._early: list[bytes] | None = None
         self.entered = False
         self.deadline = self.ends = self.look_at = float("inf")
@@ -100,7 +102,9 @@ class Session(Conversation, asyncio.Protocol):
             return
         self.octets += len(data)
         self.connection.receive_data(data)
-        if not self._greeting_due:
+        if self._greeting_due:
+            self._spoke_early = True
+        else:
             self._advance()
         # Octets pile up only while an answer is due: the disk has a message, or steps are asked.
         if (self.reception is not None or self.asking is not None) and not self.connection.wants_data:
@@ -109,11 +113,10 @@ class Session(Conversation, asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client closed its side: a message whose end was received is still stored."""
-        if self._lingering:
-            return False
+        if self._lingering or self._greeting_due:
+            return False  # a client that leaves before it is greeted keeps no step waiting
         self.connection.receive_eof()
-        if not self._greeting_due:
-            self._advance()
+        self._advance()
         return self.task is not None or self.asking is not None or self.waiting_for_disk
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -252,12 +255,21 @@ class Session(Conversation, asyncio.Protocol):
 
         def say(refusal: Reply | None, step: str) -> None:
             self._greeting_due = False
+            if refusal is None and self._spoke_early:
+                refusal, step = self._first_word_against(client)
             if refusal is not None:
                 self.log_refusal(refusal, step)
                 self.intake.count_refusal(refusal, "connect")
             self.connection.greet(refusal)
 
         self.ask(self.panel.connect, "connect", lambda step: step.connect(client), say)
+
+    def _first_word_against(self, client: Client) -> tuple[Reply | None, str]:
+        for step in self.panel.connect:
+            refusal = step.spoke_early(client)
+            if refusal is not None:
+                return refusal, step.name
+        return None, ""
 
     def _read_proxy_header(self, data: bytes) -> None:
         assert self._proxy is not None

@@ -24,6 +24,7 @@ class Stage(IntFlag):
     RECIPIENT = 4
     MESSAGE = 8
     RELEASE = 16
+    REFUSAL = 32
 
 
 class Step:
@@ -42,9 +43,19 @@ class Step:
         """True while it has nothing to say about any message: none is then examined for its sake."""
         return False
 
+    def close(self) -> None:
+        """The gateway ends: what the step holds open is closed."""
+
     async def connect(self, client: Client) -> Reply | None:
         """A client connected (its HELO is not known): None to greet it, or the 4xx or 5xx it is greeted with."""
         return None
+
+    def spoke_early(self, client: Client) -> Reply | None:
+        """Asked where `connect` is, of a client that spoke before the greeting (RFC 5321 §4.3.1): None to greet it."""
+        return None
+
+    async def before_refusal(self, client: Client) -> None:
+        """A command is about to be refused by a step, or a recipient by relaying rules: a step may take its time."""
 
     async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
         """MAIL: None to go on."""
@@ -72,13 +83,14 @@ class Step:
 class Panel:
     """The steps that are asked about one kind of client, by stage, in order. Tuples: mostly they are empty."""
 
-    __slots__ = ("connect", "leaving", "mail", "message", "recipient")
+    __slots__ = ("connect", "leaving", "mail", "message", "recipient", "refusal")
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         steps = tuple(steps)
         self.connect = tuple(step for step in steps if Stage.CONNECT in step.stages)
         self.mail = tuple(step for step in steps if Stage.MAIL in step.stages)
         self.recipient = tuple(step for step in steps if Stage.RECIPIENT in step.stages)
+        self.refusal = tuple(step for step in steps if Stage.REFUSAL in step.stages)
         self.message = tuple(step for step in steps if Stage.MESSAGE in step.stages)
         self.leaving = tuple(step for step in steps if type(step).left is not Step.left)
 

@@ -6,10 +6,12 @@ survives restarts. `GreylistStore` remembers triplets for all workers, in `greyl
 a crash loses of it costs a delay. `HoldRuleStore` keeps the rules that hold mail yet to come, and senders that people
 allow; `DigestStore` the keys of digests' links and who was told what.
 
-Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `DigestStore`,
+Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `CorrespondentStore`
+(who wrote to whom, hashed), `DigestStore`,
 `GreylistStore`, `HoldRuleStore`, `STSStore`, `FetchPolicy`.
 """
 
+from danelaw.state.correspondents import CorrespondentStore
 from danelaw.state.database import FILE_NAME, StateDatabase, StateError
 from danelaw.state.digests import DigestStore
 from danelaw.state.greylist import GreylistStore
@@ -19,6 +21,7 @@ from danelaw.state.sts import FetchPolicy, STSStore
 
 __all__ = [
     "FILE_NAME",
+    "CorrespondentStore",
     "DigestStore",
     "FetchPolicy",
     "GreylistStore",

@@ -31,6 +31,7 @@ class Metrics:
         self.refresh: Callable[[], None] = lambda: None
         self._receiving()
         self._examining()
+        self._at_the_door()
         self._queueing()
         self._sending()
         self._asking()
@@ -122,6 +123,28 @@ class Metrics:
         )
         self.inbound_step_failures = Counter(
             "danelaw_inbound_step_failures", "Faults of a `step` and its time-outs; the clients got 451.", "step"
+        )
+
+    def _at_the_door(self) -> None:
+        """What is known of senders, and waits they are given."""
+        self.look_alikes = Counter(
+            "danelaw_look_alikes",
+            "Facts about senders; `result` is same-shape, embedded, added-words, near, other-ending, address-in-name, "
+            "or protected-name.",
+            "result",
+        )
+        self.correspondents = Counter(
+            "danelaw_correspondents", "Strangers' messages; `result` is first-time or known.", "result"
+        )
+        self.rewritten = Counter(
+            "danelaw_srs",
+            "Addresses by SRS; `result` is rewritten, not-rewritten (too long), led-back, refused (forged, expired).",
+            "result",
+        )
+        self.tarpitted = Counter(
+            "danelaw_tarpit",
+            "Waits strangers were given; `result` is greeting, refusal, full (served at once), or early-talker.",
+            "result",
         )
 
     def _queueing(self) -> None:

@@ -63,7 +63,8 @@ def utilisation(seed: int) -> dict[str, float]:
     world.until(WARMING + MEASURED)
     world.book.watched = False
     if by_rate:
-        used = world.book.messages["site"] / (rate.count * MEASURED / rate.period)
+        # One more or less is where the watch began.
+        used = (world.book.messages["site"] + 1) / (rate.count * MEASURED / rate.period)
     else:
         used = world.book.busy_seconds["site"] / (connections * MEASURED)
     if used < LEAST_USED and world.left:

@@ -160,9 +160,7 @@ class Scheduler:
             if not self._ready or len(self._flying) >= self.settings.slots or len(chosen) >= limit:
                 break
             tenant, queue = self._ready.front()
-            if gate is not None and not gate.admits(
-                queue, self._begun + 1, min(len(queue.page), queue.limit(self._cap) - queue.in_flight)
-            ):
+            if gate is not None and not gate.admits(queue, self._begun + 1, self._cap):
                 self._ready.remove(tenant, queue)
                 continue
             entry = queue.next_entry(gate.recipients(queue) if gate is not None else None)

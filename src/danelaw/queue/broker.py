@@ -55,8 +55,8 @@ class _Permit:
 class PermitBroker:
     """All permits and all who wait. `ceiling` says what a key allows; times are monotonic seconds.
 
-    `timers` is empty while time lets nobody in. While `closed`, requests wait and nothing is granted: workers of another
-    broker may still be at work.
+    `timers` is empty while time lets nobody in. While `closed`, requests wait and nothing is granted: workers of
+    another broker may still be at work.
     """
 
     def __init__(self, ceiling: Callable[[PermitKey], Ceiling], *, ahead: float = AHEAD) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.queue.test_queue_scheduler import NOW, message
 
 from danelaw.queue import FilterError, HostVerdict, RoutingKey, Scheduler, SchedulerSettings, Work
+from danelaw.queue.direct import DirectPermits
 from danelaw.queue.gate import Gate
 from danelaw.queue.limits import LimitRule, Limits, Subject, WarmUp, subject_of
 from danelaw.queue.permits import PermitKey, Refused
@@ -22,9 +23,11 @@ from danelaw.queue.suspensions import Suspension, decode, encode
 class Play:
     """A scheduler with limits on a virtual clock; every delivery takes as long as the test says."""
 
-    def __init__(self, *rules: LimitRule, slots: int = 100, site: str = "big") -> None:
+    def __init__(
+        self, *rules: LimitRule, slots: int = 100, site: str = "big", permits: DirectPermits | None = None
+    ) -> None:
         self.seconds = 0.0
-        self.gate = Gate(Limits(rules), lambda: self.seconds, lambda: NOW + self.seconds, lambda host: site)
+        self.gate = Gate(Limits(rules), lambda: self.seconds, lambda: NOW + self.seconds, lambda host: site, permits)
         self.scheduler = Scheduler(
             SchedulerSettings(slots=slots, first_window=20, destination_concurrency=20, share=1.0), self.gate
         )
@@ -99,6 +102,34 @@ def test_a_limit_of_a_site_holds_over_all_its_domains_and_is_used_to_the_full() 
     assert len(play.done) == 400
     # 400 deliveries of a second each, five at once: 80 seconds are the least possible.
     assert play.seconds <= 80 / 0.95
+
+
+def test_shards_of_one_process_share_a_limit_and_wake_each_other() -> None:
+    limits, woken = Limits((BIG,)), []
+    permits = DirectPermits(lambda key: limits.ceiling(key, NOW), lambda: one.seconds)
+    one, two = Play(BIG, permits=permits), Play(BIG, permits=permits)
+    two.gate.stirred = lambda: woken.append(two.seconds)
+    one.feed(keys(1)[0], 10)
+    two.feed(keys(2)[1], 10, 100)
+    assert len(one.begin()) == 5
+    assert two.begin() == []
+    assert [item.reason for item in two.gate.waiting()] == ["limit big: 5 at once"]
+    two.seconds = 1.0
+    one.end()  # its own queue asked first for a sixth
+    assert not woken
+    assert len(one.begin()) == 1
+    one.end()  # then the other has its turn
+    assert woken
+    assert one.begin() == []
+    assert len(two.begin()) == 1
+    one.gate.close()  # the shard is let go, with four deliveries that nobody will end
+    two.begin()
+    assert len(two.flying) == 5
+    while two.flying:
+        two.end()
+        two.begin()
+    two.gate.close()
+    assert (permits.broker.held, permits.broker.waiting) == (0, 0)
 
 
 def test_nobody_starves_while_others_have_more_to_send() -> None:
@@ -206,7 +237,7 @@ def test_queues_without_rules_never_ask() -> None:
     play = Play(LimitRule("elsewhere", (("site", ("other",)),), connections=1))
     play.feed(keys(1)[0], 10)
     assert len(play.begin()) == 10
-    assert play.gate.quiet
+    assert play.gate._held == {}
 
 
 def test_a_message_for_many_goes_in_transactions_of_the_allowed_size() -> None:

@@ -110,7 +110,7 @@ def assemble(
             relay=RelayPolicy(config),
             schedule=settings.retry_schedule(config),
             conduct=conduct,
-            permits=settings.direct_permits(conduct, clock) if place is None else place.permits,
+            permits=(place and place.permits) or settings.direct_permits(conduct, clock),
             log=log,
             metrics=metrics,
             place=place,

@@ -194,9 +194,10 @@ def decoded(value: Any) -> Word | News:
             case "grant":
                 name, *others = fields
                 return Grant(_name(name), *others)
-        if not all(one is None or type(one) in (int, bool) for one in fields):
+        number, *others = fields
+        if not _is_whole(number) or not all(one is None or type(one) in (int, bool) for one in others):
             raise ValueError(fields)
-        return kind(*fields)
+        return kind(number, *others)
     except (TypeError, ValueError, KeyError):
         raise DanelawError("what was said about permits makes no sense") from None
 

@@ -35,7 +35,7 @@ class Place:
     board: Board
     seat: Seat
     clients: Callable[[], int] = lambda: 0
-    permits: LinePermits = field(init=False)
+    permits: LinePermits | None = None
     _acceptors: list[Acceptor] = field(default_factory=list)
     _timer: asyncio.TimerHandle | None = None
 

@@ -19,7 +19,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import uvloop
 
@@ -52,6 +52,7 @@ _PORT_PATIENCE = 10.0
 _MOST_EARLY_DEATHS = 5
 _SLEPT_SECONDS = 5.0
 
+Ceilings: TypeAlias = "Callable[[PermitKey], Ceiling]"
 Said = Callable[[list[str]], None]
 """Told, once, where mail is accepted, when all workers are ready."""
 
@@ -77,7 +78,7 @@ class Supervisor:
         # The spool is ours: who holds a port can only be a worker that has just lost its supervisor.
         self._listeners = found.fit(config, _PORT_PATIENCE)
         found.close_others(self._listeners)
-        self._before: tuple[Config, Listeners] | None = None
+        self._before: tuple[Config, Listeners, Ceilings] | None = None
         self._roster = Roster(config.server.worker_count, config.server.worker_stall_limit.total_seconds())
         self._board = Board()
         self._switchboard = Switchboard(
@@ -320,7 +321,7 @@ class Supervisor:
             return
         if self._before is not None:  # the reload before this one is not at its end yet
             self._listeners.close_others(listeners)
-        self._before = self._before or (self._config, self._listeners)
+        self._before = self._before or (self._config, self._listeners, self._permits.broker.ceiling)
         self._config, self._listeners = fresh, listeners
         self._permits.renew(ceilings)
         self._roster.wanted = fresh.server.worker_count
@@ -335,10 +336,10 @@ class Supervisor:
 
     def _give_up_reload(self) -> None:
         assert self._before is not None
-        config, listeners = self._before
+        config, listeners, ceilings = self._before
         self._listeners.close_others(listeners)
         self._config, self._listeners, self._before = config, listeners, None
-        self._permits.renew(_ceilings(config))
+        self._permits.renew(ceilings)
         self._roster.wanted = config.server.worker_count
         self._roster.give_up_reload()
         self._front.replace(self._config, self._listeners)
@@ -387,7 +388,7 @@ class Supervisor:
         return self._listeners.addresses(self._config)
 
 
-def _ceilings(config: Config) -> Callable[[PermitKey], Ceiling]:
+def _ceilings(config: Config) -> Ceilings:
     """What the limits allow. Raises `DanelawError` when their files cannot be used."""
     limits = settings.limits(config)
     return lambda key: limits.ceiling(key, time.time())

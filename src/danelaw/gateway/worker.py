@@ -90,7 +90,8 @@ class WorkerProcess:
     def _orphaned(self) -> None:
         """The supervisor is gone: another one waits for the sockets and the shards."""
         self._stop.set()
-        self._place.permits.cut_off()
+        if self._place.permits is not None:
+            self._place.permits.cut_off()
 
     async def _adopt(self, sender: str, args: Mapping[str, Any]) -> None:
         shard = int(args["shard"])

@@ -55,7 +55,8 @@ class _Permit:
 class PermitBroker:
     """All permits and all who wait. `ceiling` says what a key allows; times are monotonic seconds.
 
-    While `closed`, requests wait and nothing is granted: workers of another broker may still be at work.
+    `timers` is empty while time lets nobody in. While `closed`, requests wait and nothing is granted: workers of
+    another broker may still be at work.
     """
 
     def __init__(self, ceiling: Callable[[PermitKey], Ceiling], *, ahead: float = AHEAD) -> None:
@@ -69,7 +70,7 @@ class PermitBroker:
         self._lines: dict[PermitKey, OrderedDict[tuple[str, Name], _Request]] = {}
         self._kept: dict[PermitKey, dict[int, _Permit]] = {}
         self._stirred: dict[PermitKey, None] = {}
-        self._timers: list[tuple[float, PermitKey]] = []
+        self.timers: list[tuple[float, PermitKey]] = []
         self._timed: dict[PermitKey, float] = {}
         self._news: dict[str, list[News]] = {}
 
@@ -109,17 +110,17 @@ class PermitBroker:
 
     def look(self, now: float) -> None:
         """Serve those whom time alone lets in."""
-        while self._timers and self._timers[0][0] <= now:
-            _, key = heapq.heappop(self._timers)
+        while self.timers and self.timers[0][0] <= now:
+            _, key = heapq.heappop(self.timers)
             self._timed.pop(key, None)
             self._stirred[key] = None
         self._serve(now)
 
     def next_look(self) -> float | None:
         """When to `look` if nothing else happens; None when only a release lets anybody in."""
-        while self._timers and self._timers[0][1] not in self._lines:
-            self._timed.pop(heapq.heappop(self._timers)[1], None)
-        return self._timers[0][0] if self._timers else None
+        while self.timers and self.timers[0][1] not in self._lines:
+            self._timed.pop(heapq.heappop(self.timers)[1], None)
+        return self.timers[0][0] if self.timers else None
 
     def renew(self, ceiling: Callable[[PermitKey], Ceiling], now: float) -> None:
         """Other limits hold from now on, for what is held too: of a key with less room nothing is granted until enough
@@ -132,7 +133,7 @@ class PermitBroker:
 
     def stir(self, now: float) -> None:
         """Look at every line again."""
-        self._timers.clear()
+        self.timers.clear()
         self._timed.clear()
         self._stirred.update(dict.fromkeys(self._lines))
         self._serve(now)
@@ -304,7 +305,7 @@ class PermitBroker:
         when = math.inf if room is None else room - self._ahead * 0.75
         if when < self._timed.get(key, math.inf):
             self._timed[key] = when
-            heapq.heappush(self._timers, (when, key))
+            heapq.heappush(self.timers, (when, key))
 
     def _tell(self, holder: str, news: News) -> None:
         self._news.setdefault(holder, []).append(news)

@@ -60,6 +60,8 @@ class DirectPermits:
 
     def look(self) -> float | None:
         """Serve those whom time lets in; when it will again."""
+        if not self.broker.timers:
+            return None
         when = self.broker.next_look()
         if when is not None and when <= self._ticks():
             self.broker.look(self._ticks())

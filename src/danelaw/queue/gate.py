@@ -65,14 +65,17 @@ class Gate:
         self._waiting: dict[RoutingKey, GateState] = {}
         self._woken: list[GateState] = []
         self._learned: dict[RoutingKey, str] = {}
+        self._limits_any = False  # until a queue is known that a limit names, nothing need be looked at
 
     # the scheduler asks
 
-    def admits(self, queue: VirtualQueue, holder: int, room: int = 1) -> bool:
-        """True when the queue may start a delivery called `holder` now; otherwise it waits until it is woken. `room` is
-        how many it could start.
+    def admits(self, queue: VirtualQueue, holder: int, cap: int) -> bool:
+        """True when the queue may start a delivery called `holder` now; otherwise it waits until it is woken. `cap` is
+        how many at once the scheduler lets it have.
         """
-        state = self._state(queue)
+        state = self._states.get(queue.key)
+        if state is None or state.queue is not queue or state.version != self.suspended.version:
+            state = self._state(queue)
         if state.free:
             return True
         now = self.ticks()
@@ -81,6 +84,7 @@ class Gate:
         wanted, needed = state.needs
         slots, token = self.stock.ready(state, wanted, needed, now)
         if (wanted and slots is None) or (needed and token is None):
+            room = min(len(queue.page), queue.limit(cap) - queue.in_flight)
             self.stock.ask(state, () if slots else wanted, () if token else needed, room)
             now = self.ticks()
             slots, token = self.stock.ready(state, wanted, needed, now)
@@ -103,8 +107,8 @@ class Gate:
         return True
 
     def recipients(self, queue: VirtualQueue) -> int | None:
-        """How many recipients one transaction of this queue may have; None for any number."""
-        return self._state(queue).allowance.recipients
+        """How many recipients one transaction of a queue that was admitted may have; None for any number."""
+        return self._states[queue.key].allowance.recipients
 
     def waits(self, queue: VirtualQueue) -> bool:
         """True while the queue waits for something."""
@@ -143,20 +147,22 @@ class Gate:
 
     def woken(self) -> list[VirtualQueue]:
         """Queues that may ask again; call it until it gives none."""
+        if not self._limits_any:
+            return []
         self.permits.look()
         for state in self.stock.passed(self.ticks()):
             if state.waits and state.parked_on is None:
-                self._wake(state)
-                self._woken.append(state)
+                self._go_on(state)
         for key, state in self.suspended.woken():
             state.parked_on, state.woken_by = None, key
-            self._wake(state)
-            self._woken.append(state)
+            self._go_on(state)
         woken, self._woken = self._woken, []
         return [state.queue for state in woken]
 
     def next_wakeup(self) -> float | None:
         """Seconds until time alone wakes somebody; None when nothing but news does."""
+        if not self._limits_any:
+            return None
         times = [self.permits.look(), self.suspended.next_wakeup(), self.stock.next_time()]
         when = min((one for one in times if one is not None), default=None)
         return None if when is None else 0.0 if self._woken else max(0.0, when - self.ticks())
@@ -219,6 +225,8 @@ class Gate:
 
     def finished(self, holder: int, verdict: HostVerdict) -> None:
         """A delivery is over: its slots go back or stay, and adaptive limits learn from how the host took it."""
+        if holder not in self._held:
+            return
         # A host that takes no connection (421 in place of a greeting) also says that it is too much.
         good = None if verdict is HostVerdict.UNKNOWN else verdict is HostVerdict.GOOD
         self._finish(holder, good, keeps=bool(good))
@@ -297,11 +305,6 @@ class Gate:
         """Slots of this key that wait for their next use: as many idle connections may there be."""
         return self.stock.kept[key]
 
-    @property
-    def quiet(self) -> bool:
-        """No delivery holds anything."""
-        return not self._held
-
     def waiting(self) -> list[Waiting]:
         """Every queue that waits here, and for what."""
         found = [Waiting(key, self.suspended.reason(name)) for key, name in self.suspended.waiting()]
@@ -329,6 +332,7 @@ class Gate:
         allowance = state.allowance = self.limits.of(state.subject)
         state.suspended = self.suspended.keys(state.queue.key, state.subject.site)
         state.free = not (allowance.slots or allowance.tokens or state.suspended) and state.besides is NOTHING
+        self._limits_any |= not state.free or bool(allowance.connect)
 
     def _passes(self, state: GateState) -> bool:
         """Whether no suspension stops the queue; otherwise it waits for its end."""

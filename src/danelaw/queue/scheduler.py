@@ -152,8 +152,7 @@ class Scheduler:
             if not self._ready or len(self._flying) >= self.settings.slots or left <= 0:
                 break
             tenant, queue = self._ready.front()
-            wanted = min(len(queue.page), queue.limit(self._cap) - queue.in_flight)
-            if not self.brakes.admits(queue, now) or (gate and not gate.admits(queue, self._begun + 1, wanted)):
+            if not self.brakes.admits(queue, now) or (gate and not gate.admits(queue, self._begun + 1, self._cap)):
                 self._ready.remove(tenant, queue)
                 continue
             entry = queue.next_entry(gate.recipients(queue) if gate is not None else None)

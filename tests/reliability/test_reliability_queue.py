@@ -394,6 +394,6 @@ def test_the_world_of_these_tests_leaves_nothing_behind(tmp_path: Path) -> None:
 
     def assert_idle(made: World) -> None:
         assert (made.waiting(), made.scheduler.in_flight, made.scheduler.memory_used) == (0, 0, 0)
-        assert (made.engine._unsettled, made.engine._unmarked) == ({}, {})
+        assert (made.engine._unsettled, made.engine._claiming._unmarked) == ({}, {})
 
     run(story())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from danelaw.errors import DanelawError
 FILE_NAME = "state.db"
 _SCHEMA_VERSION = 1
 _BUSY_MS = 2000
+_WAL_TRIES = 100
 
 SCHEMA = """
 CREATE TABLE sts_policy (
@@ -97,9 +99,21 @@ class StateDatabase:
     def _read_data_version(self) -> int:
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
+    def _turn_to_wal(self) -> None:
+        """Workers that start together open a new file together: SQLite does not wait for the lock that this takes."""
+        for _ in range(_WAL_TRIES):
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+                time.sleep(_BUSY_MS / 1000 / _WAL_TRIES)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+
     def _create(self) -> None:
         """Make the tables, unless another process did so at the same moment."""
-        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._turn_to_wal()
         self._connection.execute(f"PRAGMA synchronous={self._synchronous}")
         self._connection.execute("BEGIN IMMEDIATE")
         try:

@@ -18,6 +18,7 @@ what a process held when it died is forgotten with its column.
 from __future__ import annotations
 
 import ipaddress
+import mmap
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -100,7 +101,7 @@ class Ledger:
     @classmethod
     def private(cls, secret: bytes = b"") -> Ledger:
         """One for a process without others."""
-        return cls(memoryview(bytearray(octets_needed())), secret)
+        return cls(memoryview(mmap.mmap(-1, octets_needed())), secret)
 
     def row(self, client: str, now: int) -> int:
         """The row of a client network, a new one when it is not known. It stays the client's while it has connections

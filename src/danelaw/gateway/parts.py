@@ -179,6 +179,7 @@ def _intake(
         abandoned=engine.scheduler.abandoned,
         arrived=engine.arrived,
         steps=steps,
+        terms=settings.retention(workshop.config),
         clock=workshop.clock,
         open_listener=None if place is None else place.open_listener,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from danelaw.message import boundary
-from danelaw.queue import Custody, HeldBy, id_to_text
+from danelaw.queue import id_to_text
 
 if TYPE_CHECKING:
     from danelaw.address import ReversePath
@@ -168,15 +168,6 @@ class Arrival:
     def id_text(self) -> str:
         """The id people see, also in our Received field."""
         return id_to_text(self.id)
-
-    @property
-    def custody(self) -> Custody | None:
-        """Why the message is to be held, and until when: the longest of the times asked for."""
-        if not self.holds:
-            return None
-        times = [hold.seconds for hold in self.holds if hold.seconds is not None]
-        until = self.received_at + max(times) if len(times) == len(self.holds) else None
-        return Custody(tuple(HeldBy(hold.step, hold.reason) for hold in self.holds), self.received_at, until)
 
     @property
     def findings_text(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientState
+from danelaw.queue import HeldBy, QueuedMessage, QueuedRecipient, RecipientState
 from danelaw.requiretls import waives_tls
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Consignment:
         self.size = size
         self._reverse_path = envelope.reverse_path if arrival is None else arrival.reverse_path
         self.to = envelope.recipients if arrival is None else tuple(arrival.recipients)
-        self._custody = None if arrival is None else arrival.custody
+        holds = () if arrival is None else [(HeldBy(hold.step, hold.reason), hold.seconds) for hold in arrival.holds]
+        self._custody = intake.terms.custody(holds, intake.clock()) if holds else None
         self._findings = "" if arrival is None else arrival.findings_text
         self._waives = waives_tls(head.tls_required, requiretls=envelope.requiretls)
         self._demand = "requiretls" if envelope.requiretls else "tls-required-no" if self._waives else ""

@@ -20,6 +20,7 @@ from danelaw.inbound.session import Session
 from danelaw.inbound.steps import Steps
 from danelaw.net import proxy, tls
 from danelaw.net.certificates import ServerCertificates
+from danelaw.quarantine import Retention
 from danelaw.smtp import BareNewlines, EnhancedStatusCode, Reply, ServerLimits, ServerSettings
 from danelaw.telemetry import Columns, Kind, Pulse
 
@@ -41,6 +42,7 @@ _OVERLOADED_AT_ALL = Reply.of(421, "4.3.2", "this gateway is overloaded at the m
 _OVERLOADED = Reply.of(451, "4.3.2", "this gateway is overloaded at the moment; try again soon")
 _QUEUED = EnhancedStatusCode(2, 0, 0)
 _BACKLOG = 1024
+USUAL_TERMS = Retention()
 _STALL_SECONDS = 5.0
 _LOBBY_SECONDS = 0.1
 _RECEIVED_COLUMNS = Columns(
@@ -130,6 +132,7 @@ class Intake:
         abandoned: Callable[[QueuedMessage, int], None],
         arrived: Callable[[QueuedMessage, bytes | None, bool], None],
         steps: Steps | None = None,
+        terms: Retention = USUAL_TERMS,
         open_listener: OpenListener | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -141,6 +144,7 @@ class Intake:
         self.session_seconds = config.limits.session_time.total_seconds()
         self.relay = relay
         self.steps = steps or Steps()
+        self.terms = terms
         self.spool = spool
         self.schedule = schedule
         self.log = log

@@ -141,14 +141,22 @@ def test_recovery_waits_for_flushes_under_way(tmp_path: Path, monkeypatch: pytes
     asyncio.run(run())
 
 
-def test_a_quick_disk_gets_one_flush_at_a_time(tmp_path: Path) -> None:
+def test_on_a_quick_disk_commit_itself_flushes_again(tmp_path: Path) -> None:
     async def run() -> None:
         disk = Disk()
         spool = opened(tmp_path, disk)
-        spool._commits._committer.flush.slow = False
-        spool._commits._committer.flush._seconds = 0.0
-        await asyncio.gather(*(spool.append(sample(spool), BODY) for _ in range(3)))
-        assert disk.most_under_way == 1
+        await spool.append(sample(spool), BODY)
+        assert _synchronous(spool) == 1
+        flush = spool._commits._committer.flush
+        flush.slow, flush._seconds = False, 0.0
+        before = disk.durable
+        await spool.append(sample(spool), BODY)
+        assert disk.durable > before, "written without a flush of its own, it was flushed before it was told"
+        assert _synchronous(spool) == 2
         await spool.close()
 
     asyncio.run(run())
+
+
+def _synchronous(spool: Spool) -> int:
+    return int(spool._commits.writer.connection.execute("PRAGMA synchronous").fetchone()[0])

@@ -30,12 +30,9 @@ from danelaw.spool.view import alone, find_message, messages_by_message_id
 
 def opened(directory: Path, **settings: object) -> Spool:
     """A spool on a disk that is quick whatever else this machine does: what is tested here is not crashes."""
-    return Spool.open(
-        directory,
-        settings=SpoolSettings(reserve=0, **settings),  # type: ignore[arg-type]
-        clock=Clock(),
-        flush=lambda descriptor: None,
-    )
+    spool = Spool.open(directory, settings=SpoolSettings(reserve=0, **settings), clock=Clock())  # type: ignore[arg-type]
+    spool._commits.writer.connection.execute("PRAGMA synchronous = OFF")
+    return spool
 
 
 def test_what_was_appended_is_claimed_as_it_was(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ BUSY_TIMEOUT_MS = 50
 # secure_delete: FAST wipes deleted rows where their page is written anyway. ON, many distributions' default, writes the
 # pages of every delivered body once more: 10.4 instead of 8.0 KB of log per message.
 _PRAGMAS = (
-    "synchronous = NORMAL",
+    "synchronous = FULL",
     "wal_autocheckpoint = 0",
     "cache_size = -8192",
     "temp_store = MEMORY",
@@ -80,9 +80,9 @@ def still_alive(directory: Path, now: float) -> None:
 def open_writer(path: Path) -> sqlite3.Connection:
     """The writing connection, its schema up to date. Raises `SpoolVersion`, `SpoolError`.
 
-    With synchronous=NORMAL a COMMIT is written and not flushed: `danelaw.spool.flush` does that, and nothing is durable
-    before. Checkpoints flush log and database by themselves, in the order that matters. 4 KiB pages: 8 KiB doubled the
-    bytes written per message at equal CPU. Automatic checkpoints are off since the commit thread decides when.
+    synchronous=FULL flushes the log at each COMMIT; on a slow disk `danelaw.spool.committer` turns that off and flushes
+    by itself. Checkpoints flush log and database by themselves, in the order that matters. 4 KiB pages: 8 KiB doubled
+    the bytes written per message at equal CPU. Automatic checkpoints are off since the commit thread decides when.
     """
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)

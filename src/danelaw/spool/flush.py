@@ -1,8 +1,8 @@
-"""Flushing the write-ahead log: SQLite writes a transaction at COMMIT, and what makes it durable is done here.
+"""Flushing the write-ahead log where the disk is slow.
 
-On a quick disk one flush follows its COMMIT in the same thread. On a slow one (`LogFlush.slow`) the next transaction
-is written while the flush before it is still under way, so that several wait for the disk at once; without that a
-message would wait for one flush and a half on average, and clients / 2 flushes would be the limit of the rate.
+On a quick disk SQLite flushes within COMMIT. On a slow one (`LogFlush.slow`) the next transaction is written while the
+flush before it is still under way, so that several wait for the disk at once; without that a message would wait for one
+flush and a half on average, and clients / 2 flushes would be the limit of the rate.
 
 Each thread has a descriptor of its own. The kernel tells a failed write to every descriptor once: with a shared one
 the first flush would hear of it, and the second believe that all is well.
@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -54,7 +54,14 @@ class LogFlush:
 
     def now(self) -> None:
         """Flush in this thread; only one may do that at a time. Raises `OSError`."""
-        self._timed(0)
+        self._flush(self._descriptors[0])
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Around what waits for the disk: so it is found out whether that is slow."""
+        begun = time.monotonic()
+        yield
+        self._took(time.monotonic() - begun)
 
     def later(self, batch: Batch, done: Callable[[Batch, Exception | None], None]) -> None:
         """Flush for a batch in a thread of its own; `done` is called there."""
@@ -86,7 +93,10 @@ class LogFlush:
     def _timed(self, number: int) -> None:
         begun = time.monotonic()
         self._flush(self._descriptors[number])
-        self._seconds += (time.monotonic() - begun - self._seconds) * _WEIGHT
+        self._took(time.monotonic() - begun)
+
+    def _took(self, seconds: float) -> None:
+        self._seconds += (seconds - self._seconds) * _WEIGHT
         if self._seconds > _SLOW_SECONDS:
             self.slow = True
         elif self._seconds < _QUICK_SECONDS:

@@ -46,7 +46,7 @@ class TestCrashStates:
 @needs_cc
 @pytest.mark.timeout(120)
 def test_nothing_acknowledged_is_lost_where_flushes_overlap(tmp_path: Path) -> None:
-    run = asyncio.run(recorded(tmp_path, 60, seed=4, flush_ms=4.0))
+    run = asyncio.run(recorded(tmp_path, 60, seed=4, flush_ms=8.0))
     verdict = examined(run, 120, seed=4)
     assert verdict.lost == []
     assert verdict.checked > 1000

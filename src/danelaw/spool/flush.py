@@ -22,7 +22,7 @@ from danelaw.spool.batch import Batch
 
 MOST = 4
 """Flushes under way at most."""
-_SLOW_SECONDS, _QUICK_SECONDS = 0.0015, 0.0008
+_SLOW_SECONDS, _QUICK_SECONDS = 0.004, 0.0025
 _WEIGHT = 0.125
 _LEAST_SPACING = 0.001
 

@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.ends import Running, Sink, gateway, run, until
 
 from danelaw.address import ForwardPath, ReversePath
+from danelaw.cli import explain
 from danelaw.inbound.arrival import Arrival, Client, Content, Discard, Finding, Hold, Refuse, Ruling
 from danelaw.inbound.steps import Stage, Step, Steps
 from danelaw.smtp import Recipient, Reply
@@ -318,3 +320,31 @@ def test_no_more_messages_are_examined_at_once_than_the_limit_allows(tmp_path: P
                     await second.message(SMALL, "b@example.org")
 
     run(play())
+
+
+def test_explain_tells_who_holds_a_message_what_was_found_and_what_to_do(tmp_path: Path) -> None:
+    step = Scripted()
+
+    async def rules(arrival: Arrival) -> Ruling:
+        arrival.findings.append(Finding("scripted", "odd", "too good to be true"))
+        return Hold("looks odd")
+
+    step.rules = rules
+
+    async def play() -> str:
+        async with gateway(tmp_path, "") as running:
+            stepped(running, step)
+            async with await running.client() as client:
+                held = await client.message(SMALL, "b@example.org")
+        command = CliRunner().invoke(
+            explain.command, [held, "--config", str(tmp_path / "danelaw.toml")], standalone_mode=False
+        )
+        assert command.exception is None, command.exception
+        return command.output
+
+    page = " ".join(run(play()).split())
+    assert "HELD for b@example.org until somebody decides. Looks odd." in page
+    assert "scripted odd: too good to be true" in page
+    assert "Held by scripted: looks odd" in page
+    assert "nobody is told" in page
+    assert "danelaw quarantine release id:" in page

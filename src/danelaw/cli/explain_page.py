@@ -30,9 +30,12 @@ def show(out: Output, found: dict[str, Any]) -> None:
     out.line()
     _envelope(out, message, about)
     _received(out, message)
+    _found(out, message)
     _demand(out, message, about)
     _tries(out, message)
-    if about["state"] in ("waiting", "held"):
+    if about["state"] == "held" and message["held"] is not None:
+        _custody(out, message, now)
+    elif about["state"] in ("waiting", "held"):
         _outlook(out, found, about)
     else:
         out.next(f"danelaw explain {message['id']} --dns   for what proves it")
@@ -64,7 +67,7 @@ def _headline(out: Output, message: dict[str, Any], about: dict[str, Any], now: 
         text += f": next try {moment(due, now) if due else 'soon'}, returned to the sender " \
                 f"{absolute(message['expires_at'], now)} if not."  # fmt: skip
     elif about["state"] == "held":
-        text += ": waits for an operator."
+        text += " until somebody decides."
     else:
         text += "."
     out.headline(symbol, text)
@@ -90,6 +93,23 @@ def _received(out: Output, message: dict[str, Any]) -> None:
         return
     by = f"{client['address']} {client['helo']}, {client['tls'] or 'clear text'}"
     _row(out, message["received_at"], "received", f"{by}; on disk, then 250")
+
+
+def _found(out: Output, message: dict[str, Any]) -> None:
+    """What steps of arrival found out about it."""
+    when = message["received_at"]
+    for item in message["findings"]:
+        _row(out, when, item["step"], item["result"] + (f": {item['reason']}" if item["reason"] else ""))
+        when = None
+
+
+def _custody(out: Output, message: dict[str, Any], now: float) -> None:
+    held = message["held"]
+    for hold in held["holds"]:
+        _said(out, "Held by", f"{hold['step']}: {hold['reason']}")
+    until = "until somebody releases it" if held["until"] is None else f"until {absolute(held['until'], now)}"
+    _said(out, "", f"since {moment(held['since'], now)}, {until}; nobody is told, and its lifetime stands still")
+    out.next(f"danelaw quarantine show {message['id']}   or  danelaw quarantine release id:{message['id']} --because …")
 
 
 def _demand(out: Output, message: dict[str, Any], about: dict[str, Any]) -> None:

@@ -187,7 +187,8 @@ def _report(out: Output, operation: str, result: dict[str, int]) -> None:
         out.headline(Symbol.NONE, "nothing held matched; nothing was changed")
     else:
         plural = "" if count == 1 else "s"
-        out.headline(Symbol.VERIFIED, f"{count} message{plural}, for {recipients} recipients: {_DONE[operation]}.")
+        whom = "1 recipient" if recipients == 1 else f"{recipients} recipients"
+        out.headline(Symbol.VERIFIED, f"{count} message{plural}, for {whom}: {_DONE[operation]}.")
     if result.get("kept"):
         out.paragraph(f"{result['kept']} stay held: steps that looked at them again said so")
     out.next("danelaw quarantine list")

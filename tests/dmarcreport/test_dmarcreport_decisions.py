@@ -185,7 +185,7 @@ def test_a_failure_report_tells_how_and_not_what() -> None:
     verdicts = examined(message, dns, said(ip="203.0.113.1"))
     decision = disposition(verdicts, DispositionSettings(), 0.0)
     (failure,) = failures(verdicts)
-    mail = FailureMail(reporter="gw.test", sender="d@gw.test", to="ruf@example.org", user_agent="danelaw").build(
+    mail = FailureMail(reporter="gw.test", sender="d@gw.test", to=("ruf@example.org",), user_agent="danelaw").build(
         failure, verdicts, decision, message.partition(b"\r\n\r\n")[0] + b"\r\n", arrived=0.0, incidents=3, date=60.0,
         message_id="<m@gw.test>", boundary="=_b",
     )  # fmt: skip

@@ -23,7 +23,7 @@ from danelaw.dmarcreport import (
 )
 from danelaw.message import Header, Part
 
-MAIL = ReportMail(submitter="gw.test", sender="dmarc@gw.test", to="rua@example.com")
+MAIL = ReportMail(submitter="gw.test", sender="dmarc@gw.test", to=("rua@example.com", "b@example.com"))
 XML = to_xml(REPORT)
 
 
@@ -38,12 +38,12 @@ def test_the_mail_is_what_rfc_9990_asks_for() -> None:
     subject = header.first("Subject")
     assert subject is not None
     assert re.sub(r"\s+", " ", subject.decoded) == (
-        "Report Domain: example.com Submitter: gw.test Report-ID: <1700000000.example.com@gw.test>"
+        "Report Domain: example.com Submitter: gw.test Report-ID: <1700000000.7.example.com@gw.test>"
     )
     assert max(map(len, message.split(b"\r\n"))) <= 78
     _, file = Part.from_octets(message).parts
     assert file.content_type.value == "application/gzip"
-    assert file.filename == "gw.test!example.com!1700000000!1700086399.xml.gz" == filename(REPORT, "gw.test")
+    assert file.filename == "gw.test!example.com!1700000000!1700086399!7.xml.gz" == filename(REPORT, "gw.test")
     assert gzip.decompress(file.content()) == XML
     assert [found.report for found in read_mail(message)] == [REPORT]
 

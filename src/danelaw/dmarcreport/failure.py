@@ -69,11 +69,11 @@ def failures(verdicts: Verdicts) -> tuple[Failure, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureMail:
-    """How to send one: `reporter` is our own name, `sender` the address in From, `to` who gets it."""
+    """How to send one: `reporter` is our own name, `sender` the address in From, `to` who get it."""
 
     reporter: str
     sender: str
-    to: str
+    to: tuple[str, ...]
     user_agent: str
 
     def build(
@@ -95,7 +95,8 @@ class FailureMail:
         mark = f"--{boundary}".encode("ascii")
         ip = verdicts.transaction.ip
         lines = (
-            f"From: <{self.sender}>\r\nTo: <{self.to}>\r\n".encode(),
+            f"From: <{self.sender}>\r\n".encode(),
+            "To: {}\r\n".format(",\r\n\t".join(f"<{one}>" for one in self.to)).encode(),
             text_field("Subject", f"DMARC failure report for {verdicts.dmarc.domain}"),
             f"Date: {format_date(date)}\r\nMessage-ID: {message_id}\r\n".encode("ascii"),
             b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n",

@@ -20,14 +20,16 @@ _TYPES = frozenset({"application/gzip", "application/x-gzip", "application/zip",
 _ENDINGS = (".xml", ".gz", ".zip")
 
 
-def report_id(domain: str, begin: int, submitter: str) -> str:
-    """The same for the same report whenever it is made again (RFC 9990 §3.5.1)."""
-    return f"{begin}.{_domain(domain)}@{_domain(submitter)}"
+def report_id(domain: str, begin: int, number: int, submitter: str) -> str:
+    """RFC 9990 §3.5.1; `number` tells reports of one period apart, and is the same when one is made again."""
+    return f"{begin}.{number}.{_domain(domain)}@{_domain(submitter)}"
 
 
 def filename(report: AggregateReport, submitter: str) -> str:
-    """RFC 9990 §3.5.2: `receiver!policy-domain!begin!end.xml.gz`; again the same for the same report."""
-    return f"{_domain(submitter)}!{_domain(report.domain)}!{report.begin}!{report.end}.xml.gz"
+    """RFC 9990 §3.5.2: `receiver!policy-domain!begin!end!unique.xml.gz`; again the same for the same report."""
+    unique = report.report_id.split(".")[1:2]
+    last = f"!{unique[0]}" if unique and unique[0].isascii() and unique[0].isdecimal() else ""
+    return f"{_domain(submitter)}!{_domain(report.domain)}!{report.begin}!{report.end}{last}.xml.gz"
 
 
 def subject(report: AggregateReport, submitter: str) -> str:
@@ -44,18 +46,19 @@ def _domain(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportMail:
-    """How to send reports: `submitter` is our own name, `sender` the address in From, `to` who gets it."""
+    """How to send reports: `submitter` is our own name, `sender` the address in From, `to` who get it."""
 
     submitter: str
     sender: str
-    to: str
+    to: tuple[str, ...]
 
     def build(self, report: AggregateReport, *, date: float, message_id: str, boundary: str) -> bytes:
         """The whole message, not signed yet; `date` in POSIX seconds, `boundary` at random. Raises `ReportError`."""
         xml = compress(to_xml(report))
         mark = f"--{boundary}".encode("ascii")
         lines = (
-            f"From: <{self.sender}>\r\nTo: <{self.to}>\r\n".encode(),
+            f"From: <{self.sender}>\r\n".encode(),
+            "To: {}\r\n".format(",\r\n\t".join(f"<{one}>" for one in self.to)).encode(),
             text_field("Subject", subject(report, self.submitter)),
             f"Date: {format_date(date)}\r\nMessage-ID: {message_id}\r\n".encode("ascii"),
             b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n",

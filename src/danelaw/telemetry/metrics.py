@@ -31,6 +31,7 @@ class Metrics:
         self.refresh: Callable[[], None] = lambda: None
         self._receiving()
         self._examining()
+        self._reporting()
         self._queueing()
         self._sending()
         self._asking()
@@ -122,6 +123,20 @@ class Metrics:
         )
         self.inbound_step_failures = Counter(
             "danelaw_inbound_step_failures", "Faults of a `step` and its time-outs; the clients got 451.", "step"
+        )
+
+    def _reporting(self) -> None:
+        self.dmarc_report_messages = Counter(
+            "danelaw_dmarc_report_messages",
+            "Messages from domains that ask for DMARC reports; `result` is counted, or dropped for want of room.",
+            "result",
+        )
+        self.dmarc_reports = Counter(
+            "danelaw_dmarc_reports",
+            "DMARC reports; `kind` is aggregate or failure, `result` is sent, refused (nobody may be sent it), "
+            "given-up, suppressed (by the rate), received, duplicate or unreadable.",
+            "kind",
+            "result",
         )
 
     def _queueing(self) -> None:

@@ -9,9 +9,9 @@ import zlib
 
 from danelaw.dmarcreport.errors import ReportError
 
-MOST_COMPRESSED = 16 << 20
+MOST_COMPRESSED = 8 << 20
 """Octets of a file that are looked at."""
-MOST_OCTETS = 32 << 20
+MOST_OCTETS = 16 << 20
 """Octets that may come out of it."""
 _MOST_ENTRIES = 16
 _MOST_MEMBERS = 16

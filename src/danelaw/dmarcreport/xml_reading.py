@@ -41,10 +41,10 @@ _SAME_AS = {"hardfail": "fail", "error": "temperror", "unknown": "permerror", "t
 class ReadingLimits:
     """`octets` of XML, `elements` in all, their `depth` within each other, `records`, characters of one `text`."""
 
-    octets: int = 32 << 20
-    elements: int = 1_000_000
+    octets: int = 16 << 20
+    elements: int = 500_000
     depth: int = 20
-    records: int = 50_000
+    records: int = 30_000
     text: int = 2_048
 
 

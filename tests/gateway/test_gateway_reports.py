@@ -27,6 +27,7 @@ from danelaw.gateway.reporter import GRACE_SECONDS, Reporter, fitted
 from danelaw.inbound.origin import Origin
 from danelaw.message import Header, Part
 from danelaw.state import GatheringStore, ReportsDatabase
+from danelaw.state.report_gathering import Key, record_text
 from danelaw.testing import FakeDNS, FakeResolver, run_lookup
 
 DAY = 86_400.0
@@ -309,6 +310,58 @@ def test_a_report_that_comes_is_taken_in_and_shown(tmp_path: Path) -> None:
     assert "The mail it came in passed DMARC for gw.test" in page
     page = CliRunner().invoke(danelaw, ["reports", "dmarc", "list", "--spool", spool]).output
     assert "Reports of others" in page
+
+
+@pytest.mark.parametrize(("unreadable", "held"), [("hold", True), ("discard", False)])
+def test_mail_without_a_report_is_held_or_discarded(tmp_path: Path, unreadable: str, held: bool) -> None:
+    async def play() -> None:
+        more = f'dmarc_address = "dmarc@ours.test"\nunreadable = "{unreadable}"'
+        async with world(tmp_path, "v=DMARC1; p=none", more=more) as here:
+            async with await here.running.client() as client:
+                answer = await client.offer(MESSAGE, "dmarc@ours.test", sender="x@stranger.test")
+            assert answer.code == 250
+            if held:
+                (hold,) = here.running.look(answer.text.rpartition(" ")[2])["held"]["holds"]
+                assert hold == {"step": "reports", "reason": "no part of the mail looks like a DMARC report"}
+            else:
+                (line,) = here.running.lines("discarded")
+                assert "no part of the mail looks like a DMARC report" in line
+            assert not here.sink.taken
+
+    run(play())
+
+
+def test_a_forged_report_is_not_read(tmp_path: Path) -> None:
+    async def play() -> None:
+        more = 'dmarc_address = "dmarc@ours.test"'
+        async with world(tmp_path, "v=DMARC1; p=quarantine", more=more) as here:
+            attached = b'MIME-Version: 1.0\r\nContent-Type: text/xml; name="r.xml"\r\n\r\n' + to_xml(REPORT).replace(b"\n", b"\r\n")
+            forged = MESSAGE.partition(b"\r\n\r\n")[0] + b"\r\n" + attached
+            assert await here.offer(forged, to="dmarc@ours.test") == 250
+            assert not dict(here.running.gateway.metrics.dmarc_reports.samples())
+
+    run(play())
+
+
+def test_what_cannot_be_made_is_given_up_and_stops_nothing_else(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with world(tmp_path) as here:
+            await here.offer(signed(MESSAGE))
+            await here.reporting().flush()
+            with contextlib.closing(ReportsDatabase(here.reporting().path)) as database:
+                broken = Key(0, 1, "broken.test", "no record", record_text(RECORD))
+                assert GatheringStore(database).gather({broken: 1}) == 0
+                here.clock.now += DAY + GRACE_SECONDS
+                await here.report()
+                assert len(await here.reports(2)) == 1
+                assert "no record" not in here.running.lines("dmarc-report")
+                for _ in range(24):
+                    here.clock.now += 3600
+                    await here.report()
+                (report,) = GatheringStore(database).reports("broken.test")
+                assert report.outcome == "given up: it could not be made in 24 tries"
+
+    run(play())
 
 
 def test_send_now_ends_the_period(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ class Gateway:
         ]
         if parts.reporting is not None:
             reporter = Reporter(self, parts.reporting)
-            self._tasks += [loop.create_task(reporter.keep()), loop.create_task(reporter.keep_telling())]
+            self._tasks += map(loop.create_task, (reporter.keep(), reporter.keep_counting(), reporter.keep_telling()))
         shards = parts.shards.open.values()
         self.log.event(
             "started",

@@ -41,6 +41,7 @@ GRACE_SECONDS = 600.0
 """So long after its end a period may still be counted: large messages take their time."""
 RETRY_SECONDS = 3600.0
 MOST_TRIES = 24
+_AT_ONCE = 8
 _FORGET_SECONDS = 3600.0
 _GENERATOR = f"danelaw {__version__}"
 
@@ -61,6 +62,12 @@ class Reporter:
         while True:
             await self._guarded(self.look)
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def keep_counting(self) -> None:
+        """Until cancelled: what was counted goes to the file, also while reports wait for DNS."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self._guarded(self._reporting.flush)
 
     async def keep_telling(self) -> None:
         """Until cancelled: failures, as they come."""
@@ -86,11 +93,16 @@ class Reporter:
             await self._stored(lambda database: ReportArchive(database).forget(before))
             await self._stored(lambda database: GatheringStore(database).forget(before))
         await self._stored(lambda database: GatheringStore(database).complete(now - GRACE_SECONDS, now))
-        while (report := await self._stored(lambda database: GatheringStore(database).claim(now))) is not None:
-            await self._send(report, now)
+        while reports := await self._stored(lambda database: _claimed(GatheringStore(database), now)):
+            await asyncio.gather(*(self._guarded(functools.partial(self._send, one, now)) for one in reports))
 
     async def _send(self, report: Report, now: float) -> None:
         gateway = self._gateway
+        if report.tries > MOST_TRIES:
+            gateway.metrics.dmarc_reports.add("aggregate", "given-up")
+            outcome = f"given up: it could not be made in {MOST_TRIES} tries"
+            await self._stored(lambda database: GatheringStore(database).finish(report.number, outcome, now))
+            return
         record = DMARCRecord.from_text(report.policy)
         found = await gateway.parts.resolver.run(confirm(Domain.from_text(report.domain), record.rua))
         if found.undecided and report.tries < MOST_TRIES:
@@ -212,6 +224,12 @@ def fitted(report: AggregateReport, most: int) -> AggregateReport:
         words = f"{len(report.records) - len(kept)} records of {left} messages are left out, since they are too many"
         fitting = replace(report, records=kept, errors=(*report.errors, words))
     return fitting
+
+
+def _claimed(store: GatheringStore, now: float) -> list[Report]:
+    """As many reports as are sent side by side."""
+    found = (store.claim(now) for _ in range(_AT_ONCE))
+    return [report for report in found if report is not None]
 
 
 def _first_reason(found: Destinations) -> str:

@@ -211,3 +211,10 @@ def test_a_failure_report_tells_how_and_not_what() -> None:
 def test_links_in_what_is_sent_back_lead_nowhere() -> None:
     shown = redacted(b"From: https://evil.test/ <a@evil.test>\r\nSender: \xff\x00@x\r\nList-Id: https://evil.test/\r\n")
     assert shown == b"From: <***@evil.test>\r\nSender: <***@x>\r\nList-Id: hxxps://evil.test/\r\n"
+
+
+def test_fields_copied_into_a_signature_are_not_sent_back() -> None:
+    field = b"DKIM-Signature: v=1; d=example.org;\r\n z=Subject:the=20plan|To:anna@example.net;\r\n b=x\r\n"
+    assert redacted(field) == b"DKIM-Signature: v=1; d=example.org;\r\n b=x\r\n"
+    last = b"DKIM-Signature: v=1; b=x; z = Subject:plan\r\nDate: today\r\n"
+    assert redacted(last) == b"DKIM-Signature: v=1; b=x\r\nDate: today\r\n"

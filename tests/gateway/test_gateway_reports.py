@@ -335,7 +335,9 @@ def test_a_forged_report_is_not_read(tmp_path: Path) -> None:
     async def play() -> None:
         more = 'dmarc_address = "dmarc@ours.test"'
         async with world(tmp_path, "v=DMARC1; p=quarantine", more=more) as here:
-            attached = b'MIME-Version: 1.0\r\nContent-Type: text/xml; name="r.xml"\r\n\r\n' + to_xml(REPORT).replace(b"\n", b"\r\n")
+            attached = b'MIME-Version: 1.0\r\nContent-Type: text/xml; name="r.xml"\r\n\r\n' + to_xml(REPORT).replace(
+                b"\n", b"\r\n"
+            )
             forged = MESSAGE.partition(b"\r\n\r\n")[0] + b"\r\n" + attached
             assert await here.offer(forged, to="dmarc@ours.test") == 250
             assert not dict(here.running.gateway.metrics.dmarc_reports.samples())

@@ -31,6 +31,8 @@ MOST_HEADER = 16_384
 _SHOWN = frozenset({b"from", b"sender", b"date", b"message-id", b"mime-version", b"list-id", b"dkim-signature",
                     b"content-type", b"content-transfer-encoding"})  # fmt: skip
 _PEOPLE = frozenset({b"from", b"sender"})
+# Copies of header fields, subject and all, may stand in a signature (RFC 6376 §3.5, `z=`).
+_COPIED = re.compile(rb";[ \t\r\n]*z[ \t\r\n]*=[^;]*")
 _DOMAIN = re.compile(rb"@([A-Za-z0-9._-]{1,255})")
 _UNFOLDABLE = re.compile(r"[^\x21-\x7e ]")
 _LINK = re.compile(rb"(?i)http(s?)://")
@@ -186,10 +188,17 @@ def redacted(header: bytes) -> bytes:
     """Fields that say how a message failed; local-parts and names hidden, links defused (RFC 9991 §7.3, RFC 6590)."""
     kept = keep_fields(Header.from_bytes(truncate(Header.from_bytes(header + b"\r\n"), MOST_HEADER) + b"\r\n"), _SHOWN)
     octets = b"".join(
-        _nameless(field) if field.key in _PEOPLE else hide_localparts_in(field.raw) for field in Header.from_bytes(kept)
+        _nameless(field) if field.key in _PEOPLE else hide_localparts_in(_without_copies(field))
+        for field in Header.from_bytes(kept)
     )
     octets = _LINK.sub(rb"hxxp\1://", octets)
     return bytes(octet if octet in (9, 10, 13) or 32 <= octet < 127 else 63 for octet in octets)
+
+
+def _without_copies(field: Field) -> bytes:
+    if field.key != b"dkim-signature":
+        return field.raw
+    return _COPIED.sub(b"", field.raw).rstrip(b"\r\n") + b"\r\n"
 
 
 def _nameless(field: Field) -> bytes:

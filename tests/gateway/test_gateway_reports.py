@@ -26,7 +26,7 @@ from danelaw.errors import DanelawError
 from danelaw.gateway.reporter import GRACE_SECONDS, Reporter, fitted
 from danelaw.inbound.origin import Origin
 from danelaw.message import Header, Part
-from danelaw.state import GatheringStore, ReportsDatabase
+from danelaw.state import GatheringStore, ReportArchive, ReportsDatabase
 from danelaw.state.report_gathering import Key, record_text
 from danelaw.testing import FakeDNS, FakeResolver, run_lookup
 
@@ -282,6 +282,8 @@ def test_a_report_that_comes_is_taken_in_and_shown(tmp_path: Path) -> None:
                 for to in (["dmarc@ours.test"], ["dmarc@ours.test", "b@ours.test"]):
                     assert (await client.offer(report, *to, sender="dmarc-reports@gw.test")).code == 250
                 assert (await client.offer(MESSAGE, "dmarc@ours.test")).code == 250
+            with contextlib.closing(ReportsDatabase(here.reporting().path)) as database:
+                assert [one.number for one in ReportArchive(database).received()] == [1]
             found = dict(here.running.gateway.metrics.dmarc_reports.samples())
             assert found == {(("aggregate"), one): 1 for one in ("received", "duplicate", "unreadable")}
             (passed,) = await here.sink.messages()
@@ -327,6 +329,23 @@ def test_mail_without_a_report_is_held_or_discarded(tmp_path: Path, unreadable: 
                 (line,) = here.running.lines("discarded")
                 assert "no part of the mail looks like a DMARC report" in line
             assert not here.sink.taken
+
+    run(play())
+
+
+def test_what_is_old_is_forgotten_when_something_comes(tmp_path: Path) -> None:
+    async def play() -> None:
+        more = 'dmarc_address = "dmarc@ours.test"\nkeep = "10d"'
+        async with world(tmp_path, "v=DMARC1; p=none", more=more) as here:
+            attached = b'MIME-Version: 1.0\r\nContent-Type: text/xml; name="r.xml"\r\n\r\n' + to_xml(REPORT)
+            mail = (
+                (MESSAGE.partition(b"\r\n\r\n")[0] + b"\r\n" + attached).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+            )
+            assert await here.offer(mail, to="dmarc@ours.test") == 250
+            here.clock.now += 11 * DAY
+            assert await here.offer(mail.replace(b"<org_name>gw", b"<org_name>x"), to="dmarc@ours.test") == 250
+            with contextlib.closing(ReportsDatabase(here.reporting().path)) as database:
+                assert [one.org_name for one in ReportArchive(database).received()] == ["x.test"]
 
     run(play())
 

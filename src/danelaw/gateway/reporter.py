@@ -27,7 +27,7 @@ from danelaw.dmarcreport import (
 from danelaw.errors import DanelawError
 from danelaw.message import Header
 from danelaw.queue import QueuedMessage, QueuedRecipient
-from danelaw.state import GatheringStore, ReportArchive, ReportsDatabase
+from danelaw.state import GatheringStore, ReportsDatabase
 
 if TYPE_CHECKING:
     from danelaw.dmarcreport import Destinations
@@ -90,7 +90,6 @@ class Reporter:
         if now - self._forgot >= _FORGET_SECONDS:
             self._forgot = now
             before = now - self._section.keep.total_seconds()
-            await self._stored(lambda database: ReportArchive(database).forget(before))
             await self._stored(lambda database: GatheringStore(database).forget(before))
         await self._stored(lambda database: GatheringStore(database).complete(now - GRACE_SECONDS, now))
         while reports := await self._stored(lambda database: _claimed(GatheringStore(database), now)):

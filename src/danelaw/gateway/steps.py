@@ -43,4 +43,11 @@ def steps_of(workshop: Workshop, resolver: Resolver, hold_rules: HoldRuleStore, 
 def _dmarc_intake(workshop: Workshop, address: str) -> DMARCIntake:
     section = workshop.config.reports
     path = workshop.config.spool.directory / FILE_NAME
-    return DMARCIntake(address, path, workshop.metrics, hold=section.unreadable == "hold", most=section.max_records)
+    return DMARCIntake(
+        address,
+        path,
+        workshop.metrics,
+        keep=section.keep.total_seconds(),
+        hold=section.unreadable == "hold",
+        most=section.max_records,
+    )

@@ -32,10 +32,21 @@ class DMARCIntake(Step):
     name = "reports"
     stages = Stage.MESSAGE
 
-    def __init__(self, address: str, path: Path, metrics: Metrics, *, hold: bool = True, most: int = 200_000) -> None:
+    def __init__(
+        self,
+        address: str,
+        path: Path,
+        metrics: Metrics,
+        *,
+        keep: float = 90 * 86_400.0,
+        hold: bool = True,
+        most: int = 200_000,
+    ) -> None:
+        """Reports are forgotten after `keep` seconds; at most about `most` records are kept."""
         self._address = address.lower()
         self._path = path
         self._metrics = metrics
+        self._keep = keep
         self._hold = hold
         self._most = most
         self._one_at_a_time = asyncio.Lock()
@@ -76,6 +87,7 @@ class DMARCIntake(Step):
         database = ReportsDatabase(self._path)
         try:
             archive = ReportArchive(database, most=self._most)
+            archive.forget(arrival.received_at - self._keep)
             return archive.ingest(b"".join(arrival.content.chunks()), arrival.received_at, authenticated)
         finally:
             database.close()

@@ -10,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from danelaw.address import Domain, Mailbox
 from danelaw.config.section import Section
 from danelaw.config.values import Count, DomainPattern, Duration, FilePath, HostName, Size, Switch, Text, explained
+from danelaw.dkim import PrivateKey, SigningKey
+from danelaw.errors import DanelawError
 
 
 class Reports(Section):
@@ -156,3 +158,18 @@ class Reports(Section):
         """Lower case: what comes to these is about reports, and not reported on."""
         found = {self.reverse_path, self.dmarc_address, self.sender_address if self.sends else None}
         return frozenset(address.lower() for address in found if address is not None)
+
+
+def signing_key(section: Reports) -> SigningKey:
+    """The key that signs reports, read from its file. Raises `DanelawError` naming the file."""
+    assert section.dkim_domain is not None
+    assert section.dkim_key is not None
+    try:
+        key = PrivateKey.from_pem(section.dkim_key.read_bytes())
+    except OSError as error:
+        raise DanelawError(
+            f"the key {section.dkim_key} cannot be read: {error.strerror}", advice="correct [reports] dkim_key"
+        ) from None
+    except DanelawError as error:
+        raise DanelawError(f"{section.dkim_key}: {error.reason}", advice=error.advice) from None
+    return SigningKey(section.dkim_domain, section.dkim_selector or "", key)

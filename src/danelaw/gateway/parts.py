@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from danelaw.config.reporting import signing_key
 from danelaw.gateway import settings
 from danelaw.gateway.numbers import commit_observer, counted_fetch
 from danelaw.gateway.reporting import Reporting
@@ -95,7 +96,7 @@ def assemble(
     resolver = Resolver(settings.resolver_settings(config), clock=clock)
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
     door = _door(config, clock)
-    reporting = Reporting(config, log, metrics, settings.report_key(config)) if config.reports.sends else None
+    reporting = Reporting(config, log, metrics, signing_key(config.reports)) if config.reports.sends else None
     directory = config.spool.directory
     lock = lock_spool(directory) if place is None else -1
     try:

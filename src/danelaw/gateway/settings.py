@@ -13,7 +13,7 @@ import dns.name
 from danelaw.authentication import Action, DispositionSettings, Enforcement, ExaminationSettings, LocalPolicy
 from danelaw.config import ceilings as config_ceilings
 from danelaw.config.limiting import bounce_classifier, limit_rules, responses, site_roll
-from danelaw.dkim import PrivateKey, SigningKey, VerifySettings
+from danelaw.dkim import VerifySettings
 from danelaw.dmarc import Policy
 from danelaw.dnssec import NegativeTrustAnchor, TrustAnchors
 from danelaw.errors import DanelawError
@@ -103,22 +103,6 @@ def origin_settings(config: Config) -> OriginSettings:
             ),
         ),
     )
-
-
-def report_key(config: Config) -> SigningKey:
-    """The key of `[reports]`. Raises `DanelawError` naming the file."""
-    section = config.reports
-    assert section.dkim_domain is not None
-    assert section.dkim_key is not None
-    try:
-        key = PrivateKey.from_pem(section.dkim_key.read_bytes())
-    except OSError as error:
-        raise DanelawError(
-            f"the key {section.dkim_key} cannot be read: {error.strerror}", advice="correct [reports] dkim_key"
-        ) from None
-    except DanelawError as error:
-        raise DanelawError(f"{section.dkim_key}: {error.reason}", advice=error.advice) from None
-    return SigningKey(section.dkim_domain, section.dkim_selector or "", key)
 
 
 def retry_schedule(config: Config) -> RetrySchedule:

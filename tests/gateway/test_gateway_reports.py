@@ -23,7 +23,7 @@ from danelaw.dkim import DKIMResult, PrivateKey, verify
 from danelaw.dmarcreport import AggregateReport, read_mail, to_xml
 from danelaw.dnsdata import DNSSECStatus
 from danelaw.errors import DanelawError
-from danelaw.gateway.reporter import GRACE_SECONDS, Reporter, fitted
+from danelaw.gateway.reporter import GRACE_SECONDS, SPREAD_SECONDS, Reporter, fitted
 from danelaw.inbound.origin import Origin
 from danelaw.message import Header, Part
 from danelaw.state import GatheringStore, ReportArchive, ReportsDatabase
@@ -31,6 +31,7 @@ from danelaw.state.report_gathering import Key, record_text
 from danelaw.testing import FakeDNS, FakeResolver, run_lookup
 
 DAY = 86_400.0
+LATEST = GRACE_SECONDS + SPREAD_SECONDS
 STRANGERS = {'networks = ["127.0.0.0/8"]': 'networks = ["192.0.2.0/24"]'}
 POLICY = "v=DMARC1; p=reject; rua=mailto:rua@example.org,mailto:dmarc@collector.test!10m,mailto:x@victim.test"
 SECTION = """
@@ -139,7 +140,7 @@ def test_a_day_of_mail_becomes_one_signed_report_for_those_who_agreed(tmp_path: 
             assert [await here.offer(one) for one in (good, good, MESSAGE)] == [250, 250, 550]
             assert await here.offer(b"List-Id: <l>\r\n" + MESSAGE) == 250
             await here.report()
-            here.clock.now += DAY + GRACE_SECONDS
+            here.clock.now += DAY + LATEST
             await here.report()
             (taken,) = await here.reports(3)
             assert taken.mail.startswith("MAIL FROM:<dmarc-reports@gw.test>")
@@ -174,7 +175,7 @@ def test_dns_that_fails_lets_the_report_wait(tmp_path: Path) -> None:
     async def play() -> None:
         async with world(tmp_path, "v=DMARC1; p=none; rua=mailto:dmarc@collector.test") as here:
             await here.offer(signed(MESSAGE))
-            here.clock.now += DAY + GRACE_SECONDS
+            here.clock.now += DAY + LATEST
             name = "example.org._report._dmarc.collector.test"
             here.dns.fail(name, DNSSECStatus.BOGUS)
             await here.report()
@@ -195,7 +196,7 @@ def test_nobody_agrees_and_what_was_counted_is_forgotten(tmp_path: Path) -> None
     async def play() -> None:
         async with world(tmp_path, "v=DMARC1; p=none; rua=mailto:x@victim.test") as here:
             await here.offer(MESSAGE)
-            here.clock.now += DAY + GRACE_SECONDS
+            here.clock.now += DAY + LATEST
             await here.report()
             with contextlib.closing(ReportsDatabase(here.reporting().path)) as database:
                 (report,) = GatheringStore(database).reports()
@@ -267,7 +268,7 @@ def test_a_report_that_comes_is_taken_in_and_shown(tmp_path: Path) -> None:
         async with world(tmp_path / "a") as here:
             await here.offer(signed(MESSAGE))
             await here.offer(MESSAGE)
-            here.clock.now += DAY + GRACE_SECONDS
+            here.clock.now += DAY + LATEST
             await here.report()
             return (await here.reports(2))[0].data
 
@@ -277,7 +278,7 @@ def test_a_report_that_comes_is_taken_in_and_shown(tmp_path: Path) -> None:
         more = 'dmarc_address = "Dmarc@ours.test"'
         async with world(tmp_path / "b", "v=DMARC1; p=none", more=more) as here:
             here.dns.add('_dmarc.gw.test. TXT "v=DMARC1; p=reject"')
-            here.clock.now += DAY + GRACE_SECONDS
+            here.clock.now += DAY + LATEST
             async with await here.running.client() as client:
                 for to in (["dmarc@ours.test"], ["dmarc@ours.test", "b@ours.test"]):
                     assert (await client.offer(report, *to, sender="dmarc-reports@gw.test")).code == 250
@@ -372,7 +373,7 @@ def test_what_cannot_be_made_is_given_up_and_stops_nothing_else(tmp_path: Path) 
             with contextlib.closing(ReportsDatabase(here.reporting().path)) as database:
                 broken = Key(0, 1, "broken.test", "no record", record_text(RECORD))
                 assert GatheringStore(database).gather({broken: 1}) == 0
-                here.clock.now += DAY + GRACE_SECONDS
+                here.clock.now += DAY + LATEST
                 await here.report()
                 assert len(await here.reports(2)) == 1
                 assert "no record" not in here.running.lines("dmarc-report")

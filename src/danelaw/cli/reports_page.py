@@ -52,7 +52,7 @@ def show_list(
     """Three tables, those that have lines."""
     if not gathered and not reports and not received:
         out.line("There are no DMARC reports, and nothing is gathered for any.")
-        out.next("danelaw config show | grep reports")
+        out.next("danelaw doctor")
         return
     if gathered:
         out.headline(Symbol.NONE, "Gathered for reports of yours")

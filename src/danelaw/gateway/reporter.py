@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import secrets
+import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -39,6 +40,8 @@ T = TypeVar("T")
 LOOK_SECONDS = 5.0
 GRACE_SECONDS = 600.0
 """So long after its end a period may still be counted: large messages take their time."""
+SPREAD_SECONDS = 1800
+"""Up to so much later, by name: else every gateway would send to the large collectors at the same moment."""
 RETRY_SECONDS = 3600.0
 MOST_TRIES = 24
 _AT_ONCE = 8
@@ -55,6 +58,7 @@ class Reporter:
         self._section = gateway.config.reports
         self._submitter = str(gateway.config.hostname)
         self._sender = self._section.sender_address
+        self._wait = GRACE_SECONDS + zlib.crc32(self._submitter.encode()) % SPREAD_SECONDS
         self._forgot = float("-inf")
 
     async def keep(self) -> None:
@@ -91,7 +95,7 @@ class Reporter:
             self._forgot = now
             before = now - self._section.keep.total_seconds()
             await self._stored(lambda database: GatheringStore(database).forget(before))
-        await self._stored(lambda database: GatheringStore(database).complete(now - GRACE_SECONDS, now))
+        await self._stored(lambda database: GatheringStore(database).complete(now - self._wait, now))
         while reports := await self._stored(lambda database: _claimed(GatheringStore(database), now)):
             await asyncio.gather(*(self._guarded(functools.partial(self._send, one, now)) for one in reports))
 

@@ -24,6 +24,7 @@ COMMANDS: dict[str, Verb] = {
     "explain": Verb("look", "Say what happened to a message and why."),
     "queue": Verb("look", "List, add up, show, hold, release, retry, return or drop waiting messages."),
     "quarantine": Verb("look", "List, show, release, delete, return or forward held messages; rules that hold mail."),
+    "reports": Verb("look", "List, show, take in or send reports about mail (DMARC)."),
     "bounce": Verb("look", "Say what a server's reply means, and what is done about it."),
     "check": Verb("look", "Say how a domain's mail would be protected. Sends nothing."),
     "dns": Verb("look", "Look up a name and say what its signatures prove."),

@@ -24,6 +24,7 @@ from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay, Tenant
 from danelaw.config.recipients import LDAP, SRS, Aliases, CallAhead
+from danelaw.config.reporting import Reports
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
 from danelaw.config.values import HostName
@@ -111,6 +112,7 @@ class Config(Section):
     responses: Replying = Field(default=Replying(), description="What is done by itself about such replies.")
     queue: Queue = Field(default=Queue(), description="Retries and notices.")
     quarantine: Quarantine = Field(default=Quarantine(), description="Held mail.")
+    reports: Reports = Field(default=Reports(), description="Reports about mail: DMARC.")
     tls: TLS = Field(default=TLS(), description="TLS towards other servers.")
     mta_sts: MTASTS = Field(default=MTASTS(), description="MTA-STS.")
     resolver: Resolver = Field(default=Resolver(), description="DNS.")
@@ -168,6 +170,12 @@ class Config(Section):
     def _correspondents_are_remembered(self) -> Config:
         if self.greylisting.enabled and "known" in self.greylisting.exempt and not self.correspondents.enabled:
             raise ValueError('[greylisting] exempts "known" senders; set enabled = true in [correspondents]')
+        return self
+
+    @model_validator(mode="after")
+    def _reports_have_results(self) -> Config:
+        if self.reports.sends and not self.authentication.enabled:
+            raise ValueError("[reports] tell what authentication found; set enabled = true in [authentication]")
         return self
 
     @model_validator(mode="after")

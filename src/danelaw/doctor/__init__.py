@@ -3,9 +3,9 @@
 `examine(config, resolver, now)` runs every check and gives `Finding`s, worst first; `danelaw doctor` shows them,
 and the gateway logs those above a note when it starts. The checks are plain functions in `machine` (clock, open
 files, the spool's disk), `storage` (its databases, the files its gateway has open), `certificate` (the listeners'),
-`network` (resolver, port 25, reverse DNS), `lists` (DNS lists) and `filters` (filter engines). What only a running
-gateway can know it says itself (`danelaw.gateway.health`). In a closed network what cannot be tried says so and is no
-fault.
+`network` (resolver, port 25, reverse DNS), `lists` (DNS lists), `reports` (the key that signs them) and `filters`
+(filter engines). What only a running gateway can know it says itself (`danelaw.gateway.health`). In a closed network
+what cannot be tried says so and is no fault.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from danelaw.doctor import certificate, filters, lists, machine, network, storage
+from danelaw.doctor import certificate, filters, lists, machine, network, reports, storage
 from danelaw.doctor.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ async def examine_network(config: Config, resolver: Resolver) -> tuple[Finding, 
     if not report.usable:
         return (*found, Finding("port-25", Severity.NOTE, "not tested: no resolver works", "repair the resolver first"))
     parts = await asyncio.gather(
-        network.port25(config, resolver), network.reverse_dns(config, resolver), lists.dns_lists(config, resolver)
+        network.port25(config, resolver),
+        network.reverse_dns(config, resolver),
+        lists.dns_lists(config, resolver),
+        reports.report_key(config, resolver),
     )
     return (*found, *(finding for part in parts for finding in part))
 

@@ -23,6 +23,7 @@ from danelaw.gateway.health import ClockRecord
 from danelaw.gateway.history import History
 from danelaw.gateway.operations import operations, perform
 from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
+from danelaw.gateway.reporter import Reporter
 from danelaw.resolver import ProbeReport, Severity
 from danelaw.spool.shards import together
 from danelaw.state import configured_overrides
@@ -116,6 +117,9 @@ class Gateway:
             loop.create_task(Custodian(self, settings.retention(self.config)).keep()),
             *([loop.create_task(Digests(self, parts.digests).keep())] if parts.digests is not None else []),
         ]
+        if parts.reporting is not None:
+            reporter = Reporter(self, parts.reporting)
+            self._tasks += map(loop.create_task, (reporter.keep(), reporter.keep_counting(), reporter.keep_telling()))
         shards = list(parts.shards.open.values())
         # In a thread: mail flows already, and a million rows that nobody has read yet take a while to count.
         waiting = sum([await asyncio.to_thread(numbers.waiting, shard.spool.directory) for shard in shards])

@@ -12,8 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from danelaw.config.reporting import signing_key
 from danelaw.gateway import settings
 from danelaw.gateway.numbers import commit_observer, counted_fetch
+from danelaw.gateway.reporting import Reporting
 from danelaw.gateway.shards import Shards, Workshop
 from danelaw.gateway.steps import steps_of
 from danelaw.inbound.intake import Intake
@@ -63,6 +65,7 @@ class Parts:
     hold_rules: HoldRuleStore
     digests: DigestStore | None
     steps: Steps
+    reporting: Reporting | None = None
     lock: int = -1
 
     @property
@@ -93,6 +96,7 @@ def assemble(
     resolver = Resolver(settings.resolver_settings(config), clock=clock)
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
     door = _door(config, clock)
+    reporting = Reporting(config, log, metrics, signing_key(config.reports)) if config.reports.sends else None
     directory = config.spool.directory
     lock = lock_spool(directory) if place is None else -1
     try:
@@ -117,7 +121,7 @@ def assemble(
             clock=clock,
             observe=commit_observer(metrics),
         )
-        steps = steps_of(workshop, resolver, hold_rules)
+        steps = steps_of(workshop, resolver, hold_rules, reporting)
         shards = _shards(workshop, directory, place)
     except BaseException:
         if lock >= 0:
@@ -126,7 +130,7 @@ def assemble(
     intake = _intake(workshop, shards, certificates, place, steps)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
-        digests, steps, lock,
+        digests, steps, reporting, lock,
     )  # fmt: skip
 
 
@@ -235,6 +239,8 @@ async def close(parts: Parts) -> None:
     parts.hold_rules.close()
     if parts.digests is not None:
         parts.digests.close()
+    if parts.reporting is not None:
+        parts.reporting.close()
     if parts.lock >= 0:
         os.close(parts.lock)
     await asyncio.sleep(0)

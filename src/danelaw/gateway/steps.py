@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from danelaw.frontdoor import Premises, front_steps
 from danelaw.frontdoor.clientnames import ClientNameStep
 from danelaw.gateway.settings import origin_settings
+from danelaw.inbound.dmarc_intake import DMARCIntake
 from danelaw.inbound.filtering import Filtering
 from danelaw.inbound.filters_of import Meter, filter_set
 from danelaw.inbound.holding import HoldingStep
-from danelaw.inbound.origin import Origin
+from danelaw.inbound.origin import Origin, Report
 from danelaw.inbound.steps import Step, Steps
 from danelaw.outbound.callahead import CallAhead
+from danelaw.state.reports_database import FILE_NAME
 
 if TYPE_CHECKING:
     from danelaw.gateway.shards import Workshop
@@ -21,9 +23,9 @@ if TYPE_CHECKING:
     from danelaw.state import HoldRuleStore
 
 
-def steps_of(workshop: Workshop, resolver: Resolver, hold_rules: HoldRuleStore) -> Steps:
+def steps_of(workshop: Workshop, resolver: Resolver, hold_rules: HoldRuleStore, report: Report | None = None) -> Steps:
     """The steps that `workshop.config` asks for: who the client is, where the mail comes from, what it carries, and
-    what operators hold. Raises `DanelawError` for what cannot be made.
+    what operators hold. `report` is told where mail comes from. Raises `DanelawError` for what cannot be made.
     """
     config = workshop.config
     premises = Premises(config, resolver, workshop.metrics, workshop.log, workshop.clock)
@@ -31,7 +33,9 @@ def steps_of(workshop: Workshop, resolver: Resolver, hold_rules: HoldRuleStore) 
     front = front_steps(premises, call_ahead)
     steps: list[Step] = [*front.early]
     if config.authentication.enabled:
-        steps.append(Origin(resolver, origin_settings(config), workshop.metrics))
+        steps.append(Origin(resolver, origin_settings(config), workshop.metrics, report))
+    if config.reports.dmarc_address is not None:
+        steps.append(_dmarc_intake(workshop, config.reports.dmarc_address))
     if config.filter:
         steps.append(_filtering(workshop, ClientNameStep(premises)))
     steps += front.late
@@ -49,4 +53,17 @@ def _filtering(workshop: Workshop, names: ClientNameStep) -> Filtering:
 
     return Filtering(
         filter_set(config, meter), config.filtering, hostname=str(config.hostname), meter=meter, name_of=name_of
+    )
+
+
+def _dmarc_intake(workshop: Workshop, address: str) -> DMARCIntake:
+    section = workshop.config.reports
+    path = workshop.config.spool.directory / FILE_NAME
+    return DMARCIntake(
+        address,
+        path,
+        workshop.metrics,
+        keep=section.keep.total_seconds(),
+        hold=section.unreadable == "hold",
+        most=section.max_records,
     )

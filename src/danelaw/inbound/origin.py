@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from danelaw.arc import ChainStatus
 from danelaw.authentication import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from danelaw.resolver import Resolver
     from danelaw.telemetry import Metrics
 
+Report: TypeAlias = "Callable[[Arrival, Verdicts, Decision], None]"
 _NAME = "origin"
 _LONGEST_REASON = 400
 _HEADER_TOO_LARGE = Reply.of(552, "5.3.4", "the header of the message has too many fields")
@@ -56,10 +57,14 @@ class Origin(Step):
     name = _NAME
     stages = Stage.MESSAGE
 
-    def __init__(self, resolver: Resolver, settings: OriginSettings, metrics: Metrics) -> None:
+    def __init__(
+        self, resolver: Resolver, settings: OriginSettings, metrics: Metrics, report: Report | None = None
+    ) -> None:
+        """`report` is told about each message, before anything happens to it; it must not wait."""
         self._resolver = resolver
         self._settings = settings
         self._metrics = metrics
+        self._report = report
 
     async def message(self, arrival: Arrival) -> Ruling | None:
         """Examine, record, write our field; refuse or hold by the decision."""
@@ -82,6 +87,8 @@ class Origin(Step):
         arrival.verdicts = verdicts
         decision = disposition(verdicts, settings.disposition, arrival.received_at)
         self._count(verdicts, decision)
+        if self._report is not None:
+            self._report(arrival, verdicts, decision)
         arrival.findings.extend(_findings(verdicts, decision))
         _without_claims(arrival, examination.header, settings.authserv_id)
         arrival.added.append(verdicts.to_authentication_results(settings.authserv_id).to_bytes())

@@ -4,11 +4,12 @@
 `STSStore` remembers MTA-STS policies: RFC 8461 protects from the second message on only when the first one's policy
 survives restarts. `GreylistStore` remembers triplets for all workers, in `greylist.db`, where nothing is flushed: what
 a crash loses of it costs a delay. `HoldRuleStore` keeps the rules that hold mail yet to come, and senders that people
-allow; `DigestStore` the keys of digests' links and who was told what.
+allow; `DigestStore` the keys of digests' links and who was told what. `GatheringStore` counts mail for DMARC reports,
+`ReportArchive` keeps those of others, both in `reports.db`.
 
 Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `CorrespondentStore`
-(who wrote to whom, hashed), `DigestStore`,
-`GreylistStore`, `HoldRuleStore`, `STSStore`, `FetchPolicy`.
+(who wrote to whom, hashed), `DigestStore`, `GatheringStore`, `GreylistStore`, `HoldRuleStore`, `ReportArchive`,
+`ReportsDatabase`, `STSStore`, `FetchPolicy`.
 """
 
 from danelaw.state.correspondents import CorrespondentStore
@@ -17,6 +18,9 @@ from danelaw.state.digests import DigestStore
 from danelaw.state.greylist import GreylistStore
 from danelaw.state.holding import HoldRuleStore
 from danelaw.state.overrides import OverrideStore, configured_overrides
+from danelaw.state.report_archive import ReportArchive
+from danelaw.state.report_gathering import GatheringStore
+from danelaw.state.reports_database import ReportsDatabase
 from danelaw.state.sts import FetchPolicy, STSStore
 
 __all__ = [
@@ -24,9 +28,12 @@ __all__ = [
     "CorrespondentStore",
     "DigestStore",
     "FetchPolicy",
+    "GatheringStore",
     "GreylistStore",
     "HoldRuleStore",
     "OverrideStore",
+    "ReportArchive",
+    "ReportsDatabase",
     "STSStore",
     "StateDatabase",
     "StateError",

@@ -32,6 +32,7 @@ class Metrics:
         self._receiving()
         self._examining()
         self._at_the_door()
+        self._reporting()
         self._queueing()
         self._sending()
         self._asking()
@@ -144,6 +145,20 @@ class Metrics:
         self.tarpitted = Counter(
             "danelaw_tarpit",
             "Waits strangers were given; `result` is greeting, refusal, full (served at once), or early-talker.",
+            "result",
+        )
+
+    def _reporting(self) -> None:
+        self.dmarc_report_messages = Counter(
+            "danelaw_dmarc_report_messages",
+            "Messages from domains that ask for DMARC reports; `result` is counted, or dropped for want of room.",
+            "result",
+        )
+        self.dmarc_reports = Counter(
+            "danelaw_dmarc_reports",
+            "DMARC reports; `kind` is aggregate or failure, `result` is sent, refused (nobody may be sent it), "
+            "given-up, suppressed (by the rate), received, duplicate or unreadable.",
+            "kind",
             "result",
         )
 

@@ -1,0 +1,93 @@
+"""The step that takes in mail to our own address for DMARC reports."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from danelaw.dmarc import DMARCResult
+from danelaw.inbound.arrival import Discard, Finding, Hold
+from danelaw.inbound.steps import Stage, Step
+from danelaw.state import ReportArchive, ReportsDatabase
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from danelaw.inbound.arrival import Arrival, Ruling
+    from danelaw.state.report_archive import Taken
+    from danelaw.telemetry import Metrics
+
+MOST_OCTETS = 24 << 20
+"""Octets of a mail that are looked at."""
+_LONGEST_REASON = 300
+
+
+class DMARCIntake(Step):
+    """Reads reports that are sent to `address`, and keeps them in the file at `path`; such mail goes nowhere else.
+
+    What cannot be read is held, or discarded where `hold` is False. Mail that a step before this one holds is left to
+    the operator: who forges reports has nothing to say here.
+    """
+
+    name = "reports"
+    stages = Stage.MESSAGE
+
+    def __init__(
+        self,
+        address: str,
+        path: Path,
+        metrics: Metrics,
+        *,
+        keep: float = 90 * 86_400.0,
+        hold: bool = True,
+        most: int = 200_000,
+    ) -> None:
+        """Reports are forgotten after `keep` seconds; at most about `most` records are kept."""
+        self._address = address.lower()
+        self._path = path
+        self._metrics = metrics
+        self._keep = keep
+        self._hold = hold
+        self._most = most
+        self._one_at_a_time = asyncio.Lock()
+
+    async def message(self, arrival: Arrival) -> Ruling | None:
+        """Taken in where it is for us; other recipients get it all the same."""
+        others = [one for one in arrival.recipients if one.forward_path.mailbox.to_text().lower() != self._address]
+        if len(others) == len(arrival.recipients) or arrival.holds:
+            return None
+        taken, words = await self._take(arrival)
+        words = words[:_LONGEST_REASON]
+        arrival.findings.append(Finding(self.name, "taken" if taken else "unreadable", words))
+        if others:
+            arrival.recipients[:] = others
+            return None
+        return Hold(words, self.name) if self._hold and not taken else Discard(words, self.name)
+
+    async def _take(self, arrival: Arrival) -> tuple[bool, str]:
+        """Whether there was a report, and what there was."""
+        count = self._metrics.dmarc_reports
+        if arrival.content.size > MOST_OCTETS:
+            count.add("aggregate", "unreadable")
+            return False, f"a mail of more than {MOST_OCTETS} octets is not read as DMARC reports"
+        # A large report takes memory while it is read: never several at once.
+        async with self._one_at_a_time:
+            found = await asyncio.to_thread(self._ingest, arrival)
+        for one in found:
+            result = "unreadable" if one.report is None else "duplicate" if one.number is None else "received"
+            count.add("aggregate", result)
+        if not found:
+            count.add("aggregate", "unreadable")
+            return False, "no part of the mail looks like a DMARC report"
+        return any(one.report is not None for one in found), "; ".join(one.words for one in found)
+
+    def _ingest(self, arrival: Arrival) -> tuple[Taken, ...]:
+        dmarc = arrival.verdicts.dmarc if arrival.verdicts is not None else None
+        authenticated = dmarc.domain if dmarc is not None and dmarc.result is DMARCResult.PASS else ""
+        database = ReportsDatabase(self._path)
+        try:
+            archive = ReportArchive(database, most=self._most)
+            archive.forget(arrival.received_at - self._keep)
+            return archive.ingest(b"".join(arrival.content.chunks()), arrival.received_at, authenticated)
+        finally:
+            database.close()

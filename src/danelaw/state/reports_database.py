@@ -1,0 +1,97 @@
+"""`reports.db` beside the spool: what is gathered for DMARC reports, what was sent, and what others reported to us."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from danelaw.state.database import StateDatabase
+
+FILE_NAME = "reports.db"
+_SCHEMA = """
+CREATE TABLE gathering (
+    begin INTEGER NOT NULL,
+    domain TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    policy TEXT NOT NULL,
+    records INTEGER NOT NULL,
+    PRIMARY KEY (begin, domain)
+) WITHOUT ROWID;
+CREATE TABLE observation (
+    begin INTEGER NOT NULL,
+    domain TEXT NOT NULL,
+    record TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (begin, domain, record)
+) WITHOUT ROWID;
+CREATE TABLE report (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    domain TEXT NOT NULL,
+    begin INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    policy TEXT NOT NULL,
+    records INTEGER NOT NULL,
+    messages INTEGER NOT NULL,
+    due REAL NOT NULL,
+    tries INTEGER NOT NULL,
+    ended REAL,
+    outcome TEXT NOT NULL
+);
+CREATE INDEX report_due ON report (ended, due);
+CREATE TABLE report_record (
+    report INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (report, record)
+) WITHOUT ROWID;
+CREATE TABLE received (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    org_name TEXT NOT NULL,
+    report_id TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    begin INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    records INTEGER NOT NULL,
+    messages INTEGER NOT NULL,
+    aligned INTEGER NOT NULL,
+    facts TEXT NOT NULL,
+    UNIQUE (domain, org_name, report_id, begin)
+);
+CREATE INDEX received_at ON received (at);
+CREATE TABLE received_record (
+    report INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    source_ip TEXT NOT NULL,
+    header_from TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    aligned INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (report, place)
+) WITHOUT ROWID;
+"""
+
+
+class ReportsDatabase(StateDatabase):
+    """One connection; what a crash of the machine loses of it are counts of a few seconds."""
+
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+        """Open or create. Raises `StateError`."""
+        super().__init__(path, read_only=read_only, schema=_SCHEMA, durable=False)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """All statements within, or none of them."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
+
+    def number(self, statement: str, parameters: tuple[object, ...] = ()) -> int:
+        """The one number that a statement gives, 0 for none."""
+        ((found,),) = self.execute(statement, parameters)
+        return found if isinstance(found, int) else 0

@@ -166,6 +166,6 @@ def test_without_a_gateway_the_spool_itself_is_asked(tmp_path: Path) -> None:
     assert second in runner.invoke(danelaw, ["quarantine", "list", *spool]).stdout
     assert "hello" not in runner.invoke(danelaw, ["quarantine", "show", first, *spool]).stdout
     done = runner.invoke(danelaw, ["quarantine", "delete", f"id:{second}", "--because", "T", *spool])
-    assert "1 message, for 1 recipients: deleted" in done.stdout
+    assert "1 message, for 1 recipient: deleted" in done.stdout
     assert runner.invoke(danelaw, ["quarantine", "forward", first, "--to", "a@b.test", *spool]).exit_code != 0
     run(later(first, second))

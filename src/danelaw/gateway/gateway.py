@@ -261,7 +261,7 @@ class Gateway:
     async def _start_quarantine_web(self) -> None:
         self._quarantine_web = quarantine_web(self.config, self._act_by_link, self.log, self.clock)
         if self._quarantine_web is not None:
-            self.quarantine_address = await self._quarantine_web.start()
+            self.quarantine_address = await self._quarantine_web.listen()
 
     async def _act_by_link(self, name: str, arguments: dict[str, Any], who: str) -> dict[str, Any]:
         results = await perform(self, f"quarantine.{name}", arguments, who)

@@ -7,7 +7,6 @@ there is no session and no cookie. One short answer per connection, behind the T
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from http import HTTPStatus
@@ -23,6 +22,7 @@ from danelaw.queue import id_to_text
 from danelaw.spool import quarantine as held
 from danelaw.spool.shards import in_each
 from danelaw.state import FILE_NAME, HoldRuleStore, StateDatabase
+from danelaw.telemetry import ShortAnswerServer
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 Act = Callable[[str, dict[str, Any], str], Awaitable[dict[str, Any]]]
 """Carries out `quarantine.release` or `.delete` with arguments, for a caller; gives the result."""
 
-_MOST_CLIENTS = 64
-_SECONDS_PER_CLIENT = 15.0
 _OPERATIONS = {Action.RELEASE: "release", Action.ALLOW: "release", Action.DELETE: "delete"}
 _GONE = "The message is not held any more: it was delivered, deleted or returned"
 
@@ -46,7 +44,7 @@ class _Target(NamedTuple):
     sender: str
 
 
-class QuarantineWeb:
+class QuarantineWeb(ShortAnswerServer):
     """Serves one socket, `listen` unless it is given one. `directory` is the spool's, `clock` gives POSIX seconds."""
 
     def __init__(
@@ -59,6 +57,7 @@ class QuarantineWeb:
         log: Log,
         clock: Callable[[], float],
     ) -> None:
+        super().__init__(clients=64, seconds=15.0, head=MOST_HEAD)
         self._listen = listen
         self._directory = directory
         self._store = store
@@ -66,55 +65,25 @@ class QuarantineWeb:
         self._act = act
         self._log = log
         self._clock = clock
-        self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
 
-    async def start(self) -> tuple[str, int]:
-        """Listen; gives the address and port in use (port 0 picks one). Raises `DanelawError`."""
+    async def listen(self) -> tuple[str, int]:
+        """Listen where `[quarantine.web]` says; gives address and port. Raises `DanelawError`."""
         try:
-            self._server = await asyncio.start_server(self._serve, *self._listen.pair, limit=MOST_HEAD)
+            return await self.start(*self._listen.pair)
         except OSError as error:
             raise DanelawError(
                 f"cannot listen on {self._listen} for [quarantine.web]: {error.strerror or error}",
                 advice="choose another port",
             ) from None
-        name = self._server.sockets[0].getsockname()
-        return name[0], name[1]
-
-    async def start_on(self, listening: socket.socket) -> None:
-        """Serve on a socket that listens already."""
-        self._server = await asyncio.start_server(self._serve, sock=listening, limit=MOST_HEAD)
 
     async def close(self) -> None:
         """Stop listening, end open connections, close the stores."""
-        if self._server is not None:
-            self._server.close()
-            for task in tuple(self._clients):
-                task.cancel()
-            await asyncio.gather(*self._clients, return_exceptions=True)
-            await self._server.wait_closed()
-            self._server = None
+        await super().close()
         self._store.close()
         self._rules.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        if len(self._clients) >= _MOST_CLIENTS:
-            writer.close()
-            return
-        self._clients.add(task)
-        try:
-            async with asyncio.timeout(_SECONDS_PER_CLIENT):
-                writer.write(await self._exchange(reader))
-                await writer.drain()
-        except (TimeoutError, ConnectionError, asyncio.CancelledError, asyncio.IncompleteReadError):
-            writer.transport.abort()
-        finally:
-            self._clients.discard(task)
-            writer.close()
-
-    async def _exchange(self, reader: asyncio.StreamReader) -> bytes:
+    async def exchange(self, reader: asyncio.StreamReader) -> bytes:
+        """One request, one page."""
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:

@@ -11,7 +11,7 @@ Numbers: one `Metrics` value holds every metric there is, declared in one place 
 
 Several processes: each gives a `snapshot`, and `Sums` makes one `Metrics` of them.
 
-HTTP: `HTTPServer` answers /metrics, /healthy and /ready.
+HTTP: `HTTPServer` answers /metrics, /healthy and /ready; `ShortAnswerServer` is what such servers have in common.
 """
 
 from danelaw.telemetry.http import HTTPServer, Probe
@@ -20,6 +20,7 @@ from danelaw.telemetry.lines import Columns, Kind
 from danelaw.telemetry.log import Log, open_log
 from danelaw.telemetry.metrics import Metrics
 from danelaw.telemetry.pulse import Pulse
+from danelaw.telemetry.short import ShortAnswerServer
 from danelaw.telemetry.sinks import DescriptorSink, FileSink, MemorySink, Sink, SyslogSink
 from danelaw.telemetry.sums import Snapshot, Sums, snapshot
 
@@ -37,6 +38,7 @@ __all__ = [
     "Metrics",
     "Probe",
     "Pulse",
+    "ShortAnswerServer",
     "Sink",
     "Snapshot",
     "Sums",

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import TypeAlias
 
 from danelaw.telemetry.metrics import Metrics
+from danelaw.telemetry.short import ShortAnswerServer
 
 Probe: TypeAlias = Callable[[], str | None]
 """Says in words what is not right, or None."""
 
-_MOST_HEAD = 8192
-_MOST_CLIENTS = 32
-_SECONDS_PER_CLIENT = 10.0
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _TEXT = "text/plain; charset=utf-8"
 
 
-class HTTPServer:
+class HTTPServer(ShortAnswerServer):
     """Answers /metrics (numbers), /healthy (this process works) and /ready (mail may be sent to it).
 
     `healthy` and `ready` name probes; each gives None or, in words, what is not right. There is no access
@@ -36,50 +33,13 @@ class HTTPServer:
         gather: Callable[[], Awaitable[Metrics]] | None = None,
     ) -> None:
         """`gather` is awaited before each answer, for numbers that other processes keep; its result is shown."""
+        super().__init__(clients=32, seconds=10.0, head=8192)
         self._metrics = metrics
         self._gather = gather
         self._probes = {"/healthy": dict(healthy or {}), "/ready": {**(healthy or {}), **(ready or {})}}
-        self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
 
-    async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen; gives the address and port in use (port 0 picks one). Raises `OSError`."""
-        self._server = await asyncio.start_server(self._serve, host, port, limit=_MOST_HEAD)
-        name = self._server.sockets[0].getsockname()
-        return name[0], name[1]
-
-    async def start_on(self, listening: socket.socket) -> None:
-        """Serve on a socket that listens already."""
-        self._server = await asyncio.start_server(self._serve, sock=listening, limit=_MOST_HEAD)
-
-    async def close(self) -> None:
-        """Stop listening and end open connections."""
-        if self._server is not None:
-            self._server.close()
-            for task in tuple(self._clients):
-                task.cancel()
-            await asyncio.gather(*self._clients, return_exceptions=True)
-            await self._server.wait_closed()
-            self._server = None
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        if len(self._clients) >= _MOST_CLIENTS:
-            writer.close()
-            return
-        self._clients.add(task)
-        try:
-            async with asyncio.timeout(_SECONDS_PER_CLIENT):
-                writer.write(await self._exchange(reader))
-                await writer.drain()
-        except (TimeoutError, ConnectionError, asyncio.CancelledError):
-            writer.transport.abort()
-        finally:
-            self._clients.discard(task)
-            writer.close()
-
-    async def _exchange(self, reader: asyncio.StreamReader) -> bytes:
+    async def exchange(self, reader: asyncio.StreamReader) -> bytes:
+        """Answer /metrics, /healthy and /ready."""
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError:

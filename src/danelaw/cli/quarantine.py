@@ -56,7 +56,7 @@ def _ask(spool: Path | None, config_file: Path | None, operation: str, arguments
 
 
 def _directly(directory: Path, operation: str, arguments: dict[str, Any]) -> Any:
-    from danelaw.spool import Spool, SpoolError, database, shards
+    from danelaw.spool import SpoolError, shards
     from danelaw.spool import quarantine as held
 
     now = time.time()
@@ -64,17 +64,9 @@ def _directly(directory: Path, operation: str, arguments: dict[str, Any]) -> Any
         return shards.look_at_held(directory, operation, arguments, now)
     if operation == "forward":
         raise SpoolError("forwarding makes a new message, which the server does", advice="start the server first")
-    numbers = database.shards(directory)
-    if not numbers:
-        raise SpoolError(f"there is no spool in {directory}", advice="give its directory with --spool, or --config")
-    results = []
-    for number in numbers:
-        spool = Spool.open(directory, number)
-        try:
-            results += list(held.change(spool, operation, arguments, now))[-1:]
-        finally:
-            spool.close_now()
-    return shards.together(results, arguments)
+    return shards.act_on_each(
+        directory, arguments, lambda spool: list(held.change(spool, operation, arguments, now))[-1]
+    )
 
 
 @command.command("list")

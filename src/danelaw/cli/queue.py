@@ -66,22 +66,12 @@ def _ask(spool: Path | None, config_file: Path | None, operation: str, arguments
 
 
 def _directly(directory: Path, operation: str, arguments: dict[str, Any]) -> Any:
-    from danelaw.spool import Spool, SpoolError, database, operations, shards
+    from danelaw.spool import operations, shards
 
     now = time.time()
     if operation in operations.READING:
         return shards.look(directory, operation, arguments, now)
-    numbers = database.shards(directory)
-    if not numbers:
-        raise SpoolError(f"there is no spool in {directory}", advice="give its directory with --spool, or --config")
-    results = []
-    for number in numbers:
-        spool = Spool.open(directory, number)
-        try:
-            results.append(operations.operate(spool, operation, arguments, now))
-        finally:
-            spool.close_now()
-    return shards.together(results, arguments)
+    return shards.act_on_each(directory, arguments, lambda spool: operations.operate(spool, operation, arguments, now))
 
 
 @command.command("list")

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from danelaw.spool import database, groups, operations, quarantine
 from danelaw.spool.errors import NoSuchMessage, SpoolError
+from danelaw.spool.spool import Spool
 
 T = TypeVar("T")
 
@@ -111,3 +112,23 @@ def together(results: list[dict[str, Any]], arguments: Mapping[str, Any]) -> dic
         cut = len(rows) > limit or any(result["after"] for result in results)
         return first | {"messages": rows[:limit], "after": rows[:limit][-1]["id"] if cut and rows else None}
     return {key: sum(result[key] for result in results) for key in first}
+
+
+def act_on_each(
+    directory: Path, arguments: Mapping[str, Any], act: Callable[[Spool], dict[str, Any]]
+) -> dict[str, Any]:
+    """Without a running gateway: open each shard below the spool `directory`, act on it, and give all results as one.
+
+    Raises `SpoolLocked`, `SpoolError`.
+    """
+    numbers = database.shards(directory)
+    if not numbers:
+        raise SpoolError(f"there is no spool in {directory}", advice="give its directory with --spool, or --config")
+    results = []
+    for number in numbers:
+        spool = Spool.open(directory, number)
+        try:
+            results.append(act(spool))
+        finally:
+            spool.close_now()
+    return together(results, arguments)

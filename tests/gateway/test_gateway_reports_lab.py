@@ -63,7 +63,7 @@ def test_a_report_rests_on_signed_answers_and_is_signed_itself(tmp_path: Path) -
                 ),
             }
             settings = sink.smarthost + SETTINGS.format(key=key)
-            async with gateway(tmp_path / "gw", settings, replace=changes) as running:
+            async with gateway(tmp_path / "g", settings, replace=changes) as running:
                 fields = [(one.name, one.raw) for one in Header.from_bytes(MESSAGE + b"\r\n")]
                 signer = SigningKey(Domain.from_text("author.lab"), "k", KEY)
                 signed = b"".join(sign(fields, BODY, [signer], now=time.time())) + MESSAGE + b"\r\n" + BODY

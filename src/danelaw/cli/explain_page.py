@@ -230,7 +230,7 @@ def _clock(when: float) -> str:
 
 
 def _row(out: Output, when: float | None, label: str, text: str) -> None:
-    lead = f"  {_clock(when) if when is not None else '':8}  {label:<9}"
+    lead = f"  {_clock(when) if when is not None else '':8}  {label:<9}" + (" " if len(label) >= 9 else "")
     _folded(out, lead, text)
 
 

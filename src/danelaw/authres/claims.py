@@ -30,7 +30,7 @@ def without_claims(header: Header, authserv_ids: Iterable[str]) -> bytes:
     gone = {field.offset for field in claimed(header, authserv_ids)}
     if not gone:
         return header.raw
-    return b"".join(field.raw for field in header if field.offset not in gone)
+    return b"".join(field.raw for field in header.tiles if field.offset not in gone)
 
 
 def _claims(field: Field, ours: set[str]) -> bool:

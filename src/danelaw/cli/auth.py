@@ -57,9 +57,9 @@ def command(
     from danelaw.authentication import Transaction
     from danelaw.cli.auth_page import as_object, show
     from danelaw.cli.dkim_file import read_message
-    from danelaw.cli.spf import client_address
+    from danelaw.cli.spf import client_address, reverse_path
 
-    transaction = Transaction(client_address(client), helo, mail_from.removeprefix("<").removesuffix(">"))
+    transaction = Transaction(client_address(client), helo, reverse_path(mail_from))
     message = read_message(file)
     asked = asyncio.run(with_or_without_dnssec(network(servers, anchor_file, at)))
     verdicts = asyncio.run(_examined(asked, message, transaction, receiver))
@@ -77,7 +77,8 @@ async def _examined(asked: Network, message: MessageFile, transaction: Transacti
 
     settings = ExaminationSettings(receiver=receiver)
     async with Resolver(asked.settings, clock=asked.clock) as resolver:
-        examination = Examination(message.header, transaction, now=asked.clock(), settings=settings)
-        for piece in message.pieces():
+        header, body = message.in_two()
+        examination = Examination(header, transaction, now=asked.clock(), settings=settings)
+        for piece in body:
             examination.update(piece)
         return await resolver.run(examination.inquire())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import click
 
 from danelaw.dkim import HeaderField, PrivateKey
 from danelaw.errors import DanelawError
-from danelaw.message import Header
+from danelaw.message import HeaderTooLarge, boundary, scan
 
 MAX_MESSAGE = 256 << 20
 _MAX_KEY = 1 << 20
 _PIECE = 1 << 20
+_MAX_HEADER = 1 << 20
+# "From : a@b.example" is a field (RFC 5322 §4.5), "From a@b.example Mon Jan …" is not.
+_MBOX = re.compile(rb">?From (?![ \t]*:)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,18 @@ class MessageFile:
 
     def pieces(self) -> list[memoryview]:
         """The body in pieces of a size that costs no memory."""
-        return [self.body[start : start + _PIECE] for start in range(0, len(self.body), _PIECE)]
+        return _in_pieces(self.body)
+
+    def in_two(self) -> tuple[bytes, list[memoryview]]:
+        """All before the first empty line, fields or not, and the pieces of what follows: as a gateway takes it in.
+
+        Without an empty line in what may be a header, the beginning.
+        """
+        try:
+            end, body = boundary(self.octets)
+        except HeaderTooLarge:
+            end = body = _MAX_HEADER + 1
+        return self.octets[:end], _in_pieces(memoryview(self.octets)[body:])
 
 
 def read_message(file: Path) -> MessageFile:
@@ -41,16 +56,20 @@ def read_message(file: Path) -> MessageFile:
     lines as they travel (RFC 6376 §5.3). Raises `DanelawError`.
     """
     octets = _read(file, MAX_MESSAGE)
-    if octets.startswith((b"From ", b">From ")):
+    if _MBOX.match(octets):
         octets = octets.partition(b"\n")[2]
     line_feeds = b"\r\n" not in octets
     if line_feeds:
         octets = octets.replace(b"\n", b"\r\n")
-    header = Header.from_bytes(octets)
+    header = scan(octets)
     if not header.fields:
         raise DanelawError(f"{_name(file)} holds no message: it does not begin with a header field")
     fields = tuple((field.name, field.raw) for field in header)
     return MessageFile(octets[: len(header.raw)], fields, memoryview(octets)[header.body_offset :], octets, line_feeds)
+
+
+def _in_pieces(octets: memoryview) -> list[memoryview]:
+    return [octets[start : start + _PIECE] for start in range(0, len(octets), _PIECE)]
 
 
 def read_key(file: Path) -> PrivateKey:

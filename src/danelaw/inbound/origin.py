@@ -23,7 +23,6 @@ from danelaw.authentication import (
 from danelaw.authres import without_claims
 from danelaw.inbound.arrival import Finding, Hold, Refuse
 from danelaw.inbound.steps import Stage, Step
-from danelaw.message import HeaderTooLarge
 from danelaw.smtp import Reply
 from danelaw.spf import SPFResult
 
@@ -64,14 +63,10 @@ class Origin(Step):
     async def message(self, arrival: Arrival) -> Ruling | None:
         """Examine, record, write our field; refuse or hold by the decision."""
         settings = self._settings
-        try:
-            examination = Examination(
-                arrival.content.header,
-                _transaction(arrival),
-                now=arrival.received_at,
-                settings=settings.examination,
-            )
-        except HeaderTooLarge:
+        examination = Examination(
+            arrival.content.header, _transaction(arrival), now=arrival.received_at, settings=settings.examination
+        )
+        if examination.too_large:
             return Refuse(_HEADER_TOO_LARGE, _NAME)
         if examination.needs_body:
             if arrival.content.in_memory:

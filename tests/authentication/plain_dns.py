@@ -112,8 +112,9 @@ def serving(zone: Zone) -> Iterator[str]:
 
 
 def run(octets: bytes, *arguments: str) -> Result:
-    """`danelaw auth -` with a message on standard input."""
-    return CliRunner().invoke(command, ["-", *arguments], input=octets, standalone_mode=False, catch_exceptions=False)
+    """`danelaw auth -` with a message on standard input; nothing is taken out of what it prints."""
+    options = {"standalone_mode": False, "catch_exceptions": False, "color": True}
+    return CliRunner().invoke(command, ["-", *arguments], input=octets, **options)
 
 
 def judged(

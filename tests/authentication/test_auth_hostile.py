@@ -113,7 +113,8 @@ def test_a_header_that_never_ends_is_a_verdict(server: str) -> None:
 
 def test_nothing_of_a_message_breaks_out_of_the_page(server: str) -> None:
     """Terminal escapes and line ends of a stranger are shown, never sent (CWE-150)."""
-    hostile = b"From: \x1b[2J <joe@example.org>\r\nDKIM-Signature: v=1; a=\x1b[31mrsa; d=a.test\r\nTo: x\r\n\r\n"
+    signature = b"DKIM-Signature: v=1; a=\x1b[31mrsa; d=a.test\r\n"
+    hostile = b"From: =?utf-8?q?=1B[2J_Joe?= <joe@example.org>\r\n" + signature + b"To: x\r\n\r\n"
     arguments = ("--ip", "192.0.2.1", "--helo", "x\x1b[2J\nok", "--mail-from", "a\x1b[2J@b\n.test", "--server", server)
     text = run(hostile, *arguments).output
     assert "x\\x1b[2j\\nok" in text

@@ -68,7 +68,7 @@ def command(
     if as_json:
         out.json(as_object(verdicts, receiver, converted=message.line_feeds, unproved=asked.unproved))
     else:
-        show(out, verdicts, receiver, converted=message.line_feeds, unproved=asked.unproved)
+        show(out, verdicts, receiver, file=str(file), converted=message.line_feeds, unproved=asked.unproved)
     return EXIT_STATUS[verdicts.dmarc.result.value]
 
 

@@ -48,6 +48,13 @@ class Explained:
     why: str
     rfc: str
 
+    @property
+    def sentence(self) -> str:
+        """For the report."""
+        both = (("ours", self.ours), ("theirs", self.theirs))
+        verdicts = ", ".join(f"{whose} {word.replace('|', ' or ')}" for whose, word in both if word != ".*")
+        return f"{verdicts}{': ' if verdicts else ''}{self.why} ({self.rfc})"
+
 
 EXPLAINED = (
     Explained(
@@ -151,7 +158,7 @@ class Comparison:
             differing = [(one, count) for one, count in self.explained.items() if one.peer == peer]
             yield peer, str(self.agreed[peer]), str(sum(count for _, count in differing)), ""
             for one, count in differing:
-                yield "", "", str(count), f"ours {one.ours}, theirs {one.theirs}: {one.why} ({one.rfc})"
+                yield "", "", str(count), one.sentence
 
 
 def _explains(one: Explained, peer: str, ours: str, theirs: str, reasons: str) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import re
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from tests.dkim.dkim_samples import rsa_signer
 
 from danelaw.address import Domain
 from danelaw.cli.auth import EXIT_STATUS, command
+from danelaw.cli.dkim_file import MessageStream
 from danelaw.dkim import SigningKey, sign
 from danelaw.errors import DanelawError
 from danelaw.lab import Lab
@@ -228,3 +231,16 @@ def test_with_an_anchor_an_unsigned_answer_is_a_forgery(plain: str, network: lis
     said, status = judged(message("plain.example"), ["--server", plain, *network[2:]], "a@plain.example", "192.0.2.1")
     assert (said["spf"]["result"], said["dmarc"]["result"], status) == ("temperror", "temperror", 4)
     assert said["resolver_without_dnssec"] is False
+
+
+@pytest.mark.parametrize("border", [2 << 20, (2 << 20) + (1 << 16), (2 << 20) + (2 << 16)])
+@pytest.mark.parametrize("there", [b"\n", b"\r\n", b"\r", b"\n\n", b"x"])
+def test_line_ends_at_the_borders_of_pieces_become_crlf(border: int, there: bytes) -> None:
+    begin = b"From: a@b.example\n\n"
+    for shift in range(3):
+        body = b"y" * (border - len(begin) - shift) + there + b"z" * 200_000 + b"\n"
+        if b"\r\n" in (begin + body)[: 2 << 20]:
+            continue  # then the file is taken for one with CRLF
+        stream = MessageStream("here", io.BytesIO(begin + body))
+        wire = re.sub(rb"(?<!\r)\n", rb"\r\n", body)
+        assert b"".join(stream.pieces()) == wire

@@ -90,6 +90,8 @@ class MessageStream:
             return octets
         begin = 1 if self._after_cr and octets.startswith(b"\n") else 0
         self._after_cr = octets.endswith(b"\r")
+        if not begin and b"\r" not in octets:
+            return octets.replace(b"\n", b"\r\n")
         return octets[:begin] + _BARE_LF.sub(b"\r\n", octets[begin:])
 
 

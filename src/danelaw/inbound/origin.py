@@ -20,15 +20,15 @@ from danelaw.authentication import (
     Verdicts,
     disposition,
 )
-from danelaw.authres import claimed, without_claims
+from danelaw.authres import without_claims, without_claims_among
 from danelaw.inbound.arrival import Finding, Hold, Refuse
 from danelaw.inbound.steps import Stage, Step
-from danelaw.message import Header
 from danelaw.smtp import Reply
 from danelaw.spf import SPFResult
 
 if TYPE_CHECKING:
     from danelaw.inbound.arrival import Arrival, Ruling
+    from danelaw.message import Header
     from danelaw.resolver import Resolver
     from danelaw.telemetry import Metrics
 
@@ -110,9 +110,9 @@ def _without_claims(arrival: Arrival, header: Header, authserv_id: str) -> None:
     octets = arrival.content.header
     kept = without_claims(header, (authserv_id,))
     rest = octets[len(header.raw) :]
-    # Behind text that is no field there is more, which belongs to the body for us and to the header for others.
-    for false in claimed(Header(rest, len(rest)), (authserv_id,)) if rest else ():
-        rest = rest.replace(false.raw, b"", 1)
+    if rest:
+        # Behind text that is no field there is more, which belongs to the body for us and to the header for others.
+        rest = without_claims_among(rest, (authserv_id,))
     if len(kept) + len(rest) != len(octets):
         arrival.content = arrival.content.with_header(kept + rest)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import re
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from tests.dkim.dkim_samples import rsa_signer
 
 from danelaw.address import Domain
 from danelaw.cli.auth import EXIT_STATUS, command
+from danelaw.cli.dkim_file import MessageStream
 from danelaw.dkim import SigningKey, sign
 from danelaw.errors import DanelawError
 from danelaw.lab import Lab
@@ -165,7 +168,8 @@ def test_the_page_has_the_answer_first_and_the_next_command_last(network: list[s
     assert "fail: nothing shows that this message comes from nothing.strict.lab." in lines[0]
     assert "policy: reject (np= of strict.lab); Organizational Domain: strict.lab; the author's domain does not" in text
     assert "it was read as it travels, with CRLF" in text
-    assert "By default danelaw refuses it: DMARC fails" in text
+    assert "from: Anna <anna@nothing.strict.lab>; handed in as <x@elsewhere.lab> by 203.0.113.9" in text
+    assert "by default danelaw refuses it: nothing says that a list or forwarder changed it" in text
     assert "Authentication-Results: unknown;" in text
     assert lines[-1] == "next: danelaw dns _dmarc.strict.lab TXT"
 
@@ -227,3 +231,16 @@ def test_with_an_anchor_an_unsigned_answer_is_a_forgery(plain: str, network: lis
     said, status = judged(message("plain.example"), ["--server", plain, *network[2:]], "a@plain.example", "192.0.2.1")
     assert (said["spf"]["result"], said["dmarc"]["result"], status) == ("temperror", "temperror", 4)
     assert said["resolver_without_dnssec"] is False
+
+
+@pytest.mark.parametrize("border", [2 << 20, (2 << 20) + (1 << 16), (2 << 20) + (2 << 16)])
+@pytest.mark.parametrize("there", [b"\n", b"\r\n", b"\r", b"\n\n", b"x"])
+def test_line_ends_at_the_borders_of_pieces_become_crlf(border: int, there: bytes) -> None:
+    begin = b"From: a@b.example\n\n"
+    for shift in range(3):
+        body = b"y" * (border - len(begin) - shift) + there + b"z" * 200_000 + b"\n"
+        if b"\r\n" in (begin + body)[: 2 << 20]:
+            continue  # then the file is taken for one with CRLF
+        stream = MessageStream("here", io.BytesIO(begin + body))
+        wire = re.sub(rb"(?<!\r)\n", rb"\r\n", body)
+        assert b"".join(stream.pieces()) == wire

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.authentication.authentication_samples import MESSAGE, NOW, internet, signed, with_from
+from tests.authentication.authentication_samples import MESSAGE, NOW, internet, said, signed, with_from
 from tests.ends import Answer, Running, Sink, gateway, run
 
-from danelaw.authentication import Action, DispositionSettings, Enforcement, LocalPolicy
+from danelaw.authentication import Action, DispositionSettings, Enforcement, Examination, LocalPolicy
 from danelaw.config import loads
 from danelaw.dmarc import Policy
 from danelaw.dnsdata import DNSSECStatus
@@ -19,7 +20,7 @@ from danelaw.gateway.settings import origin_settings
 from danelaw.inbound.arrival import Content
 from danelaw.inbound.origin import Origin, OriginSettings
 from danelaw.inbound.steps import Steps
-from danelaw.testing import FakeDNS, FakeResolver
+from danelaw.testing import FakeDNS, FakeResolver, run_lookup
 
 STRANGERS = {'networks = ["127.0.0.0/8"]': 'networks = ["192.0.2.0/24"]'}
 OURS = '[[domain]]\nname = "ours.test"\nnext_hop = "{hop}"\n'
@@ -85,6 +86,25 @@ def test_a_false_field_of_our_name_is_removed(tmp_path: Path, body: bytes) -> No
     assert taken.endswith(signed(other + body))
     assert taken.count(b"Authentication-Results: ") == 2
     assert b"GW.test" not in taken
+
+
+@pytest.mark.parametrize("lines", [b"no field\r\n", b"no field\r\nnor this\r\n"], ids=["one line", "text"])
+@pytest.mark.parametrize("body", [MESSAGE, LARGE], ids=["small", "large"])
+def test_a_false_field_behind_what_is_no_field_is_removed_too(tmp_path: Path, body: bytes, lines: bytes) -> None:
+    """RFC 7103 §7.2: some programs end the header at the first empty line only."""
+    false = b"Authentication-Results: gw.test; dmarc=pass header.from=example.org\r\n"
+    end = body.index(b"\r\n\r\n") + 2
+    message = body[:end] + lines + false + b"X-A: b\r\n" + body[end:]
+    taken = offered(tmp_path, message, internet("v=DMARC1; p=none")).taken
+    assert taken.endswith(message.replace(false, b""))
+    assert taken.count(b"gw.test; dmarc=pass") == 0
+
+
+def test_an_author_behind_a_line_that_is_no_field_is_examined(tmp_path: Path) -> None:
+    two = with_from(b"From: x@stranger.test", b"no field", b"From: joe@example.org")
+    assert "more than one From field" in offered(tmp_path / "two", two).held["held"]["holds"][0]["reason"]
+    one = with_from(b"no field", b"From: joe@example.org")
+    assert offered(tmp_path / "one", one).answer.code == 550
 
 
 def test_a_forger_is_refused_by_the_policy_of_the_author(tmp_path: Path) -> None:
@@ -207,3 +227,25 @@ def test_a_header_can_be_exchanged_in_memory_and_in_files(tmp_path: Path, octets
         assert changed.size == len(whole)
         assert b"".join(changed.body()) == b"".join(content.body())
         assert b"".join(content.chunks()) == octets
+
+
+def test_25_megabytes_in_a_file_are_examined_in_pieces(tmp_path: Path) -> None:
+    octets = signed(MESSAGE + (b"x" * 70 + b"  y\t z\r\n") * 340_000)
+    file = tmp_path / "message"
+    file.write_bytes(octets)
+    size = len(octets)
+    del octets
+    assert size > 25_000_000
+    transaction = said("joe@example.org", "mx.example.org", "192.0.2.1")
+    tracemalloc.start()
+    try:
+        content = Content(file, size)
+        examination = Examination(content.header, transaction, now=NOW)
+        for piece in content.body():
+            examination.update(piece)
+        verdicts = run_lookup(examination.inquire(), internet())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [verdict.result.value for verdict in verdicts.signatures] == ["pass"]
+    assert peak < 4 << 20

@@ -10,6 +10,9 @@ from danelaw.message import Authors, Defect
 # The ambiguous defects that are left out have one reading by RFC 5322 (a source route, an @ in a display name).
 _UNREADABLE = frozenset(
     {
+        Defect.HEADER_TOO_LONG,
+        Defect.TOO_MANY_FIELDS,
+        Defect.NO_EMPTY_LINE,
         Defect.NO_ADDRESS,
         Defect.NO_DOMAIN,
         Defect.TEXT_AFTER_ADDRESS,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from danelaw.arc import ARCVerification
 from danelaw.authentication.author import author_domains
@@ -15,7 +16,7 @@ from danelaw.dkim import DKIMVerification, HeaderFields, VerifySettings
 from danelaw.dkim.canonical import Octets
 from danelaw.dmarc import Tree, discover, judge
 from danelaw.dnsdata import Answer, Lookup, Question
-from danelaw.message import Header, author_addresses
+from danelaw.message import Authors, Defect, author_addresses, scan
 from danelaw.spf import USUAL_LIMITS, Evaluation, Limits, Request, evaluate
 
 
@@ -29,13 +30,19 @@ class ExaminationSettings:
 
 
 DEFAULT_SETTINGS = ExaminationSettings()
+_UNREAD = (Defect.HEADER_TOO_LONG, Defect.TOO_MANY_FIELDS)
+# RFC 7103 §7.2: others end the header at the first empty line, and would show this author.
+_AUTHOR_BEHIND = re.compile(rb"^from[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 
 class Examination:
     """One message.
 
     `header` is the header section without the empty line behind it; `now` in POSIX seconds is when the message came.
-    Give the body to `update` in any pieces, then drive `inquire`, once. Raises `HeaderTooLarge`.
+    Give the body to `update` in any pieces, then drive `inquire`, once.
+
+    Lines without colon that fields follow are read over (RFC 7103 §7.2), since a reader's program may do the same. Of a
+    header with more than 10,000 fields or 1 MiB nothing is read: what is beyond would change what the rest means.
     """
 
     def __init__(
@@ -46,19 +53,32 @@ class Examination:
         now: float,
         settings: ExaminationSettings = DEFAULT_SETTINGS,
     ) -> None:
-        self.header = Header.from_bytes(header)
+        self.header = found = scan(header)
         """The header as it was taken apart."""
         self._transaction = transaction
         self._now = now
         self._settings = settings
-        raw = [(one.name, one.raw) for one in self.header]
+        raw = [] if self.too_large else [(one.name, one.raw) for one in found]
         self._fields = fields = HeaderFields(raw)
         self._dkim = DKIMVerification(fields, now=now, settings=settings.dkim)
         self._arc = ARCVerification(fields, now=now, settings=settings.dkim)
-        self._authors = author_addresses(raw)
-        # Where a line is no field, the header ends before it and the rest belongs to the body, empty line included.
-        begin = self.header.body_offset
+        # Where text is no field, the header ends before it and the rest belongs to the body, empty line included.
+        begin = found.body_offset
         self._rest = header[begin:] + b"\r\n" if begin < len(header) else b""
+        self._authors = self._read_authors(raw)
+
+    def _read_authors(self, raw: list[tuple[bytes, bytes]]) -> Authors:
+        """The authors, and why another reader might see others."""
+        authors = author_addresses(raw)
+        defects = dict.fromkeys(defect for defect in _UNREAD if defect in self.header.scanned)
+        if self._rest and _AUTHOR_BEHIND.search(self._rest):
+            defects[Defect.SEVERAL_FROM if authors.fields else Defect.NO_EMPTY_LINE] = None
+        return replace(authors, defects=(*defects, *authors.defects)) if defects else authors
+
+    @property
+    def too_large(self) -> bool:
+        """True when the header has more fields or octets than are read."""
+        return any(defect in self.header.scanned for defect in _UNREAD)
 
     @property
     def needs_body(self) -> bool:

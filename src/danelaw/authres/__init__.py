@@ -13,11 +13,11 @@ malformed is named in `defects`. Writing is not: every value from outside is quo
 it cannot be (`UnwritableField`), so that no octet a stranger chose ends a value, a field or the header.
 Received-SPF (`ReceivedSPF`) does the same for one SPF result with all it takes to repeat the evaluation.
 
-Public names: `AuthenticationResults`, `MethodResult`, `Property`, `claimed`, `without_claims`, `ReceivedSPF`,
-`FieldTooLarge`, `UnwritableField`, `MAX_FIELD_SIZE`.
+Public names: `AuthenticationResults`, `MethodResult`, `Property`, `claimed`, `without_claims`,
+`without_claims_among`, `ReceivedSPF`, `FieldTooLarge`, `UnwritableField`, `MAX_FIELD_SIZE`.
 """
 
-from danelaw.authres.claims import claimed, without_claims
+from danelaw.authres.claims import claimed, without_claims, without_claims_among
 from danelaw.authres.errors import FieldTooLarge, UnwritableField
 from danelaw.authres.receivedspf import ReceivedSPF
 from danelaw.authres.results import MAX_FIELD_SIZE, AuthenticationResults, MethodResult, Property
@@ -32,4 +32,5 @@ __all__ = [
     "UnwritableField",
     "claimed",
     "without_claims",
+    "without_claims_among",
 ]

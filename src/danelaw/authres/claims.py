@@ -11,6 +11,7 @@ from danelaw.authres.errors import FieldTooLarge
 from danelaw.authres.results import NAME, AuthenticationResults
 from danelaw.authres.scanner import Scanner
 from danelaw.message import Field, Header
+from danelaw.message.header import FIELD
 
 _VERSION = re.compile(r"[0-9]{1,9}\Z")
 
@@ -30,7 +31,13 @@ def without_claims(header: Header, authserv_ids: Iterable[str]) -> bytes:
     gone = {field.offset for field in claimed(header, authserv_ids)}
     if not gone:
         return header.raw
-    return b"".join(field.raw for field in header if field.offset not in gone)
+    return b"".join(field.raw for field in header.tiles if field.offset not in gone)
+
+
+def without_claims_among(text: bytes, authserv_ids: Iterable[str]) -> bytes:
+    """Lines of which not all are fields, without those fields that claim to be ours."""
+    gone = {field.raw for field in claimed(Header(text, len(text)), authserv_ids)}
+    return FIELD.sub(lambda match: b"" if match[1] in gone else match[0], text) if gone else text
 
 
 def _claims(field: Field, ours: set[str]) -> bool:

@@ -13,7 +13,7 @@ from danelaw.cli.options import output, output_options
 
 if TYPE_CHECKING:
     from danelaw.authentication import Transaction, Verdicts
-    from danelaw.cli.dkim_file import MessageFile
+    from danelaw.cli.dkim_file import MessageStream
     from danelaw.cli.network import Network
 
 EXIT_STATUS = {"pass": 0, "none": 0, "fail": 3, "temperror": 4, "permerror": 5}
@@ -56,22 +56,23 @@ def command(
     """
     from danelaw.authentication import Transaction
     from danelaw.cli.auth_page import as_object, show
-    from danelaw.cli.dkim_file import read_message
-    from danelaw.cli.spf import client_address
+    from danelaw.cli.dkim_file import message_stream
+    from danelaw.cli.spf import client_address, reverse_path
 
-    transaction = Transaction(client_address(client), helo, mail_from.removeprefix("<").removesuffix(">"))
-    message = read_message(file)
-    asked = asyncio.run(with_or_without_dnssec(network(servers, anchor_file, at)))
-    verdicts = asyncio.run(_examined(asked, message, transaction, receiver))
+    transaction = Transaction(client_address(client), helo, reverse_path(mail_from))
+    asked = network(servers, anchor_file, at)
+    with message_stream(file) as message:
+        asked = asyncio.run(with_or_without_dnssec(asked))
+        verdicts = asyncio.run(_examined(asked, message, transaction, receiver))
     out = output(ascii_only)
     if as_json:
         out.json(as_object(verdicts, receiver, converted=message.line_feeds, unproved=asked.unproved))
     else:
-        show(out, verdicts, receiver, converted=message.line_feeds, unproved=asked.unproved)
+        show(out, verdicts, receiver, file=str(file), converted=message.line_feeds, unproved=asked.unproved)
     return EXIT_STATUS[verdicts.dmarc.result.value]
 
 
-async def _examined(asked: Network, message: MessageFile, transaction: Transaction, receiver: str) -> Verdicts:
+async def _examined(asked: Network, message: MessageStream, transaction: Transaction, receiver: str) -> Verdicts:
     from danelaw.authentication import Examination, ExaminationSettings
     from danelaw.resolver import Resolver
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,7 @@ _HEADLINES = {
     DMARCResult.TEMPERROR: (Symbol.STOPPED, "temperror: whether {domain} stands behind it cannot be decided now."),
     DMARCResult.PERMERROR: (Symbol.STOPPED, "permerror: DMARC is not possible for this message."),
 }
+_MOST_AUTHORS = 5
 _ACTIONS = {
     Action.ACCEPT: "takes it",
     Action.QUARANTINE: "holds it for an operator",
@@ -49,14 +51,16 @@ def as_object(verdicts: Verdicts, receiver: str, *, converted: bool, unproved: b
     }
 
 
-def show(out: Output, verdicts: Verdicts, receiver: str, *, converted: bool, unproved: bool) -> None:
+def show(out: Output, verdicts: Verdicts, receiver: str, *, file: str, converted: bool, unproved: bool) -> None:
     """Print the answer, a row per verdict, the way to the policy, and what a receiver does."""
     dmarc = verdicts.dmarc
     symbol, headline = _HEADLINES[dmarc.result]
     out.headline(symbol, headline.format(domain=dmarc.domain or "the author"))
-    out.paragraph(f"why: {dmarc.reason}")
+    out.paragraph(_from(verdicts), hang=2)
+    out.paragraph(f"why: {dmarc.reason}", hang=2)
     if dmarc.policy is not None and dmarc.applied is not None and dmarc.policy_tag is not None:
         out.paragraph(_policy(dmarc, dmarc.policy, dmarc.applied, dmarc.policy_tag))
+    out.paragraph(_decided(verdicts), hang=2)
     if converted:
         out.paragraph(_CONVERTED)
     if unproved:
@@ -68,16 +72,32 @@ def show(out: Output, verdicts: Verdicts, receiver: str, *, converted: bool, unp
         out.table([_step(found) for found in dmarc.trace], heads=("LOOKED AT", "DNSSEC", "RECORD"))
     for fault in dmarc.record.faults if dmarc.record is not None else ():
         out.paragraph(f"ignored in the record: {fault}")
-    out.line()
-    decision = disposition(verdicts, DispositionSettings(), 0.0)
-    out.paragraph(f"By default danelaw {_ACTIONS[decision.action]}: {decision.reason}.")
     field = _field(verdicts, receiver)
     if field is not None:
         out.line()
         for line in field.splitlines():
             out.line("  " + line.replace("\t", "  "))
     out.line()
-    out.next(_next(verdicts))
+    out.next(_next(verdicts, file))
+
+
+def _from(verdicts: Verdicts) -> str:
+    """Whom a reader sees, and who handed it in."""
+    said, mailboxes = verdicts.transaction, verdicts.authors.mailboxes
+    shown = ", ".join(f"{one.display_name} <{one.address}>".strip() for one in mailboxes[:_MOST_AUTHORS])
+    more = f" and {len(mailboxes) - _MOST_AUTHORS} more" if len(mailboxes) > _MOST_AUTHORS else ""
+    envelope = f"<{said.mail_from}>" if said.mail_from else "<>, the null reverse-path,"
+    return f"from: {shown or 'nobody'}{more}; handed in as {envelope} by {said.ip} ({said.helo or 'no name'})"
+
+
+def _decided(verdicts: Verdicts) -> str:
+    """What danelaw does with it, without saying again why DMARC ended as it did."""
+    decision = disposition(verdicts, DispositionSettings(), 0.0)
+    _, repeated, more = decision.reason.partition(verdicts.dmarc.reason)
+    reason = more.removeprefix("; ") if repeated else decision.reason
+    if verdicts.dmarc.result is DMARCResult.TEMPERROR and not reason and decision.action is Action.ACCEPT:
+        reason = "what cannot be decided applies no policy"
+    return f"by default danelaw {_ACTIONS[decision.action]}" + (f": {reason}" if reason else "")
 
 
 def _policy(dmarc: DMARCEvaluation, policy: Policy, applied: Policy, tag: PolicyTag) -> str:
@@ -108,7 +128,7 @@ def _rows(verdicts: Verdicts) -> Iterator[Row]:
             aligned = "aligned" if one.aligned else "not aligned"
             symbol = Symbol.VERIFIED if one.aligned and one.authenticated else Symbol.CLEAR
             yield symbol, (f"  {one.method.upper()}", aligned, one.domain, "", one.note)
-    yield _row("DMARC", dmarc.result.value, dmarc.domain, dmarc.dnssec, dmarc.reason)
+    yield _row("DMARC", dmarc.result.value, dmarc.domain, dmarc.dnssec, "as said above")
 
 
 def _row(method: str, result: str, domain: str, dnssec: DNSSECStatus | None, why: str) -> Row:
@@ -130,10 +150,12 @@ def _field(verdicts: Verdicts, receiver: str) -> str | None:
         return None
 
 
-def _next(verdicts: Verdicts) -> str:
+def _next(verdicts: Verdicts, file: str) -> str:
     failed = next((answer for answer in verdicts.answers if answer.failed), None)
     if failed is not None:
         name, _, rdtype = str(failed.question).partition(" ")
         return f"danelaw dns {name.removesuffix('.')} {rdtype}"
     domain = verdicts.dmarc.policy_domain or verdicts.dmarc.domain
+    if verdicts.fault:
+        return f"danelaw message {shlex.quote(file)}"
     return f"danelaw dns _dmarc.{domain} TXT" if domain else "danelaw auth --help"

@@ -16,7 +16,9 @@ from danelaw.cli.output import Output, Symbol
 from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
-    from danelaw.lab import Lab, Scenario
+    from collections.abc import Mapping
+
+    from danelaw.lab import Lab, Letter, Scenario
 
 
 class LabError(DanelawError):
@@ -52,15 +54,16 @@ def command(
 
 
 async def _run(out: Output, directory: Path, listen: str, port25: bool, as_json: bool) -> None:
-    from danelaw.lab import Lab
-    from danelaw.lab.settings import write_settings
+    from danelaw.lab import LETTERS, Lab, Letters
+    from danelaw.lab.settings import write_letters, write_settings
 
     begin = time.monotonic()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    lab = Lab(port25=port25)
+    letters = Letters(LETTERS)
+    lab = Lab(port25=port25, letters=letters)
     try:
         await lab.start()
     except PermissionError:
@@ -69,17 +72,18 @@ async def _run(out: Output, directory: Path, listen: str, port25: bool, as_json:
         raise LabError(f"the lab cannot open its sockets: {error.strerror}", advice="ulimit -n 4096") from None
     try:
         config = write_settings(lab, directory, listen=listen)
+        written = write_letters(letters, directory)
         if as_json:
-            out.json(_facts(lab, config))
+            out.json(_facts(lab, config, written))
         else:
-            _show(out, lab, config, time.monotonic() - begin)
+            _show(out, lab, config, written, time.monotonic() - begin)
         out.stream.flush()
         await stop.wait()
     finally:
         await lab.close()
 
 
-def _show(out: Output, lab: Lab, config: Path, seconds: float) -> None:
+def _show(out: Output, lab: Lab, config: Path, letters: Mapping[Letter, Path], seconds: float) -> None:
     """The table of destinations and what to do with them."""
     attacks = sum(scenario.attack for scenario in lab.scenarios)
     out.line(
@@ -96,6 +100,7 @@ def _show(out: Output, lab: Lab, config: Path, seconds: float) -> None:
     out.line(f"  trust anchor  {lab.anchors_text.strip()}")
     out.line(f"  gateway       {config}   resolver, trust anchor, public CA and {len(lab.routes)} routes")
     out.line(f"  senders       {len(lab.senders)} domains to try danelaw spf with; --json lists them")
+    out.line(f"  letters       {len(letters)} mails for danelaw auth in {config.parent / 'letters'}; --json lists them")
     out.line()
     out.line(f"  danelaw dns _25._tcp.mx.dane.lab TLSA --server {host}:{port} --anchor {config.parent / 'root.key'}")
     out.line("  Ends with Ctrl-C.")
@@ -110,7 +115,7 @@ def _symbol(scenario: Scenario) -> Symbol:
     )
 
 
-def _facts(lab: Lab, config: Path) -> dict[str, object]:
+def _facts(lab: Lab, config: Path, letters: Mapping[Letter, Path]) -> dict[str, object]:
     host, port = lab.name_server.address
     return {
         "resolver": f"{host}:{port}",
@@ -142,5 +147,22 @@ def _facts(lab: Lab, config: Path) -> dict[str, object]:
                 "attack": s.attack,
             }
             for s in lab.senders
+        ],
+        "letters": [
+            {
+                "file": str(file),
+                "trick": letter.trick,
+                "client": letter.client,
+                "helo": letter.helo,
+                "mail_from": letter.mail_from,
+                "spf": letter.spf,
+                "dkim": letter.dkim,
+                "dmarc": letter.dmarc,
+                "policy": letter.policy,
+                "arc": letter.arc,
+                "act": letter.act,
+                "attack": letter.attack,
+            }
+            for letter, file in letters.items()
         ],
     }

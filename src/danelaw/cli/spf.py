@@ -96,10 +96,20 @@ def client_address(text: str) -> IPv4Address | IPv6Address:
         raise click.UsageError(f"--ip: {text!r} is not an IP address; write 192.0.2.1 or 2001:db8::1") from None
 
 
+def reverse_path(text: str) -> str:
+    """What was said in MAIL FROM as SPF takes it: without angle brackets and what follows them (parameters of ESMTP),
+    and without a source route, which is to be ignored (RFC 5321 §4.1.1.3, appendix C).
+    """
+    path = text.strip()
+    if path.startswith("<"):
+        path = path[1:].rpartition(">")[0] if ">" in path else path[1:]
+    return path.partition(":")[2] if path.startswith("@") and ":" in path else path
+
+
 def _request(client: IPv4Address | IPv6Address, helo: str, mail_from: str | None) -> Request:
     if mail_from is None:
         return Request.of_helo(client, helo)
-    return Request.mail_from(client, mail_from.removeprefix("<").removesuffix(">"), helo)
+    return Request.mail_from(client, reverse_path(mail_from), helo)
 
 
 async def _evaluate(asked: Network, request: Request, receiver: str) -> Evaluation:

@@ -8,7 +8,7 @@ import dns.rcode
 import dns.rdatatype
 
 from danelaw.address import Domain
-from danelaw.dmarc.record import DMARCRecord
+from danelaw.dmarc.record import NO_RECORD, DMARCRecord
 from danelaw.dmarc.tree import Found, Tree, Walk
 from danelaw.dmarc.values import Policy, PolicyTag
 from danelaw.dnsdata import Answer, Question
@@ -40,7 +40,7 @@ def discover_policy(tree: Tree, author: Domain) -> Discovered:
     for domain in (walk.organizational, walk.public_suffix):
         if domain is not None and tree.has(domain) and (found := tree.at(domain)).record is not None:
             return Discovered(found.record, domain, walk)
-    discarded = next((found for found in tree.consulted if "none counts" in found.note), None)
+    discarded = next((found for found in tree.consulted if found.note not in ("", NO_RECORD)), None)
     more = f"; {discarded.domain} has {discarded.note}" if discarded is not None else ""
     return Discovered(walk=walk, note=f"neither {author} nor a domain above it has a DMARC record{more}")
 

@@ -22,6 +22,8 @@ MAX_RECORD_SIZE = 8_192
 MAX_URIS = 100
 """Addresses of one tag that are read."""
 
+NO_RECORD = "no record"
+
 _WSP = " \t"
 _VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 _NAME = re.compile(r"[A-Za-z]+\Z")
@@ -136,7 +138,7 @@ def select(texts: Iterable[str]) -> tuple[DMARCRecord | None, str]:
     """The record among the texts at one name, and why there is none (RFC 9989 §4.10, steps 2 and 6)."""
     found = [text for text in texts if is_dmarc(text)]
     if not found:
-        return None, "no record"
+        return None, NO_RECORD
     if len(found) > 1:
         return None, f"{len(found)} records, of which none counts"
     record = parse(found[0])

@@ -20,10 +20,9 @@ from danelaw.authentication import (
     Verdicts,
     disposition,
 )
-from danelaw.authres import without_claims
+from danelaw.authres import without_claims, without_claims_among
 from danelaw.inbound.arrival import Finding, Hold, Refuse
 from danelaw.inbound.steps import Stage, Step
-from danelaw.message import HeaderTooLarge
 from danelaw.smtp import Reply
 from danelaw.spf import SPFResult
 
@@ -69,14 +68,10 @@ class Origin(Step):
     async def message(self, arrival: Arrival) -> Ruling | None:
         """Examine, record, write our field; refuse or hold by the decision."""
         settings = self._settings
-        try:
-            examination = Examination(
-                arrival.content.header,
-                _transaction(arrival),
-                now=arrival.received_at,
-                settings=settings.examination,
-            )
-        except HeaderTooLarge:
+        examination = Examination(
+            arrival.content.header, _transaction(arrival), now=arrival.received_at, settings=settings.examination
+        )
+        if examination.too_large:
             return Refuse(_HEADER_TOO_LARGE, _NAME)
         if examination.needs_body:
             if arrival.content.in_memory:
@@ -119,10 +114,14 @@ def _read(examination: Examination, arrival: Arrival) -> None:
 
 def _without_claims(arrival: Arrival, header: Header, authserv_id: str) -> None:
     """Remove what claims to be ours; the content stays the same object where nothing does, as in most mail."""
+    octets = arrival.content.header
     kept = without_claims(header, (authserv_id,))
-    if len(kept) != len(header.raw):
-        # Behind a line that is no field there is more that belongs to the body.
-        arrival.content = arrival.content.with_header(kept + arrival.content.header[len(header.raw) :])
+    rest = octets[len(header.raw) :]
+    if rest:
+        # Behind text that is no field there is more, which belongs to the body for us and to the header for others.
+        rest = without_claims_among(rest, (authserv_id,))
+    if len(kept) + len(rest) != len(octets):
+        arrival.content = arrival.content.with_header(kept + rest)
 
 
 def _findings(verdicts: Verdicts, decision: Decision) -> Iterator[Finding]:

@@ -15,12 +15,14 @@ address asked for. Nothing here uses danelaw's own SMTP, DNSSEC, DANE or MTA-STS
         lab.exposed("stripped.lab")     # what anybody got to see; () when nothing was transmitted
 
 A `Scenario` declares a destination and what a correct gateway makes of it; its default is the happy path. A `Sender`
-declares a domain mail may claim to come from, and what SPF says about it.
+declares a domain mail may claim to come from, and what SPF says about it. A `Letter` is a
+whole message from outside, genuine or forged, and what a receiver makes of it; `Letters` holds their keys and zone.
 """
 
-from danelaw.lab.catalogue import SCENARIOS, SENDERS
+from danelaw.lab.catalogue import LETTERS, SCENARIOS, SENDERS
 from danelaw.lab.channel import TLSFacts
 from danelaw.lab.lab import Lab
+from danelaw.lab.letter import Letter, Letters
 from danelaw.lab.nameserver import Manners
 from danelaw.lab.received import ReceivedMessage
 from danelaw.lab.scenario import Scenario
@@ -28,9 +30,12 @@ from danelaw.lab.sender import Sender
 from danelaw.lab.world import RememberedPolicy
 
 __all__ = [
+    "LETTERS",
     "SCENARIOS",
     "SENDERS",
     "Lab",
+    "Letter",
+    "Letters",
     "Manners",
     "ReceivedMessage",
     "RememberedPolicy",

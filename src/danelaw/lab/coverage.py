@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from danelaw.lab.catalogue import SCENARIOS, SENDERS
+from danelaw.lab.catalogue import LETTERS, SCENARIOS, SENDERS
+from danelaw.lab.letter import ORGANIZATIONS, ZONE
 from danelaw.lab.rules import DEFECTS, RESULTS, RULES, Defect, Result, Rule
 from danelaw.lab.scenario import Scenario
 
@@ -68,7 +69,7 @@ def strays(scenarios: Sequence[Scenario]) -> list[tuple[str, Result]]:
 
 def reference() -> str:
     """docs/lab.md for the whole catalogue."""
-    return page(SCENARIOS) + "\n" + _senders()
+    return page(SCENARIOS) + "\n" + _senders() + "\n" + _letters()
 
 
 def page(scenarios: Sequence[Scenario]) -> str:
@@ -110,6 +111,25 @@ def _senders() -> str:
         name = sender.helo + " (HELO)" if sender.identity == "helo" else sender.mail_from
         name += " (attack)" if sender.attack else ""
         lines.append(f"| {name} | `{sender.publishes}` | {sender.client} | {sender.spf} | {sender.dnssec} |")
+    return "\n".join(lines) + "\n"
+
+
+def _letters() -> str:
+    single = [letter for letter in LETTERS if letter.trick]
+    organizations = ", ".join(f"`{name}` ({record or 'nothing'})" for name, record in ORGANIZATIONS.items())
+    lines = [
+        f"## {len(LETTERS)} letters\n",
+        "Messages from outside: `danelaw lab` writes them as files, and its JSON says with which client, HELO and MAIL",
+        "FROM each comes and what `danelaw auth` makes of it.",
+        f"{len(LETTERS) - len(single)} are every result of SPF with every result of DKIM for each of the authors below",
+        f"`{ZONE}`: {organizations}, the last one with name servers that fail. The others are:\n",
+        "| letter | what it is | SPF | DKIM | DMARC | ARC | by default |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for letter in single:
+        name = f"{letter.name} (attack)" if letter.attack else letter.name
+        results = (letter.spf, ", ".join(letter.dkim) or "none", letter.dmarc, letter.arc, letter.act)
+        lines.append(f"| {name} | {letter.trick} | {' | '.join(results)} |")
     return "\n".join(lines) + "\n"
 
 

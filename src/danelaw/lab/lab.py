@@ -18,6 +18,7 @@ from danelaw.lab.attackers import ImpersonatingProxy, StrippingProxy
 from danelaw.lab.catalogue import SCENARIOS, SENDERS
 from danelaw.lab.certificates import Credential
 from danelaw.lab.channel import Conversation, Listener
+from danelaw.lab.letter import Letters
 from danelaw.lab.mailhost import MailHost
 from danelaw.lab.nameserver import Manners, NameServer
 from danelaw.lab.policyhost import PolicyServer
@@ -34,9 +35,10 @@ _LISTEN = "127.0.0.1"
 class Lab:
     """An internet in a box.
 
-    `scenarios` and `senders` default to all of the catalogue; `now` (POSIX seconds) fixes the dates of certificates and
-    signatures; with `port25` mail hosts listen on port 25 of their own addresses (needs root), else on free high
-    ports to which `routes` lead. Use as an asynchronous context, or `start()` and `close()`.
+    `scenarios` and `senders` default to all of the catalogue; the zone of `letters` is there if they are given; `now`
+    (POSIX seconds) fixes the dates of certificates and signatures; with `port25` mail hosts listen on port 25 of
+    their own addresses (needs root), else on free high ports to which `routes` lead. Use as an asynchronous context,
+    or `start()` and `close()`.
     """
 
     def __init__(
@@ -44,10 +46,11 @@ class Lab:
         scenarios: Sequence[Scenario] = SCENARIOS,
         *,
         senders: Sequence[Sender] = SENDERS,
+        letters: Letters | None = None,
         now: float | None = None,
         port25: bool = False,
     ) -> None:
-        self.world = World(scenarios, time.time() if now is None else now, senders)
+        self.world = World(scenarios, time.time() if now is None else now, senders, letters)
         self.journal = Journal()
         self.routes: dict[tuple[str, int], tuple[str, int]] = {}
         self.policy_servers: dict[str, PolicyServer] = {}

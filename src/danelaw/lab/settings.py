@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 from danelaw.lab.lab import Lab
+from danelaw.lab.letter import Letter, Letters
 
 ANCHOR_FILE = "root.key"
 ROOTS_FILE = "roots.pem"
 CONFIG_FILE = "danelaw.toml"
+LETTERS_DIRECTORY = "letters"
 
 
 def gateway_settings(lab: Lab, directory: Path, *, listen: str = "127.0.0.1:2525") -> str:
@@ -50,6 +52,16 @@ def write_settings(lab: Lab, directory: Path, *, listen: str = "127.0.0.1:2525")
     config = directory / CONFIG_FILE
     config.write_text(gateway_settings(lab, directory, listen=listen))
     return config
+
+
+def write_letters(letters: Letters, directory: Path) -> dict[Letter, Path]:
+    """Write each letter as a file with CRLF into `directory/letters`."""
+    place = directory / LETTERS_DIRECTORY
+    place.mkdir(parents=True, exist_ok=True)
+    files = {letter: place / f"{letter.name}.eml" for letter in letters.letters}
+    for letter, file in files.items():
+        file.write_bytes(letters.octets(letter))
+    return files
 
 
 def _path(path: Path) -> str:

@@ -12,6 +12,7 @@ import dns.rrset
 from danelaw.lab.certificates import Authorities, Credential
 from danelaw.lab.faults import FaultTable, PlacedFault
 from danelaw.lab.keys import Window, ZoneKeys
+from danelaw.lab.letter import Letters
 from danelaw.lab.recursion import Recursion
 from danelaw.lab.scenario import (
     STS,
@@ -87,9 +88,16 @@ class RememberedPolicy:
 class World:
     """Everything about the lab that needs no event loop; `now` in POSIX seconds fixes all dates."""
 
-    def __init__(self, scenarios: Sequence[Scenario], now: float, senders: Sequence[Sender] = ()) -> None:
+    def __init__(
+        self,
+        scenarios: Sequence[Scenario],
+        now: float,
+        senders: Sequence[Sender] = (),
+        letters: Letters | None = None,
+    ) -> None:
         self.scenarios = tuple(scenarios)
         self.senders = tuple(senders)
+        self._publishers = (*self.senders, letters.zone) if letters is not None else self.senders
         self.now = now
         self.authorities = Authorities(now)
         self.window = Window(int(now) - 2 * _DAY, int(now) + 14 * _DAY)
@@ -103,7 +111,7 @@ class World:
         self._top_level()
         for scenario in self.scenarios:
             self._zones(scenario)
-        for sender in self.senders:
+        for sender in self._publishers:
             self._sender(sender)
         for scenario in self.scenarios:
             self._populate(scenario)
@@ -250,7 +258,7 @@ class World:
             self.policies.append(PlacedPolicy(scenario, address, policy, shown))
 
     def _placed_faults(self) -> Iterable[PlacedFault]:
-        everybody: tuple[Scenario | Sender, ...] = (*self.scenarios, *self.senders)
+        everybody: tuple[Scenario | Sender, ...] = (*self.scenarios, *self._publishers)
         for declared in everybody:
             for fault in declared.faults:
                 yield PlacedFault.place(fault, dns.name.from_text(declared.domain))

@@ -59,7 +59,7 @@ def evaluate(
     return Evaluation(
         result=outcome.result,
         identity=request.identity,
-        domain=request.domain,
+        domain=request.domain.lower().removesuffix("."),
         sender=request.sender,
         reason=outcome.reason[:_MOST_WORDS],
         mechanism=outcome.mechanism,

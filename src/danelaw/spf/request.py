@@ -37,7 +37,8 @@ class Request:
         postmaster (§4.3). The local-part is taken as it stands on the wire, quotes included.
         """
         localpart, _, domain = sender.rpartition("@")
-        return cls(_plain(ip), Identity.MAILFROM, localpart or "postmaster", ascii_domain(domain or helo), helo)
+        domain = ascii_domain(domain if sender else helo)
+        return cls(_plain(ip), Identity.MAILFROM, localpart or "postmaster", domain, helo)
 
     @classmethod
     def of_helo(cls, ip: IPv4Address | IPv6Address, helo: str) -> Request:

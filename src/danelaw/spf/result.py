@@ -71,7 +71,7 @@ class Step:
 class Evaluation:
     """The end of one evaluation.
 
-    `domain` is the checked domain, in A-labels where it was internationalised; `sender` the identity with its
+    `domain` is the checked domain, in small letters and A-labels, without final dot; `sender` the identity with its
     local-part; `reason` says why in words; `mechanism` is the directive that matched, "default" when none did, "" when
     there was no record to go by. `explanation` is what the domain says to a fail, empty otherwise: a stranger's text in
     printable US-ASCII, to be shown with `explains`. `dnssec` is the weakest status of all answers the result rests on,

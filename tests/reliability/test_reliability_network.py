@@ -161,7 +161,9 @@ def test_a_next_hop_that_answers_the_final_dot_too_late_is_tried_again_and_the_d
         def answer(verb: str, line: str, connection: int):  # type: ignore[no-untyped-def]
             return answer_later() if verb == "DOT" and late else None
 
-        more = IMPATIENT + 'accept_timeout = "300ms"\n'
+        more = (
+            '[delivery]\nnext_hop = "{hop}"\naccept_timeout = "300ms"\n'  # only the last reply is waited for so little
+        )
         async with (
             Sink(answer) as sink,
             released(over),

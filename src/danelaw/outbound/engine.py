@@ -125,7 +125,7 @@ class Engine:
         if self._watch is not None:
             self._watch.cancel()
         self._wakeup.cancel()
-        self._second_look.close()
+        self._lifetimes.close()
         await self._under_way.finish(seconds)
         self._courier.close()
         if self.scheduler.gate is not None:
@@ -329,6 +329,7 @@ class Engine:
             if error is not None:
                 self._log.error("not-recorded", id=settlement.message.id_text, reason=error.reason)
                 return
+            self._lifetimes.owing.stored(settlement)
             for notice, _ in settlement.notices:
                 self._told(notice)
             if due is not None and key is not None:

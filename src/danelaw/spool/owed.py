@@ -56,5 +56,4 @@ def words_of(connection: sqlite3.Connection, message_id: int, after: int, limit:
 def envelope(connection: sqlite3.Connection, message_id: int) -> QueuedMessage | None:
     """The message without its recipients; None when it is gone. Raises `SpoolError`."""
     with reading():
-        row = connection.execute(rows.SELECT_MESSAGE + " WHERE id = ?", (message_id,)).fetchone()
-    return None if row is None else rows.message_value(row, ())
+        return rows.load_envelope(connection, message_id)

@@ -134,8 +134,10 @@ class BatchWriter:
                 (message_id, _DELIVERED),
             ).fetchone()
             if is_open is None and not owed.any_of(self.connection, message_id):
-                for message in rows.load_messages(self.connection, {message_id: None}):
-                    done.append(self._history_row(message, message.recipients, at))
+                message = rows.load_envelope(self.connection, message_id)
+                if message is not None:
+                    recipients = rows.each_recipient(self.connection, message_id)
+                    done.append(self._history_row(message, recipients, at))
         return done
 
     def _history_row(self, message: QueuedMessage, recipients: Iterable[QueuedRecipient], at: float) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from danelaw.queue import DELIVERY, OPERATOR, QueuedMessage, RecipientState
 from danelaw.spool import rows
 from danelaw.spool.rows import load_messages
 
-MOST_RECIPIENTS = 200
+MOST_RECIPIENTS = 100
 """Recipients claimed at once: a transaction with more holds up everybody else, and RFC 5321 §4.5.3.1.8 lets hosts
 refuse more than 100."""
 LOOKED_AT = 20_000

@@ -18,11 +18,13 @@ _SMOOTHING = 0.3
 class Pulse:
     """Beats ten times a second between `start` and `stop`.
 
-    `lag` is how late the last beats came, smoothed, in seconds.
+    `lag` is how late the last beats came, smoothed, in seconds; `busy` the share of the time that the event loop's
+    thread worked.
     """
 
     def __init__(self, metrics: Metrics) -> None:
-        self.lag = 0.0
+        self.lag = self.busy = 0.0
+        self._worked = 0.0
         self._lags = metrics.loop_lag
         self._pauses = metrics.gc_pauses
         self._due = 0.0
@@ -34,6 +36,7 @@ class Pulse:
         """Begin; the running loop is the one that is watched."""
         loop = asyncio.get_running_loop()
         self._due = loop.time() + BEAT_SECONDS
+        self._worked = time.thread_time()
         self._handle = loop.call_at(self._due, self._beat, loop)
         gc.callbacks.append(self._collected)
 
@@ -64,6 +67,10 @@ class Pulse:
         late = max(0.0, now - self._due)
         self._lags.observe(late)
         self.lag += (late - self.lag) * _SMOOTHING
+        worked = time.thread_time()
+        share = min(1.0, max(worked - self._worked, late) / (BEAT_SECONDS + late))
+        self.busy += (share - self.busy) * _SMOOTHING / 3
+        self._worked = worked
         self._due = now + BEAT_SECONDS
         self._handle = loop.call_at(self._due, self._beat, loop)
 

@@ -90,9 +90,10 @@ def _line(name: str, value: str, utf8: bool) -> str:
     plain = _CONTROLS.sub(" ", value)[:_MAX_VALUE].strip()
     if not utf8 and not plain.isascii():
         plain = plain.encode("ascii", "replace").decode("ascii")
-    lines = textwrap.wrap(
-        f"{name}: {plain}", _LINE, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False
-    )
+    whole = f"{name}: {plain}".rstrip()
+    if len(whole) <= _LINE:  # wrapping takes longer than all else in a notice about thousands
+        return f"{whole}\r\n"
+    lines = textwrap.wrap(whole, _LINE, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False)
     return "".join(f"{piece}\r\n" for line in lines for piece in _cut(line))
 
 

@@ -16,6 +16,7 @@ from danelaw.inbound.handshakes import Handshakes
 from danelaw.inbound.keeping import Room
 from danelaw.inbound.lobby import Lobby
 from danelaw.inbound.pace import Floor
+from danelaw.inbound.precedence import Precedence
 from danelaw.inbound.session import Session
 from danelaw.inbound.steps import Steps
 from danelaw.net import proxy, tls
@@ -157,7 +158,7 @@ class Intake:
         self.accepting = True
         self.now = asyncio.get_running_loop().time()
         """Loop time as of the last sweep: exact enough for time-outs of minutes, and it costs nothing."""
-        self.admission = Admission()
+        self.admission, self.precedence = Admission(), Precedence()
         self.examining = 0
         """Messages that steps are looking at now."""
         self.pulse = Pulse(metrics)
@@ -182,6 +183,7 @@ class Intake:
         metrics = self.metrics
         metrics.inbound_open.read_from(lambda: float(len(self.sessions)))
         metrics.inbound_window.read_from(lambda: self.admission.window)
+        metrics.inbound_pace.read_from(lambda: 0.0 if self.precedence.pace == float("inf") else self.precedence.pace)
         metrics.inbound_lobby.read_from(lambda: float(len(self.lobby)))
 
     async def start(self) -> list[tuple[str, int]]:
@@ -259,6 +261,8 @@ class Intake:
     def refusal_of_transaction(self, event: MailFrom, visit: Visit | None = None) -> Reply | None:
         """Whether a message may be begun at all, and by a client under ceilings."""
         if self.admission.full or self.examining >= self.limits.examinations:
+            return _OVERLOADED
+        if self.precedence.refuses(self._loop.time()):
             return _OVERLOADED
         if visit is not None and (put_off := visit.transaction()) is not None:
             return put_off
@@ -353,6 +357,8 @@ class Intake:
                 session.look(now, judge=not stalled)
         self.handshakes.look(now)
         self.lobby.look(now, full=self.admission.full, lag=self.pulse.lag)
+        ended = self.metrics.outbound_recipients.total
+        self.precedence.look(now, taken=self._messages.value, ended=ended, busy=self.pulse.busy)
         self._sweep = self._loop.call_later(1.0, self._look)
 
     def _open_lobby(self) -> None:

@@ -183,6 +183,7 @@ class Reception:
         recipients: list[QueuedRecipient] = []
         try:
             for first in range(0, len(goods.to), MANY):
+                self._intake.pulse.rest_collector()
                 recipients += goods.recipients(self._received_at, first, first + MANY)
                 await asyncio.sleep(0)
             message = self._message(event, goods, recipients)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from danelaw.queue import QueuedMessage, RoutingKey
+    from danelaw.queue import QueuedMessage, RoutingKey, Scheduler
     from danelaw.queue.pages import Work
     from danelaw.spool import Spool
+
+RECIPIENTS_AT_A_TURN = 100
 
 
 class Claiming:
@@ -21,6 +23,20 @@ class Claiming:
         self._spool = spool
         self._loop = loop
         self._unmarked: dict[tuple[int, RoutingKey], asyncio.Future[None]] = {}
+
+    def refill(self, scheduler: Scheduler, most: int, now: float, taken: Callable[[QueuedMessage], None]) -> None:
+        """Take about `most` messages for queues that want more, but no more recipients than a turn of the event loop
+        has time for: who is left wants them in the next. `taken` is told of each message. Raises `SpoolError`.
+        """
+        recipients = 0
+        for key, wanted in scheduler.refills(now, most):
+            messages, next_due = self.take(key, wanted, now)
+            for message in messages:
+                taken(message)
+                recipients += len(message.recipients)
+            scheduler.refilled(key, messages, next_due, now)
+            if recipients >= RECIPIENTS_AT_A_TURN:
+                return
 
     def take(self, key: RoutingKey, wanted: int, now: float) -> tuple[Sequence[QueuedMessage], float | None]:
         """Up to `wanted` messages of a queue, and when the earliest of the rest is due. Raises `SpoolError`."""

@@ -125,7 +125,7 @@ class Engine:
         if self._watch is not None:
             self._watch.cancel()
         self._wakeup.cancel()
-        self._second_look.close()
+        self._lifetimes.close()
         await self._under_way.finish(seconds)
         self._courier.close()
         if self.scheduler.gate is not None:
@@ -247,20 +247,13 @@ class Engine:
         """Take claims for queues that want more. False while the disk cannot be read."""
         if self._loop.time() < self._unreadable_until:
             return False
-        for key, wanted in self.scheduler.refills(now, 4 * _AT_A_TURN):
-            try:
-                self._claim(key, wanted, now)
-            except SpoolError as error:
-                self._unreadable_until = self._loop.time() + _UNREADABLE_SECONDS
-                self._log.error("spool", reason=error.reason, advice=error.advice)
-                return False
+        try:
+            self._claiming.refill(self.scheduler, 4 * _AT_A_TURN, now, self._second_look.extend)
+        except SpoolError as error:
+            self._unreadable_until = self._loop.time() + _UNREADABLE_SECONDS
+            self._log.error("spool", reason=error.reason, advice=error.advice)
+            return False
         return True
-
-    def _claim(self, key: RoutingKey, wanted: int, now: float) -> None:
-        messages, next_due = self._claiming.take(key, wanted, now)
-        for message in messages:
-            self._second_look.extend(message)
-        self.scheduler.refilled(key, messages, next_due, now)
 
     async def _deliver(self, work: Work, outcome: Outcome) -> None:
         try:
@@ -329,6 +322,7 @@ class Engine:
             if error is not None:
                 self._log.error("not-recorded", id=settlement.message.id_text, reason=error.reason)
                 return
+            self._lifetimes.owing.stored(settlement)
             for notice, _ in settlement.notices:
                 self._told(notice)
             if due is not None and key is not None:

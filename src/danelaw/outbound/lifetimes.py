@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from danelaw.outbound import ahead
+from danelaw.outbound.owing import Owing
 from danelaw.spool import SpoolError
 
 if TYPE_CHECKING:
@@ -68,12 +69,15 @@ class Lifetimes:
         self.jumped: Callable[[float], None] = lambda seconds: None
         self._swept = float("-inf")
         self._trouble: str | None = None
+        self.owing = Owing(spool, notices, log, settle=settle, on_the_wire=scheduler.on_the_wire)
 
     def look(self, now: float, monotonic: float) -> None:
         """One look at `now` (POSIX seconds); `monotonic` never jumps. Trouble is logged, never raised: the next look
         must come.
         """
-        for step in (self._examine_clock, self._mend, self._examine_spool, self._expire, self._warn, self._sweep):
+        for step in (
+            self._examine_clock, self._mend, self._examine_spool, self._expire, self._warn, self.owing.look, self._sweep
+        ):  # fmt: skip
             try:
                 step(now, monotonic)
             except SpoolError as error:
@@ -93,6 +97,7 @@ class Lifetimes:
         """At start. Whether the gateway was down for long or the machine came up with a wrong clock cannot be told, and
         either way mail deserves a try before it is returned: nothing is given up for an hour then.
         """
+        self.owing.begin(monotonic)
         alive = self._spool.last_alive
         if alive is not None and now - alive > GRACE:
             self._patient_until = monotonic + GRACE
@@ -100,6 +105,11 @@ class Lifetimes:
                 "patient", reason=f"the last run ended {now - alive:.0f} s ago: no mail is returned for an hour"
             )
         self._examine_clock(now, monotonic)
+
+    def close(self) -> None:
+        """Begin nothing more in the background."""
+        self._second_look.close()
+        self.owing.close()
 
     def trusts_clock(self, now: float, monotonic: float) -> bool:
         """False while the clock must not end anything, since it jumped ahead a while ago or just now."""

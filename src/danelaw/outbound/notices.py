@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danelaw.address import Mailbox
 from danelaw.dsn import DSN, Action, DSNError, DSNRecipient, Told, build, envelope_of, redacted, seven_bit, told
+from danelaw.outbound import owing
 from danelaw.outbound.outcome import RecipientOutcome
 from danelaw.queue import (
+    Owed,
     QueuedMessage,
     QueuedRecipient,
     RecipientResult,
@@ -38,6 +42,10 @@ _ACTIONS = {
     RecipientState.RELAYED: Action.RELAYED,
     RecipientState.QUEUED: Action.DELAYED,
 }
+_ENDED = frozenset({RecipientState.FAILED, RecipientState.EXPIRED, RecipientState.RELAYED})
+MANY = 200
+"""Failures of a message with more recipients are gathered into few notices."""
+_AT_A_TURN = 200
 _MOST_ORIGINAL = 65_536
 _REQUIRETLS_UNMET = frozenset(EnhancedStatusCode(*status).to_text() for status in (SUPPORT_REQUIRED, ENCRYPTION_NEEDED))
 _CONVERSION_REQUIRED = frozenset({"5.6.1", "5.6.3"})  # RFC 3463 §3.7: media not supported; conversion required
@@ -136,6 +144,8 @@ class Notices:
                 RecipientResult(queued.number, RecipientState.EXPIRED, 0.0, queued.tries, queued.reply, reason)
             )
             told_now.append((queued, _expired(queued, reason)))
+        if self.owes(message):
+            return Settlement(message, now, tuple(results), owed=self.owed(message, told_now, now))
         about = [self._recipient(queued, end, now) for queued, end in told_now]
         return Settlement(message, now, tuple(results), notices=self._notice(message, about, told_now, now))
 
@@ -157,6 +167,34 @@ class Notices:
             told_now.append((queued, _waiting(queued, why)))
         about = [self._recipient(queued, end, now, retry_until=message.expires) for queued, end in told_now]
         return Settlement(message, now, notices=self._notice(message, about, told_now, now), notified=True)
+
+    def owes(self, message: QueuedMessage) -> bool:
+        """Whether failures of this message are gathered (`danelaw.outbound.owing`) before its sender is told."""
+        return message.recipient_count > MANY and bool(message.reverse_path)
+
+    def owed(
+        self, message: QueuedMessage, about: Iterable[tuple[QueuedRecipient, RecipientOutcome]], now: float
+    ) -> tuple[Owed, ...]:
+        """What the sender is to be told about these recipients later, together with others."""
+        return tuple(
+            Owed(queued.number, owing.to_words(self._recipient(queued, end, now)))
+            for queued, end in about
+            if end.state in _ENDED
+            and told(_ACTIONS[end.state], queued.notify or None, null_reverse_path=False) is Told.SENDER
+        )
+
+    async def gathered(self, message: QueuedMessage, owed: Iterable[Owed], now: float) -> tuple[QueuedMessage, bytes]:
+        """One notice about many recipients. It is written in a thread: that may take a second."""
+        recipients = []
+        for count, one in enumerate(owed, 1):
+            recipients.append(owing.from_words(one.words))
+            if count % _AT_A_TURN == 0:
+                await asyncio.sleep(0)
+        for action, times in Counter(one.action for one in recipients).items():
+            self._metrics.notices.add(action.value, by=times)
+        notice, number, token = self._prepared(message, tuple(recipients))
+        content = await asyncio.to_thread(self._written, notice, token, now)
+        return self._posted(message, notice, number, token, content, now)
 
     def _recipient(
         self, queued: QueuedRecipient, end: RecipientOutcome, now: float, *, retry_until: float | None = None
@@ -197,6 +235,10 @@ class Notices:
     def _build(
         self, message: QueuedMessage, recipients: tuple[DSNRecipient, ...], now: float
     ) -> tuple[QueuedMessage, bytes]:
+        notice, number, token = self._prepared(message, recipients)
+        return self._posted(message, notice, number, token, self._written(notice, token, now), now)
+
+    def _prepared(self, message: QueuedMessage, recipients: tuple[DSNRecipient, ...]) -> tuple[DSN, int, str]:
         notice = DSN(
             reporting_mta=self._hostname,
             sender_address=self._sender_address,
@@ -210,9 +252,14 @@ class Notices:
             # To an ASCII address the way back need not know SMTPUTF8: addresses are encoded then (RFC 6533 §3).
             smtputf8=not message.reverse_path.isascii(),
         )
-        number = self._spool.new_id()
-        token = self._token()
-        content = build(notice, date=now, message_id=f"<{token}@{self._hostname}>", boundary=f"=_{token}")
+        return notice, self._spool.new_id(), self._token()
+
+    def _written(self, notice: DSN, token: str, now: float) -> bytes:
+        return build(notice, date=now, message_id=f"<{token}@{self._hostname}>", boundary=f"=_{token}")
+
+    def _posted(
+        self, message: QueuedMessage, notice: DSN, number: int, token: str, content: bytes, now: float
+    ) -> tuple[QueuedMessage, bytes]:
         envelope = envelope_of(notice, content)
         domain = Mailbox.from_text(message.reverse_path).domain
         demand = "requiretls" if envelope.requiretls else ""

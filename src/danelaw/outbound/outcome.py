@@ -111,11 +111,12 @@ def settlement_of(
             if end.wait:  # never longer than the longest pause the operator wants
                 due = max(due, min(now + min(end.wait, schedule.waits[-1]), message.expires))
         results.append(RecipientResult(queued.number, end.state, due, tries, end.reply, end.reason))
-    return Settlement(
-        message,
-        now,
-        tuple(results),
-        tuple(outcome.attempts),
-        notices.for_outcome(message, outcome, now) if outcome.calls_for_notice else (),
-        tuple(outcome.evidence),
-    )
+    settlement = Settlement(message, now, tuple(results), tuple(outcome.attempts), evidence=tuple(outcome.evidence))
+    if outcome.calls_for_notice:
+        if notices.owes(message):
+            ends = outcome.recipients
+            about = [(one, ends[one.number]) for one in message.recipients if one.number in ends]
+            settlement.owed = notices.owed(message, about, now)
+        else:
+            settlement.notices = notices.for_outcome(message, outcome, now)
+    return settlement

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from danelaw.queue.attempt import Attempt
 from danelaw.queue.values import QueuedMessage, RecipientState
@@ -20,6 +21,13 @@ class RecipientResult:
     reason: str = ""
 
 
+class Owed(NamedTuple):
+    """What the sender of a message is yet to be told about one of its recipients; `words` are opaque to the spool."""
+
+    number: int
+    words: str
+
+
 @dataclass(slots=True)
 class Settlement:
     """Everything that became true through one delivery, stored all or nothing.
@@ -28,6 +36,9 @@ class Settlement:
     with its body: a recipient never becomes failed without its bounce on disk. `attempts` are added to the record;
     `evidence` are the blobs their digests name. `notified` marks that the sender was told about the delay. With no
     `results` nothing changes but the record (a host's failure moves no message).
+
+    Of a message with very many recipients the notice is `owed` instead: what it is to say about each recipient is
+    stored with the recipient's end, and the message stays until notices that tell of the numbers in `told` are stored.
     """
 
     message: QueuedMessage
@@ -37,3 +48,5 @@ class Settlement:
     notices: tuple[tuple[QueuedMessage, bytes], ...] = ()
     evidence: tuple[bytes, ...] = ()
     notified: bool = False
+    owed: tuple[Owed, ...] = ()
+    told: tuple[int, ...] = ()

@@ -9,11 +9,13 @@ from danelaw.queue import DELIVERY, OPERATOR, QueuedMessage, RecipientState
 from danelaw.spool import rows
 from danelaw.spool.rows import load_messages
 
-MOST_RECIPIENTS = 200
+MOST_RECIPIENTS = 100
 """Recipients claimed at once: a transaction with more holds up everybody else, and RFC 5321 §4.5.3.1.8 lets hosts
 refuse more than 100."""
 LOOKED_AT = 20_000
 """Messages looked at in one search for those whose lifetime is over: about two milliseconds."""
+MOST_AT_ONCE = 500
+"""Recipients of one message that time alone changes in one look."""
 _LEFT = "left in order"
 _OPEN = int(RecipientState.DELIVERED)
 _CLAIMED = int(RecipientState.DELIVERING)
@@ -49,8 +51,8 @@ def due_messages(
 def expired_messages(
     connection: sqlite3.Connection, now: float, after: int, before: int, limit: int
 ) -> tuple[list[QueuedMessage], int]:
-    """Messages whose lifetime is over, oldest first, with their open recipients that no operator holds; and the id
-    after which to look next time, 0 once all were looked at.
+    """Messages whose lifetime is over, oldest first, with their open recipients that no operator holds, up to
+    `MOST_AT_ONCE` of each; and the id after which to look next time, 0 once all were looked at.
 
     There is no index on `expires`, which would cost every message that is delivered at once: the messages with ids in
     `after` < id < `before` are looked at, `LOOKED_AT` at most.
@@ -64,9 +66,7 @@ def expired_messages(
         " (SELECT 1 FROM recipient WHERE message = id AND state < ?4) ORDER BY id LIMIT ?5",
         (after, upto, now, _HELD, limit),
     ).fetchall()
-    messages = load_messages(connection, {row[0]: None for row in found})
-    for message in messages:
-        message.recipients = tuple(recipient for recipient in message.recipients if recipient.state < _HELD)
+    messages = load_messages(connection, {row[0]: _first(connection, row[0], _HELD) for row in found})
     if len(found) == limit:
         return messages, found[-1][0]
     return messages, 0 if row is None else row[0]
@@ -81,11 +81,17 @@ def late_messages(connection: sqlite3.Connection, after: int, before: int, limit
         f"SELECT id FROM message WHERE id > ? AND id < ? AND flags & {rows.NOTIFIED} = 0 ORDER BY id LIMIT ?",
         (after, before, limit),
     ).fetchall()
-    messages = load_messages(connection, {row[0]: None for row in found})
+    messages = load_messages(connection, {row[0]: _first(connection, row[0], _OPEN) for row in found})
     for message in messages:
         told = _OPEN if message.custody is None or message.custody.step in (OPERATOR, DELIVERY) else _HELD
         message.recipients = tuple(recipient for recipient in message.recipients if recipient.state < told)
     return messages
+
+
+def _first(connection: sqlite3.Connection, message_id: int, below: int) -> list[int]:
+    """The numbers of the first recipients in a state below this one."""
+    query = "SELECT number FROM recipient WHERE message = ? AND state < ? ORDER BY number LIMIT ?"
+    return [row[0] for row in connection.execute(query, (message_id, below, MOST_AT_ONCE))]
 
 
 def bring_forward(connection: sqlite3.Connection, latest: float, now: float, *, claimed: bool = True) -> int:

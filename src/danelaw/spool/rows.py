@@ -7,7 +7,7 @@ import hmac
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from danelaw.queue import Custody, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
@@ -128,6 +128,23 @@ def recipient_value(row: Sequence[Any]) -> QueuedRecipient:
     )
 
 
+def load_envelope(connection: sqlite3.Connection, message_id: int) -> QueuedMessage | None:
+    """A message without its recipients; None when it is not in the queue."""
+    row = connection.execute(SELECT_MESSAGE + " WHERE id = ?", (message_id,)).fetchone()
+    if row is None:
+        return None
+    message = message_value(row, ())
+    if row[6] & (CUSTODY | FOUND):
+        message.custody, message.findings = custody_of(connection, message_id), findings_of(connection, message_id)
+    return message
+
+
+def each_recipient(connection: sqlite3.Connection, message_id: int) -> Iterator[QueuedRecipient]:
+    """All recipients of a message, one after the other: there may be too many to hold at once."""
+    for row in connection.execute(SELECT_RECIPIENT + " WHERE r.message = ? ORDER BY r.number", (message_id,)):
+        yield recipient_value(row)
+
+
 def load_messages(connection: sqlite3.Connection, wanted: Mapping[int, Iterable[int] | None]) -> list[QueuedMessage]:
     """Messages by id, each with the recipients of the given numbers (None: all), in the order of `wanted`."""
     loaded = []
@@ -136,7 +153,7 @@ def load_messages(connection: sqlite3.Connection, wanted: Mapping[int, Iterable[
         if row is None:
             continue
         chosen = None if numbers is None else set(numbers)
-        between = (0, 1 << 62) if not chosen else (min(chosen), max(chosen))
+        between = (0, 1 << 62) if chosen is None else (min(chosen, default=1), max(chosen, default=0))
         rows = connection.execute(
             SELECT_RECIPIENT + " WHERE r.message = ? AND r.number BETWEEN ? AND ? ORDER BY r.number",
             (message_id, *between),

@@ -69,6 +69,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX recipient_when ON recipient (due, queue) WHERE state = 0",
         "CREATE INDEX queue_asleep ON queue (suspended_until) WHERE suspended_until > 0",
     ),
+    # What senders of messages with very many recipients are yet to be told, gathered into few notices.
+    (
+        """CREATE TABLE owed (
+            message INTEGER NOT NULL, number INTEGER NOT NULL, words TEXT NOT NULL,
+            PRIMARY KEY (message, number)) STRICT, WITHOUT ROWID""",
+    ),
 )
 
 VERSION = len(STEPS)

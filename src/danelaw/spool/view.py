@@ -22,6 +22,13 @@ _HISTORY = (
     "SELECT id, received_at, finished_at, reverse_path, size, flags, client_address, client_helo, client_tls,"
     " message_id, recipients FROM history"
 )
+_HISTORY_CUT = _HISTORY.replace(
+    "recipients FROM",
+    "(SELECT json_group_array(json(value)) FROM"
+    " (SELECT value FROM json_each(history.recipients) ORDER BY json_extract(value, '$[3]') = 3, key LIMIT ?)) FROM",
+)
+MOST_SHOWN = 1000
+"""Recipients that `queue show` lists of one message; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +165,25 @@ def find_message(connection: sqlite3.Connection, message_id: int) -> tuple[Queue
     return finished_message(row), True
 
 
+def _to_be_shown(connection: sqlite3.Connection, message_id: int) -> tuple[QueuedMessage, bool]:
+    """`find_message`, of a very long list of recipients only `MOST_SHOWN`, first those that were not reached."""
+    query = "SELECT number FROM recipient WHERE message = ? ORDER BY state = 3, number LIMIT ?"
+    numbers = [row[0] for row in connection.execute(query, (message_id, MOST_SHOWN))]
+    if numbers:
+        waiting = rows.load_messages(connection, {message_id: numbers})
+        if waiting:
+            return waiting[0], False
+    query = "SELECT json_array_length(recipients) FROM history WHERE id = ?"
+    count = connection.execute(query, (message_id,)).fetchone()
+    if count is None or count[0] <= MOST_SHOWN:
+        return find_message(connection, message_id)
+    # Cut by SQLite: to read them all in Python would hold up every other thread.
+    row = connection.execute(_HISTORY_CUT + " WHERE id = ?", (MOST_SHOWN, message_id)).fetchone()
+    message = finished_message(row)
+    message.recipient_count = count[0]
+    return message, True
+
+
 def messages_by_message_id(connection: sqlite3.Connection, text: str, limit: int = 20) -> list[tuple[int, bool]]:
     """Queue ids for a Message-ID (RFC 5322 §3.6.4), with or without brackets, and whether each is finished."""
     bare = text.strip("<>")
@@ -242,7 +268,7 @@ def _recipient(recipient: QueuedRecipient, message: QueuedMessage) -> dict[str, 
 
 def shown(connection: sqlite3.Connection, message_id: int, now: float) -> dict[str, object]:
     """Everything known about one message: `queue show --json`. Raises `NoSuchMessage`."""
-    message, finished = find_message(connection, message_id)
+    message, finished = _to_be_shown(connection, message_id)
     tries = attempts_of(connection, message_id)
     result = described(message, now, finished=finished)
     result |= {

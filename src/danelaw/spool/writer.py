@@ -20,7 +20,7 @@ from danelaw.queue import (
     RoutingKey,
     Settlement,
 )
-from danelaw.spool import custody, rows
+from danelaw.spool import custody, owed, rows
 from danelaw.spool.attempts import AttemptWriter
 from danelaw.spool.queues import UPSERT_QUEUE, QueueNumbers
 
@@ -103,6 +103,11 @@ class BatchWriter:
                 held = next((result for result in settlement.results if result.state == _HELD), None)
                 if held is not None:
                     custody.take(self.connection, message.id, HeldBy(DELIVERY, held.reason), settlement.at)
+            if settlement.owed:
+                owed.add(self.connection, message.id, settlement.owed)
+            if settlement.told:
+                owed.told(self.connection, message.id, settlement.told)
+                partly[message.id] = settlement.at
             if settlement.notified:
                 self.connection.execute(
                     "UPDATE message SET flags = flags | ? WHERE id = ?", (rows.NOTIFIED, message.id)
@@ -120,15 +125,19 @@ class BatchWriter:
             self.append([n for n in notices if not here("SELECT 1 FROM message WHERE id = ?", (n[0].id,)).fetchone()])
 
     def _finished_by_parts(self, touched: dict[int, float]) -> list[tuple[Any, ...]]:
-        """Of messages just updated, the history rows of those with no open recipient left."""
+        """Of messages just updated, the history rows of those with no open recipient and no notice owed."""
         done = []
         for message_id, at in touched.items():
+            # From the end: parts of a long list are delivered in its order.
             is_open = self.connection.execute(
-                "SELECT 1 FROM recipient WHERE message = ? AND state < ? LIMIT 1", (message_id, _DELIVERED)
+                "SELECT 1 FROM recipient WHERE message = ? AND state < ? ORDER BY number DESC LIMIT 1",
+                (message_id, _DELIVERED),
             ).fetchone()
-            if is_open is None:
-                for message in rows.load_messages(self.connection, {message_id: None}):
-                    done.append(self._history_row(message, message.recipients, at))
+            if is_open is None and not owed.any_of(self.connection, message_id):
+                message = rows.load_envelope(self.connection, message_id)
+                if message is not None:
+                    recipients = rows.each_recipient(self.connection, message_id)
+                    done.append(self._history_row(message, recipients, at))
         return done
 
     def _history_row(self, message: QueuedMessage, recipients: Iterable[QueuedRecipient], at: float) -> tuple[Any, ...]:
@@ -139,8 +148,11 @@ class BatchWriter:
         return rows.history_row(message, recipients, at, self.redaction)
 
     def finish(self, messages: Iterable[QueuedMessage], at: float) -> None:
-        """Move messages with all their recipients, as they stand, to history."""
-        self._finish([self._history_row(message, message.recipients, at) for message in messages])
+        """Move messages with all their recipients, as they stand, to history; but where the sender is yet to be told of
+        a failure, the notice does.
+        """
+        ending = [message for message in messages if not owed.any_of(self.connection, message.id)]
+        self._finish([self._history_row(message, message.recipients, at) for message in ending])
 
     def _finish(self, history: list[tuple[Any, ...]]) -> None:
         ids = [(row[0],) for row in history]

@@ -58,6 +58,11 @@ class Counter(_Cells):
 
     kind = "counter"
 
+    @property
+    def total(self) -> float:
+        """Over all label values."""
+        return sum(cell.value for cell in self._cells.values())
+
     def add(self, *labels: str, by: float = 1) -> None:
         """Count `by` more for these label values."""
         self.cell(*labels).value += by

@@ -60,6 +60,10 @@ class Metrics:
             "danelaw_inbound_window", "Messages that may be under way at once; it shrinks when answers come late."
         )
 
+        self.inbound_pace = Gauge(
+            "danelaw_inbound_pace",
+            "Messages a second that may begin while deliveries lack the event loop's time; 0 when all may.",
+        )
         self.inbound_lobby = Gauge(
             "danelaw_inbound_waiting_clients", "Clients whose greeting waits for an overload to end."
         )

@@ -1,6 +1,6 @@
 """Mail from outside through a whole gateway that finds out who sent it: danelaw beside Postfix with the usual milters.
 
-    python -m bench.inbound [--messages N] [--sessions N] [--rounds N] [--only danelaw]
+    python -m bench.inbound [--messages N] [--sessions N] [--rounds N] [--strangers] [--only danelaw]
 
 10 KB with one RSA-2048 signature; SPF, DKIM and DMARC pass, from a signed zone on nsd, cached by one unbound that both
 sides ask (danelaw caches and validates itself besides). Before anything is measured one message goes through each side, and
@@ -46,7 +46,11 @@ _PROSE = b"Most mail is prose or base64: single spaces, lines that end without o
 _AUTHOR = "dane.test"
 _SINK_PORT, _CHAIN_PORT, _DANELAW_PORT, _BARE_PORT = 2656, 2555, 2557, 2558
 _CHAIN, _DANELAW, _BARE = "Postfix and milters", "danelaw", "danelaw, no authentication"
-_PASSED = (re.compile(rb"\bspf=pass\b", re.I), re.compile(rb"\bdkim=pass\b", re.I), re.compile(rb"\bdmarc=pass\b", re.I))
+_PASSED = (
+    re.compile(rb"\bspf=pass\b", re.I),
+    re.compile(rb"\bdkim=pass\b", re.I),
+    re.compile(rb"\bdmarc=pass\b", re.I),
+)
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,10 @@ class Run:
         return sum(self.parts.values())
 
 
-def source(port: int, octets: Path, count: int, sessions: int) -> subprocess.Popen[bytes]:
-    """Postfix's load tool: connections are kept, as a busy sender does."""
+def source(port: int, octets: Path, count: int, sessions: int, *, keep: bool = True) -> subprocess.Popen[bytes]:
+    """Postfix's load tool; without `keep` each message has a connection of its own."""
     return subprocess.Popen(
-        ["smtp-source", "-d", "-s", str(sessions), "-m", str(count), "-M", f"mx.{_AUTHOR}", "-F", str(octets),
+        ["smtp-source", *(["-d"] if keep else []), "-s", str(sessions), "-m", str(count), "-M", f"mx.{_AUTHOR}", "-F", str(octets),
          "-f", f"anna@{_AUTHOR}", "-t", "b@ours.test", f"127.0.0.1:{port}"]
     )  # fmt: skip
 
@@ -87,7 +91,9 @@ def sample(side: Side, octets: Path, place: Path) -> str:
     """
     place.mkdir()
     place.chmod(0o777)
-    sink = subprocess.Popen(["smtp-sink", "-u", "nobody", "-R", str(place), "-d", "one.", f"127.0.0.1:{_SINK_PORT}", "100"])
+    sink = subprocess.Popen(
+        ["smtp-sink", "-u", "nobody", "-R", str(place), "-d", "one.", f"127.0.0.1:{_SINK_PORT}", "100"]
+    )
     try:
         time.sleep(0.3)
         source(side.port, octets, 1, 1).wait(30)
@@ -110,8 +116,8 @@ def sample(side: Side, octets: Path, place: Path) -> str:
 class Measurement:
     """Messages through one side after the other into one sink."""
 
-    def __init__(self, directory: Path, octets: Path, zone: DANEZone, sessions: int) -> None:
-        self._octets, self._sessions = octets, sessions
+    def __init__(self, directory: Path, octets: Path, zone: DANEZone, sessions: int, keep: bool) -> None:
+        self._octets, self._sessions, self._keep = octets, sessions, keep
         self._counter = directory / "sink.count"
         self._sink = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("sink.py")), str(_SINK_PORT), str(self._counter)]
@@ -129,7 +135,7 @@ class Measurement:
         roots = {name: [pid] for name, pid in side.pids().items()} | self._shared
         before = {name: usage(pids, memory=False).cpu_seconds for name, pids in roots.items()}
         tools, begun = os.times(), time.perf_counter()
-        load = source(side.port, self._octets, count, self._sessions)
+        load = source(side.port, self._octets, count, self._sessions, keep=self._keep)
         if not until(lambda: self._count() >= goal or load.poll(), 300, every=0.005) or load.poll():
             load.kill()
             raise SystemExit(f"{side.name}: only {self._count() - goal + count} of {count} arrived")
@@ -153,7 +159,9 @@ def report(name: str, run: Run) -> None:
     """One run on one line."""
     parts = ", ".join(f"{part} {spent:.0f}" for part, spent in run.parts.items())
     shared = ", ".join(f"{part} {spent:.0f}" for part, spent in run.shared.items())
-    print(f"  {name:26} {run.rate:6.0f}/s   {run.cpu:6.0f} us CPU per message ({parts}; beside it {shared})", flush=True)
+    print(
+        f"  {name:26} {run.rate:6.0f}/s   {run.cpu:6.0f} us CPU per message ({parts}; beside it {shared})", flush=True
+    )
 
 
 def summary(results: dict[str, list[Run]]) -> None:
@@ -193,8 +201,13 @@ def compared(directory: Path, options: argparse.Namespace) -> None:
     # The zone has an address for mx already, and says itself who sends as dane.test.
     zone = DANEZone(directory / "dns", _SINK_PORT, more="".join(f"{record}\n" for record in records))
     ours = gateways(directory, zone)
-    chain = MilterChain(directory / "chain", _CHAIN_PORT, _SINK_PORT, zone.resolv_conf) if not options.only else None
-    sides = [Side(name, port, lambda one=one: {"gateway": one.pid}, name != _BARE) for name, (one, port) in ours.items()]
+    key = f"{signer.selector}._domainkey.{_AUTHOR} {signer.key.record().to_text()}"
+    chain = None
+    if not options.only:
+        chain = MilterChain(directory / "chain", _CHAIN_PORT, _SINK_PORT, zone.resolv_conf, key)
+    sides = [
+        Side(name, port, lambda one=one: {"gateway": one.pid}, name != _BARE) for name, (one, port) in ours.items()
+    ]
     measurement: Measurement | None = None
     try:
         zone.start()
@@ -208,19 +221,21 @@ def compared(directory: Path, options: argparse.Namespace) -> None:
         for side in sides:
             if side.judges:
                 print(f"{side.name} says of a sample:\n    {sample(side, octets, directory / f'sample-{side.port}')}")
-        measurement = Measurement(directory, octets, zone, options.sessions)
+        measurement = Measurement(directory, octets, zone, options.sessions, not options.strangers)
         results: dict[str, list[Run]] = {side.name: [] for side in sides}
         for side in sides:
             measurement.run(side, options.sessions * 10)
         for number in range(options.rounds):
-            print(f"round {number + 1}: {options.messages} messages, {options.sessions} sessions; load {os.getloadavg()[0]:.1f}")
+            print(
+                f"round {number + 1}: {options.messages} messages, {options.sessions} sessions; load {os.getloadavg()[0]:.1f}"
+            )
             for side in sides:
                 results[side.name].append(measurement.run(side, options.messages))
                 report(side.name, results[side.name][-1])
         summary(results)
     except (RuntimeError, SystemExit):
         if chain is not None:
-            print(chain.log[-2000:])
+            print(chain.log[:2000])
         raise
     finally:
         if measurement is not None:
@@ -238,6 +253,9 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=1000)
     parser.add_argument("--sessions", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--strangers", action="store_true", help="a connection for each message, as most mail at an MX comes"
+    )
     parser.add_argument("--only", choices=("danelaw",), help="without the peer (no ratio)")
     options = parser.parse_args()
     needed = ("nsd", "unbound", "ldns-signzone", "smtp-source", "smtp-sink", *(() if options.only else NEEDED))

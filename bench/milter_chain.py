@@ -1,8 +1,8 @@
-"""The usual way to find out who sent a message: Postfix, policyd-spf as a policy service, opendkim and opendmarc as milters.
+"""What usually finds out who sent a message: Postfix with policyd-spf, and opendkim and opendmarc as milters.
 
-Debian's packages postfix, postfix-policyd-spf-python, opendkim and opendmarc, each with a configuration below a directory
-of the caller, all with a resolv.conf of their own. What would have them do less than danelaw is switched off: they judge
-clients on 127.0.0.1 too, and they refuse nothing.
+Debian's packages postfix, postfix-policyd-spf-python, opendkim and opendmarc, each with a configuration below a
+directory of the caller, all with a resolv.conf of their own. What would have them do less than danelaw is switched off:
+they judge clients on 127.0.0.1 too. They refuse nothing.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from bench.postfix import Postfix
 from interop.daemons import Daemon, until
+
+from bench.postfix import Postfix
 
 NEEDED = ("postfix", "policyd-spf", "opendkim", "opendmarc", "unshare")
 _POSTFIX = "postfix.bench.test"
 _NOBODY = "192.0.2.1"  # no client of the benchmark: nobody is local, nobody is trusted
 
-# Debian's opendkim asks by libunbound, which asks no resolver on loopback unless its own file says so, and several threads
-# that read that file at once end the process. So it gets the key from a file and asks nobody: less work than the others do.
+# Debian's opendkim asks by libunbound, which asks no resolver on loopback unless its own file says so, and several
+# threads that read that file at once end the process. So the key comes from a file: less work than the others have.
 _OPENDKIM = f"""\
 Mode v
 Socket local:{{directory}}/opendkim.sock

@@ -182,7 +182,7 @@ def gateways(directory: Path, zone: DANEZone) -> dict[str, tuple[Gateway, int]]:
     """danelaw with and without finding out, configured but not started."""
     common = f'resolver.servers = ["127.0.0.53:53"]\nresolver.anchor_file = "{zone.anchor}"\n'
     # All clients of the benchmark have one address, which a ceiling for one client must not stop.
-    common += 'limits.exempt = ["127.0.0.0/8"]\n[[domain]]\nname = "ours.test"\n'
+    common += 'limits.client = { connection_rate = "none", message_rate = "none" }\n[[domain]]\nname = "ours.test"\n'
     made = {}
     for name, port, more in ((_DANELAW, _DANELAW_PORT, "[authentication]\nenabled = true\n"), (_BARE, _BARE_PORT, "")):
         gateway = Gateway(directory / f"danelaw-{port}", port, _SINK_PORT, more=common + more)

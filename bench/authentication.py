@@ -37,17 +37,17 @@ _AUTHOR = "sender.lab"
 _TRANSACTION = Transaction(ip_address("192.0.2.10"), f"mx.{_AUTHOR}", f"anna@{_AUTHOR}")
 
 
-def published(signer: SigningKey, client: str = "192.0.2.0/24") -> Scenario:
+def published(signer: SigningKey, client: str = "192.0.2.0/24", author: str = _AUTHOR) -> Scenario:
     """The zone of the sender; `client` is where its mail comes from."""
     key = signer.key.record().to_zone(f"{signer.selector}._domainkey").replace(" IN TXT", " TXT")
-    spf = f"v=spf1 ip4:198.51.100.0/24 include:_spf.{_AUTHOR} ip4:{client} -all"
+    spf = f"v=spf1 ip4:198.51.100.0/24 include:_spf.{author} ip4:{client} -all"
     return Scenario(
-        domain=_AUTHOR,
+        domain=author,
         records=(
             f'@ TXT "{spf}"',
             '_spf TXT "v=spf1 ip4:203.0.113.0/24 ip6:2001:db8::/32 -all"',
             f'mx TXT "v=spf1 ip4:{client} -all"',
-            f'_dmarc TXT "v=DMARC1; p=reject; rua=mailto:reports@{_AUTHOR}"',
+            f'_dmarc TXT "v=DMARC1; p=reject; rua=mailto:reports@{author}"',
             key,
         ),
     )

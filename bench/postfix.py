@@ -73,8 +73,10 @@ class Postfix:
         self.port = port
         self.settings = TUNED | settings
 
-    def start(self, *, resolv_conf: Path | None = None) -> None:
-        """Write the configuration and start; `resolv_conf` replaces /etc/resolv.conf in a mount namespace."""
+    def start(self, *, resolv_conf: Path | None = None, services: str = "") -> None:
+        """Write the configuration and start; `resolv_conf` replaces /etc/resolv.conf in a mount namespace, `services`
+        are further lines of master.cf.
+        """
         etc, spool, data = (self.directory / name for name in ("etc", "spool", "data"))
         for path in (etc, spool, data):
             path.mkdir(parents=True, exist_ok=True)
@@ -89,7 +91,7 @@ class Postfix:
             "maillog_file": self._log_file,
         }
         (etc / "main.cf").write_text("".join(f"{k} = {v}\n" for k, v in settings.items()))
-        (etc / "master.cf").write_text(MASTER.format(address=self.address, port=self.port))
+        (etc / "master.cf").write_text(MASTER.format(address=self.address, port=self.port) + services)
         command = ["postfix", "-c", str(etc), "start"]
         if resolv_conf is not None:
             mount = f"mount --bind {resolv_conf} /etc/resolv.conf && exec postfix -c {etc} start"

@@ -97,6 +97,10 @@ class DANEZone:
             self._processes.append(subprocess.Popen(command, cwd=self.directory))
         time.sleep(1.5)
 
+    def pids(self) -> list[int]:
+        """The two processes."""
+        return [process.pid for process in self._processes]
+
     def stop(self) -> None:
         """End both."""
         for process in self._processes:

@@ -1,6 +1,6 @@
 """Mail from outside through a whole gateway that finds out who sent it: danelaw beside Postfix with the usual milters.
 
-    python -m bench.inbound [--messages N] [--sessions N] [--rounds N] [--strangers] [--only danelaw]
+    python -m bench.inbound [--messages N] [--sessions N] [--rounds N] [--strangers] [--workers N] [--only danelaw]
 
 10 KB with one RSA-2048 signature; SPF, DKIM and DMARC pass, from a signed zone on nsd, cached by one unbound that both
 sides ask (danelaw caches and validates itself besides). Before anything is measured one message goes through each
@@ -187,9 +187,11 @@ def summary(results: dict[str, list[Run]]) -> None:
         print(f"danelaw / {_CHAIN}, round by round: median {rate:.1f}x the rate, {cpu:.1f}x less CPU")
 
 
-def gateways(directory: Path, zone: DANEZone) -> dict[str, tuple[Gateway, int]]:
+def gateways(directory: Path, zone: DANEZone, workers: int) -> dict[str, tuple[Gateway, int]]:
     """danelaw with and without finding out, configured but not started."""
-    common = f'resolver.servers = ["127.0.0.53:53"]\nresolver.anchor_file = "{zone.anchor}"\n'
+    common = (
+        f"workers = {workers}\n" + f'resolver.servers = ["127.0.0.53:53"]\nresolver.anchor_file = "{zone.anchor}"\n'
+    )
     # All clients of the benchmark have one address, which a ceiling for one client must not stop.
     common += 'limits.client = { connection_rate = "none", message_rate = "none" }\n[[domain]]\nname = "ours.test"\n'
     made = {}
@@ -212,7 +214,7 @@ def compared(directory: Path, options: argparse.Namespace) -> None:
     zone = DANEZone(directory / "dns", _SINK_PORT, more="".join(f"{record}\n" for record in records))
     with (zone.directory / "unbound.conf").open("a") as file:
         file.write(_NOTHING_ELSE)
-    ours = gateways(directory, zone)
+    ours = gateways(directory, zone, options.workers)
     key = f"{signer.selector}._domainkey.{_AUTHOR} {signer.key.record().to_text()}"
     chain = None
     if not options.only:
@@ -269,6 +271,7 @@ def main() -> None:
     parser.add_argument(
         "--strangers", action="store_true", help="a connection for each message, as most mail at an MX comes"
     )
+    parser.add_argument("--workers", type=int, default=0, help="worker processes of danelaw")
     parser.add_argument("--only", choices=("danelaw",), help="without the peer (no ratio)")
     options = parser.parse_args()
     needed = ("nsd", "unbound", "ldns-signzone", "smtp-source", "smtp-sink", *(() if options.only else NEEDED))

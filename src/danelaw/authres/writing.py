@@ -16,8 +16,6 @@ _ATEXT = r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+"
 _DOT_ATOM = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*\Z")
 _MAILBOX = re.compile(rf"(?:{_ATEXT}(?:\.{_ATEXT})*)?@[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\Z")
 _KEYWORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\Z")
-_SPECIAL = re.compile(r'(["\\])')
-_IN_COMMENT = re.compile(r"([()\\])")
 LINE = 78
 """Columns a line should have (RFC 5322 §2.1.1)."""
 LONGEST_LINE = 998
@@ -48,12 +46,12 @@ def dot_atom(text: str) -> str:
 
 def quoted(text: str) -> str:
     """A quoted-string."""
-    return '"' + _SPECIAL.sub(r"\\\1", _plain(text)) + '"'
+    return '"' + _plain(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def comment(text: str) -> str:
     """A comment with its parentheses; those inside lose their meaning."""
-    return "(" + _IN_COMMENT.sub(r"\\\1", _plain(text)) + ")"
+    return "(" + _plain(text).replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)") + ")"
 
 
 def folded(name: str, lines: Iterable[Iterable[str]], *, utf8: bool) -> bytes:
@@ -79,6 +77,6 @@ def folded(name: str, lines: Iterable[Iterable[str]], *, utf8: bool) -> bytes:
 
 
 def _plain(text: str) -> str:
-    if _CONTROLS.search(text):
+    if not text.isprintable() and _CONTROLS.search(text):
         raise UnwritableField(f"{text[:60]!r} contains control characters")
     return text

@@ -189,9 +189,8 @@ def summary(results: dict[str, list[Run]]) -> None:
 
 def gateways(directory: Path, zone: DANEZone, workers: int) -> dict[str, tuple[Gateway, int]]:
     """danelaw with and without finding out, configured but not started."""
-    common = (
-        f"workers = {workers}\n" + f'resolver.servers = ["127.0.0.53:53"]\nresolver.anchor_file = "{zone.anchor}"\n'
-    )
+    common = f"server.workers = {workers}\n"
+    common += f'resolver.servers = ["127.0.0.53:53"]\nresolver.anchor_file = "{zone.anchor}"\n'
     # All clients of the benchmark have one address, which a ceiling for one client must not stop.
     common += 'limits.client = { connection_rate = "none", message_rate = "none" }\n[[domain]]\nname = "ours.test"\n'
     made = {}

@@ -166,12 +166,20 @@ def test_no_results_is_written_as_none() -> None:
         ("x (comment)", b'="x (comment)"'),
         ("2001:db8::1", b'="2001:db8::1"'),
         ("back\\slash", b'="back\\\\slash"'),
+        ('\\"; dkim=pass', b'="\\\\\\"; dkim=pass"'),
     ],
 )
 def test_values_of_strangers_are_quoted(value: str, written: bytes) -> None:
     result = MethodResult("spf", "pass", properties=(Property("smtp", "helo", value),))
     field = AuthenticationResults("mx.example.org", (result,)).to_bytes()
     assert field.endswith(b"smtp.helo" + written + b"\r\n")
+    assert AuthenticationResults.from_bytes(field.partition(b":")[2]).results == (result,)
+
+
+@pytest.mark.parametrize("said", ["a (b) c", ") dkim=pass (", "\\) dkim=pass (\\", '"', "\\\\"])
+def test_comments_of_strangers_end_where_ours_ends(said: str) -> None:
+    result = MethodResult("spf", "pass", comment=said)
+    field = AuthenticationResults("mx.example.org", (result,)).to_bytes()
     assert AuthenticationResults.from_bytes(field.partition(b":")[2]).results == (result,)
 
 
@@ -190,6 +198,8 @@ def test_values_of_strangers_are_quoted(value: str, written: bytes) -> None:
         MethodResult("spf", "pass; dkim=pass"),
         MethodResult("spf", "pass", comment="\r\n"),
         MethodResult("spf", "pass", reason="\x7f"),
+        MethodResult("spf", "pass", reason="\x85"),
+        MethodResult("spf", "pass", reason="\u2029"),
     ],
 )
 def test_what_cannot_be_quoted_is_refused(result: MethodResult) -> None:

@@ -93,6 +93,11 @@ class Ceilings:
     refuse_nanoseconds: int = 600 * SECOND
     reached: Callable[[str, str, bool], None] = lambda ceiling, client, new: None
     _lately: OrderedDict[tuple[str, str], tuple[int, int, int]] = field(default_factory=OrderedDict)
+    _trusted_freely: bool = False
+
+    def __post_init__(self) -> None:
+        """Whether trusted clients are under no ceiling but that of open connections is found out once."""
+        self._trusted_freely = not any((*self.trusted.uses, *self.total.uses))
 
     def arrive(self, address: str, *, trusted: bool) -> tuple[int, Visit | None, Reply | None]:
         """A client connected: its row, to be given to `leave`, its visit when uses are counted, and the 421 that
@@ -104,6 +109,11 @@ class Ceilings:
         if self.exempts(address):
             return row, None, None
         rates = self.trusted if trusted else self.client
+        if trusted and self._trusted_freely:
+            if opened <= rates.open:
+                return row, None, None
+            self.note(OPEN, network, rates.open)
+            return row, None, _OPEN
         visit = Visit(self, network, row, rates)
         refusal = visit.refused(now)
         if refusal is None and opened > rates.open:

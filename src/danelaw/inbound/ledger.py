@@ -82,19 +82,24 @@ def client_network(address: str) -> str:
     return str(ipaddress.IPv6Network((parsed, 64), strict=False))
 
 
+_TAGS = 4096
+"""Clients whose tag is remembered: most come again soon."""
+
+
 class Ledger:
     """The view one process has: `memory` has `octets_needed(columns)` octets, zero at first, `column` is its own of
     them. `secret` is the same for all, so that nobody outside can choose addresses that meet in one set. Pure: times
     are nanoseconds on the monotonic clock and arguments.
     """
 
-    __slots__ = ("_column", "_columns", "_open", "_secret", "_words")
+    __slots__ = ("_column", "_columns", "_open", "_secret", "_tags", "_words")
 
     def __init__(self, memory: memoryview, secret: bytes, *, column: int = 0, columns: int = 1) -> None:
         octets = memory.cast("B")
         self._words = octets[:_TABLE_OCTETS].cast("Q")
         self._open = octets[_TABLE_OCTETS : octets_needed(columns)].cast("H")
         self._secret = secret
+        self._tags: dict[str, int] = {}
         self._column = column * ROWS
         self._columns = columns
 
@@ -107,7 +112,7 @@ class Ledger:
         """The row of a client network, a new one when it is not known. It stays the client's while it has connections
         open or anything of its uses matters.
         """
-        tag = int.from_bytes(blake2b(client.encode(), key=self._secret, digest_size=8).digest()) or 1
+        tag = self._tags.get(client) or self._tag(client)
         first = tag % _SETS * _WAYS
         shared = first + _WAYS - 1
         words = self._words
@@ -124,6 +129,13 @@ class Ledger:
         words[at] = tag
         words[at + 1 : at + _WORDS] = words[like + 1 : like + _WORDS]
         return free
+
+    def _tag(self, client: str) -> int:
+        if len(self._tags) >= _TAGS:
+            self._tags.clear()
+        tag = int.from_bytes(blake2b(client.encode(), key=self._secret, digest_size=8).digest()) or 1
+        self._tags[client] = tag
+        return tag
 
     def take(self, row: int, kind: int, ceiling: Ceiling, now: int, number: int = 1) -> bool:
         """Count so many uses, all or none; False when they would be too many."""

@@ -173,7 +173,8 @@ def collected(
         after = page[-1].id if len(page) == _PAGE else None
         for message in page:
             custody = message.custody
-            if custody is None or not {hold.step for hold in custody.holds} <= steps:
+            # What came to be held while this looks is told next time: "told until now" must not be said of it.
+            if custody is None or custody.since > now or not {hold.step for hold in custody.holds} <= steps:
                 continue
             for recipient in message.recipients:
                 address = told_of(recipient.forward_path, section)

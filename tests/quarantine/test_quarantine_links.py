@@ -15,7 +15,7 @@ import pytest
 from held_mail import BODY, acts, hold, told
 from tests.ends import Running, Sink, gateway, run, until
 
-from danelaw.gateway.digests import Digests
+from danelaw.gateway.digests import Digests, collected
 from danelaw.quarantine.tokens import Action, Key, Token
 from danelaw.queue import id_from_text
 
@@ -100,6 +100,18 @@ def test_each_is_told_once_of_what_they_may_decide_about(tmp_path: Path) -> None
             assert b"a new one" in (await sink.messages(4))[3].data
             assert b"score 12 of 10" not in sink.taken[3].data
             assert len(sink.taken) == 4
+
+    run(play())
+
+
+def test_what_comes_to_be_held_while_a_digest_is_gathered_is_left_to_the_next(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, sink.smarthost + SECTION) as running:
+            before = running.gateway.clock()
+            await hold(running, "anna@example.org")
+            reader, section = running.gateway.parts.spool.reader, running.gateway.config.quarantine.digest
+            assert collected(reader, section, {}, frozenset(), before - 1.0) == {}
+            assert list(collected(reader, section, {}, frozenset(), before + 60.0)) == ["anna@example.org"]
 
     run(play())
 

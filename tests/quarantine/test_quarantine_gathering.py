@@ -48,11 +48,12 @@ def test_only_so_many_are_listed_and_the_rest_is_counted(tmp_path: Path) -> None
         )
     with spool.transaction() as writer:
         writer.append([Appended(message, b"x", claimed=False) for message in fresh])
-    found = collected(spool.reader, SECTION, {}, frozenset(), now)["anna@example.org"]
+    later = now + MOST_ENTRIES + 20
+    found = collected(spool.reader, SECTION, {}, frozenset(), later)["anna@example.org"]
     assert (len(found.places), found.more) == (198, 0)
-    found = collected(spool.reader, SECTION, {"anna@example.org": now + 100.0}, frozenset(), now)["anna@example.org"]
+    found = collected(spool.reader, SECTION, {"anna@example.org": now + 100.0}, frozenset(), later)["anna@example.org"]
     assert len(found.places) == 107
-    assert collected(spool.reader, SECTION, {}, frozenset({"anna@example.org"}), now) == {}
+    assert collected(spool.reader, SECTION, {}, frozenset({"anna@example.org"}), later) == {}
     spool.close_now()
 
 

@@ -97,6 +97,10 @@ class Reception:
         if self._copy is not None:
             self._copy.add(data)
 
+    def _drop_copy(self) -> None:
+        if self._copy is not None:
+            self._copy.drop()
+
     def _in_memory(self, body: bytes | None) -> bytes | None:
         """The message for its first delivery, None where it is only in its file."""
         return body if body is not None or self._copy is None else self._copy.whole()
@@ -110,13 +114,13 @@ class Reception:
         if head.received_count > self._intake.limits.hops:
             self.abandon()
             return _LOOP
-        size = event.size + len(self._trace)
-        goods = Consignment(self._intake, self._session, self.envelope, head, size)
         failure = self._failure
         if failure is None and self._steps:
             self.complete = True
             self._session.asking = asyncio.get_running_loop().create_task(self._examine(event, head))
             return None
+        size = event.size + len(self._trace)
+        goods = Consignment(self._intake, self._session, self.envelope, head, size)
         if failure is None and self._writer is not None:
             failure = self._intake.spool.refusal()
         if failure is not None:
@@ -137,8 +141,7 @@ class Reception:
         if self._writer is not None and not self.complete:
             self._writer.abort()
             self._writer = None
-            if self._copy is not None:
-                self._copy.drop()
+            self._drop_copy()
 
     def _received(self) -> bytes:
         envelope = self.envelope
@@ -166,8 +169,7 @@ class Reception:
                 if claimed:
                     intake.abandoned(message, size)
                 session.stored(intake.not_stored(message, error))
-            if self._copy is not None:
-                self._copy.drop()
+            self._drop_copy()
 
         intake.spool.append_soon(message, body, stored, claimed=claimed)
 
@@ -190,8 +192,7 @@ class Reception:
             if writer is not None:
                 message.body_file = await asyncio.get_running_loop().run_in_executor(None, writer.close)
         except SpoolError as error:
-            if self._copy is not None:
-                self._copy.drop()
+            self._drop_copy()
             self._session.stored(self._intake.not_stored(message, error))
             return
         finally:

@@ -63,7 +63,7 @@ class ClientNameStep(Step):
             self.premises.metrics.client_names.add("reverse", known.result.value)
         return known
 
-    async def helo(self, client: Client) -> HELO:
+    async def helo_worth(self, client: Client) -> HELO:
         """What its HELO name is worth."""
         now = self.premises.clock()
         key = (client.address, client.helo)
@@ -85,7 +85,7 @@ class ClientNameStep(Step):
         looks = [words for one in name.names if (words := generic(one, address)) is not None]
         if looks and len(looks) == len(name.names):
             found.append(Fact(Finding(self.name, "generic", looks[0]), self._settings.generic))
-        helo = await self.helo(client)
+        helo = await self.helo_worth(client)
         said = Finding("helo", helo.result.value, f"{helo.reason} (DNSSEC: {helo.dnssec.value})")
         found.append(Fact(said, self._deed(_HELO_DEEDS.get(helo.result))))
         return tuple(fact for fact in found if fact.deed != "nothing")

@@ -10,9 +10,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from danelaw.message import boundary
+from danelaw.message import Draft, boundary
+from danelaw.policy.handling import USUAL, Handling
 from danelaw.queue import id_to_text
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ LARGEST_HEADER = 1 << 20
 @dataclass(frozen=True, slots=True)
 class Client:
     """Who speaks: IP address in text form, port, HELO name, TLS version and cipher (None in clear text), whether its
-    network may relay, and the address it connected to.
+    network may relay, and the address it connected to. `memory` is what steps remember of this connection, by their
+    name; it ends with the connection.
     """
 
     address: str
@@ -37,6 +39,7 @@ class Client:
     tls: tuple[str, str] | None = None
     trusted: bool = False
     listener: str = ""
+    memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,22 @@ class Content:
         self.size = size
 
     @property
+    def octets(self) -> bytes | Path:
+        """The whole message in memory, or the file it is in when it came in one and was not changed; what was changed
+        and is in a file is put together in memory.
+        """
+        if self._begin is None:
+            return self._octets if self._path is None else self._path
+        return b"".join(self.chunks())
+
+    def edited(self, draft: Draft) -> Content:
+        """The message as a draft over these octets has it."""
+        header = draft.header_octets()
+        if not draft.body_changed:
+            return self.with_header(header)
+        return EditedContent(draft, header)
+
+    @property
     def in_memory(self) -> bool:
         """False when reading means reading a file: do that in a thread."""
         return self._path is None
@@ -143,13 +162,50 @@ class Content:
                 yield piece
 
 
+class EditedContent(Content):
+    """A message whose body was changed: it is given out from a draft, piece by piece, and never put together."""
+
+    __slots__ = ("_draft",)
+
+    def __init__(self, draft: Draft, header: bytes) -> None:
+        self._draft = draft
+        self._path, self._octets = None, b""
+        self._begin, self._between, self._body_start = header, b"", 0
+        self.header = header
+        self.size = draft.size
+
+    @property
+    def octets(self) -> bytes:
+        """The whole message."""
+        return self._draft.to_bytes()
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether what was not changed lies in memory."""
+        return isinstance(self._draft.message.source, bytes)
+
+    def with_header(self, header: bytes) -> Content:
+        """The same body below another header."""
+        octets = self._draft.to_bytes()
+        return Content(octets, len(octets), largest_header=len(self.header) + 4).with_header(header)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The whole message in pieces."""
+        return self._draft.chunks()
+
+    def body(self) -> Iterator[bytes]:
+        """What follows the empty line, in pieces."""
+        return self._draft.body_chunks()
+
+
 @dataclass(slots=True)
 class Arrival:
     """One message at its end of data. `envelope` and `content` are as given by the client, without our Received field.
 
     Steps may change `reverse_path`, `recipients` and `content`, add whole fields with CRLF to `added` (the last one
     added comes to stand on top, below our Received field), and record what they found. `verdicts` is what `Origin`
-    found out, for the steps behind it; None where it was not asked.
+    found out, for the steps behind it; None where it was not asked. `context` is what a policy keeps with the message,
+    as JSON, `handling` how it wants the message to travel.
     """
 
     id: int
@@ -163,6 +219,8 @@ class Arrival:
     findings: list[Finding] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     verdicts: Verdicts | None = None
+    context: str = ""
+    handling: Handling = USUAL
 
     @property
     def id_text(self) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from danelaw.smtp import Reply
 
@@ -30,8 +30,11 @@ async def first_refusal(
     """The first no, and whose it is. A step that fails gives 451, since nothing unexamined may pass."""
     for step in steps:
         try:
-            async with asyncio.timeout(STEP_SECONDS):
+            if step.prompt:
                 reply = await ask(step)
+            else:
+                async with asyncio.timeout(STEP_SECONDS):
+                    reply = await ask(step)
         except Exception as error:  # operators' steps too are asked here
             journal.step_failed(step.name, stage, in_words(error))
             reply = NOT_EXAMINED
@@ -55,3 +58,47 @@ def in_words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {STEP_SECONDS:.0f} seconds"
     return f"{type(error).__name__}: {error}"
+
+
+def begin(asking: Coroutine[Any, Any, None], steps: Iterable[Step]) -> asyncio.Task[None] | None:
+    """Run what asks these steps; None when it has ended already.
+
+    Where all of them are prompt it is begun at once, and a task is made only for one that has to wait: a task costs
+    more than most scripts do.
+    """
+    loop = asyncio.get_running_loop()
+    if not all(step.prompt for step in steps):
+        return loop.create_task(asking)
+    try:
+        waits_for = asking.send(None)
+    except StopIteration:
+        return None
+    return loop.create_task(_go_on(_Rest(asking, waits_for)))
+
+
+class _Rest:
+    """What is left of a coroutine that waits for the first time."""
+
+    __slots__ = ("_coroutine", "_waits_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        waits_for = self._waits_for
+        while True:
+            try:
+                yield waits_for
+            except BaseException as error:
+                call, argument = self._coroutine.throw, error
+            else:
+                call, argument = self._coroutine.send, None  # type: ignore[assignment]
+            try:
+                waits_for = call(argument)
+            except StopIteration:
+                return
+
+
+async def _go_on(rest: _Rest) -> None:
+    await rest

@@ -6,10 +6,10 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from danelaw.inbound.arrival import Client
-from danelaw.inbound.asking import first_refusal, hesitate
+from danelaw.inbound.asking import begin, first_refusal, hesitate
 from danelaw.inbound.ledger import client_network
 from danelaw.inbound.pace import IDLE, Pace
 from danelaw.inbound.reception import Reception, refusal_of_recipient
@@ -71,6 +71,7 @@ class Conversation(ABC):
         "extended",
         "helo",
         "intake",
+        "memory",
         "octets",
         "pace",
         "panel",
@@ -97,6 +98,7 @@ class Conversation(ABC):
         self.visit: Visit | None = None
         self.octets = 0
         self.pace: Pace | None = None
+        self.memory: dict[str, Any] | None = None
 
     @property
     def waiting_for_disk(self) -> bool:
@@ -123,8 +125,7 @@ class Conversation(ABC):
             case EndOfMessage():
                 self._end_of_message(event)
             case Hello():
-                self.helo, self.extended = event.name, event.extended
-                self.connection.accept()
+                self._hello(event)
             case StartTLS():
                 self._answer(None if self.visit is None else self.visit.handshake(), "other")
             case MessageRefused() | CommandRefused():
@@ -141,9 +142,12 @@ class Conversation(ABC):
 
     def client(self) -> Client:
         """This client as steps see it."""
+        if self.memory is None:
+            self.memory = {}
         return Client(
-            self.client_address, self.client_port, self.helo, self.extended, self.tls, self.trusted, self.local_address
-        )
+            self.client_address, self.client_port, self.helo, self.extended, self.tls, self.trusted, self.local_address,
+            self.memory,
+        )  # fmt: skip
 
     def ask(
         self,
@@ -153,6 +157,7 @@ class Conversation(ABC):
         say: Callable[[Reply | None, str], None],
     ) -> None:
         """Ask steps, which may take their time, and `say` the first no and whose it is. The client must wait."""
+        late = False
 
         async def asked() -> None:
             refusal, step = await first_refusal(steps, stage, question, self.intake)
@@ -161,9 +166,11 @@ class Conversation(ABC):
             self.asking = None
             if not self.connection.closed:
                 say(refusal, step)
-                self.go_on()
+                if late:
+                    self.go_on()
 
-        self.asking = asyncio.get_running_loop().create_task(asked())
+        self.asking = begin(asked(), steps)
+        late = True
 
     @property
     @abstractmethod
@@ -193,8 +200,10 @@ class Conversation(ABC):
         return True
 
     @abstractmethod
-    def stored(self, reply: Reply) -> None:
-        """The message's fate is on stable storage, or it was refused: tell the client and read on."""
+    def stored(self, reply: Reply, *, late: bool = True) -> None:
+        """The message's fate is on stable storage, or it was refused: tell the client and, if this comes `late`, after
+        the event was handled, read on.
+        """
 
     def drop_reception(self) -> None:
         """Forget the message under way, unless it is complete: then it is ours."""
@@ -215,6 +224,20 @@ class Conversation(ABC):
         if self.visit is not None and reply.code >= 500 and (refusal := self.visit.erred()) is not None:
             self.connection.close(refusal)
 
+    def _hello(self, event: Hello) -> None:
+        self.helo, self.extended = event.name, event.extended
+        if not self.panel.helo:
+            self.connection.accept()
+            return
+        client = self.client()
+
+        def say(refusal: Reply | None, step: str) -> None:
+            if refusal is not None:
+                self.log_refusal(refusal, step)
+            self._answer(refusal, "other")
+
+        self.ask(self.panel.helo, "helo", lambda step: step.helo(client), say)
+
     def _mail(self, event: MailFrom) -> None:
         refusal = self.intake.refusal_of_transaction(event, self.visit)
         if refusal is not None or not self.panel.mail:
@@ -231,12 +254,15 @@ class Conversation(ABC):
 
     def _recipient(self, event: RcptTo) -> None:
         refusal = refusal_of_recipient(self.intake.relay, event.recipient, self.trusted)
-        if refusal is not None:
+        relaying = refusal
+        if relaying is not None and self.panel.relay:
+            refusal = None  # a step may know better
+        elif refusal is not None:
             self.log_refusal(refusal, to=event.recipient)
-        elif self.visit is not None:
+        if refusal is None and self.visit is not None:
             refusal = self.visit.recipient()
-        if refusal is None and self.panel.recipient:
-            self._ask_about(event)
+        if refusal is None and (self.panel.recipient or relaying is not None):
+            self._ask_about(event, relaying)
             return
         if refusal is not None and self.panel.refusal:
             self._refuse_slowly(refusal)
@@ -253,19 +279,26 @@ class Conversation(ABC):
 
         self.asking = asyncio.get_running_loop().create_task(hesitated())
 
-    def _ask_about(self, event: RcptTo) -> None:
+    def _ask_about(self, event: RcptTo, relaying: Reply | None) -> None:
+        """Ask steps about a recipient; `relaying` is what relaying rules have against it, None for nothing."""
         envelope = self.connection.envelope
         assert envelope is not None
-        client, recipient = self.client(), event.recipient
+        client, recipient, path = self.client(), event.recipient, envelope.reverse_path
 
         def say(refusal: Reply | None, step: str) -> None:
             if refusal is not None:
                 self.log_refusal(refusal, step, recipient)
             self._answer(refusal, "rcpt")
 
-        self.ask(
-            self.panel.recipient, "rcpt", lambda step: step.recipient(client, envelope.reverse_path, recipient), say
-        )
+        over = () if relaying is None else self.panel.relay
+
+        def question(step: Step) -> Awaitable[Reply | None]:
+            if relaying is not None and step in over:
+                return step.relay(client, path, recipient, relaying)
+            return step.recipient(client, path, recipient)
+
+        steps = (*over, *(step for step in self.panel.recipient if step not in over))
+        self.ask(steps, "rcpt", question, say)
 
     def log_refusal(self, refusal: Reply, step: str = "", to: Recipient | None = None) -> None:
         """Write a refusal down, and which step's it is."""

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from danelaw.inbound.arrival import Arrival, Content, Refuse
+from danelaw.inbound.asking import begin
 from danelaw.inbound.consignment import MANY, Consignment
 from danelaw.inbound.examination import as_stored, examine
 from danelaw.inbound.head import Head
@@ -48,6 +49,7 @@ class Reception:
         "_head",
         "_id",
         "_intake",
+        "_late",
         "_received_at",
         "_session",
         "_steps",
@@ -68,6 +70,7 @@ class Reception:
         self._failure: SpoolError | None = None
         self._copy: Copy | None = None
         self._trace = b""
+        self._late = False
         self.envelope = envelope
         self.complete = False
 
@@ -117,7 +120,8 @@ class Reception:
         failure = self._failure
         if failure is None and self._steps:
             self.complete = True
-            self._session.asking = asyncio.get_running_loop().create_task(self._examine(event, head))
+            self._session.asking = begin(self._examine(event, head), self._steps)
+            self._late = True
             return None
         size = event.size + len(self._trace)
         goods = Consignment(self._intake, self._session, self.envelope, head, size)
@@ -217,7 +221,7 @@ class Reception:
                 self._writer.abort()
                 self._writer = None
         if reply is not None:
-            session.stored(reply)
+            session.stored(reply, late=self._late)
 
     async def _examined(self, event: EndOfMessage, head: Head) -> Reply | None:
         """None where the message is on its way to the disk. Raises `SpoolError`."""

@@ -194,13 +194,14 @@ class Session(Conversation, asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def stored(self, reply: Reply) -> None:
-        """The message's fate is on stable storage, or it was refused: tell the client and read on."""
+    def stored(self, reply: Reply, *, late: bool = True) -> None:
+        """The message's fate is on stable storage, or it was refused: tell the client and, if it is late, read on."""
         self.reception = None
         if self._transport is None:
             return  # the client left without waiting for the 250; it may send the message again
         self.connection.reply(reply)
-        self.go_on()
+        if late:
+            self.go_on()
 
     def go_on(self) -> None:
         """An answer was given that came late: send it and read on."""

@@ -25,10 +25,14 @@ class Stage(IntFlag):
     MESSAGE = 8
     RELEASE = 16
     REFUSAL = 32
+    HELO = 64
+    RELAY = 128
 
 
 class Step:
     """One step; the base says nothing everywhere. Methods may wait; each must bound its own time.
+
+    `prompt` steps bound their own time and may be begun outside a task (`asking.begin`); all others are asked in one.
 
     `name` is one word, unique, shown in findings, logs and metrics. What a method raises is a fault of the step: it is
     logged, and the client is told 451 to come again, since nothing unexamined may pass.
@@ -37,6 +41,7 @@ class Step:
     name = ""
     stages = Stage(0)
     for_trusted = False
+    prompt = False
 
     @property
     def idle(self) -> bool:
@@ -57,6 +62,10 @@ class Step:
     async def before_refusal(self, client: Client) -> None:
         """A command is about to be refused by a step, or a recipient by relaying rules: a step may take its time."""
 
+    async def helo(self, client: Client) -> Reply | None:
+        """EHLO or HELO: None to go on."""
+        return None
+
     async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
         """MAIL: None to go on."""
         return None
@@ -64,6 +73,12 @@ class Step:
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """RCPT of a recipient that relaying rules allow: None to accept it."""
         return None
+
+    async def relay(
+        self, client: Client, reverse_path: ReversePath, recipient: Recipient, refusal: Reply
+    ) -> Reply | None:
+        """RCPT of a recipient that relaying rules refuse: None to accept it all the same, usually the refusal."""
+        return refusal
 
     def left(self, client: Client) -> None:
         """A client whose connection a step was asked about has gone; what is kept for it can go."""
@@ -83,13 +98,15 @@ class Step:
 class Panel:
     """The steps that are asked about one kind of client, by stage, in order. Tuples: mostly they are empty."""
 
-    __slots__ = ("connect", "leaving", "mail", "message", "recipient", "refusal")
+    __slots__ = ("connect", "helo", "leaving", "mail", "message", "recipient", "refusal", "relay")
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         steps = tuple(steps)
         self.connect = tuple(step for step in steps if Stage.CONNECT in step.stages)
+        self.helo = tuple(step for step in steps if Stage.HELO in step.stages)
         self.mail = tuple(step for step in steps if Stage.MAIL in step.stages)
         self.recipient = tuple(step for step in steps if Stage.RECIPIENT in step.stages)
+        self.relay = tuple(step for step in steps if Stage.RELAY in step.stages)
         self.refusal = tuple(step for step in steps if Stage.REFUSAL in step.stages)
         self.message = tuple(step for step in steps if Stage.MESSAGE in step.stages)
         self.leaving = tuple(step for step in steps if type(step).left is not Step.left)

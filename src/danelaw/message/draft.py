@@ -229,12 +229,28 @@ class Draft:
 
     def chunks(self) -> Iterator[bytes]:
         """The message as it is now, in pieces of at most 64 KiB of the original."""
-        source = self.message.source
+        yield from self._header_chunks()
+        yield from self.body_chunks()
+
+    def header_octets(self) -> bytes:
+        """The header as it is now, without the empty line."""
+        return b"".join(self._header_chunks())
+
+    @property
+    def body_changed(self) -> bool:
+        """Whether anything behind the header differs from the original."""
+        return bool(self._replaced)
+
+    def _header_chunks(self) -> Iterator[bytes]:
         for start, end, octets in self._header():
             if octets is None:
-                yield from chunks(source, start, end)
+                yield from chunks(self.message.source, start, end)
             else:
                 yield octets
+
+    def body_chunks(self) -> Iterator[bytes]:
+        """What follows the header as it is now, the empty line first, in pieces."""
+        source = self.message.source
         place = len(self.message.header.raw)
         for one in self._replaced:
             yield from chunks(source, place, one.start)

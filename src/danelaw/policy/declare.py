@@ -10,7 +10,7 @@
     async def looked_up(ctx: MessageContext) -> None: ...
 
 A hook is an ordinary function or a coroutine function. Several of one kind are asked by `order`, then as they stand in
-the files; the first verdict other than None ends the asking at that stage, except changes (`Route`, `Amend`).
+the files; the first verdict other than None ends the asking at that step.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class Hook:
 
 @dataclass(slots=True)
 class Declarations:
-    """The hooks of a policy while its files are loaded."""
+    """The hooks of a policy while its files are loaded; `root` is the path of its directory."""
 
-    module: str = ""
+    root: str = ""
     hooks: list[Hook] = field(default_factory=list)
 
     def add(self, hook: Hook) -> None:
@@ -181,7 +181,7 @@ def _declare(
             point=point,
             name=function.__name__,
             function=function,
-            module=declarations.module,
+            module=function.__code__.co_filename.removeprefix(declarations.root).lstrip("/"),
             line=function.__code__.co_firstlineno,
             order=order,
             seconds=seconds,

@@ -49,12 +49,12 @@ class Handling:
     @property
     def is_usual(self) -> bool:
         """Nothing is chosen."""
-        return self == _USUAL
+        return self == USUAL
 
     def to_object(self) -> dict[str, object]:
         """What is chosen, as JSON."""
         chosen = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {name: value for name, value in chosen.items() if value != getattr(_USUAL, name)}
+        return {name: value for name, value in chosen.items() if value != getattr(USUAL, name)}
 
 
-_USUAL = Handling()
+USUAL = Handling()

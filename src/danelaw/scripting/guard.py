@@ -1,0 +1,156 @@
+"""Stops a script that works without waiting: an endless loop, a pattern that backtracks for ever, a `time.sleep`.
+
+A timer per call would cost more than most hooks do, and a signal that comes late would end the event loop instead of
+the script. So a thread looks at the clock of the loop's thread while scripts run and, when one has had its time,
+sends that thread a signal; the handler raises `Overrun` only while a step of a script runs, and never while the script
+is inside the gateway's own code, which is shielded. It cannot stop one long call into C, nor a script that catches
+`BaseException` for ever: there the worker's heartbeat ends, and the supervisor replaces it.
+
+Only for the main thread, which is where the event loop of a gateway runs.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+SIGNAL = signal.SIGVTALRM
+TICK = 0.01
+"""Seconds between two looks; a script is stopped at most two of them late."""
+BLOCKED = 10.0
+"""How many times its budget a step may last by the wall clock: a process that waits for a processor is no loop."""
+_IDLE = 2.0
+
+
+class Overrun(BaseException):
+    """A step of a script had its time. No `Exception`: a script that catches those is stopped nevertheless."""
+
+
+class Guard:
+    """Watches the steps of scripts in this thread. `install` must be called in the main thread, once per process."""
+
+    __slots__ = ("_cpu_clock", "_deadline", "_main", "_pending", "_running", "_serial", "_shields", "_thread", "_wake")
+
+    def __init__(self) -> None:
+        self._serial = 0
+        self._running = False
+        self._deadline = 0.0
+        self._shields = 0
+        self._pending = False
+        self._main = 0
+        self._cpu_clock = 0
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether steps are watched."""
+        return self._main != 0
+
+    def install(self) -> None:
+        """Watch from now on. Raises `ValueError` outside the main thread."""
+        signal.signal(SIGNAL, self._on_signal)
+        self._main = threading.get_ident()
+        self._cpu_clock = time.pthread_getcpuclockid(self._main)
+
+    def remove(self) -> None:
+        """Watch no more; the thread ends by itself."""
+        if self._main:
+            self._main = 0
+            self._wake.set()
+            signal.signal(SIGNAL, signal.SIG_DFL)
+
+    def step(self, seconds: float, call: Callable[..., R], *arguments: Any) -> R:
+        """Call something of a script, which may work for so many seconds. Raises `Overrun`, and what it raises."""
+        if self._running or not self._main:  # a hook within a hook has the time of the outer one
+            return call(*arguments)
+        self._serial += 1
+        self._deadline = seconds
+        if not self._wake.is_set():
+            self._begin()
+        self._running = True
+        try:
+            return call(*arguments)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        while self._running:
+            try:
+                self._running = False
+            except Overrun:  # the signal came at this very moment
+                continue
+        self._pending = False
+
+    def shield(self) -> Shield:
+        """While entered, what runs is the gateway's: an overrun waits until it is left."""
+        return Shield(self)
+
+    def enter_shield(self) -> None:
+        """Begin to shield."""
+        self._shields += 1
+
+    def leave_shield(self) -> None:
+        """End it, and stop the script if it was to be stopped meanwhile. Raises `Overrun`."""
+        self._shields -= 1
+        if self._pending and not self._shields and self._running:
+            self._pending = False
+            raise Overrun
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        if not self._running:
+            return
+        if self._shields:
+            self._pending = True
+            return
+        raise Overrun
+
+    def _begin(self) -> None:
+        self._wake.set()
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._watch, name="danelaw-policy-guard", daemon=True)
+            self._thread.start()
+
+    def _watch(self) -> None:
+        seen, cpu, wall = 0, 0.0, 0.0
+        quiet = time.monotonic()
+        while self._main:
+            time.sleep(TICK)
+            now = time.monotonic()
+            if not self._running:
+                if self._serial != seen:
+                    seen, quiet = self._serial, now
+                elif now - quiet > _IDLE:
+                    self._wake.clear()
+                    self._wake.wait()
+                    quiet = time.monotonic()
+                continue
+            spent = time.clock_gettime(self._cpu_clock)
+            if self._serial != seen:
+                seen, cpu, wall, quiet = self._serial, spent, now, now
+            elif spent - cpu >= self._deadline or now - wall >= self._deadline * BLOCKED:
+                signal.pthread_kill(self._main, SIGNAL)
+
+
+class Shield:
+    """Entered around code of the gateway that a script calls."""
+
+    __slots__ = ("_guard",)
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def __enter__(self) -> None:
+        self._guard.enter_shield()
+
+    def __exit__(self, *error: object) -> None:
+        self._guard.leave_shield()
+
+
+GUARD = Guard()
+"""The one of this process: there is one main thread."""

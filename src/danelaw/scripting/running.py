@@ -1,0 +1,214 @@
+"""Asking the hooks of one step, in order, each within its budget, until one has something to say.
+
+A hook that raises, overruns its time, or gives what is no verdict of its step has failed: what it changed is taken
+back, and its failure policy says what follows. `defer` keeps the mail where it is, at the client or in the queue;
+nothing is ever accepted because a script broke. One that fails again and again is left alone for a while, as long as
+its breaker is open; its failure policy then applies without asking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from danelaw.errors import DanelawError
+from danelaw.filters.breaker import Breaker
+from danelaw.policy import Context, Defer, FailurePolicy, Hook, NoteError, Verdict
+from danelaw.scripting.checking import check
+from danelaw.scripting.driving import Driven, in_task
+from danelaw.scripting.errors import HookFailed
+from danelaw.scripting.guard import GUARD, Guard, Overrun
+from danelaw.scripting.loading import LoadedPolicy, place_in
+from danelaw.scripting.rollback import Rollback
+
+if TYPE_CHECKING:
+    pass
+
+NOT_ASKED = "this gateway could not examine your mail; try again later"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a hook may use: `seconds` in all, waiting included, and `cpu` seconds of work between two waits. After
+    `failures` in a row it is left alone for `rest` seconds. At most `at_once` calls of one hook wait at the same time.
+    """
+
+    seconds: float = 10.0
+    cpu: float = 0.1
+    failures: int = 10
+    rest: float = 30.0
+    at_once: int = 500
+
+
+class Called(NamedTuple):
+    """One call of a hook, for logs, metrics and traces. `outcome` is a verdict's name in lower case, `none`, `failed`
+    or `resting`; `reason` says why it failed, or what the verdict's words are.
+    """
+
+    point: str
+    hook: str
+    version: str
+    outcome: str
+    seconds: float
+    reason: str
+    verdict: Verdict | None
+
+
+class Said(NamedTuple):
+    """What a step's hooks have said in the end: whose verdict it is, and whether it stands for a failure."""
+
+    verdict: Verdict
+    hook: Hook
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is known of one hook since the start: calls, failures, seconds in all and at most, and how many calls wait
+    for something (`running`) or for a turn (`pending`) right now.
+    """
+
+    point: str
+    hook: str
+    breaker: Breaker
+    turn: asyncio.Semaphore
+    calls: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    longest: float = 0.0
+    running: int = 0
+    pending: int = 0
+    last_failure: str = ""
+
+
+@dataclass(slots=True)
+class Runner:
+    """Asks hooks. `observe` is told about every call; `clock` is a monotonic clock in seconds."""
+
+    budget: Budget = field(default_factory=Budget)
+    observe: Callable[[Called, Context], None] = lambda called, context: None
+    clock: Callable[[], float] = time.perf_counter
+    guard: Guard = GUARD
+    tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
+
+    async def ask(self, policy: LoadedPolicy, hooks: Iterable[Hook], context: Context) -> Said | None:
+        """The first verdict, None when all have let it pass. May be begun outside a task; never raises for what a
+        script does.
+        """
+        for hook in hooks:
+            said = await self._one(policy, hook, context)
+            if said is not None:
+                return said
+        return None
+
+    async def _one(self, policy: LoadedPolicy, hook: Hook, context: Context) -> Said | None:
+        tally = self.tally(policy, hook)
+        started = self.clock()
+        if not tally.breaker.allows(started):
+            return self._after_failure(policy, hook, context, "resting", started, tally.last_failure)
+        before = Rollback(context)
+        try:
+            verdict = await self._call(policy, hook, context, tally)
+            check(hook, verdict, context)
+        except asyncio.CancelledError:
+            tally.breaker.given_up()
+            raise
+        except (Exception, Overrun) as error:
+            before.carry_out()
+            reason = self._in_words(policy, hook, error)
+            tally.failures += 1
+            tally.last_failure = reason
+            tally.breaker.failed(self.clock())
+            return self._after_failure(policy, hook, context, "failed", started, reason)
+        tally.breaker.succeeded()
+        self._count(policy, hook, context, _word(verdict), started, _words(verdict), verdict)
+        return None if verdict is None else Said(verdict, hook)
+
+    def tally(self, policy: LoadedPolicy, hook: Hook) -> Tally:
+        """What is known of a hook of one version."""
+        key = (policy.version, hook.name)
+        tally = self.tallies.get(key)
+        if tally is None:
+            budget = self.budget
+            tally = self.tallies[key] = Tally(
+                hook.point, hook.name, Breaker(budget.failures, budget.rest), asyncio.Semaphore(budget.at_once)
+            )
+        return tally
+
+    async def _call(self, policy: LoadedPolicy, hook: Hook, context: Context, tally: Tally) -> Verdict | None:
+        cpu = hook.cpu or self.budget.cpu
+        if not hook.is_coroutine:
+            return self.guard.step(cpu, hook.function, context)  # type: ignore[no-any-return]
+        if hook.module in policy.in_task:
+            await in_task()
+        driven = Driven(hook.function(context), self.guard, cpu)
+        if driven.begin():
+            return driven.result  # type: ignore[no-any-return]
+        return await self._wait(driven, hook, tally)
+
+    async def _wait(self, driven: Driven, hook: Hook, tally: Tally) -> Verdict | None:
+        await in_task()
+        try:
+            async with asyncio.timeout(hook.seconds or self.budget.seconds):
+                if tally.turn.locked():
+                    tally.pending += 1
+                    try:
+                        await tally.turn.acquire()
+                    finally:
+                        tally.pending -= 1
+                else:
+                    await tally.turn.acquire()
+                tally.running += 1
+                try:
+                    return await driven  # type: ignore[no-any-return]
+                finally:
+                    tally.running -= 1
+                    tally.turn.release()
+        finally:
+            driven.close()
+
+    def _after_failure(
+        self, policy: LoadedPolicy, hook: Hook, context: Context, outcome: str, started: float, reason: str
+    ) -> Said | None:
+        self._count(policy, hook, context, outcome, started, reason, None)
+        if hook.on_failure is FailurePolicy.IGNORE:
+            return None
+        return Said(Defer(NOT_ASKED, 451, "4.3.0"), hook, failed=True)
+
+    def _count(
+        self, policy: LoadedPolicy, hook: Hook, context: Context, outcome: str, started: float, reason: str,
+        verdict: Verdict | None,
+    ) -> None:  # fmt: skip
+        tally = self.tally(policy, hook)
+        seconds = self.clock() - started
+        tally.calls += 1
+        tally.seconds += seconds
+        tally.longest = max(tally.longest, seconds)
+        self.observe(Called(hook.point, hook.name, policy.version, outcome, seconds, reason, verdict), context)
+
+    def _in_words(self, policy: LoadedPolicy, hook: Hook, error: BaseException) -> str:
+        if isinstance(error, Overrun):
+            return f"it worked for more than {hook.cpu or self.budget.cpu:g} s without waiting"
+        if isinstance(error, TimeoutError):
+            return f"no verdict within {hook.seconds or self.budget.seconds:g} s"
+        place = place_in(error, Path(policy.directory)) or hook.place
+        words = error.reason if isinstance(error, DanelawError) else str(error)
+        kind = "" if isinstance(error, HookFailed | NoteError) else f"{type(error).__name__}: "
+        return f"{place}: {kind}{words}"[:500]
+
+
+def _word(verdict: Any) -> str:
+    return "none" if verdict is None else type(verdict).__name__.lower()
+
+
+def _words(verdict: Any) -> str:
+    for name in ("text", "reason"):
+        words = getattr(verdict, name, "")
+        if words:
+            return str(words)
+    to = getattr(verdict, "to", ())
+    return ", ".join(to)

@@ -1,0 +1,241 @@
+"""The step that asks an operator's policy about clients and their mail, behind all other steps but hold rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from danelaw.inbound.arrival import Finding
+from danelaw.inbound.steps import Stage, Step
+from danelaw.policy import (
+    Accept,
+    Address,
+    ConnectContext,
+    Context,
+    DisconnectContext,
+    HeloContext,
+    MailContext,
+    MessageContext,
+    Origin,
+    RecipientContext,
+    Redirect,
+)
+from danelaw.policy import Finding as FindingFact
+from danelaw.scripting.changes import carry_out, mail_of, replace_recipients
+from danelaw.scripting.outcome import NAME, reply_of, ruling_of
+from danelaw.scripting.running import Runner, Said
+from danelaw.scripting.session import ScriptSession, ScriptTransaction, client_facts
+
+if TYPE_CHECKING:
+    from danelaw.address import ReversePath
+    from danelaw.inbound.arrival import Arrival, Client, Ruling
+    from danelaw.policy import Hook, Library
+    from danelaw.scripting.loading import LoadedPolicy
+    from danelaw.scripting.versions import Versions
+    from danelaw.smtp import Recipient, Reply
+
+_INBOUND = frozenset({"connect", "helo", "auth", "mail_from", "rcpt_to", "end_of_data"})
+
+
+class ScriptStep(Step):
+    """Asks the hooks of whichever version of the policy a connection belongs to."""
+
+    name = NAME
+    for_trusted = True
+    prompt = True
+
+    def __init__(
+        self,
+        versions: Versions,
+        runner: Runner,
+        library: Library,
+        clock: Callable[[], float],
+        background: Callable[[LoadedPolicy, tuple[Hook, ...], Context], None],
+    ) -> None:
+        """`clock` gives POSIX seconds. `background` asks hooks that nobody waits for."""
+        self._versions = versions
+        self._runner = runner
+        self._library = library
+        self._clock = clock
+        self._background = background
+
+    @property
+    def stages(self) -> Stage:  # type: ignore[override]
+        """Where any version in use has hooks; sessions that begin later follow changes."""
+        points = self._versions.points
+        stages = Stage(0)
+        if "connect" in points:
+            stages |= Stage.CONNECT
+        if "helo" in points:
+            stages |= Stage.HELO
+        if points & {"mail_from", "rcpt_to", "end_of_data"}:
+            stages |= Stage.MAIL
+        if "rcpt_to" in points:
+            stages |= Stage.RECIPIENT | Stage.RELAY
+        if points & _INBOUND:
+            stages |= Stage.MESSAGE
+        return stages
+
+    # along the session
+
+    async def connect(self, client: Client) -> Reply | None:
+        """The connect hooks."""
+        session = self._session(client)
+        hooks = session.policy.at("connect")
+        if not hooks:
+            return None
+        context = ConnectContext(**self._common(session), client=client_facts(client))
+        return reply_of(await self._runner.ask(session.policy, hooks, context))
+
+    async def helo(self, client: Client) -> Reply | None:
+        """The helo hooks."""
+        session = self._session(client)
+        hooks = session.policy.at("helo")
+        if not hooks:
+            return None
+        context = HeloContext(**self._common(session), client=client_facts(client))
+        return reply_of(await self._runner.ask(session.policy, hooks, context))
+
+    async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
+        """A transaction begins; the mail_from hooks."""
+        session = self._session(client)
+        transaction = session.begin(Address.of(reverse_path.mailbox))
+        hooks = session.policy.at("mail_from")
+        if not hooks:
+            return None
+        context = MailContext(
+            **self._common(session, transaction), client=client_facts(client), reverse_path=transaction.reverse_path
+        )
+        return reply_of(await self._runner.ask(session.policy, hooks, context))
+
+    async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
+        """The rcpt_to hooks."""
+        said = await self._about_recipient(client, recipient, relaying=True)
+        return reply_of(said)
+
+    async def relay(
+        self, client: Client, reverse_path: ReversePath, recipient: Recipient, refusal: Reply
+    ) -> Reply | None:
+        """The rcpt_to hooks about a recipient that relaying rules refuse: only `Accept(relay=True)` lets it in, or a
+        redirection to somebody else, who is then no matter of relaying.
+        """
+        said = await self._about_recipient(client, recipient, relaying=False)
+        if said is not None and not said.failed:
+            match said.verdict:
+                case Accept(relay=True) | Redirect():
+                    return None
+                case Accept():
+                    return refusal
+        return reply_of(said) or refusal
+
+    async def _about_recipient(self, client: Client, recipient: Recipient, *, relaying: bool) -> Said | None:
+        session = self._session(client)
+        transaction = session.transaction
+        assert transaction is not None
+        address = Address.of(recipient.forward_path.mailbox)
+        said = None
+        hooks = session.policy.at("rcpt_to")
+        if hooks:
+            context = RecipientContext(
+                **self._common(session, transaction),
+                client=client_facts(client),
+                reverse_path=transaction.reverse_path,
+                recipient=address,
+                recipients=tuple(transaction.recipients),
+                relaying=relaying,
+            )
+            said = await self._runner.ask(session.policy, hooks, context)
+        if said is not None and isinstance(said.verdict, Redirect):
+            transaction.redirected[address] = said.verdict.to
+        if reply_of(said) is None:
+            transaction.recipients.append(address)
+        return said
+
+    def left(self, client: Client) -> None:
+        """The disconnect hooks, for which nobody waits."""
+        session = client.memory.get(NAME)
+        if session is None:
+            return
+        hooks = session.policy.at("disconnect")
+        if hooks:
+            now = self._clock()
+            context = DisconnectContext(
+                **self._common(session), client=client_facts(client), messages=session.messages,
+                seconds=max(0.0, now - session.began),
+            )  # fmt: skip
+            self._background(session.policy, hooks, context)
+
+    # the message
+
+    async def message(self, arrival: Arrival) -> Ruling | None:
+        """The end_of_data hooks: what they change is carried out, what they say is ruled."""
+        session = self._session(arrival.client)
+        transaction = session.transaction or session.begin(Address.of(arrival.reverse_path.mailbox))
+        session.transaction = None
+        replace_recipients(arrival, transaction.redirected)
+        hooks = session.policy.at("end_of_data")
+        said, context = None, None
+        if hooks:
+            context = self._message_context(session, transaction, arrival)
+            said = await self._runner.ask(session.policy, hooks, context)
+            self._note(arrival, said)
+        ruling = ruling_of(said)
+        if context is not None and (ruling is None or said is None or not said.failed):
+            carry_out(arrival, context, None if said is None else said.verdict)
+        arrival.context = _kept(session.policy, transaction)
+        session.messages += 1
+        return ruling
+
+    def _message_context(
+        self, session: ScriptSession, transaction: ScriptTransaction, arrival: Arrival
+    ) -> MessageContext:
+        return MessageContext(
+            **self._common(session, transaction),
+            client=client_facts(arrival.client),
+            reverse_path=Address.of(arrival.reverse_path.mailbox),
+            smtputf8=arrival.envelope.smtputf8,
+            requiretls=arrival.envelope.requiretls,
+            id=arrival.id_text,
+            mail=mail_of(arrival),
+            recipients=[Address.of(one.forward_path.mailbox) for one in arrival.recipients],
+            size=arrival.content.size,
+            origin=None if arrival.verdicts is None else Origin.of(arrival.verdicts),
+            findings=tuple(FindingFact(one.step, one.result, one.reason) for one in arrival.findings),
+        )
+
+    def _note(self, arrival: Arrival, said: Said | None) -> None:
+        """A verdict is a finding, for `explain`."""
+        if said is not None:
+            word = "failed" if said.failed else type(said.verdict).__name__.lower()
+            reason = getattr(said.verdict, "reason", "") or getattr(said.verdict, "text", "")
+            arrival.findings.append(Finding(NAME, word, f"{said.hook.name}: {reason}" if reason else said.hook.name))
+
+    # common
+
+    def _session(self, client: Client) -> ScriptSession:
+        session = client.memory.get(NAME)
+        if session is None:
+            now = self._clock()
+            session = client.memory[NAME] = ScriptSession(self._versions.choose(client_facts(client), now), now)
+        return session  # type: ignore[no-any-return]
+
+    def _common(self, session: ScriptSession, transaction: ScriptTransaction | None = None) -> dict[str, Any]:
+        whose = transaction or session
+        return {
+            "now": self._clock(),
+            "policy": session.policy.version,
+            "library": self._library,
+            "notes": whose.notes,
+            "tags": whose.tags,
+        }
+
+
+def _kept(policy: LoadedPolicy, transaction: ScriptTransaction) -> str:
+    """What is stored with the message: the version that judged it, notes and tags."""
+    kept: dict[str, object] = {"policy": policy.version}
+    if transaction.notes:
+        kept["notes"] = transaction.notes.to_object()
+    if transaction.tags:
+        kept["tags"] = sorted(transaction.tags)
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))

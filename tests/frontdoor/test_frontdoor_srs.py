@@ -67,6 +67,27 @@ def test_what_stays_and_what_comes_from_us_keeps_its_sender(tmp_path: Path) -> N
     run(play())
 
 
+def test_only_those_whose_mail_leaves_get_the_rewritten_reverse_path(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with Sink() as sink, front(tmp_path, settings(tmp_path, sink), sink=sink) as (running, _):
+            async with await running.client() as client:
+                ident = await client.message(
+                    MESSAGE, "away@ours.test", "here@ours.test", "bert@ours.test", sender="a@sender.test"
+                )
+            first, second = await sink.messages(2)
+            away, here = (first, second) if "SRS0=" in first.mail else (second, first)
+            assert [one.split(" ")[1] for one in away.recipients] == ["TO:<carl@elsewhere.test>"]
+            assert [one.split(" ")[1] for one in here.recipients] == ["TO:<anna@ours.test>", "TO:<bert@ours.test>"]
+            assert here.mail.startswith("MAIL FROM:<a@sender.test>")
+            copy = running.lines("received")[1].split(" id=")[1].split()[0]
+            assert ("srs", "copied", f"carl@elsewhere.test get it as {copy}") in findings(running, ident)
+            assert ("srs", "copy", f"of {ident}") in findings(running, copy)
+            assert [found for found in findings(running, copy) if found[1] == "rewritten"]
+            assert not [found for found in findings(running, ident) if found[1] == "rewritten"]
+
+    run(play())
+
+
 def test_the_srs_domain_must_be_ours_and_a_key_be_there(tmp_path: Path) -> None:
     async def play() -> None:
         keyed = f'[srs]\ndomain = "srs.other.test"\nkeys = ["{tmp_path}/no.key"]\n'

@@ -159,7 +159,7 @@ def test_commands_behind_a_message_wait_without_being_gathered(tmp_path: Path) -
             (session,) = running.gateway.parts.intake.sessions
             spool = running.gateway.parts.spool
             waiting: list[object] = []
-            spool.append_soon = lambda *args, **_: waiting.append(args)  # type: ignore[method-assign]
+            spool.append_together_soon = lambda *args: waiting.append(args)  # type: ignore[method-assign]
             await client.expect(250, "MAIL FROM:<a@sender.test>")
             await client.expect(250, "RCPT TO:<b@example.org>")
             await client.expect(354, "DATA")
@@ -168,7 +168,7 @@ def test_commands_behind_a_message_wait_without_being_gathered(tmp_path: Path) -
             held = len(session.connection._lines)
             await asyncio.sleep(0.1)
             assert len(session.connection._lines) == held < 2 << 20
-            waiting[0][2](None)  # type: ignore[index]
+            waiting[0][1](None)  # type: ignore[index]
             await client.expect(250)
             await client.expect(250)
             await until(lambda: not session._full, "reading on")

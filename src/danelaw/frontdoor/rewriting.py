@@ -45,9 +45,7 @@ def _key(path: Path) -> bytes:
 
 class RewritingStep(Step):
     """At RCPT: is a rewritten address good? At the message's end: back to whom it stands for, and forward what aliases
-    send to domains that are not ours.
-
-    One message has one reverse-path, so recipients of ours beside those that leave see the rewritten one too.
+    send to domains that are not ours. Recipients beside those keep the reverse-path: what leaves is then a copy.
     """
 
     name = "srs"
@@ -78,19 +76,30 @@ class RewritingStep(Step):
         if sender is None or self._is_ours(sender.domain):
             return None
         given = {recipient.forward_path.mailbox for recipient in arrival.envelope.recipients}
-        leaving = [item.forward_path.mailbox for item in arrival.recipients if item.forward_path.mailbox not in given]
-        if all(self._is_ours(mailbox.domain) for mailbox in leaving):
-            return None
+        leaving: list[Recipient] = []
+        staying: list[Recipient] = []
+        for recipient in arrival.recipients:
+            mailbox = recipient.forward_path.mailbox
+            stays = mailbox in given or self._is_ours(mailbox.domain)
+            (staying if stays else leaving).append(recipient)
+        if leaving:
+            self._forward(arrival, sender, leaving, staying)
+        return None
+
+    def _forward(self, arrival: Arrival, sender: Mailbox, leaving: list[Recipient], staying: list[Recipient]) -> None:
         try:
             rewritten = self.rewriter.forward(sender, self._day())
         except SRSError as error:
             arrival.findings.append(Finding(self.name, "not-rewritten", error.reason))
             self._counted("not-rewritten")
-            return None
-        arrival.findings.append(Finding(self.name, "rewritten", f"{sender} leaves as {rewritten}"))
-        arrival.reverse_path = ReversePath(rewritten)
+            return
+        forwarded = arrival
+        if staying:
+            forwarded = arrival.copy(self.name, leaving)
+            arrival.recipients = staying
+        forwarded.reverse_path = ReversePath(rewritten)
+        forwarded.findings.append(Finding(self.name, "rewritten", f"{sender} leaves as {rewritten}"))
         self._counted("rewritten")
-        return None
 
     def _led_back(self, recipient: Recipient, arrival: Arrival) -> Recipient:
         mailbox = recipient.forward_path.mailbox

@@ -2,16 +2,27 @@
 
 Rulings are values. No ruling means: go on. `Refuse` and `Discard` end the examination; `Hold` lets the other steps
 speak, and the message is stored for an operator to release.
+
+One message may go on as several. `Arrival.copy` makes another one beside it, with an id, recipients, reverse-path,
+content, added fields, findings and holds of its own; the step that made it may change it further, and the steps behind
+that one are asked about it as about any message:
+
+    away = arrival.copy("srs", leaving, reverse_path=rewritten)
+    arrival.recipients = staying
+
+All that are left at the end are stored in one transaction, and the client is told 250 only after it, with the id of the
+first. `Refuse` of one refuses all, `Discard` drops only the one it is said of, `Hold` holds that one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from danelaw.errors import DanelawError
 from danelaw.message import Draft, boundary
 from danelaw.policy.handling import USUAL, Handling
 from danelaw.queue import id_to_text
@@ -23,6 +34,12 @@ if TYPE_CHECKING:
 
 PIECE = 64 * 1024
 LARGEST_HEADER = 1 << 20
+MOST_COPIES = 256
+_SHOWN = 10
+
+
+class TooManyCopies(DanelawError):
+    """One message was to become more than `MOST_COPIES` others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +220,12 @@ class Arrival:
     """One message at its end of data. `envelope` and `content` are as given by the client, without our Received field.
 
     Steps may change `reverse_path`, `recipients` and `content`, add whole fields with CRLF to `added` (the last one
-    added comes to stand on top, below our Received field), and record what they found. `verdicts` is what `Origin`
-    found out, for the steps behind it; None where it was not asked. `context` is what a policy keeps with the message,
-    as JSON, `handling` how it wants the message to travel.
+    added comes to stand on top, below our Received field), record what they found, and make a `copy`. `verdicts` is
+    what `Origin` found out, for the steps behind it; None where it was not asked. `context` is what a policy keeps with
+    the message, as JSON, `handling` how it wants the message to travel.
+
+    `copies` are the other messages made from the same one, shared by all of them; `new_id` numbers them, and is None
+    where nothing can be added any more: of a message that is released.
     """
 
     id: int
@@ -221,6 +241,41 @@ class Arrival:
     verdicts: Verdicts | None = None
     context: str = ""
     handling: Handling = USUAL
+    new_id: Callable[[], int] | None = None
+    copies: list[Arrival] = field(default_factory=list)
+    copy_of: int | None = None
+
+    def copy(
+        self,
+        step: str,
+        recipients: Iterable[Recipient],
+        *,
+        reverse_path: ReversePath | None = None,
+        content: Content | None = None,
+    ) -> Arrival:
+        """One more message for these recipients, otherwise as this one is now; both findings name it and its `step`.
+
+        Raises `TooManyCopies`, also where none may be made.
+        """
+        if self.new_id is None:
+            raise TooManyCopies("a message that is released is not copied")
+        if len(self.copies) >= MOST_COPIES:
+            raise TooManyCopies(f"no more than {MOST_COPIES} messages are made of one")
+        made = replace(
+            self,
+            id=self.new_id(),
+            recipients=list(recipients),
+            reverse_path=self.reverse_path if reverse_path is None else reverse_path,
+            content=self.content if content is None else content,
+            added=self.added.copy(),
+            findings=self.findings.copy(),
+            holds=self.holds.copy(),
+            copy_of=self.id if self.copy_of is None else self.copy_of,
+        )
+        self.findings.append(Finding(step, "copied", f"{_names(made.recipients)} get it as {made.id_text}"))
+        made.findings.append(Finding(step, "copy", f"of {self.id_text}"))
+        self.copies.append(made)
+        return made
 
     @property
     def id_text(self) -> str:
@@ -232,3 +287,8 @@ class Arrival:
         """The findings as the spool keeps them."""
         found = [(finding.step, finding.result, finding.reason) for finding in self.findings]
         return json.dumps(found, ensure_ascii=False, separators=(",", ":")) if found else ""
+
+
+def _names(recipients: list[Recipient]) -> str:
+    shown = ", ".join(one.forward_path.mailbox.to_text() for one in recipients[:_SHOWN])
+    return shown if len(recipients) <= _SHOWN else f"{shown} and {len(recipients) - _SHOWN} more"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from danelaw.smtp import Reply
 
 if TYPE_CHECKING:
-    from danelaw.inbound.arrival import Client
+    from danelaw.inbound.arrival import Arrival, Client, Discard
     from danelaw.inbound.steps import Step
 
 STEP_SECONDS = 120.0
@@ -22,6 +22,9 @@ class Journal(Protocol):
 
     def step_failed(self, step: str, stage: str, reason: str) -> None:
         """A step raised, or took too long."""
+
+    def discarded(self, arrival: Arrival, ruling: Discard) -> Reply:
+        """A step ruled that a message goes nowhere: what would be said otherwise."""
 
 
 async def first_refusal(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from danelaw.queue import HeldBy, QueuedMessage, QueuedRecipient, RecipientState
@@ -13,9 +14,20 @@ if TYPE_CHECKING:
     from danelaw.inbound.head import Head
     from danelaw.inbound.intake import Intake
     from danelaw.smtp import Envelope
+    from danelaw.spool import BodyWriter
 
 MANY = 200
 """Recipients made ready in one turn of the event loop."""
+
+
+@dataclass(slots=True)
+class Parcel:
+    """A consignment under its id, and its octets: in memory, or in a file that is not durable yet."""
+
+    id: int
+    goods: Consignment
+    body: bytes | None
+    writer: BodyWriter | None = None
 
 
 class Consignment:

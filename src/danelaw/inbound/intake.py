@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from danelaw.errors import DanelawError
+from danelaw.inbound import receipt
 from danelaw.inbound.admission import Admission
 from danelaw.inbound.handshakes import Handshakes
 from danelaw.inbound.keeping import Room
@@ -22,15 +23,15 @@ from danelaw.inbound.steps import Steps
 from danelaw.net import proxy, tls
 from danelaw.net.certificates import ServerCertificates
 from danelaw.quarantine import Retention
-from danelaw.smtp import BareNewlines, EnhancedStatusCode, Reply, ServerLimits, ServerSettings
-from danelaw.telemetry import Columns, Kind, Pulse
+from danelaw.smtp import BareNewlines, Reply, ServerLimits, ServerSettings
+from danelaw.telemetry import Pulse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from danelaw.config import Config
     from danelaw.config.receiving import Listen
-    from danelaw.inbound.arrival import Discard
+    from danelaw.inbound.arrival import Arrival, Discard
     from danelaw.inbound.ceilings import Ceilings, Visit
     from danelaw.inbound.relay import RelayPolicy
     from danelaw.queue import QueuedMessage, RetrySchedule
@@ -41,22 +42,10 @@ if TYPE_CHECKING:
 _BUSY = Reply.of(421, "4.3.2", "too many connections to this gateway; try again later")
 _OVERLOADED_AT_ALL = Reply.of(421, "4.3.2", "this gateway is overloaded at the moment; try again soon")
 _OVERLOADED = Reply.of(451, "4.3.2", "this gateway is overloaded at the moment; try again soon")
-_QUEUED = EnhancedStatusCode(2, 0, 0)
 _BACKLOG = 1024
 USUAL_TERMS = Retention()
 _STALL_SECONDS = 5.0
 _LOBBY_SECONDS = 0.1
-_RECEIVED_COLUMNS = Columns(
-    id=Kind.OWN,
-    client=Kind.OWN,
-    helo=Kind.FREE,
-    tls=Kind.FREE,
-    sender=Kind.FREE,
-    to=Kind.FREE,
-    recipients=Kind.NUMBER,
-    size=Kind.NUMBER,
-    message_id=Kind.FREE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,38 +270,16 @@ class Intake:
         """Count a refused command."""
         self.metrics.inbound_refusals.add(stage, str(reply.code // 100))
 
-    def accepted(self, message: QueuedMessage) -> Reply:
-        """A message is on stable storage: say so in the log, the numbers, and to the client."""
+    def accepted(self, messages: Sequence[QueuedMessage]) -> Reply:
+        """A message, or all that were made of it, is on stable storage: say so in log, numbers and to the client."""
         self._messages.value += 1
-        self._octets.value += message.size
-        ident = message.id_text
-        self.log.row(
-            "received",
-            _RECEIVED_COLUMNS,
-            ident,
-            message.client_address,
-            message.client_helo,
-            message.client_tls or None,
-            message.reverse_path,
-            message.recipients[0].forward_path,
-            message.recipient_count if message.recipient_count > 1 else None,
-            message.size,
-            message.message_id or None,
-        )
-        return Reply(250, _QUEUED, f"queued as {ident}")
+        self._octets.value += messages[0].size
+        return receipt.received(self.log, messages)
 
-    def discarded(self, message: QueuedMessage, ruling: Discard) -> Reply:
+    def discarded(self, arrival: Arrival, ruling: Discard) -> Reply:
         """A message goes nowhere, as a step ruled; the client is told what it would be told otherwise."""
         self.metrics.inbound_discarded.add(ruling.step or "none")
-        self.log.event(
-            "discarded",
-            id=message.id_text,
-            client=message.client_address,
-            sender=message.reverse_path,
-            step=ruling.step or None,
-            reason=ruling.reason,
-        )
-        return Reply(250, _QUEUED, f"queued as {message.id_text}")
+        return receipt.discarded(self.log, arrival, ruling)
 
     def not_stored(self, message: QueuedMessage, error: SpoolError) -> Reply:
         """A message could not be stored: the client keeps it."""

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 from danelaw.inbound.arrival import Arrival, Content, Refuse
 from danelaw.inbound.asking import begin
-from danelaw.inbound.consignment import MANY, Consignment
+from danelaw.inbound.consignment import MANY, Consignment, Parcel
 from danelaw.inbound.examination import as_stored, examine
 from danelaw.inbound.head import Head
 from danelaw.inbound.keeping import Copy
 from danelaw.message import HeaderTooLarge
 from danelaw.queue import QueuedMessage, QueuedRecipient, id_to_text
 from danelaw.smtp import Reply
-from danelaw.spool import SpoolError
+from danelaw.spool import Appended, SpoolError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from danelaw.inbound.conversation import Conversation
     from danelaw.inbound.intake import Intake
     from danelaw.inbound.relay import RelayPolicy
@@ -130,14 +132,15 @@ class Reception:
         if failure is not None:
             self.abandon()
             return self._intake.not_stored(
-                self._message(event, goods, goods.recipients(self._received_at, 0, 1)), failure
+                self._message(event, self._id, goods, goods.recipients(self._received_at, 0, 1)), failure
             )
         self.complete = True
-        body = self._trace + event.body if self._writer is None else None
         if self._writer is None and not goods.many:
-            self._store(self._message(event, goods, goods.recipients(self._received_at)), body)
+            message = self._message(event, self._id, goods, goods.recipients(self._received_at))
+            self._store(((message, self._trace + event.body),))
         else:
-            self._take(event, goods, body, self._writer)
+            body = self._trace + event.body if self._writer is None else None
+            self._take(event, [Parcel(self._id, goods, body, self._writer)])
         return None
 
     def abandon(self) -> None:
@@ -147,61 +150,74 @@ class Reception:
             self._writer = None
             self._drop_copy()
 
-    def _received(self) -> bytes:
+    def _received(self, number: int | None = None) -> bytes:
+        """The Received field of the message, or of a copy with another id."""
         envelope = self.envelope
         single = envelope.recipients[0].forward_path.mailbox.to_text() if len(envelope.recipients) == 1 else None
         trace = self._session.trace(smtputf8=envelope.smtputf8)
-        return trace.to_bytes(id_to_text(self._id), self._received_at, single)
+        return trace.to_bytes(id_to_text(self._id if number is None else number), self._received_at, single)
 
-    def _message(self, event: EndOfMessage, goods: Consignment, recipients: list[QueuedRecipient]) -> QueuedMessage:
-        return goods.message(self._id, self._received_at, recipients, eight_bit=event.eight_bit)
+    def _message(
+        self, event: EndOfMessage, number: int, goods: Consignment, recipients: list[QueuedRecipient]
+    ) -> QueuedMessage:
+        return goods.message(number, self._received_at, recipients, eight_bit=event.eight_bit)
 
-    def _store(self, message: QueuedMessage, body: bytes | None) -> None:
+    def _store(self, parts: Sequence[tuple[QueuedMessage, bytes | None]]) -> None:
+        """All of them or none: the message as it came, or whatever steps made of it."""
         intake, session = self._intake, self._session
-        size, admission = message.size, intake.admission
+        admission = intake.admission
         admission.under_way += 1
         ended = time.monotonic()
-        claimed = intake.admit(message, size)
+        items = tuple([Appended(message, body, intake.admit(message, message.size)) for message, body in parts])
 
         def stored(error: SpoolError | None) -> None:
             admission.under_way -= 1
             admission.answered(max(time.monotonic() - ended, intake.pulse.lag))
             if error is None:
-                session.stored(intake.accepted(message))
-                intake.arrived(message, self._in_memory(body) if claimed else None, claimed)
+                session.stored(intake.accepted([item.message for item in items]))
+                for message, body, claimed in items:
+                    intake.arrived(message, self._in_memory(body) if claimed else None, claimed)
             else:
-                if claimed:
-                    intake.abandoned(message, size)
-                session.stored(intake.not_stored(message, error))
+                for message, _, claimed in items:
+                    if claimed:
+                        intake.abandoned(message, message.size)
+                session.stored(intake.not_stored(items[0].message, error))
             self._drop_copy()
 
-        intake.spool.append_soon(message, body, stored, claimed=claimed)
+        intake.spool.append_together_soon(items, stored)
 
-    def _take(self, event: EndOfMessage, goods: Consignment, body: bytes | None, writer: BodyWriter | None) -> None:
+    def _take(self, event: EndOfMessage, parcels: list[Parcel]) -> None:
         """From here on the message is ours, whether the client waits for our word or not."""
-        work = self._store_large(event, goods, body, writer)
+        work = self._store_large(event, parcels)
         self._session.task = asyncio.get_running_loop().create_task(work)
 
-    async def _store_large(
-        self, event: EndOfMessage, goods: Consignment, body: bytes | None, writer: BodyWriter | None
-    ) -> None:
-        """A large body is closed in a thread, many recipients are made ready in several turns of the event loop."""
-        recipients: list[QueuedRecipient] = []
+    async def _store_large(self, event: EndOfMessage, parcels: list[Parcel]) -> None:
+        """Large bodies are closed in a thread, many recipients are made ready in several turns of the event loop."""
+        parts: list[tuple[QueuedMessage, bytes | None]] = []
         try:
-            for first in range(0, len(goods.to), MANY):
-                self._intake.pulse.rest_collector()
-                recipients += goods.recipients(self._received_at, first, first + MANY)
-                await asyncio.sleep(0)
-            message = self._message(event, goods, recipients)
-            if writer is not None:
-                message.body_file = await asyncio.get_running_loop().run_in_executor(None, writer.close)
+            for parcel in parcels:
+                message = self._message(event, parcel.id, parcel.goods, await self._ready(parcel.goods))
+                parts.append((message, parcel.body))
+                if parcel.writer is not None:
+                    message.body_file = await asyncio.get_running_loop().run_in_executor(None, parcel.writer.close)
         except SpoolError as error:
+            for parcel in parcels:
+                if parcel.writer is not None:
+                    parcel.writer.remove()
             self._drop_copy()
-            self._session.stored(self._intake.not_stored(message, error))
+            self._session.stored(self._intake.not_stored(parts[0][0], error))
             return
         finally:
             self._session.task = None
-        self._store(message, body)
+        self._store(parts)
+
+    async def _ready(self, goods: Consignment) -> list[QueuedRecipient]:
+        recipients: list[QueuedRecipient] = []
+        for first in range(0, len(goods.to), MANY):
+            self._intake.pulse.rest_collector()
+            recipients += goods.recipients(self._received_at, first, first + MANY)
+            await asyncio.sleep(0)
+        return recipients
 
     # before steps
 
@@ -213,7 +229,8 @@ class Reception:
             reply = await self._examined(event, head)
         except SpoolError as error:
             goods = Consignment(intake, session, self.envelope, head, event.size)
-            reply = intake.not_stored(self._message(event, goods, goods.recipients(self._received_at, 0, 1)), error)
+            message = self._message(event, self._id, goods, goods.recipients(self._received_at, 0, 1))
+            reply = intake.not_stored(message, error)
         finally:
             intake.examining -= 1
             session.asking = None
@@ -241,42 +258,64 @@ class Reception:
             content,
             envelope.reverse_path,
             list(envelope.recipients),
+            new_id=intake.spool.new_id,
         )
         ruling = await examine(arrival, self._steps, intake)
         if isinstance(ruling, Refuse):
             intake.count_refusal(ruling.reply, "data")
             session.log_refusal(ruling.reply, ruling.step)
             return ruling.reply
-        size = arrival.content.size + len(self._trace) + sum(map(len, arrival.added))
-        goods = Consignment(intake, session, envelope, head, size, arrival)
-        if ruling is not None:
-            return intake.discarded(self._message(event, goods, goods.recipients(self._received_at, 0, 1)), ruling)
-        await self._store_examined(event, goods, arrival)
+        kept = arrival.copies
+        if ruling is None:
+            kept = [arrival, *kept]
+        else:
+            reply = intake.discarded(arrival, ruling)
+            if not kept:
+                return reply
+        await self._store_examined(event, head, kept)
         return None
 
-    async def _store_examined(self, event: EndOfMessage, goods: Consignment, arrival: Arrival) -> None:
-        if arrival.content.in_memory and goods.size <= self._intake.spool.settings.inline_limit:
-            body = b"".join(as_stored(arrival, self._trace))
-            if goods.many:
-                self._take(event, goods, body, None)
-            else:
-                self._store(self._message(event, goods, goods.recipients(self._received_at)), body)
+    async def _store_examined(self, event: EndOfMessage, head: Head, kept: list[Arrival]) -> None:
+        parcels, writing = [], []
+        for arrival in kept:
+            trace = self._trace if arrival.id == self._id else self._received(arrival.id)
+            size = arrival.content.size + len(trace) + sum(map(len, arrival.added))
+            goods = Consignment(self._intake, self._session, self.envelope, head, size, arrival)
+            octets = as_stored(arrival, trace)
+            if arrival.content.in_memory and size <= self._intake.spool.settings.inline_limit:
+                parcels.append(Parcel(arrival.id, goods, b"".join(octets)))
+                continue
+            writer = self._intake.spool.body_writer(arrival.id)
+            writing.append((writer, octets))
+            parcels.append(Parcel(arrival.id, goods, None, writer))
+        if writing:
+            await self._copy_to_files(writing)
+        if writing or any(parcel.goods.many for parcel in parcels):
+            self._take(event, parcels)
             return
+        parts = []
+        for parcel in parcels:
+            message = self._message(event, parcel.id, parcel.goods, parcel.goods.recipients(self._received_at))
+            parts.append((message, parcel.body))
+        self._store(parts)
+
+    async def _copy_to_files(self, writing: list[tuple[BodyWriter, Iterator[bytes]]]) -> None:
+        """Raises `SpoolError`; then, and when the client leaves, no file is left."""
         failure = self._intake.spool.refusal()
         if failure is not None:
             raise failure
-        writer = self._intake.spool.body_writer(self._id)
 
         def copy() -> None:
-            for piece in as_stored(arrival, self._trace):
-                writer.write(piece)
+            for writer, octets in writing:
+                for piece in octets:
+                    writer.write(piece)
 
         copying = asyncio.get_running_loop().run_in_executor(None, copy)
         try:
             await asyncio.shield(copying)
-        except asyncio.CancelledError:
-            # The thread must be through before its descriptor is closed: the number may be another file's at once.
+        except BaseException:
+            # The thread must be through before its descriptors are closed: their numbers may be other files' at once.
             await asyncio.wait([copying])
-            writer.abort()
+            for writer, _ in writing:
+                writer.abort()
             raise
-        self._take(event, goods, None, writer)

@@ -56,7 +56,7 @@ def carry_out(arrival: Arrival, context: MessageContext, verdict: Verdict | None
         arrival.reverse_path = ReversePath.from_text(f"<{context.reverse_path}>")
     wanted = list(context.recipients)
     if isinstance(verdict, Redirect):
-        redirected = dict.fromkeys(wanted, verdict.to)
+        redirected: dict[str, tuple[str, ...]] = dict.fromkeys(wanted, verdict.to)
         _set_recipients(arrival, wanted)
         replace_recipients(arrival, redirected)
     else:

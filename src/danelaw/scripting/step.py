@@ -218,7 +218,7 @@ class ScriptStep(Step):
         if session is None:
             now = self._clock()
             session = client.memory[NAME] = ScriptSession(self._versions.choose(client_facts(client), now), now)
-        return session  # type: ignore[no-any-return]
+        return session
 
     def _common(self, session: ScriptSession, transaction: ScriptTransaction | None = None) -> dict[str, Any]:
         whose = transaction or session

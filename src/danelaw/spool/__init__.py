@@ -36,8 +36,10 @@ from danelaw.spool.errors import (
 from danelaw.spool.queues import QueueRow
 from danelaw.spool.retention import SpoolSettings
 from danelaw.spool.spool import Spool
+from danelaw.spool.writer import Appended
 
 __all__ = [
+    "Appended",
     "BodyMissing",
     "BodyWriter",
     "CommitFailed",

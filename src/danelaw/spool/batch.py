@@ -12,6 +12,8 @@ from danelaw.spool.writer import Appended, BatchWriter
 
 HEAVY = 1000
 """Recipients of a message whose rows are written in the commit thread."""
+Together: TypeAlias = tuple[Appended, ...]
+"""Messages that are stored in one transaction or not at all; mostly it is one."""
 Stored: TypeAlias = Callable[[SpoolError | None], None]
 """Called once on the loop: with None when it is on stable storage, with the reason when it is not."""
 Observer: TypeAlias = Callable[[int, float | None], None]
@@ -27,16 +29,21 @@ class Batch:
     `begun` is loop time.
     """
 
-    appends: list[tuple[Appended, Stored]] = field(default_factory=list)
+    appends: list[tuple[Together, Stored]] = field(default_factory=list)
     settlements: list[tuple[Settlement, Stored | None]] = field(default_factory=list)
     actions: list[tuple[Action, Callable[[], None] | None]] = field(default_factory=list)
     doomed: list[str] = field(default_factory=list)
     begun: float = 0.0
 
     @property
+    def messages(self) -> list[Appended]:
+        """The new messages."""
+        return [item for items, _ in self.appends for item in items]
+
+    @property
     def heavy(self) -> bool:
         """Whether its statements take longer than the event loop may stand still."""
-        return any(item.message.recipient_count > HEAVY for item, _ in self.appends) or any(
+        return any(item.message.recipient_count > HEAVY for item in self.messages) or any(
             settlement.message.recipient_count > HEAVY for settlement, _ in self.settlements
         )
 

@@ -80,6 +80,11 @@ class BodyWriter:
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
 
+    def remove(self) -> None:
+        """Closed or not, nobody will send it: remove the file."""
+        self.abort()
+        delete_bodies(self._directory, (self.name,))
+
     @property
     def _path(self) -> Path:
         return self._directory / (self.name + self._suffix)

@@ -23,13 +23,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from danelaw.queue import QueuedMessage, Settlement
-from danelaw.spool.batch import Action, Batch, Observer, Stored, call
+from danelaw.spool.batch import Action, Batch, Observer, Stored, Together, call
 from danelaw.spool.bodies import delete_bodies
 from danelaw.spool.committer import Committer, commit_transaction
 from danelaw.spool.errors import SpoolError, SpoolFull, SpoolReadOnly
 from danelaw.spool.faults import is_disk_fault, typed
 from danelaw.spool.pace import Pace
-from danelaw.spool.writer import Appended, BatchWriter
+from danelaw.spool.writer import BatchWriter
 
 MAX_MESSAGES = 256
 MAX_OCTETS = 4 << 20
@@ -61,7 +61,7 @@ class GroupCommit:
         self._bodies = bodies
         self._committer = Committer(self, bodies, log, commit, flush)
         self._pace = Pace()
-        self._appends: deque[tuple[Appended, Stored]] = deque()
+        self._appends: deque[tuple[Together, Stored]] = deque()
         self._settlements: deque[tuple[Settlement, Stored | None]] = deque()
         self._actions: list[tuple[Action, Callable[[], None] | None]] = []
         self._rejected: list[QueuedMessage] = []
@@ -75,15 +75,15 @@ class GroupCommit:
         self._recovery: asyncio.TimerHandle | None = None
         self._closed = False
 
-    def append_soon(self, item: Appended, stored: Stored) -> None:
-        """Store a message with the next batch; `stored` is never called before this returns."""
+    def append_soon(self, items: Together, stored: Stored) -> None:
+        """Store messages with the next batch, all or none; `stored` is never called before this returns."""
         if self.broken is not None:
             kind = SpoolFull if isinstance(self.broken, SpoolFull) else SpoolReadOnly
             refusal = kind(f"the spool takes no mail: {self.broken.reason}", advice=self.broken.advice)
-            self._drop_bodies([item.message])
+            self._drop_bodies([item.message for item in items])
             self._running_loop().call_soon(stored, refusal)
             return
-        self._appends.append((item, stored))
+        self._appends.append((items, stored))
         self._kick()
 
     def settle_soon(self, settlement: Settlement, stored: Stored | None) -> None:
@@ -201,8 +201,8 @@ class GroupCommit:
         octets = 0
         while self._appends and len(batch.appends) < limit and octets < MAX_OCTETS:
             batch.appends.append(self._appends.popleft())
-            body = batch.appends[-1][0].body
-            octets += len(body) if body is not None else 0
+            for _, body, _ in batch.appends[-1][0]:
+                octets += len(body) if body is not None else 0
         room = limit - len(batch.appends) if self._alone else limit
         while self._settlements and len(batch.settlements) < room:
             batch.settlements.append(self._settlements.popleft())
@@ -264,7 +264,7 @@ class GroupCommit:
                 # Its value cannot be stored: mail must not fail with it, nor wait for it.
                 self._report(error, "the spool dropped a bad value")
         if batch.appends:
-            writer.append([item for item, _ in batch.appends])
+            writer.append(batch.messages)
         if batch.settlements:
             writer.settle([settlement for settlement, _ in batch.settlements])
         self._committer.log.grew(writer.connection.total_changes - before, 0)
@@ -283,7 +283,7 @@ class GroupCommit:
             self._alone = count
         else:
             self._actions[:0] = batch.actions
-            self._drop_bodies([item.message for item, _ in batch.appends])
+            self._drop_bodies([item.message for item in batch.messages])
             self._report(error, "the spool dropped a bad value")
             refusal = SpoolError(f"the message cannot be stored: {error}")
             call([stored for _, stored in (*batch.appends, *batch.settlements)], refusal, self._report)
@@ -314,8 +314,8 @@ class GroupCommit:
         if error is not None:
             self._fail(batch, error)
             return
-        self.batches, self.stored = self.batches + 1, self.stored + len(batch.appends)
-        self.observe(len(batch.appends), self._running_loop().time() - batch.begun)
+        self.batches, self.stored = self.batches + 1, self.stored + len(batch.messages)
+        self.observe(len(batch.messages), self._running_loop().time() - batch.begun)
         if free:
             self._next()  # before anybody is told: the disk works meanwhile
         batch.tell(self._report)
@@ -351,15 +351,15 @@ class GroupCommit:
     def _fail(self, batch: Batch, error: SpoolError, *, busy: bool = False) -> None:
         """`busy`: another batch is in the commit thread."""
         self._busy = busy
-        self._rejected += [item.message for item, _ in batch.appends]
-        self._drop_bodies([item.message for item, _ in self._appends])
+        self._rejected += [item.message for item in batch.messages]
+        self._drop_bodies([item.message for items, _ in self._appends for item in items])
         refused = [stored for _, stored in (*batch.appends, *self._appends)]
         self._appends.clear()
         self._settlements.extendleft(reversed(batch.settlements))
         self._actions[:0] = batch.actions
         self.writer.rolled_back()
         self._break(error)
-        self.observe(len(batch.appends), None)
+        self.observe(len(batch.messages), None)
         call(refused, error, self._report)
         self._wake_idle()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from danelaw.queue import QueuedMessage, QueueIds, RoutingKey, Settlement, floor_id
 from danelaw.spool import bodies, claims, database, retention
 from danelaw.spool.ballast import Ballast
-from danelaw.spool.batch import Observer, Stored
+from danelaw.spool.batch import Observer, Stored, Together
 from danelaw.spool.bodies import EXAMINED, PARTIAL, BodyWriter
 from danelaw.spool.commit import GroupCommit
 from danelaw.spool.committer import commit_transaction
@@ -177,11 +177,16 @@ class Spool:
         `body` is None when `message.body_file` names a closed body. With `claimed` its recipients belong to this
         process at once, for delivery from memory. The error's `code` and `enhanced` answer the client.
         """
+        self.append_together_soon((Appended(message, body, claimed),), stored)
+
+    def append_together_soon(self, items: Together, stored: Stored) -> None:
+        """`append_soon` of several messages in one transaction: all are on stable storage, or none ever was there."""
         refusal = self.refusal() if self._commits.broken is None else None
         if refusal is not None:
+            bodies.delete_bodies(self._bodies, [item.message.body_file for item in items if item.message.body_file])
             asyncio.get_running_loop().call_soon(stored, refusal)
             return
-        self._commits.append_soon(Appended(message, body, claimed), stored)
+        self._commits.append_soon(items, stored)
 
     async def append(self, message: QueuedMessage, body: bytes | None, *, claimed: bool = False) -> None:
         """Like `append_soon`, returning only after the durable commit. Raises `SpoolError`."""

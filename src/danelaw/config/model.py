@@ -25,6 +25,7 @@ from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, S
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay, Tenant
 from danelaw.config.recipients import LDAP, SRS, Aliases, CallAhead
 from danelaw.config.reporting import Reports
+from danelaw.config.scripting import Policy
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
 from danelaw.config.values import HostName
@@ -76,6 +77,7 @@ class Config(Section):
         "this order, since they change messages.",
         examples=[[{"name": "rspamd", "kind": "rspamd", "address": ["127.0.0.1:11333"]}]],
     )
+    policy: Policy = Field(default=Policy(), description="Your own Python at every step of a mail's life.")
     filtering: Filtering = Field(default=Filtering(), description="What all filters together do.")
     route: tuple[Route, ...] = Field(
         default=(),

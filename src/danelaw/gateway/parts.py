@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from danelaw.gateway.place import Place
     from danelaw.inbound.steps import Steps
     from danelaw.outbound.engine import Engine
+    from danelaw.scripting import Scripts
     from danelaw.spool import Spool
     from danelaw.state import STSStore
     from danelaw.telemetry import Log, Metrics
@@ -67,6 +68,7 @@ class Parts:
     steps: Steps
     reporting: Reporting | None = None
     lock: int = -1
+    scripts: Scripts | None = None
 
     @property
     def spool(self) -> Spool:
@@ -121,7 +123,8 @@ def assemble(
             clock=clock,
             observe=commit_observer(metrics),
         )
-        steps = steps_of(workshop, resolver, hold_rules, reporting)
+        scripts = _scripts(workshop, resolver)
+        steps = steps_of(workshop, resolver, hold_rules, scripts, reporting)
         shards = _shards(workshop, directory, place)
     except BaseException:
         if lock >= 0:
@@ -130,8 +133,19 @@ def assemble(
     intake = _intake(workshop, shards, certificates, place, steps)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
-        digests, steps, reporting, lock,
+        digests, steps, reporting, lock, scripts,
     )  # fmt: skip
+
+
+def _scripts(workshop: Workshop, resolver: Resolver) -> Scripts | None:
+    config = workshop.config
+    if config.policy.directory is None:
+        return None
+    from danelaw.scripting import Scripts
+    from danelaw.scripting.library import make_library
+
+    library = make_library(config, resolver, workshop.log, workshop.metrics)
+    return Scripts(config.policy, library, workshop.log, workshop.metrics, workshop.clock)
 
 
 def _digests(config: Config) -> DigestStore | None:
@@ -231,6 +245,8 @@ async def close(parts: Parts) -> None:
     """Close everything that holds files or sockets; mail in the spool stays where it is."""
     for step in parts.steps.all:
         step.close()
+    if parts.scripts is not None:
+        parts.scripts.close()
     await parts.resolver.close()
     if parts.sts is not None:
         await parts.sts.close()

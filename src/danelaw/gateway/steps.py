@@ -20,12 +20,20 @@ if TYPE_CHECKING:
     from danelaw.gateway.shards import Workshop
     from danelaw.inbound.arrival import Client
     from danelaw.resolver import Resolver
+    from danelaw.scripting import Scripts
     from danelaw.state import HoldRuleStore
 
 
-def steps_of(workshop: Workshop, resolver: Resolver, hold_rules: HoldRuleStore, report: Report | None = None) -> Steps:
-    """The steps that `workshop.config` asks for: who the client is, where the mail comes from, what it carries, and
-    what operators hold. `report` is told where mail comes from. Raises `DanelawError` for what cannot be made.
+def steps_of(
+    workshop: Workshop,
+    resolver: Resolver,
+    hold_rules: HoldRuleStore,
+    scripts: Scripts | None = None,
+    report: Report | None = None,
+) -> Steps:
+    """The steps that `workshop.config` asks for: who the client is, where the mail comes from, what it carries, what
+    operators' scripts say, and what operators hold. `report` is told where mail comes from. Raises `DanelawError` for
+    what cannot be made.
     """
     config = workshop.config
     premises = Premises(config, resolver, workshop.metrics, workshop.log, workshop.clock)
@@ -39,6 +47,8 @@ def steps_of(workshop: Workshop, resolver: Resolver, hold_rules: HoldRuleStore, 
     if config.filter:
         steps.append(_filtering(workshop, ClientNameStep(premises)))
     steps += front.late
+    if scripts is not None:
+        steps.append(scripts.step)
     steps.append(HoldingStep(hold_rules, workshop.clock))
     return Steps(steps)
 

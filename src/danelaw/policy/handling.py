@@ -46,6 +46,12 @@ class Handling:
         """The stronger of two demands."""
         return max(self.demand, demand, key=DEMANDS.index)
 
+    def overlaid(self, other: Handling) -> Handling:
+        """This with what another chooses; of two demands the stronger."""
+        chosen = {**self.to_object(), **other.to_object()}
+        chosen["demand"] = self.strengthened(other.demand)
+        return Handling(**chosen)  # type: ignore[arg-type]
+
     @property
     def is_usual(self) -> bool:
         """Nothing is chosen."""

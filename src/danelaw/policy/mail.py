@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -32,6 +33,7 @@ Edit: TypeAlias = tuple[str, ...]
 """The name of a method of `Mail` that changes it, and its arguments; octets in base64."""
 
 _MOST_EDITS = 1000
+_LONG_LINE = re.compile(rb"[^\n]{1000}")
 
 
 class Mail:
@@ -229,6 +231,7 @@ class Mail:
 
     def replace_part(self, number: str, octets: bytes) -> None:
         """Put a whole entity (header, empty line, body) in the place of a part."""
+        _check_lines(octets)
         self.draft.replace_part(self.part(number), octets)
         self._note("replace_part", number, _encoded(octets))
 
@@ -239,6 +242,7 @@ class Mail:
 
     def replace_body(self, octets: bytes) -> None:
         """Put other octets in the place of the whole body."""
+        _check_lines(octets)
         self.draft.replace_body(octets)
         self._note("replace_body", _encoded(octets))
 
@@ -313,6 +317,16 @@ _CHANGES: dict[str, Callable[..., object]] = {
     "replace_part_by_text": Mail.replace_part_by_text,
     "replace_body": lambda mail, octets: mail.replace_body(_decoded(octets)),
 }
+
+
+def _check_lines(octets: bytes) -> None:
+    """What a client must not send us (RFC 5321 §2.3.8, §4.5.3.1.6) a script must not put in either."""
+    if octets.count(b"\n") != octets.count(b"\r\n") or octets.count(b"\r") != octets.count(b"\r\n"):
+        raise MessageError("lines end with CR LF; there is a bare one of the two")
+    if b"\0" in octets:
+        raise MessageError("a message cannot contain NUL")
+    if _LONG_LINE.search(octets):
+        raise MessageError("a line has more than 998 octets (RFC 5321 §4.5.3.1.6)")
 
 
 def _escaped(text: str) -> str:

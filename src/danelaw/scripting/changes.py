@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danelaw.address import ForwardPath, ReversePath
-from danelaw.policy import Address, Mail, Redirect
+from danelaw.inbound.arrival import Hold
+from danelaw.policy import Address, Mail, Queue, Redirect
+from danelaw.scripting.outcome import NAME
 from danelaw.smtp import Recipient
 
 if TYPE_CHECKING:
@@ -49,19 +51,40 @@ def replace_recipients(arrival: Arrival, redirected: Mapping[str, tuple[str, ...
 
 
 def carry_out(arrival: Arrival, context: MessageContext, verdict: Verdict | None) -> None:
-    """Change the arrival as the hooks left their context."""
-    if context.mail.is_changed:
-        arrival.content = arrival.content.edited(context.mail.draft)
+    """Change the arrival as the hooks left their context, and make the copies they asked for."""
+    original = arrival.content
+    arrival.content = _content(original, context.mail)
     if context.reverse_path != Address.of(arrival.reverse_path.mailbox):
         arrival.reverse_path = ReversePath.from_text(f"<{context.reverse_path}>")
-    wanted = list(context.recipients)
-    if isinstance(verdict, Redirect):
-        redirected: dict[str, tuple[str, ...]] = dict.fromkeys(wanted, verdict.to)
-        _set_recipients(arrival, wanted)
-        replace_recipients(arrival, redirected)
-    else:
-        _set_recipients(arrival, wanted)
+    _set_recipients(arrival, list(context.recipients))
     arrival.handling = context.handling
+    if isinstance(verdict, Redirect):
+        redirected: dict[str, tuple[str, ...]] = dict.fromkeys(context.recipients, verdict.to)
+        replace_recipients(arrival, redirected)
+    elif isinstance(verdict, Queue):
+        _fan_out(arrival, original, context, verdict)
+
+
+def _fan_out(arrival: Arrival, original: Content, context: MessageContext, queue: Queue) -> None:
+    """The first copy keeps the id that the client is told; the others are made beside it."""
+    known = {Address.of(one.forward_path.mailbox): one for one in arrival.recipients}
+    first, *others = queue.copies
+    made = [(arrival.copy(NAME, ()), copy) for copy in others]
+    for one, copy in ((arrival, first), *made):
+        if copy.mail is not None:
+            one.content = _content(original, copy.mail)
+        if copy.reverse_path is not None:
+            one.reverse_path = ReversePath.from_text(f"<{copy.reverse_path}>")
+        one.handling = context.handling.overlaid(copy.handling)
+        if copy.hold is not None:
+            one.holds.append(Hold(copy.hold.reason, NAME, copy.hold.seconds))
+        one.recipients[:] = []
+        for address in copy.to:
+            _add(one.recipients, known.get(Address(address)) or Recipient(_path(address)))
+
+
+def _content(original: Content, mail: Mail) -> Content:
+    return original.edited(mail.draft) if mail.is_changed else original
 
 
 def _set_recipients(arrival: Arrival, wanted: list[Address]) -> None:

@@ -77,6 +77,17 @@ class Metrics:
 
     def _examining(self) -> None:
         """What steps find out between a client and the queue."""
+        self.policy_calls = Counter(
+            "danelaw_policy_calls",
+            "Calls of hooks; `hook` is the name of its function, `outcome` a verdict, none, failed or resting.",
+            "hook",
+            "outcome",
+        )
+        self.policy_seconds = Counter("danelaw_policy_seconds", "Time from the call of a hook to its verdict.", "hook")
+        self.policy_counter = Counter(
+            "danelaw_policy_counter", "What scripts count; `name` is theirs, at most 200 of them.", "name"
+        )
+        self.policy_gauge = Gauge("danelaw_policy_gauge", "What scripts measure; `name` is theirs.", "name")
         self.filter_requests = Counter(
             "danelaw_filter_requests",
             "Messages shown to a filter; `filter` is its configured name, `verdict` clean, tag, greylist, found, "

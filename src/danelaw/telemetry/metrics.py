@@ -30,6 +30,7 @@ class Metrics:
     def __init__(self) -> None:
         self.refresh: Callable[[], None] = lambda: None
         self._receiving()
+        self._scripting()
         self._examining()
         self._at_the_door()
         self._reporting()
@@ -75,8 +76,8 @@ class Metrics:
             "scope",
         )
 
-    def _examining(self) -> None:
-        """What steps find out between a client and the queue."""
+    def _scripting(self) -> None:
+        """What operators' hooks do, and what they count themselves."""
         self.policy_calls = Counter(
             "danelaw_policy_calls",
             "Calls of hooks; `hook` is the name of its function, `outcome` a verdict, none, failed or resting.",
@@ -88,6 +89,9 @@ class Metrics:
             "danelaw_policy_counter", "What scripts count; `name` is theirs, at most 200 of them.", "name"
         )
         self.policy_gauge = Gauge("danelaw_policy_gauge", "What scripts measure; `name` is theirs.", "name")
+
+    def _examining(self) -> None:
+        """What steps find out between a client and the queue."""
         self.filter_requests = Counter(
             "danelaw_filter_requests",
             "Messages shown to a filter; `filter` is its configured name, `verdict` clean, tag, greylist, found, "

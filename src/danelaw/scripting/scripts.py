@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ class Scripts:
         self._metrics = metrics
         self.library = library
         self.versions = Versions(load(section.directory))
-        self.runner = Runner(budget_of(section), self._called)
+        self.runner = Runner(budget_of(section), self._failed)
         self.step = ScriptStep(self.versions, self.runner, library, clock, self.background)
         self._tasks: set[asyncio.Task[None]] = set()
         if not GUARD.is_installed:
@@ -52,13 +53,21 @@ class Scripts:
         for task in self._tasks:
             task.cancel()
 
-    def _called(self, called: Called, context: Context) -> None:
-        self._metrics.policy_calls.add(called.hook, called.outcome)
-        self._metrics.policy_seconds.add(called.hook, by=called.seconds)
-        if called.outcome == "failed":
-            self._log.error(
-                "hook-failed", hook=called.hook, step=called.point, policy=called.version, reason=called.reason
-            )
+    def _failed(self, called: Called, context: Context) -> None:
+        self._log.error("hook-failed", hook=called.hook, step=called.point, policy=called.version, reason=called.reason)
+
+    def show_numbers(self) -> None:
+        """Bring the metrics up to date: what hooks did is counted with each of them, not with every call here."""
+        calls: Counter[tuple[str, str]] = Counter()
+        seconds: dict[str, float] = {}
+        for (_, name), tally in self.runner.tallies.items():
+            seconds[name] = seconds.get(name, 0.0) + tally.seconds
+            for outcome, count in tally.outcomes.items():
+                calls[name, outcome] += count
+        for (name, outcome), count in calls.items():
+            self._metrics.policy_calls.cell(name, outcome).value = count
+        for name, took in seconds.items():
+            self._metrics.policy_seconds.cell(name).value = took
 
 
 def budget_of(section: Policy) -> Budget:

@@ -85,7 +85,7 @@ class ScriptStep(Step):
         hooks = session.policy.at("connect")
         if not hooks:
             return None
-        context = ConnectContext(**self._common(session), client=client_facts(client))
+        context = ConnectContext(**self._common(session), client=session.client(client))
         return reply_of(await self._runner.ask(session.policy, hooks, context))
 
     async def helo(self, client: Client) -> Reply | None:
@@ -94,7 +94,7 @@ class ScriptStep(Step):
         hooks = session.policy.at("helo")
         if not hooks:
             return None
-        context = HeloContext(**self._common(session), client=client_facts(client))
+        context = HeloContext(**self._common(session), client=session.client(client))
         return reply_of(await self._runner.ask(session.policy, hooks, context))
 
     async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
@@ -105,7 +105,7 @@ class ScriptStep(Step):
         if not hooks:
             return None
         context = MailContext(
-            **self._common(session, transaction), client=client_facts(client), reverse_path=transaction.reverse_path
+            **self._common(session, transaction), client=session.client(client), reverse_path=transaction.reverse_path
         )
         return reply_of(await self._runner.ask(session.policy, hooks, context))
 
@@ -139,7 +139,7 @@ class ScriptStep(Step):
         if hooks:
             context = RecipientContext(
                 **self._common(session, transaction),
-                client=client_facts(client),
+                client=session.client(client),
                 reverse_path=transaction.reverse_path,
                 recipient=address,
                 recipients=tuple(transaction.recipients),
@@ -161,7 +161,7 @@ class ScriptStep(Step):
         if hooks:
             now = self._clock()
             context = DisconnectContext(
-                **self._common(session), client=client_facts(client), messages=session.messages,
+                **self._common(session), client=session.client(client), messages=session.messages,
                 seconds=max(0.0, now - session.began),
             )  # fmt: skip
             self._background(session.policy, hooks, context)
@@ -192,7 +192,7 @@ class ScriptStep(Step):
     ) -> MessageContext:
         return MessageContext(
             **self._common(session, transaction),
-            client=client_facts(arrival.client),
+            client=session.client(arrival.client),
             reverse_path=Address.of(arrival.reverse_path.mailbox),
             smtputf8=arrival.envelope.smtputf8,
             requiretls=arrival.envelope.requiretls,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -17,6 +18,8 @@ _HEADS = {
 _WEAK = {"encrypted only": Symbol.ENCRYPTED, "host-only DANE": Symbol.ENCRYPTED, "clear text": Symbol.CLEAR}
 _ORDER = ("held", "waiting", "returned", "dropped", "delivered")
 _MOST_TRIES = 12
+_MOST_NOTED = 20
+_LONGEST_NOTE = 400
 _LABEL = 12
 
 
@@ -100,6 +103,12 @@ def _found(out: Output, message: dict[str, Any]) -> None:
     when = message["received_at"]
     for item in message["findings"]:
         _row(out, when, item["step"], item["result"] + (f": {item['reason']}" if item["reason"] else ""))
+        when = None
+    context = message["context"]
+    noted = context.items() if isinstance(context, dict) else [("", context)] if context is not None else []
+    for name, value in list(noted)[:_MOST_NOTED]:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        _row(out, when, "script", f"noted {name}: {text[:_LONGEST_NOTE]}" if name else f"noted {text[:_LONGEST_NOTE]}")
         when = None
 
 

@@ -39,6 +39,7 @@ class Settlement:
 
     Of a message with very many recipients the notice is `owed` instead: what it is to say about each recipient is
     stored with the recipient's end, and the message stays until notices that tell of the numbers in `told` are stored.
+    `context`, where it is not None, takes the place of the message's.
     """
 
     message: QueuedMessage
@@ -50,3 +51,4 @@ class Settlement:
     notified: bool = False
     owed: tuple[Owed, ...] = ()
     told: tuple[int, ...] = ()
+    context: str | None = None

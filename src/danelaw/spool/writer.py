@@ -22,7 +22,7 @@ from danelaw.queue import (
 )
 from danelaw.spool import custody, owed, rows
 from danelaw.spool.attempts import AttemptWriter
-from danelaw.spool.queues import UPSERT_QUEUE, QueueNumbers
+from danelaw.spool.queues import OF_KEY, UPSERT_QUEUE, QueueNumbers
 
 _HELD = int(RecipientState.HELD)
 _DELIVERED = int(RecipientState.DELIVERED)
@@ -73,7 +73,7 @@ class BatchWriter:
         recipients: list[tuple[Any, ...]] = []
         for message, body, claimed in batch:
             messages.append(rows.message_row(message))
-            if message.custody is not None or message.findings:
+            if message.custody is not None or message.findings or message.context:
                 custody.note(self.connection, message)
             if body is not None:
                 bodies.append((message.id, body))
@@ -94,6 +94,9 @@ class BatchWriter:
         notices: list[Appended] = []
         for settlement in settlements:
             message = settlement.message
+            if settlement.context is not None:
+                message.context = settlement.context
+                custody.note_context(self.connection, message.id, settlement.context)
             if _finishes(settlement):
                 recipient = _applied(message.recipients[0], settlement)
                 finished.append(self._history_row(message, (recipient,), settlement.at))
@@ -143,7 +146,7 @@ class BatchWriter:
     def _history_row(self, message: QueuedMessage, recipients: Iterable[QueuedRecipient], at: float) -> tuple[Any, ...]:
         if message.body_file is not None:
             self.doomed.append(message.body_file)
-        if message.custody is not None or message.findings:
+        if message.custody is not None or message.findings or message.context:
             custody.finished(self.connection, message, self.redaction)
         return rows.history_row(message, recipients, at, self.redaction)
 
@@ -167,7 +170,7 @@ class BatchWriter:
     def unappend(self, message_ids: Iterable[int]) -> None:
         """Remove messages the client was told are not stored, should the failed COMMIT have stored them after all."""
         ids = [(message_id,) for message_id in message_ids]
-        for table in ("message", "body", "recipient", "hold", "finding"):
+        for table in ("message", "body", "recipient", "hold", "finding", "context"):
             column = "message" if table == "recipient" else "id"
             self.connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", ids)
 
@@ -186,9 +189,7 @@ class BatchWriter:
 
     def save_site(self, key: RoutingKey, site: str) -> None:
         """Remember which MX site serves a queue."""
-        self.connection.execute(
-            "UPDATE queue SET site = ? WHERE next_hop = ? AND demand = ? AND tenant = ?", (site, *key)
-        )
+        self.connection.execute(f"UPDATE queue SET site = ? WHERE {OF_KEY}", (site, *key))
 
     def save_setting(self, name: str, value: bytes) -> None:
         """Remember something of the shard's by name."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from danelaw.pkix import Roots
     from danelaw.queue import RetrySchedule
     from danelaw.queue.direct import Permits
+    from danelaw.shared import SharedStore
     from danelaw.telemetry import Log, Metrics
 
 HOLDER = "danelaw"
@@ -49,7 +50,8 @@ class Workshop:
     """What the deliveries of all shards of a process share, and how a shard is opened with it.
 
     The slots of `[delivery]` are shared equally by the workers of the `place`, and within one by the shards with mail;
-    what `[[limit]]` allows is asked for through `permits`, and belongs to nobody beforehand.
+    what `[[limit]]` allows is asked for through `permits`, and belongs to nobody beforehand. `shared` is what policy
+    shares with all workers.
     """
 
     config: Config
@@ -60,6 +62,7 @@ class Workshop:
     schedule: RetrySchedule
     conduct: settings.Conduct
     permits: Permits
+    shared: SharedStore
     log: Log
     metrics: Metrics
     place: Place | None = None

@@ -18,6 +18,7 @@ from danelaw.gateway.numbers import commit_observer, counted_fetch
 from danelaw.gateway.reporting import Reporting
 from danelaw.gateway.shards import Shards, Workshop
 from danelaw.gateway.steps import steps_of
+from danelaw.gateway.submitting import logins_of, submission_step
 from danelaw.inbound.intake import Intake
 from danelaw.inbound.ledger import Ledger
 from danelaw.inbound.relay import RelayPolicy
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
     from danelaw.config import Config
     from danelaw.gateway.place import Place
+    from danelaw.inbound.ceilings import Ceilings
+    from danelaw.inbound.login import Logins
     from danelaw.inbound.steps import Steps
     from danelaw.outbound.engine import Engine
     from danelaw.spool import Spool
@@ -97,6 +100,8 @@ def assemble(
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
     door = _door(config, clock)
     reporting = Reporting(config, log, metrics, signing_key(config.reports)) if config.reports.sends else None
+    ceilings = settings.ceilings(config, Ledger.private(os.urandom(16)) if place is None else place.ledger())
+    logins = logins_of(config, ceilings, log, metrics)
     directory = config.spool.directory
     lock = lock_spool(directory) if place is None else -1
     try:
@@ -121,13 +126,14 @@ def assemble(
             clock=clock,
             observe=commit_observer(metrics),
         )
-        steps = steps_of(workshop, resolver, hold_rules, reporting)
+        first = () if logins is None else (submission_step(config, logins, ceilings),)
+        steps = steps_of(workshop, resolver, hold_rules, reporting, first)
         shards = _shards(workshop, directory, place)
     except BaseException:
         if lock >= 0:
             os.close(lock)
         raise
-    intake = _intake(workshop, shards, certificates, place, steps)
+    intake = _intake(workshop, shards, certificates, place, steps, ceilings, logins)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
         digests, steps, reporting, lock,
@@ -160,8 +166,9 @@ def _shards(workshop: Workshop, directory: Path, place: Place | None) -> Shards:
 
 
 def _intake(
-    workshop: Workshop, shards: Shards, certificates: ServerCertificates | None, place: Place | None, steps: Steps
-) -> Intake:
+    workshop: Workshop, shards: Shards, certificates: ServerCertificates | None, place: Place | None, steps: Steps,
+    ceilings: Ceilings, logins: Logins | None,
+) -> Intake:  # fmt: skip
     engine = shards.home.engine
     admitted = settings.within_descriptors(workshop.config, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     if admitted is not workshop.config:
@@ -178,11 +185,12 @@ def _intake(
         log=workshop.log,
         metrics=workshop.metrics,
         certificates=certificates,
-        ceilings=settings.ceilings(admitted, Ledger.private(os.urandom(16)) if place is None else place.ledger()),
+        ceilings=ceilings,
         admit=engine.scheduler.admit,
         abandoned=engine.scheduler.abandoned,
         arrived=engine.arrived,
         steps=steps,
+        logins=logins,
         terms=settings.retention(workshop.config),
         clock=workshop.clock,
         open_listener=None if place is None else place.open_listener,

@@ -26,8 +26,8 @@ LARGEST_HEADER = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who speaks: IP address in text form, port, HELO name, TLS version and cipher (None in clear text), whether its
-    network may relay, and the address it connected to.
+    """Who speaks: IP address in text form, port, HELO name, TLS version and cipher (None in clear text), whether it may
+    relay, the address it connected to, and as whom it logged in ('' when it did not).
     """
 
     address: str
@@ -37,6 +37,7 @@ class Client:
     tls: tuple[str, str] | None = None
     trusted: bool = False
     listener: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from danelaw.smtp import NEED_DATA, NEED_REPLY, Reply
 
 if TYPE_CHECKING:
     from danelaw.inbound.arrival import Client
-    from danelaw.inbound.intake import Intake, Listener
+    from danelaw.inbound.intake import Intake
+    from danelaw.inbound.listener import Listener
 
 _SHUTTING_DOWN = Reply.of(421, "4.3.2", "this gateway is going down for maintenance; try again soon")
 _TOO_SLOW = Reply.of(421, "4.4.2", "too long without a command; closing the connection")
@@ -220,7 +221,7 @@ class Session(Conversation, asyncio.Protocol):
         """Count the client in. `first` are octets that came behind the PROXY header."""
         self.entered = True
         refusal = self.intake.enter(self)
-        self.panel = self.intake.steps.panel(trusted=self.trusted)
+        self.panel = self.intake.steps.panel(trusted=self.trusted, users=self._listener.settings.auth_required)
         if self._listener.implicit_tls:
             if refusal is None and self.visit is not None:
                 refusal = self.visit.handshake()
@@ -383,7 +384,7 @@ class Session(Conversation, asyncio.Protocol):
         if self._listener.implicit_tls:
             self._greet()
         else:
-            self.helo = ""
+            self.forget_what_was_said()
             self.connection.tls_established()
             self._advance()
         early, self._early = self._early or (), None

@@ -28,6 +28,7 @@ from danelaw.config.reporting import Reports
 from danelaw.config.scripting import Policy
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
+from danelaw.config.submitting import Submission
 from danelaw.config.values import HostName
 
 
@@ -58,6 +59,7 @@ class Config(Section):
     )
     authentication: Authentication = Field(default=Authentication(), description="Who really sent a message.")
     relay: Relay = Field(default=Relay(), description="Who may relay.")
+    submission: Submission = Field(default=Submission(), description="Users who log in and hand in mail.")
     tenant: tuple[Tenant, ...] = Field(
         default=(),
         description="Whose mail it is: tenants have equal shares of the deliveries, and `[[limit]]` and filters can "
@@ -150,6 +152,8 @@ class Config(Section):
                 raise ValueError(
                     f"listener {listen.address} starts TLS but there is no certificate; add [[certificate]]"
                 )
+            if listen.auth != "off" and not (self.certificate or listen.auth_without_tls):
+                raise ValueError(f"users log in at {listen.address} inside TLS only; add [[certificate]]")
         return self
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from danelaw.gateway.reporting import Reporting
 from danelaw.gateway.shards import Shards, Workshop
 from danelaw.gateway.shared_here import SharedHere
 from danelaw.gateway.steps import steps_of
+from danelaw.gateway.submitting import logins_of, submission_step
 from danelaw.inbound.intake import Intake
 from danelaw.inbound.ledger import Ledger
 from danelaw.inbound.relay import RelayPolicy
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
     from danelaw.config import Config
     from danelaw.gateway.place import Place
+    from danelaw.inbound.ceilings import Ceilings
+    from danelaw.inbound.login import Logins
     from danelaw.inbound.steps import Steps
     from danelaw.outbound.engine import Engine
     from danelaw.scripting import Scripts
@@ -103,6 +106,8 @@ def assemble(
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
     door = _door(config, clock)
     reporting = Reporting(config, log, metrics, signing_key(config.reports)) if config.reports.sends else None
+    ceilings = settings.ceilings(config, Ledger.private(os.urandom(16)) if place is None else place.ledger())
+    logins = logins_of(config, ceilings, log, metrics)
     directory = config.spool.directory
     lock = lock_spool(directory) if place is None else -1
     try:
@@ -130,13 +135,14 @@ def assemble(
             observe=commit_observer(metrics),
         )
         scripts = _scripts(workshop, resolver)
-        steps = steps_of(workshop, resolver, hold_rules, scripts, reporting)
+        first = () if logins is None else (submission_step(config, logins, ceilings),)
+        steps = steps_of(workshop, resolver, hold_rules, scripts, reporting, first)
         shards = _shards(workshop, directory, place)
     except BaseException:
         if lock >= 0:
             os.close(lock)
         raise
-    intake = _intake(workshop, shards, certificates, place, steps)
+    intake = _intake(workshop, shards, certificates, place, steps, ceilings, logins)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
         digests, steps, reporting, lock, scripts, shared_here,
@@ -188,8 +194,9 @@ def _shards(workshop: Workshop, directory: Path, place: Place | None) -> Shards:
 
 
 def _intake(
-    workshop: Workshop, shards: Shards, certificates: ServerCertificates | None, place: Place | None, steps: Steps
-) -> Intake:
+    workshop: Workshop, shards: Shards, certificates: ServerCertificates | None, place: Place | None, steps: Steps,
+    ceilings: Ceilings, logins: Logins | None,
+) -> Intake:  # fmt: skip
     engine = shards.home.engine
     admitted = settings.within_descriptors(workshop.config, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     if admitted is not workshop.config:
@@ -206,11 +213,12 @@ def _intake(
         log=workshop.log,
         metrics=workshop.metrics,
         certificates=certificates,
-        ceilings=settings.ceilings(admitted, Ledger.private(os.urandom(16)) if place is None else place.ledger()),
+        ceilings=ceilings,
         admit=engine.scheduler.admit,
         abandoned=engine.scheduler.abandoned,
         arrived=engine.arrived,
         steps=steps,
+        logins=logins,
         terms=settings.retention(workshop.config),
         clock=workshop.clock,
         open_listener=None if place is None else place.open_listener,

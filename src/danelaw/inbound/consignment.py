@@ -65,7 +65,9 @@ class Consignment:
         self._findings = "" if arrival is None else arrival.findings_text
         self._waives = waives_tls(head.tls_required, requiretls=envelope.requiretls)
         self._demand = "requiretls" if envelope.requiretls else "tls-required-no" if self._waives else ""
-        self._tenant = intake.relay.tenants.of(session.client_address, self._reverse_path, trusted=session.trusted)
+        self._tenant = intake.relay.tenants.of(
+            session.client_address, self._reverse_path, trusted=session.trusted, user=session.user
+        )
 
     @property
     def many(self) -> bool:

@@ -53,7 +53,7 @@ class Metrics:
         self.inbound_bytes = Counter("danelaw_inbound_bytes", "Octets of accepted messages.")
         self.inbound_refusals = Counter(
             "danelaw_inbound_refusals",
-            "Refused commands; `stage` is connect, helo, mail, rcpt, data or other, `class` is 4 or 5.",
+            "Refused commands; `stage` is connect, helo, auth, mail, rcpt, data or other, `class` is 4 or 5.",
             "stage",
             "class",
         )
@@ -71,9 +71,18 @@ class Metrics:
         self.inbound_ceilings = Counter(
             "danelaw_inbound_ceilings",
             "Uses refused because of `[limits]`; `ceiling` is connections, messages, recipients, octets, handshakes, "
-            "errors, refused for errors, open connections or progress, `scope` is client or total.",
+            "errors, refused for errors, open connections, progress, failed logins, messages of a user or recipients "
+            "of a user, `scope` is client or total.",
             "ceiling",
             "scope",
+        )
+
+        self.inbound_logins = Counter(
+            "danelaw_inbound_logins",
+            "Logins of users; `mechanism` is plain, login or scram-sha-256, `result` is passed, failed, deferred or "
+            "locked-out.",
+            "mechanism",
+            "result",
         )
 
     def _scripting(self) -> None:

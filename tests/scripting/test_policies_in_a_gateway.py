@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from pathlib import Path
 
@@ -254,3 +255,45 @@ def test_a_faulty_policy_is_told_with_its_line(tmp_path: Path) -> None:
 
     with pytest.raises(DanelawError, match=r"inbound\.py:2: one takes 2 arguments"):
         run(play())
+
+
+def test_what_scripts_note_and_choose_is_kept_with_the_message(tmp_path: Path) -> None:
+    config = policy(
+        tmp_path,
+        """
+        @hook.connect
+        def seen(ctx: ConnectContext):
+            ctx.notes["seen"] = 1
+
+        @hook.mail_from
+        def counted(ctx: MailContext):
+            ctx.notes["transactions"] = ctx.notes.number("transactions") + 1
+
+        @hook.end_of_data
+        def chosen(ctx: MessageContext):
+            ctx.tags.add("newsletter")
+            ctx.handling = Handling(job="spring", priority=-1, tenant="acme", next_hop="[127.0.0.1]:9", expires_in=60.0)
+        """,
+    )
+
+    async def play() -> None:
+        async with (
+            Sink() as sink,
+            gateway(tmp_path, to(sink) + config) as running,
+            await running.client() as client,
+        ):
+            for _ in range(2):
+                await client.message(MESSAGE, "b@example.org")
+            lines = await until(lambda: running.lines("received")[1:] and running.lines("received"), "two messages")
+            for line in lines:
+                message = running.look(line.split(" id=")[1].split()[0])
+                context = message["context"]
+                assert context["notes"] == {"seen": 1, "transactions": 1}
+                assert context["tags"] == ["newsletter"]
+                assert len(context["policy"]) == 12
+                (recipient,) = message["recipients"]
+                assert recipient["host"] == "[127.0.0.1]:9"
+                assert (recipient["job"], recipient["tenant"], recipient["priority"]) == ("spring", "acme", "low")
+                assert message["expires_at"] - message["received_at"] <= 60
+
+    run(play())

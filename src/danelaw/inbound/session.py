@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from danelaw.errors import DanelawError
 from danelaw.inbound.conversation import Conversation
+from danelaw.inbound.handshakes import tls_facts
 from danelaw.smtp import NEED_DATA, NEED_REPLY, Reply
 
 if TYPE_CHECKING:
@@ -264,6 +265,8 @@ class Session(Conversation, asyncio.Protocol):
             self.connection.greet(refusal)
 
         self.ask(self.panel.connect, "connect", lambda step: step.connect(client), say)
+        if not self._greeting_due:
+            self._advance()
 
     def _first_word_against(self, client: Client) -> tuple[Reply | None, str]:
         for step in self.panel.connect:
@@ -379,7 +382,7 @@ class Session(Conversation, asyncio.Protocol):
             self.task = None
         self._transport = secured
         self._paused = False
-        self.tls = _tls_facts(secured)
+        self.tls = tls_facts(secured)
         self.intake.tls_established(self.tls)
         if self._listener.implicit_tls:
             self._greet()
@@ -391,10 +394,3 @@ class Session(Conversation, asyncio.Protocol):
         for data in early:
             if self._transport is not None:
                 self.data_received(data)
-
-
-def _tls_facts(transport: asyncio.Transport) -> tuple[str, str] | None:
-    """Version and cipher of a protected transport."""
-    tls = transport.get_extra_info("ssl_object")
-    cipher = tls.cipher() if tls is not None else None
-    return (str(tls.version()), str(cipher[0])) if cipher else None

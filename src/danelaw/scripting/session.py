@@ -59,4 +59,5 @@ def client_facts(client: Client) -> ClientFacts:
         None if client.tls is None else TLS(*client.tls),
         client.trusted,
         client.listener,
+        client.user,
     )

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from danelaw.inbound.arrival import Finding
+from danelaw.inbound.attempt import Admit, Attempt
 from danelaw.inbound.steps import Stage, Step
 from danelaw.policy import (
     Accept,
     Address,
+    AuthContext,
     ConnectContext,
     Context,
     DisconnectContext,
@@ -26,6 +28,7 @@ from danelaw.scripting.changes import carry_out, mail_of, replace_recipients
 from danelaw.scripting.outcome import NAME, reply_of, ruling_of
 from danelaw.scripting.running import Runner, Said
 from danelaw.scripting.session import ScriptSession, ScriptTransaction, client_facts
+from danelaw.smtp import Reply
 
 if TYPE_CHECKING:
     from danelaw.address import ReversePath
@@ -33,8 +36,9 @@ if TYPE_CHECKING:
     from danelaw.policy import Hook, Library
     from danelaw.scripting.loading import LoadedPolicy
     from danelaw.scripting.versions import Versions
-    from danelaw.smtp import Recipient, Reply
+    from danelaw.smtp import Recipient
 
+_AUTH_DEFERRED = Reply.of(454, "4.7.0", "Temporary authentication failure; try again later")
 _INBOUND = frozenset({"connect", "helo", "auth", "mail_from", "rcpt_to", "end_of_data"})
 
 
@@ -69,6 +73,8 @@ class ScriptStep(Step):
             stages |= Stage.CONNECT
         if "helo" in points:
             stages |= Stage.HELO
+        if "auth" in points:
+            stages |= Stage.AUTH
         if points & {"mail_from", "rcpt_to", "end_of_data"}:
             stages |= Stage.MAIL
         if "rcpt_to" in points:
@@ -96,6 +102,27 @@ class ScriptStep(Step):
             return None
         context = HeloContext(**self._common(session), client=session.client(client))
         return reply_of(await self._runner.ask(session.policy, hooks, context))
+
+    async def auth(self, client: Client, attempt: Attempt) -> Admit | Reply | None:
+        """The auth hooks: `Accept` lets the client in."""
+        session = self._session(client)
+        hooks = session.policy.at("auth")
+        if not hooks:
+            return None
+        context = AuthContext(
+            **self._common(session),
+            client=session.client(client),
+            mechanism=attempt.mechanism,
+            user=attempt.user,
+            password=None if attempt.password is None else attempt.password.text,
+            proved=attempt.proved,
+        )
+        said = await self._runner.ask(session.policy, hooks, context)
+        if said is not None and isinstance(said.verdict, Accept):
+            return Admit(context.identity)
+        reply = reply_of(said)
+        # RFC 4954 §6: what fails for now is 454 here.
+        return _AUTH_DEFERRED if reply is not None and reply.code == 451 else reply
 
     async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
         """A transaction begins; the mail_from hooks."""

@@ -124,7 +124,11 @@ def _custody(out: Output, message: dict[str, Any], now: float) -> None:
 def _demand(out: Output, message: dict[str, Any], about: dict[str, Any]) -> None:
     last = _last_try(message, about)
     asked = {
+        "encrypted": "TLS is demanded for this message, whoever answers",
+        "verified": "verified TLS is demanded for this message",
+        "dane": "DANE is demanded for this message",
         "requiretls": "the sender demands REQUIRETLS",
+        "requiretls+dane": "the sender demands REQUIRETLS, and DANE is demanded for this message",
         "tls-required-no": "the sender waives TLS (TLS-Required: No)",
     }
     if about["demand"] in asked:

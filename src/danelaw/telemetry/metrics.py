@@ -227,6 +227,14 @@ class Metrics:
             "outcome",
             "protection",
         )
+        self.delivery_steps = Counter(
+            "danelaw_delivery_steps",
+            "Times a policy `step` was asked `when` (before, after) about a delivery, by `result` (nothing, directed, "
+            "ended, amended, failed).",
+            "step",
+            "when",
+            "result",
+        )
         self.bounces = Counter(
             "danelaw_bounces",
             "Failed replies of next hops, for each recipient, by bounce `class` (`danelaw bounce list`).",

@@ -153,11 +153,14 @@ def _scripts(workshop: Workshop, resolver: Resolver) -> Scripts | None:
     config = workshop.config
     if config.policy.directory is None:
         return None
+    from danelaw.gateway.carrying import carry
     from danelaw.scripting import Scripts
     from danelaw.scripting.library import make_library
 
     library = make_library(config, resolver, workshop.log, workshop.metrics)
-    return Scripts(config.policy, library, workshop.log, workshop.metrics, workshop.clock)
+    scripts = Scripts(config.policy, library, workshop.log, workshop.metrics, workshop.clock, carry)
+    workshop.steps.install(scripts.delivery_steps)
+    return scripts
 
 
 def _shared(place: Place | None, here: SharedHere | None) -> SharedStore:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
 from danelaw.scripting.guard import GUARD
 from danelaw.scripting.loading import load
 from danelaw.scripting.running import Budget, Called, Runner
@@ -15,6 +16,7 @@ from danelaw.scripting.versions import Versions
 
 if TYPE_CHECKING:
     from danelaw.config.scripting import Policy
+    from danelaw.outbound.steps import DeliveryStep
     from danelaw.policy import Context, Hook, Library
     from danelaw.scripting.loading import LoadedPolicy
     from danelaw.telemetry import Log, Metrics
@@ -24,9 +26,15 @@ class Scripts:
     """The policy of one process. `clock` gives POSIX seconds."""
 
     def __init__(
-        self, section: Policy, library: Library, log: Log, metrics: Metrics, clock: Callable[[], float]
+        self,
+        section: Policy,
+        library: Library,
+        log: Log,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        carry: Carries,
     ) -> None:
-        """Load the policy. Raises `PolicyError`."""
+        """Load the policy; `carry` delivers by carriers. Raises `PolicyError`."""
         assert section.directory is not None
         self._log = log
         self._metrics = metrics
@@ -34,9 +42,19 @@ class Scripts:
         self.versions = Versions(load(section.directory))
         self.runner = Runner(budget_of(section), self._failed)
         self.step = ScriptStep(self.versions, self.runner, library, clock, self.background)
+        self._carry = carry
         self._tasks: set[asyncio.Task[None]] = set()
         if not GUARD.is_installed:
             GUARD.install()
+
+    @property
+    def delivery_steps(self) -> tuple[DeliveryStep, ...]:
+        """The steps beside a delivery that any version in use has hooks for."""
+        points = self.versions.points
+        parts = (self.versions, self.runner, self.library, self._carry)
+        before = (BeforeDelivery(*parts),) if "pre_delivery" in points else ()
+        after = (AfterDelivery(*parts),) if "post_delivery" in points else ()
+        return (*before, *after)
 
     def background(self, policy: LoadedPolicy, hooks: tuple[Hook, ...], context: Context) -> None:
         """Ask hooks that nobody waits for."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from danelaw.policy import (
 )
 from danelaw.policy import Finding as FindingFact
 from danelaw.scripting.changes import carry_out, mail_of, replace_recipients
+from danelaw.scripting.delivery import kept_text
 from danelaw.scripting.outcome import NAME, reply_of, ruling_of
 from danelaw.scripting.running import Runner, Said
 from danelaw.scripting.session import ScriptSession, ScriptTransaction, client_facts
@@ -210,7 +210,7 @@ class ScriptStep(Step):
         ruling = ruling_of(said)
         if context is not None and (ruling is None or said is None or not said.failed):
             carry_out(arrival, context, None if said is None else said.verdict)
-        arrival.context = _kept(session.policy, transaction)
+        arrival.context = kept_text(session.policy.version, transaction.notes.to_object(), sorted(transaction.tags))
         session.messages += 1
         return ruling
 
@@ -256,13 +256,3 @@ class ScriptStep(Step):
             "notes": whose.notes,
             "tags": whose.tags,
         }
-
-
-def _kept(policy: LoadedPolicy, transaction: ScriptTransaction) -> str:
-    """What is stored with the message: the version that judged it, notes and tags."""
-    kept: dict[str, object] = {"policy": policy.version}
-    if transaction.notes:
-        kept["notes"] = transaction.notes.to_object()
-    if transaction.tags:
-        kept["tags"] = sorted(transaction.tags)
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))

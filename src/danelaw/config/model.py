@@ -25,6 +25,7 @@ from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, S
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay, Tenant
 from danelaw.config.recipients import LDAP, SRS, Aliases, CallAhead
 from danelaw.config.reporting import Reports
+from danelaw.config.ruling import RuleTable
 from danelaw.config.scripting import Policy
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
@@ -80,6 +81,11 @@ class Config(Section):
         examples=[[{"name": "rspamd", "kind": "rspamd", "address": ["127.0.0.1:11333"]}]],
     )
     policy: Policy = Field(default=Policy(), description="Your own Python at every step of a mail's life.")
+    rule: tuple[RuleTable, ...] = Field(
+        default=(),
+        description="Rules without code: conditions on a message, and what follows. They are asked before scripts.",
+        examples=[[{"name": "no-images", "when": {"attachment": ["*.iso"]}, "action": "hold"}]],
+    )
     filtering: Filtering = Field(default=Filtering(), description="What all filters together do.")
     route: tuple[Route, ...] = Field(
         default=(),
@@ -188,6 +194,7 @@ class Config(Section):
     def _nothing_twice(self) -> Config:
         for key, values in (
             ("[[listen]] address", [str(item.address) for item in self.listen]),
+            ("[[rule]] name", [item.name for item in self.rule]),
             ("[[filter]] name", [item.name for item in self.filter]),
             ("[[domain]] name", [item.name for item in self.domain]),
             ("[[route]] domain", [item.domain for item in self.route]),

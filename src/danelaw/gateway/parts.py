@@ -151,14 +151,15 @@ def assemble(
 
 def _scripts(workshop: Workshop, resolver: Resolver) -> Scripts | None:
     config = workshop.config
-    if config.policy.directory is None:
+    rules = [table.rule() for table in config.rule if table.enabled]
+    if config.policy.directory is None and not rules:
         return None
     from danelaw.gateway.carrying import carry
     from danelaw.scripting import Scripts
     from danelaw.scripting.library import make_library
 
     library = make_library(config, resolver, workshop.log, workshop.metrics)
-    scripts = Scripts(config.policy, library, workshop.log, workshop.metrics, workshop.clock, carry)
+    scripts = Scripts(config.policy, rules, library, workshop.log, workshop.metrics, workshop.clock, carry)
     workshop.steps.install(scripts.delivery_steps)
     return scripts
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
 from danelaw.scripting.guard import GUARD
-from danelaw.scripting.loading import load
+from danelaw.scripting.loading import EMPTY, load
+from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.running import Budget, Called, Runner
 from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.versions import Versions
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from danelaw.config.scripting import Policy
     from danelaw.outbound.steps import DeliveryStep
     from danelaw.policy import Context, Hook, Library
+    from danelaw.rules import Rule
     from danelaw.scripting.loading import LoadedPolicy
     from danelaw.telemetry import Log, Metrics
 
@@ -28,20 +30,21 @@ class Scripts:
     def __init__(
         self,
         section: Policy,
+        rules: Iterable[Rule],
         library: Library,
         log: Log,
         metrics: Metrics,
         clock: Callable[[], float],
         carry: Carries,
     ) -> None:
-        """Load the policy; `carry` delivers by carriers. Raises `PolicyError`."""
-        assert section.directory is not None
+        """Load the policy, if there is one, behind the rules; `carry` delivers by carriers. Raises `PolicyError`."""
         self._log = log
         self._metrics = metrics
         self.library = library
-        self.versions = Versions(load(section.directory))
+        self.versions = Versions(EMPTY if section.directory is None else load(section.directory))
+        self.rulebook = Rulebook(rules, lambda rule, context: metrics.rule_matches.add(rule.name))
         self.runner = Runner(budget_of(section), self._failed)
-        self.step = ScriptStep(self.versions, self.runner, library, clock, self.background)
+        self.step = ScriptStep(self.versions, self.rulebook, self.runner, library, clock, self.background)
         self._carry = carry
         self._tasks: set[asyncio.Task[None]] = set()
         if not GUARD.is_installed:

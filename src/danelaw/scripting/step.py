@@ -23,6 +23,7 @@ from danelaw.policy import (
     Redirect,
 )
 from danelaw.policy import Finding as FindingFact
+from danelaw.rules.asking import NAME as RULES
 from danelaw.scripting.changes import carry_out, mail_of, replace_recipients
 from danelaw.scripting.delivery import kept_text
 from danelaw.scripting.outcome import NAME, reply_of, ruling_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from danelaw.inbound.arrival import Arrival, Client, Ruling
     from danelaw.policy import Hook, Library
     from danelaw.scripting.loading import LoadedPolicy
+    from danelaw.scripting.rulebook import Rulebook
     from danelaw.scripting.versions import Versions
     from danelaw.smtp import Recipient
 
@@ -52,6 +54,7 @@ class ScriptStep(Step):
     def __init__(
         self,
         versions: Versions,
+        rulebook: Rulebook,
         runner: Runner,
         library: Library,
         clock: Callable[[], float],
@@ -59,6 +62,7 @@ class ScriptStep(Step):
     ) -> None:
         """`clock` gives POSIX seconds. `background` asks hooks that nobody waits for."""
         self._versions = versions
+        self._rulebook = rulebook
         self._runner = runner
         self._library = library
         self._clock = clock
@@ -67,7 +71,7 @@ class ScriptStep(Step):
     @property
     def stages(self) -> Stage:  # type: ignore[override]
         """Where any version in use has hooks; sessions that begin later follow changes."""
-        points = self._versions.points
+        points = self._versions.points | self._rulebook.points
         stages = Stage(0)
         if "connect" in points:
             stages |= Stage.CONNECT
@@ -205,7 +209,9 @@ class ScriptStep(Step):
         said, context = None, None
         if hooks:
             context = self._message_context(session, transaction, arrival)
+            known = len(context.findings)
             said = await self._runner.ask(session.policy, hooks, context)
+            arrival.findings += (Finding(one.step, one.result, one.reason) for one in context.findings[known:])
             self._note(arrival, said)
         ruling = ruling_of(said)
         if context is not None and (ruling is None or said is None or not said.failed):
@@ -233,7 +239,7 @@ class ScriptStep(Step):
 
     def _note(self, arrival: Arrival, said: Said | None) -> None:
         """A verdict is a finding, for `explain`."""
-        if said is not None:
+        if said is not None and said.hook.module != RULES:
             word = "failed" if said.failed else type(said.verdict).__name__.lower()
             reason = getattr(said.verdict, "reason", "") or getattr(said.verdict, "text", "")
             arrival.findings.append(Finding(NAME, word, f"{said.hook.name}: {reason}" if reason else said.hook.name))
@@ -244,7 +250,8 @@ class ScriptStep(Step):
         session = client.memory.get(NAME)
         if session is None:
             now = self._clock()
-            session = client.memory[NAME] = ScriptSession(self._versions.choose(client_facts(client), now), now)
+            policy = self._rulebook.onto(self._versions.choose(client_facts(client), now))
+            session = client.memory[NAME] = ScriptSession(policy, now)
         return session
 
     def _common(self, session: ScriptSession, transaction: ScriptTransaction | None = None) -> dict[str, Any]:

@@ -94,6 +94,7 @@ class Metrics:
             "outcome",
         )
         self.policy_seconds = Counter("danelaw_policy_seconds", "Time from the call of a hook to its verdict.", "hook")
+        self.rule_matches = Counter("danelaw_rule_matches", "Recipients and messages a `[[rule]]` applied to.", "rule")
         self.policy_counter = Counter(
             "danelaw_policy_counter", "What scripts count; `name` is theirs, at most 200 of them.", "name"
         )

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.ends import Running, Sink, gateway, run, until
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from tests.ends import Running, Sink, certificate, gateway, run, until
 
 from danelaw.outbound.outcome import RecipientOutcome
 from danelaw.outbound.steps import (
@@ -115,8 +122,9 @@ def test_mail_that_is_sent_in_circles_waits_in_the_end(tmp_path: Path) -> None:
         hops = ("[127.0.0.1]:9", "[127.0.0.1]:10")
         step = Says(lambda pending: Directions(next_hop=hops[pending.key.next_hop == hops[0]]))
         install(running, step)
-        found = await running.tried(await running.send("a@x.test"))
+        found = await running.tried(await running.send("a@x.test"), 6)
         assert len(step.asked) == 6
+        assert found["attempts"][0]["reason"] == "put into the queue [127.0.0.1]:9 (says)"
         assert recipient(found)["state"] == "waiting"
         assert recipient(found)["tries"] == 1
         assert "moved 5 times and never tried" in recipient(found)["reason"]
@@ -315,6 +323,52 @@ def test_a_way_that_leads_nowhere_does_not_put_the_others_of_the_queue_to_sleep(
         assert recipient(running.look(bad))["tries"] == 1
 
     played(tmp_path, play)
+
+
+def for_clients(directory: Path, name: str) -> None:
+    """Write a certificate that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    about = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(about)
+        .issuer_name(about)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    (directory / f"{name}.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (directory / f"{name}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def test_a_client_certificate_is_shown_where_a_step_names_it(tmp_path: Path) -> None:
+    certificate(tmp_path, "sink.test")
+    for_clients(tmp_path, "partner")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "sink.test.pem", tmp_path / "sink.test.key")
+    context.load_verify_locations(tmp_path / "partner.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # later versions tell a client of it only after the handshake
+    section = f"""[[client_certificate]]
+name = "partner"
+chain = "{tmp_path}/partner.pem"
+key = "{tmp_path}/partner.key"
+"""
+
+    async def whole() -> None:
+        async with Sink(context=context) as sink, gateway(tmp_path, sink.smarthost + section) as running:
+            install(running, Says(lambda pending: Directions(way=Way(certificate="partner"))))
+            found = await running.reaches(await running.send("a@x.test"), "delivered")
+            assert found["attempts"][-1]["protection"] == "encrypted only"
+            assert sink.taken[0].tls
+            install(running)
+            await running.reaches(await running.send("b@x.test"), "delivered")
+            assert not sink.taken[1].tls, "nothing is shown unless a step says so, and nobody demands TLS"
+
+    run(whole())
 
 
 def test_the_family_of_the_local_address_is_the_one_that_is_used(tmp_path: Path) -> None:

@@ -152,7 +152,8 @@ def _tries(out: Output, message: dict[str, Any]) -> None:
             words = f"{item['protection']}: {words}; {item['reply']}"
         elif item["reply"] and item["reply"] not in words:
             words += f"; it said: {item['reply']}"
-        _row(out, item["time"], f"try {number}", "   ".join(filter(None, (where, tls, words))))
+        label = f"try {number}" if item["host"] or item["port"] else "policy"
+        _row(out, item["time"], label, "   ".join(filter(None, (where, tls, words))))
         for record in item["records"]:
             if item["outcome"] != "delivered" or record["matched"]:
                 _row(out, None, "", f"TLSA {record['record']}: {record['reason']}")

@@ -30,6 +30,7 @@ from danelaw.config.scripting import Policy
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
 from danelaw.config.submitting import Submission
+from danelaw.config.sending import MTASTS, TLS, ClientCertificate, Delivery, Override, Queue, Resolver, Route
 from danelaw.config.values import HostName
 
 
@@ -110,6 +111,12 @@ class Config(Section):
     look_alikes: LookAlikes = Field(default=LookAlikes(), description="Senders that look like somebody else.")
     correspondents: Correspondents = Field(default=Correspondents(), description="First-time senders.")
     tarpit: Tarpit = Field(default=Tarpit(), description="Slowness towards strangers.")
+    client_certificate: tuple[ClientCertificate, ...] = Field(
+        default=(),
+        description="Certificates shown to other servers: only in deliveries for which a policy step names one, since "
+        "a certificate tells who we are.",
+        examples=[[{"name": "partner", "chain": "partner.pem", "key": "partner.key"}]],
+    )
     delivery: Delivery = Field(default=Delivery(), description="How mail is sent on.")
     limit: tuple[Limit, ...] = Field(
         default=(),
@@ -198,6 +205,7 @@ class Config(Section):
             ("[[filter]] name", [item.name for item in self.filter]),
             ("[[domain]] name", [item.name for item in self.domain]),
             ("[[route]] domain", [item.domain for item in self.route]),
+            ("[[client_certificate]] name", [item.name for item in self.client_certificate]),
             ("[[limit]] name", [item.name for item in self.limit]),
             ("[[tenant]] name", [item.name for item in self.tenant]),
             ("[[dns_list]] name", [item.shown for item in self.dns_list]),

@@ -25,7 +25,7 @@ from danelaw.inbound.ledger import Ledger
 from danelaw.inbound.relay import RelayPolicy
 from danelaw.inbound.steps import Steps
 from danelaw.net import tls
-from danelaw.net.certificates import ServerCertificates
+from danelaw.net.certificates import ClientCertificates, ServerCertificates
 from danelaw.outbound.connection import Sweep
 from danelaw.outbound.destination import Surveyor
 from danelaw.outbound.opening import Door
@@ -264,6 +264,9 @@ def _door(config: Config, clock: Callable[[], float]) -> Door:
         patience=settings.patience(config),
         sweep=Sweep(),
         routes=config.lab.dial,
+        certificates=ClientCertificates(
+            {one.name: one for one in config.client_certificate}, minimum=config.tls.minimum_version
+        ),
     )
 
 

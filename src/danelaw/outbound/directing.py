@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from danelaw.smtp import EnhancedStatusCode
 from danelaw.tlspolicy import SenderDemand
 
 if TYPE_CHECKING:
+    from danelaw.outbound.opening import Certificates
     from danelaw.queue import RoutingKey
     from danelaw.queue.pages import Work
 
@@ -59,7 +59,7 @@ class Course:
         return ", ".join(parts) or "nothing"
 
 
-def course_of(before: Course, work: Work, said: Directions, certificates: Container[str]) -> Course:
+def course_of(before: Course, work: Work, said: Directions, certificates: Certificates) -> Course:
     """One more step's directions on top of `before`. Of two words on the same the later counts, but a demand is never
     weakened. `certificates` are the names known. Raises `Misdirection`.
     """
@@ -108,7 +108,7 @@ def _key(key: RoutingKey, said: Directions) -> RoutingKey:
     return key
 
 
-def _way(before: Way, said: Way, certificates: Container[str]) -> Way:
+def _way(before: Way, said: Way, certificates: Certificates) -> Way:
     if said == USUAL:
         return before
     families: set[int] = set()

@@ -9,7 +9,8 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
 from danelaw.errors import DanelawError
 from danelaw.net import dialer, tls
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _Maker = Callable[[StartTLSOutcome, str], Handshake]
 _ids = count(1)
+_NO_CERTIFICATES: Mapping[str, tuple[ssl.SSLContext, ssl.SSLContext]] = MappingProxyType({})
 
 
 class HostUnusable(DanelawError):
@@ -52,9 +54,19 @@ class HostUnusable(DanelawError):
         self.throttled = throttled
 
 
+class Certificates(Protocol):
+    """What this module needs of `danelaw.net.certificates.ClientCertificates`."""
+
+    def __contains__(self, name: object) -> bool: ...
+
+    def __getitem__(self, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
-    """How connections are opened: TLS contexts, time-outs, our addresses and names, the lab's routes."""
+    """How connections are opened: TLS contexts, time-outs, our addresses and names, the lab's routes, and by name the
+    certificates we can show: a context for opportunistic and one for verified connections.
+    """
 
     opportunistic: ssl.SSLContext
     verified: ssl.SSLContext
@@ -62,7 +74,7 @@ class Door:
     sweep: Sweep
     addresses: LocalAddresses
     routes: Mapping[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
-    certificates: Mapping[str, tuple[ssl.SSLContext, ssl.SSLContext]] = field(default_factory=dict)
+    certificates: Certificates = field(default_factory=lambda: _NO_CERTIFICATES)
 
     def from_here(self, address: str, next_hop: str, mx: str, way: Way = USUAL) -> LocalAddress:
         """Our address to send from towards `address`, and the name said from it."""

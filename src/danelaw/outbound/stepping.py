@@ -170,8 +170,9 @@ def _move(courier: Courier, work: Work, outcome: Outcome, course: Course, starte
     now = courier.clock()
     outcome.verdict = HostVerdict.UNKNOWN
     outcome.moves = tuple(Move(one.number, course.key) for one in work.message.recipients)
+    words = f"put into the queue {course.key.to_text()} ({course.because})"
+    outcome.attempts.append(_attempt(courier, work, "waiting", words, started))
     for one in work.message.recipients:
-        words = f"moved to {course.key.to_text()} ({course.because})"
         outcome.recipients[one.number] = _waiting(one.number, words, at=now, counted=False)
 
 

@@ -63,6 +63,9 @@ def test_a_user_logs_in_and_relays(tmp_path: Path, tls: str) -> None:
                 assert taken.data.count(b"\r\nDate: ") == 1
                 assert f"\r\nMessage-ID: <{ident}@gw.test>\r\n".encode() in taken.data
                 assert "user=anna@example.org mechanism=PLAIN" in running.lines("login")[0]
+                assert "user=anna@example.org" in running.lines("received")[0]
+                shown = running.look(ident)
+                assert shown["client"]["user"] == "anna@example.org"
                 assert PASSWORD.split()[0] not in "".join(running.log.lines)
 
     run(play())

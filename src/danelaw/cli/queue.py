@@ -46,7 +46,8 @@ def command() -> None:
     """List, show, hold, release, retry, return or drop waiting messages.
 
     FILTER names messages, for example:  to:*@example.org state:waiting age>2h not reason:"greylisted".
-    Fields: to from host site tenant demand client message-id reason state id age size tries; and, or, not, parentheses.
+    Fields: to from host site tenant demand client user message-id reason state id age size tries; and, or,
+    not, parentheses.
     """
 
 

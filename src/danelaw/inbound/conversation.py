@@ -67,7 +67,8 @@ class Conversation(ABC):
 
     `task` is what still runs for this client (a handshake, a large body on its way to the disk). `asking` is the steps
     being asked about it: that ends with the client. `visit` counts what a client under ceilings asks for,
-    `octets` what it sent. `user` is as whom it logged in, `login` how it is doing so.
+    `octets` what it sent. `user` is as whom it logged in, `login` how it is doing so;
+    `users_only` tells that nobody sends here who has not.
     """
 
     __slots__ = (
@@ -87,6 +88,7 @@ class Conversation(ABC):
         "tls",
         "trusted",
         "user",
+        "users_only",
         "visit",
     )
 
@@ -104,6 +106,7 @@ class Conversation(ABC):
         self.tls: tuple[str, str] | None = None
         self.trusted = False
         self.user = ""
+        self.users_only = settings.auth_required
         self.login: Login | None = None
         self.visit: Visit | None = None
         self.octets = 0
@@ -277,7 +280,7 @@ class Conversation(ABC):
         self.helo = ""
         if self.user:
             self.user, self.trusted = "", self.intake.relay.trusts(self.client_address)
-            self.panel = self.intake.steps.panel(trusted=self.trusted)
+            self.panel = self.intake.steps.panel(trusted=self.trusted, users=self.users_only)
 
     def _mail(self, event: MailFrom) -> None:
         refusal = self.intake.refusal_of_transaction(event, self.visit)

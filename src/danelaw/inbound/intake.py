@@ -56,6 +56,7 @@ _RECEIVED_COLUMNS = Columns(
     recipients=Kind.NUMBER,
     size=Kind.NUMBER,
     message_id=Kind.FREE,
+    user=Kind.FREE,
 )
 
 
@@ -254,6 +255,7 @@ class Intake:
             message.recipient_count if message.recipient_count > 1 else None,
             message.size,
             message.message_id or None,
+            message.client_user or None,
         )
         return Reply(250, _QUEUED, f"queued as {ident}")
 

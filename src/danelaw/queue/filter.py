@@ -4,8 +4,8 @@
 
 A filter is conditions on one recipient of a message, all of which must hold; `or`, `not` and parentheses as usual,
 `and` may be written or left out. Fields with a pattern (`*`, `?`; case ignored; quotes around spaces): to from host
-site tenant demand client message-id reason. `state:` is waiting, held, delivered, returned or dropped. `id:` is a queue
-id. Numbers: `age>2h` (s m h d w), `size>=1M` (K M G, of 1024), `tries>3`. `all`, or nothing, is every message.
+site tenant demand client user message-id reason. `state:` is waiting, held, delivered, returned or dropped. `id:` is a
+queue id. Numbers: `age>2h` (s m h d w), `size>=1M` (K M G, of 1024), `tries>3`. `all`, or nothing, is every message.
 """
 
 from __future__ import annotations

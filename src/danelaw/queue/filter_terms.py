@@ -36,6 +36,7 @@ _TEXTS: dict[str, tuple[tuple[str, Callable[[QueuedMessage, QueuedRecipient], st
     "tenant": (("q.tenant", lambda m, r: r.key.tenant),),
     "demand": (("q.demand", lambda m, r: r.key.demand),),
     "client": (("m.client_address", lambda m, r: m.client_address), ("m.client_helo", lambda m, r: m.client_helo)),
+    "user": (("m.client_user", lambda m, r: m.client_user),),
     "message-id": (("m.message_id", lambda m, r: m.message_id),),
     "reason": (("r.reason", lambda m, r: r.reason), ("r.reply", lambda m, r: r.reply)),
 }

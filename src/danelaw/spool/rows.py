@@ -14,15 +14,15 @@ from danelaw.queue import Custody, QueuedMessage, QueuedRecipient, RecipientStat
 
 SMTPUTF8, REQUIRETLS, TLS_REQUIRED_NO, NOTIFIED, EIGHT_BIT, CUSTODY, FOUND = 1, 2, 4, 8, 16, 32, 64
 
-INSERT_MESSAGE = "INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+INSERT_MESSAGE = "INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 INSERT_BODY = "INSERT INTO body VALUES (?,?)"
 INSERT_HOLD = "INSERT OR REPLACE INTO hold VALUES (?,?,?,?,?,?)"
 INSERT_FINDING = "INSERT OR REPLACE INTO finding VALUES (?,?)"
 INSERT_RECIPIENT = "INSERT INTO recipient VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
-INSERT_HISTORY = "INSERT OR REPLACE INTO history VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+INSERT_HISTORY = "INSERT OR REPLACE INTO history VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 SELECT_MESSAGE = (
     "SELECT id, received_at, expires, reverse_path, size, recipients, flags, ret, envid,"
-    " client_address, client_helo, client_tls, message_id, body_file FROM message"
+    " client_address, client_helo, client_tls, message_id, body_file, client_user FROM message"
 )
 SELECT_RECIPIENT = (
     "SELECT r.message, r.number, r.state, r.due, r.tries, r.changed_at, r.forward_path, r.notify, r.orcpt,"
@@ -63,6 +63,7 @@ def message_row(message: QueuedMessage) -> tuple[Any, ...]:
         message.client_tls,
         message.message_id,
         message.body_file,
+        message.client_user,
     )
 
 
@@ -107,6 +108,7 @@ def message_value(row: Sequence[Any], recipients: Iterable[QueuedRecipient]) -> 
         message_id=row[12],
         body_file=row[13],
         notified=bool(bits & NOTIFIED),
+        client_user=row[14],
     )
 
 
@@ -228,6 +230,7 @@ def history_row(
         message.client_tls,
         message.message_id,
         f"[{kept}]",
+        redaction.shown(message.client_user),
     )
 
 

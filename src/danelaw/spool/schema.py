@@ -75,6 +75,11 @@ STEPS: tuple[tuple[str, ...], ...] = (
             message INTEGER NOT NULL, number INTEGER NOT NULL, words TEXT NOT NULL,
             PRIMARY KEY (message, number)) STRICT, WITHOUT ROWID""",
     ),
+    # As whom the client had logged in.
+    (
+        "ALTER TABLE message ADD COLUMN client_user TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE history ADD COLUMN client_user TEXT NOT NULL DEFAULT ''",
+    ),
 )
 
 VERSION = len(STEPS)

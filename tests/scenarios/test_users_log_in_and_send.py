@@ -10,8 +10,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.ends import Answer, Client, Running, Sink, certificate, certificate_section, gateway, lenient, run, until
 
+from danelaw.cli import danelaw
 from danelaw.inbound.arrival import Client as SeenClient
 from danelaw.inbound.attempt import Admit, Attempt
 from danelaw.inbound.steps import Stage, Step, Steps
@@ -220,6 +222,40 @@ def test_users_may_send_as_themselves_only(tmp_path: Path) -> None:
         assert "step=submission" in running.lines("refused")[0]
 
     play(tmp_path, work, submission='sender = "own"\n')
+
+
+@pytest.mark.parametrize(
+    ("author", "code"),
+    [
+        (b"From: Anna <anna@example.org>\r\n", 250),
+        (b"From: anna@example.org, boss@example.org\r\n", 550),
+        (b"From: boss@example.org\r\n", 550),
+        (b"From: anna@example.org\r\nFrom: boss@example.org\r\n", 550),
+        (b"From: undisclosed:;\r\n", 550),
+        (b"", 550),
+    ],
+)
+def test_users_may_write_as_themselves_only(tmp_path: Path, author: bytes, code: int) -> None:
+    async def work(running: Running, client: Client) -> None:
+        await plain(client)
+        answer = await client.offer(author + b"Subject: x\r\n\r\nx\r\n", "b@elsewhere.test", sender="anna@example.org")
+        assert answer.code == code
+
+    play(tmp_path, work, submission='sender = "own-author"\n')
+
+
+def test_the_command_that_sends_can_log_in(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    words = ["send", "--from", "anna@example.org", "--to", "b@elsewhere.test", "--starttls", "--json"]
+    words += ["--user", "anna@example.org", "--password-file", str(tmp_path / "password")]
+
+    async def work(running: Running, client: Client) -> None:
+        words.extend(["--server", f"127.0.0.1:{running.address[1]}"])
+        done = await asyncio.to_thread(CliRunner().invoke, danelaw, words)
+        assert done.exit_code == 0, done.output
+        assert "user=anna@example.org" in running.lines("received")[0]
+
+    play(tmp_path, work)
 
 
 def test_a_user_that_sends_too_much_is_put_off_and_others_are_not(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from tests.ends import Answer, Client, Running, Sink, certificate, certificate_section, gateway, lenient, run, until
+from tests.filters.fake_engines import FakeMilter, FakeServer, serving
 
 from danelaw.cli import danelaw
 from danelaw.inbound.arrival import Client as SeenClient
@@ -92,11 +93,10 @@ class Door(Step):
 
     name = "door"
     stages = Stage.AUTH | Stage.CONNECT | Stage.MAIL
-    for_trusted = True
 
-    def __init__(self, word: Admit | Reply | Exception | None = None, *, for_trusted: bool = True) -> None:
+    def __init__(self, word: Admit | Reply | Exception | None = None, *, for_users: bool = True) -> None:
         self.word = word
-        self.for_trusted = for_trusted
+        self.for_users = for_users
         self.attempts: list[Attempt] = []
         self.seen: list[str] = []
 
@@ -346,7 +346,7 @@ def test_a_step_can_stop_a_user_that_has_proved_itself(tmp_path: Path) -> None:
 
 
 def test_steps_about_strangers_are_not_asked_where_only_users_send(tmp_path: Path) -> None:
-    door = Door(for_trusted=False)
+    door = Door(for_users=False)
 
     async def work(running: Running, client: Client) -> None:
         await plain(client)
@@ -446,3 +446,30 @@ def test_a_client_that_leaves_while_its_password_is_checked_leaves_nothing_behin
         await until(lambda: not running.gateway.parts.intake.sessions, "the end of the session")
 
     play(tmp_path, work, step=door)
+
+
+@pytest.mark.parametrize(("auth", "strangers"), [("optional", "CQ"), ("required", "")])
+def test_milters_of_users_are_told_who_logged_in_and_those_of_strangers_that_it_has_gone(
+    tmp_path: Path, auth: str, strangers: str
+) -> None:
+    def section(name: str, server: FakeServer) -> str:
+        clients = "strangers" if name == "strangers" else "trusted"
+        return f'[[filter]]\nname = "{name}"\nkind = "milter"\naddress = ["{server.address}"]\nclients = "{clients}"\n'
+
+    async def played() -> None:
+        for_strangers, for_users = FakeMilter(), FakeMilter()
+        async with serving(for_strangers) as one, serving(for_users) as other:
+            config = sections(tmp_path, more=section("strangers", one) + section("users", other))
+            async with (
+                gateway(tmp_path, config, listen=f'auth = "{auth}"', replace=OUTSIDE) as running,
+                await running.client() as client,
+            ):
+                await client.start_tls()
+                await client.expect(250, "EHLO c.test")
+                assert (await plain(client)).code == 235
+                await client.expect(250, "MAIL FROM:<anna@example.org>")
+                assert for_users.letters() == "CHM"
+                assert any(b"{auth_authen}\0anna@example.org\0" in macros for macros in for_users.told("D"))
+                await until(lambda: for_strangers.letters() == strangers, "the end of the strangers' milter")
+
+    run(played())

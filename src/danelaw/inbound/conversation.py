@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from danelaw.inbound.ceilings import Visit
     from danelaw.inbound.intake import Intake
     from danelaw.inbound.login import Login, Outcome
-    from danelaw.inbound.steps import Step
+    from danelaw.inbound.steps import Panel, Step
     from danelaw.sasl import Step as ExchangeStep
     from danelaw.smtp import ServerSettings
 
@@ -269,7 +269,8 @@ class Conversation(ABC):
         self.login = None
         if isinstance(said, Admit):
             # It may relay now, and is asked and counted as one that may.
-            self.user, self.trusted, self.panel = said.user, True, self.intake.steps.users
+            self._ask_from_now_on(self.intake.steps.users)
+            self.user, self.trusted = said.user, True
             self.visit = None if self.visit is None else self.visit.trusted()
             self.connection.accept()
         else:
@@ -279,8 +280,15 @@ class Conversation(ABC):
         """What a client said and proved outside TLS does not hold within it (RFC 3207 §4.2)."""
         self.helo = ""
         if self.user:
-            self.user, self.trusted = "", self.intake.relay.trusts(self.client_address)
-            self.panel = self.intake.steps.panel(trusted=self.trusted, users=self.users_only)
+            trusted = self.intake.relay.trusts(self.client_address)
+            self._ask_from_now_on(self.intake.steps.panel(trusted=trusted, users=self.users_only))
+            self.user, self.trusted = "", trusted
+
+    def _ask_from_now_on(self, panel: Panel) -> None:
+        """Who the client is has changed, and with it who is asked: for those asked before it has gone."""
+        for step in self.panel.leaving:
+            step.left(self.client())
+        self.panel = panel
 
     def _mail(self, event: MailFrom) -> None:
         refusal = self.intake.refusal_of_transaction(event, self.visit)

@@ -148,6 +148,10 @@ def test_scram_refuses_first_messages_that_are_none(first: bytes) -> None:
     assert step.malformed
 
 
+def test_an_empty_identity_to_act_as_is_none() -> None:
+    assert begin("SCRAM-SHA-256", nonce=NONCE).start(b"n,a=,n=user,r=x") == Claimed("user", None)
+
+
 def test_scram_names_may_hold_commas_and_equals_signs() -> None:
     assert begin("SCRAM-SHA-256", nonce=NONCE).start(b"n,,n=a=2Cb=3Dc,r=x") == Claimed("a,b=c", None)
 

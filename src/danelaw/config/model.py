@@ -28,9 +28,8 @@ from danelaw.config.reporting import Reports
 from danelaw.config.ruling import RuleTable
 from danelaw.config.scripting import Policy
 from danelaw.config.section import Section
-from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
-from danelaw.config.submitting import Submission
 from danelaw.config.sending import MTASTS, TLS, ClientCertificate, Delivery, Override, Queue, Resolver, Route
+from danelaw.config.submitting import Submission
 from danelaw.config.values import HostName
 
 

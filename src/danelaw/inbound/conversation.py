@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from danelaw.inbound.ceilings import Visit
     from danelaw.inbound.intake import Intake
     from danelaw.inbound.login import Login, Outcome
-    from danelaw.inbound.steps import Step
+    from danelaw.inbound.steps import Panel, Step
     from danelaw.sasl import Step as ExchangeStep
     from danelaw.smtp import ServerSettings
 
@@ -67,7 +67,8 @@ class Conversation(ABC):
 
     `task` is what still runs for this client (a handshake, a large body on its way to the disk). `asking` is the steps
     being asked about it: that ends with the client. `visit` counts what a client under ceilings asks for,
-    `octets` what it sent. `user` is as whom it logged in, `login` how it is doing so.
+    `octets` what it sent. `user` is as whom it logged in, `login` how it is doing so;
+    `users_only` tells that nobody sends here who has not.
     """
 
     __slots__ = (
@@ -88,6 +89,7 @@ class Conversation(ABC):
         "tls",
         "trusted",
         "user",
+        "users_only",
         "visit",
     )
 
@@ -105,6 +107,7 @@ class Conversation(ABC):
         self.tls: tuple[str, str] | None = None
         self.trusted = False
         self.user = ""
+        self.users_only = settings.auth_required
         self.login: Login | None = None
         self.visit: Visit | None = None
         self.octets = 0
@@ -289,7 +292,8 @@ class Conversation(ABC):
         self.login = None
         if isinstance(said, Admit):
             # It may relay now, and is asked and counted as one that may.
-            self.user, self.trusted, self.panel = said.user, True, self.intake.steps.users
+            self._ask_from_now_on(self.intake.steps.users)
+            self.user, self.trusted = said.user, True
             self.visit = None if self.visit is None else self.visit.trusted()
             self.connection.accept()
         else:
@@ -299,8 +303,15 @@ class Conversation(ABC):
         """What a client said and proved outside TLS does not hold within it (RFC 3207 §4.2)."""
         self.helo = ""
         if self.user:
-            self.user, self.trusted = "", self.intake.relay.trusts(self.client_address)
-            self.panel = self.intake.steps.panel(trusted=self.trusted)
+            trusted = self.intake.relay.trusts(self.client_address)
+            self._ask_from_now_on(self.intake.steps.panel(trusted=trusted, users=self.users_only))
+            self.user, self.trusted = "", trusted
+
+    def _ask_from_now_on(self, panel: Panel) -> None:
+        """Who the client is has changed, and with it who is asked: for those asked before it has gone."""
+        for step in self.panel.leaving:
+            step.left(self.client())
+        self.panel = panel
 
     def _mail(self, event: MailFrom) -> None:
         refusal = self.intake.refusal_of_transaction(event, self.visit)

@@ -89,7 +89,7 @@ class Filtering(Step):
     async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
         """Milters are told of HELO and MAIL."""
         sender = _address(reverse_path)
-        return await self._each(client, lambda session: session.mail(client.helo, client.tls, sender))
+        return await self._each(client, lambda session: session.mail(client.helo, client.tls, sender, client.user))
 
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """Milters are told of a recipient, and may refuse it alone."""
@@ -229,6 +229,7 @@ class Filtering(Step):
             arrival.content,
             client.tls,
             await self._name_of(client),
+            client.user,
         )
 
 

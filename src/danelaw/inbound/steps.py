@@ -40,7 +40,8 @@ class Step:
     logged, and the client is told 451 to come again, since nothing unexamined may pass.
 
     Whom it is asked about: strangers (`for_strangers`), clients whose network may relay and users who logged in
-    (`for_trusted`), users alone (`for_users`).
+    (`for_trusted`), users alone (`for_users`). Where only users send, nobody is a stranger: `connect` too is asked of
+    those for users only, since nobody has logged in by then.
     """
 
     name = ""
@@ -143,6 +144,7 @@ class Steps:
         self.others = Panel(step for step in self.all if step.for_strangers)
         self.trusted = Panel(step for step in self.all if step.for_trusted)
         self.users = Panel(step for step in self.all if step.for_trusted or step.for_users)
+        self.users.connect = tuple(step for step in self.users.connect if step.for_users)
         self.auth = tuple(step for step in self.all if Stage.AUTH in step.stages)
 
     def panel(self, *, trusted: bool, users: bool = False) -> Panel:

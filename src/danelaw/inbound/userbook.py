@@ -47,12 +47,13 @@ class UserBook:
         """`secret` is chance nobody else knows, 32 octets. Raises `DanelawError` for a file that cannot be used."""
         self._path = path
         self._secret = secret
+        self._noise_key = secret
         self._checks = checks
         self._remember = remember
         self._trouble = trouble
         self._signature = _signature(path)
         self._table = read_users(path) if path is not None else UserTable()
-        self._models = tuple(user.verifier for user in self._table)
+        self._take(self._table)
         self._looked = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         self._threads: ThreadPoolExecutor | None = None
@@ -107,6 +108,13 @@ class UserBook:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
+    def _take(self, table: UserTable) -> None:
+        self._table = table
+        self._models = tuple(user.verifier for user in table)
+        # Decoys that change tell that there is no such user: the first verifier is the same in every process and after
+        # a restart, and known to nobody outside.
+        self._noise_key = self._models[0].to_text().encode() if self._models else self._secret
+
     def _decoy(self, name: str) -> Verifier:
         return self._alike(name).decoy(self._noise(name))
 
@@ -116,7 +124,7 @@ class UserBook:
         return models[int.from_bytes(self._noise(name)[:8]) % len(models)] if models else _USUAL
 
     def _noise(self, name: str) -> bytes:
-        return hashlib.shake_256(hmac.digest(self._secret, name.encode(), "sha256")).digest(128)
+        return hashlib.shake_256(hmac.digest(self._noise_key, name.encode(), "sha256")).digest(128)
 
     def _key(self, name: str, password: str, verifier: Verifier) -> bytes:
         return hmac.digest(self._secret, "\0".join((name, verifier.to_text(), password)).encode(), "sha256")
@@ -135,8 +143,7 @@ class UserBook:
     async def _reload(self, signature: _Signature | None) -> None:
         assert self._path is not None
         try:
-            self._table = await asyncio.to_thread(read_users, self._path)
-            self._models = tuple(user.verifier for user in self._table)
+            self._take(await asyncio.to_thread(read_users, self._path))
         except DanelawError as error:
             self._trouble(error)
         finally:

@@ -53,8 +53,8 @@ class ClientFirst:
             binding = None
         else:
             raise SCRAMError("the flag of channel binding is none of n, y, p=")
-        if acting_as:
-            acting_as = _name(acting_as, "a=")
+        # GNU SASL sends an empty one, which RFC 5802 §7 has no words for.
+        acting_as = _name(acting_as, "a=") if acting_as not in ("", "a=") else ""
         name, _, nonce = bare.partition(",")
         nonce, _, _extensions = nonce.partition(",")
         return cls(

@@ -92,6 +92,37 @@ def sender_address(text: str) -> str:
         raise SASLError(f"{text[:80]!r} is neither an address nor @domain", advice=error.advice) from None
 
 
+def with_user(text: str, user: User) -> str:
+    """A file's text with this user's line in the place of its old one, or at the end; all else stays."""
+    lines, found = [], False
+    for line in text.splitlines():
+        if _name_in(line) == user.name:
+            if not found:
+                lines.append(user.to_text())
+            found = True
+        else:
+            lines.append(line)
+    if not found:
+        lines.append(user.to_text())
+    return "\n".join(lines) + "\n"
+
+
+def without_user(text: str, name: str) -> str:
+    """A file's text without the line of this user."""
+    return "".join(f"{line}\n" for line in text.splitlines() if _name_in(line) != name)
+
+
+def _name_in(line: str) -> str | None:
+    """The prepared name that a line begins with, None for others."""
+    name, found, _ = line.strip().partition(":")
+    if not found or name.startswith("#"):
+        return None
+    try:
+        return user_name(name)
+    except SASLError:
+        return None
+
+
 def _user(line: str) -> User:
     name, found, rest = line.partition(":")
     if not found:

@@ -66,4 +66,6 @@ def _dmarc_intake(workshop: Workshop, address: str) -> DMARCIntake:
         keep=section.keep.total_seconds(),
         hold=section.unreadable == "hold",
         most=section.max_records,
+        most_failures=section.max_failures,
+        whole_header=section.failure_header == "whole",
     )

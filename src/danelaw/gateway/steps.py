@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from danelaw.frontdoor import Premises, front_steps
-from danelaw.frontdoor.clientnames import ClientNameStep
 from danelaw.gateway.settings import origin_settings
 from danelaw.inbound.dmarc_intake import DMARCIntake
 from danelaw.inbound.filtering import Filtering
@@ -17,6 +16,7 @@ from danelaw.outbound.callahead import CallAhead
 from danelaw.state.reports_database import FILE_NAME
 
 if TYPE_CHECKING:
+    from danelaw.frontdoor.clientnames import ClientNameStep
     from danelaw.gateway.shards import Workshop
     from danelaw.inbound.arrival import Client
     from danelaw.resolver import Resolver
@@ -37,10 +37,10 @@ def steps_of(workshop: Workshop, resolver: Resolver, hold_rules: HoldRuleStore, 
     if config.reports.dmarc_address is not None:
         steps.append(_dmarc_intake(workshop, config.reports.dmarc_address))
     if config.filter:
-        steps.append(_filtering(workshop, ClientNameStep(premises)))
+        steps.append(_filtering(workshop, front.names))
     steps += front.late
     steps.append(HoldingStep(hold_rules, workshop.clock))
-    return Steps(steps)
+    return Steps(steps, front.names.known_name)
 
 
 def _filtering(workshop: Workshop, names: ClientNameStep) -> Filtering:

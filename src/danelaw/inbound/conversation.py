@@ -42,12 +42,19 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=2048)  # clients come again, and most send many messages
 def _trace(
-    helo: str, client_address: str, by: str, extended: bool, tls: tuple[str, str] | None, smtputf8: bool
+    helo: str,
+    client_address: str,
+    client_name: str | None,
+    by: str,
+    extended: bool,
+    tls: tuple[str, str] | None,
+    smtputf8: bool,
 ) -> Received:
     version, cipher = tls or (None, None)
     return Received(
         helo=helo,
         client_address=client_address,
+        client_name=client_name,
         by=by,
         protocol=with_protocol(extended=extended, tls=tls is not None, smtputf8=smtputf8),
         cipher=cipher,
@@ -104,8 +111,12 @@ class Conversation(ABC):
         return self.reception is not None and self.reception.complete
 
     def trace(self, *, smtputf8: bool) -> Received:
-        """What all Received fields of this client have in common since its last EHLO."""
-        return _trace(self.helo, self.client_address, self.intake.hostname, self.extended, self.tls, smtputf8)
+        """What all Received fields of this client have in common since its last EHLO. Its host name stands there where
+        a step has verified it (RFC 5321 §4.4); it is not looked up for that.
+        """
+        intake, address = self.intake, self.client_address
+        name = None if intake.steps.known_name is None else intake.steps.known_name(address)
+        return _trace(self.helo, address, name, intake.hostname, self.extended, self.tls, smtputf8)
 
     def handle(self, event: ServerEvent) -> None:
         """Decide about one event and answer it, now or, for a complete message, once the disk has it."""

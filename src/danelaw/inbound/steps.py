@@ -6,7 +6,7 @@ Without steps nothing here runs: the path of a relayed message has no task and n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntFlag
 from typing import TYPE_CHECKING
 
@@ -102,12 +102,17 @@ class Panel:
 
 
 class Steps:
-    """The configured steps in order, and who of them is asked about trusted clients and about all others."""
+    """The configured steps in order, and who of them is asked about trusted clients and about all others.
 
-    __slots__ = ("all", "others", "trusted")
+    `known_name` gives the verified host name of a client's address where one of them has looked it up, for our Received
+    field.
+    """
 
-    def __init__(self, steps: Iterable[Step] = ()) -> None:
+    __slots__ = ("all", "known_name", "others", "trusted")
+
+    def __init__(self, steps: Iterable[Step] = (), known_name: Callable[[str], str | None] | None = None) -> None:
         self.all = tuple(steps)
+        self.known_name = known_name if self.all else None
         self.others = Panel(self.all)
         self.trusted = Panel(step for step in self.all if step.for_trusted)
 

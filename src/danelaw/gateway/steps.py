@@ -18,7 +18,6 @@ from danelaw.state.reports_database import FILE_NAME
 if TYPE_CHECKING:
     from danelaw.frontdoor.clientnames import ClientNameStep
     from danelaw.gateway.shards import Workshop
-    from danelaw.inbound.arrival import Client
     from danelaw.resolver import Resolver
     from danelaw.state import HoldRuleStore
 
@@ -47,12 +46,12 @@ def _filtering(workshop: Workshop, names: ClientNameStep) -> Filtering:
     config = workshop.config
     meter = Meter(workshop.log, workshop.metrics)
 
-    async def name_of(client: Client) -> str | None:
-        found = (await names.client_name(client)).names
-        return found[0].ascii if found else None
-
     return Filtering(
-        filter_set(config, meter), config.filtering, hostname=str(config.hostname), meter=meter, name_of=name_of
+        filter_set(config, meter),
+        config.filtering,
+        hostname=str(config.hostname),
+        meter=meter,
+        name_of=names.client_name,
     )
 
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from danelaw.inbound.steps import Step
     from danelaw.smtp import ServerSettings
 
+_UNKNOWN_COMMAND = (500, 502)
+
 
 @lru_cache(maxsize=2048)  # clients come again, and most send many messages
 def _trace(
@@ -238,7 +240,7 @@ class Conversation(ABC):
                 self.log_refusal(refusal, step)
             self._answer(refusal, "mail")
 
-        self.ask(self.panel.mail, "mail", lambda step: step.mail(client, event.reverse_path), say)
+        self.ask(self.panel.mail, "mail", lambda step: step.transaction(client, event), say)
 
     def _recipient(self, event: RcptTo) -> None:
         refusal = refusal_of_recipient(self.intake.relay, event.recipient, self.trusted)
@@ -249,9 +251,11 @@ class Conversation(ABC):
         if refusal is None and self.panel.recipient:
             self._ask_about(event)
             return
-        if refusal is not None and self.panel.refusal:
-            self._refuse_slowly(refusal)
-            return
+        if refusal is not None:
+            self._witness(event.recipient, refusal)
+            if self.panel.refusal:
+                self._refuse_slowly(refusal)
+                return
         self._answer(refusal, "rcpt")
 
     def _refuse_slowly(self, refusal: Reply) -> None:
@@ -272,11 +276,17 @@ class Conversation(ABC):
         def say(refusal: Reply | None, step: str) -> None:
             if refusal is not None:
                 self.log_refusal(refusal, step, recipient)
+                self._witness(recipient, refusal, step)
             self._answer(refusal, "rcpt")
 
         self.ask(
             self.panel.recipient, "rcpt", lambda step: step.recipient(client, envelope.reverse_path, recipient), say
         )
+
+    def _witness(self, recipient: Recipient, refusal: Reply, by: str = "") -> None:
+        for step in self.panel.witnesses:
+            if step.name != by:
+                step.recipient_refused(self.client(), recipient, refusal)
 
     def log_refusal(self, refusal: Reply, step: str = "", to: Recipient | None = None) -> None:
         """Write a refusal down, and which step's it is."""
@@ -293,6 +303,9 @@ class Conversation(ABC):
         if isinstance(event, MessageRefused):
             self.drop_reception()
             self.intake.log.event("refused", client=self.client_address, reply=event.reply.to_text())
+        elif event.reply.code in _UNKNOWN_COMMAND:
+            for step in self.panel.witnesses:
+                step.command_refused(self.client(), event.line.decode("utf-8", "surrogateescape"))
         self._erred(event.reply)
 
     def _end_of_message(self, event: EndOfMessage) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from danelaw.address import ReversePath
     from danelaw.inbound.arrival import Arrival, Client, Ruling
-    from danelaw.smtp import Recipient, Reply
+    from danelaw.smtp import MailFrom, Recipient, Reply
 
 
 class Stage(IntFlag):
@@ -61,9 +61,19 @@ class Step:
         """MAIL: None to go on."""
         return None
 
+    async def transaction(self, client: Client, mail: MailFrom) -> Reply | None:
+        """MAIL with its parameters; most steps look at the reverse-path alone."""
+        return await self.mail(client, mail.reverse_path)
+
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """RCPT of a recipient that relaying rules allow: None to accept it."""
         return None
+
+    def recipient_refused(self, client: Client, recipient: Recipient, reply: Reply) -> None:
+        """A recipient was refused, by the rules or by another step. Nothing can be said to that any more."""
+
+    def command_refused(self, client: Client, line: str) -> None:
+        """A command that nobody knows was refused (RFC 5321 §4.2.4). Nothing can be said to that any more."""
 
     def left(self, client: Client) -> None:
         """A client whose connection a step was asked about has gone; what is kept for it can go."""
@@ -83,7 +93,7 @@ class Step:
 class Panel:
     """The steps that are asked about one kind of client, by stage, in order. Tuples: mostly they are empty."""
 
-    __slots__ = ("connect", "leaving", "mail", "message", "recipient", "refusal")
+    __slots__ = ("connect", "leaving", "mail", "message", "recipient", "refusal", "witnesses")
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         steps = tuple(steps)
@@ -93,6 +103,7 @@ class Panel:
         self.refusal = tuple(step for step in steps if Stage.REFUSAL in step.stages)
         self.message = tuple(step for step in steps if Stage.MESSAGE in step.stages)
         self.leaving = tuple(step for step in steps if type(step).left is not Step.left)
+        self.witnesses = tuple(step for step in steps if type(step).recipient_refused is not Step.recipient_refused)
 
     def about_message(self) -> tuple[Step, ...]:
         """Who is asked about a message that begins now: those that have something to ask for."""

@@ -49,7 +49,9 @@ class ScriptStep(Step):
 
     name = NAME
     for_trusted = True
+    for_users = True
     prompt = True
+    stays_with_client = True
 
     def __init__(
         self,

@@ -116,6 +116,7 @@ class Gateway:
             loop.create_task(self.history.keep()),
             loop.create_task(Custodian(self, settings.retention(self.config)).keep()),
             loop.create_task(shared_here.keep_flushing(parts.workshop.shared)),
+            *([loop.create_task(parts.scripts.keep_looking())] if parts.scripts is not None else []),
             *([loop.create_task(parts.shared_here.keep())] if parts.shared_here is not None else []),
             *([loop.create_task(Digests(self, parts.digests).keep())] if parts.digests is not None else []),
         ]

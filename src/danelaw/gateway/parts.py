@@ -131,6 +131,8 @@ def assemble(
         )
         scripts = _scripts(workshop, resolver)
         steps = steps_of(workshop, resolver, hold_rules, scripts, reporting)
+        if scripts is not None:
+            scripts.changed = steps.replace
         shards = _shards(workshop, directory, place)
     except BaseException:
         if lock >= 0:
@@ -151,7 +153,7 @@ def _scripts(workshop: Workshop, resolver: Resolver) -> Scripts | None:
     from danelaw.scripting.library import make_library
 
     library = make_library(config, resolver, workshop.log, workshop.metrics)
-    return Scripts(config.policy, library, workshop.log, workshop.metrics, workshop.clock)
+    return Scripts(config.policy, config.spool.directory, library, workshop.log, workshop.metrics, workshop.clock)
 
 
 def _shared(place: Place | None, here: SharedHere | None) -> SharedStore:

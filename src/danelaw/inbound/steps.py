@@ -124,7 +124,16 @@ class Steps:
     __slots__ = ("all", "others", "trusted")
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
-        self.all = tuple(steps)
+        self._set(tuple(steps))
+
+    def replace(self, step: Step) -> None:
+        """Another step takes the place of the one of that name, for clients that come from now on; those that are here
+        go on with the panel they were given.
+        """
+        self._set(tuple(step if one.name == step.name else one for one in self.all))
+
+    def _set(self, steps: tuple[Step, ...]) -> None:
+        self.all = steps
         self.others = Panel(self.all)
         self.trusted = Panel(step for step in self.all if step.for_trusted)
 

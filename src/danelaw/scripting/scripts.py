@@ -7,36 +7,77 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD
-from danelaw.scripting.loading import load
 from danelaw.scripting.running import Budget, Called, Runner
 from danelaw.scripting.step import ScriptStep
-from danelaw.scripting.versions import Versions
+from danelaw.scripting.withdrawing import fails_too_often
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from danelaw.config.scripting import Policy
     from danelaw.policy import Context, Hook, Library
     from danelaw.scripting.loading import LoadedPolicy
+    from danelaw.scripting.versions import Versions
     from danelaw.telemetry import Log, Metrics
 
 
+LOOK_SECONDS = 0.5
+"""How often it is looked whether an operator has staged, promoted or rolled back."""
+
+
 class Scripts:
-    """The policy of one process. `clock` gives POSIX seconds."""
+    """The policy of one process. `clock` gives POSIX seconds, `spool` is the directory with versions and `state.db`.
+
+    `step` asks about connections that begin now; `changed` is told of the one that takes its place.
+    """
 
     def __init__(
-        self, section: Policy, library: Library, log: Log, metrics: Metrics, clock: Callable[[], float]
+        self, section: Policy, spool: Path, library: Library, log: Log, metrics: Metrics, clock: Callable[[], float]
     ) -> None:
-        """Load the policy. Raises `PolicyError`."""
+        """Load the policy. Raises `PolicyError`, `StateError`."""
         assert section.directory is not None
-        self._log = log
-        self._metrics = metrics
-        self.library = library
-        self.versions = Versions(load(section.directory))
-        self.runner = Runner(budget_of(section), self._failed)
-        self.step = ScriptStep(self.versions, self.runner, library, clock, self.background)
-        self._tasks: set[asyncio.Task[None]] = set()
         if not GUARD.is_installed:
             GUARD.install()
+        self._section = section
+        self._log = log
+        self._metrics = metrics
+        self._clock = clock
+        self.library = library
+        self.runner = Runner(budget_of(section), self._failed)
+        self.following = Following(spool, section.directory, log, clock)
+        self.step = self._step()
+        self.changed: Callable[[ScriptStep], None] = lambda step: None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def versions(self) -> Versions:
+        """The versions for connections that begin now."""
+        return self.following.versions
+
+    def look(self) -> None:
+        """Take up what operators have changed since. Connections that are open stay with their version."""
+        before = self.versions
+        self.following.look()
+        if self.versions is not before:
+            self._renew()
+
+    async def keep_looking(self) -> None:
+        """Look twice a second, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                self.look()
+            except Exception as error:  # what is only followed must not end the following
+                self._log.error("policy-unreadable", reason=f"{type(error).__name__}: {error}")
+
+    def _renew(self) -> None:
+        self.step = self._step()
+        self.changed(self.step)
+
+    def _step(self) -> ScriptStep:
+        return ScriptStep(self.versions, self.runner, self.library, self._clock, self.background)
 
     def background(self, policy: LoadedPolicy, hooks: tuple[Hook, ...], context: Context) -> None:
         """Ask hooks that nobody waits for."""
@@ -52,9 +93,19 @@ class Scripts:
         """The gateway ends: so does what runs beside the mail."""
         for task in self._tasks:
             task.cancel()
+        self.following.close()
 
     def _failed(self, called: Called, context: Context) -> None:
         self._log.error("hook-failed", hook=called.hook, step=called.point, policy=called.version, reason=called.reason)
+        candidate = self.versions.candidate
+        if candidate is None or candidate.policy.version != called.version or not candidate.is_open:
+            return
+        tallies = [tally for (version, _), tally in self.runner.tallies.items() if version == called.version]
+        calls, failures = sum(one.calls for one in tallies), sum(one.failures for one in tallies)
+        if fails_too_often(calls, failures, self._section.withdraw_after):
+            words = f"{failures} of {calls} calls of its hooks failed, the last one {called.hook}: {called.reason}"
+            self.following.withdraw(called.version, words)
+            self._renew()
 
     def show_numbers(self) -> None:
         """Bring the metrics up to date: what hooks did is counted with each of them, not with every call here."""

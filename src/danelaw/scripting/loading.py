@@ -38,7 +38,7 @@ class LoadedPolicy:
 
     `in_task` names the modules whose coroutines must run in a task from their first step on, since they use
     asyncio themselves; all others are begun at once, and most hooks end without ever waiting. `is_usable` is False for
-    what only stands for a version that could not be loaded.
+    what only stands for a version that could not be loaded. `package` is the name of its modules in this process.
     """
 
     version: str
@@ -47,6 +47,7 @@ class LoadedPolicy:
     files: tuple[str, ...]
     in_task: frozenset[str] = frozenset()
     is_usable: bool = True
+    package: str = ""
 
     by_point: dict[str, tuple[Hook, ...]] = field(init=False, compare=False)
 
@@ -133,10 +134,20 @@ def load(directory: Path) -> LoadedPolicy:
     finally:
         loading.reset(token)
     names = tuple(path.relative_to(directory).as_posix() for path in files)
-    loaded = LoadedPolicy(version, directory, declarations.sorted(), names, frozenset(in_task))
+    loaded = LoadedPolicy(version, directory, declarations.sorted(), names, frozenset(in_task), package=package)
     # A hook may import something of its own policy at any time: its modules stay as long as a connection has it.
     weakref.finalize(loaded, _forget, package).atexit = False
     return loaded
+
+
+def modules_of(policy: LoadedPolicy) -> dict[str, ModuleType]:
+    """The modules of a policy by file."""
+    found = {}
+    for name, module in sys.modules.items():
+        path = getattr(module, "__file__", None)
+        if name.startswith(policy.package + ".") and path is not None:
+            found[Path(path).relative_to(policy.directory).as_posix()] = module
+    return found
 
 
 def _forget(package: str) -> None:

@@ -35,6 +35,12 @@ class Policy(Section):
         default=10, description="After so many failures in a row a hook is left alone for a while.", examples=[3]
     )
     rest: Duration = Field(default=timedelta(seconds=30), description="For how long.", examples=["5m"])
+    withdraw_after: Annotated[int, Strict(), Field(ge=0, le=1_000_000)] = Field(
+        default=10,
+        description="A staged version is withdrawn by itself when so many calls of its hooks have failed in one "
+        "worker, and no fewer than 1 % of them; 0: never.",
+        examples=[3],
+    )
     at_once: Annotated[int, Strict(), Field(ge=1, le=100_000)] = Field(
         default=500, description="Most calls of one hook that wait for something at the same time.", examples=[50]
     )

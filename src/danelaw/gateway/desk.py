@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
-from danelaw.gateway import limiting, quarantine, snapshot
+from danelaw.gateway import limiting, policies, quarantine, snapshot
 from danelaw.gateway.control import ControlServer, Operation
 from danelaw.gateway.line import Line, LineError
 from danelaw.gateway.operations import reading_operations
@@ -165,6 +165,7 @@ class Desk:
             "gateway.status": self._status,
             "gateway.health": self._health,
             "gateway.reload": self._reload,
+            "policy.status": self._policy,
             "top": self._top,
         }
         found |= reading_operations(self._config.spool.directory, time.time, self._limits)
@@ -212,6 +213,10 @@ class Desk:
         if any(one["severity"] in ("error", "warning") for one in found.values()):
             found = {key: one for key, one in found.items() if one["severity"] != "ok"}
         return list(found.values())
+
+    async def _policy(self, _: Mapping[str, Any], __: str) -> dict[str, Any]:
+        await self._look()
+        return policies.together(await asyncio.gather(*(self._ask(name, "policy") for name in self._names())))
 
     async def _top(self, arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
         await self._look()

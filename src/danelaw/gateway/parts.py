@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from danelaw.inbound.login import Logins
     from danelaw.inbound.steps import Steps
     from danelaw.outbound.engine import Engine
+    from danelaw.rules import Rule
     from danelaw.scripting import Scripts
     from danelaw.spool import Spool
     from danelaw.state import STSStore
@@ -137,6 +138,7 @@ def assemble(
         scripts = _scripts(workshop, resolver)
         first = () if logins is None else (submission_step(config, logins, ceilings),)
         steps = steps_of(workshop, resolver, hold_rules, scripts, reporting, first)
+        _connect(scripts, steps, workshop)
         shards = _shards(workshop, directory, place)
     except BaseException:
         if lock >= 0:
@@ -149,9 +151,14 @@ def assemble(
     )  # fmt: skip
 
 
+def rules_of(config: Config) -> list[Rule]:
+    """The rules of the configuration that are switched on."""
+    return [table.rule() for table in config.rule if table.enabled]
+
+
 def _scripts(workshop: Workshop, resolver: Resolver) -> Scripts | None:
     config = workshop.config
-    rules = [table.rule() for table in config.rule if table.enabled]
+    rules = rules_of(config)
     if config.policy.directory is None and not rules:
         return None
     from danelaw.gateway.carrying import carry
@@ -159,9 +166,21 @@ def _scripts(workshop: Workshop, resolver: Resolver) -> Scripts | None:
     from danelaw.scripting.library import make_library
 
     library = make_library(config, resolver, workshop.log, workshop.metrics)
-    scripts = Scripts(config.policy, rules, library, workshop.log, workshop.metrics, workshop.clock, carry)
-    workshop.steps.install(scripts.delivery_steps)
-    return scripts
+    directory = config.spool.directory
+    return Scripts(config.policy, rules, directory, library, workshop.log, workshop.metrics, workshop.clock, carry)
+
+
+def _connect(scripts: Scripts | None, steps: Steps, workshop: Workshop) -> None:
+    """Let connections and deliveries that begin later ask the scripts and rules as they are then."""
+    if scripts is None:
+        return
+
+    def changed() -> None:
+        steps.replace(scripts.step)
+        workshop.steps.install(scripts.delivery_steps)
+
+    scripts.changed = changed
+    changed()
 
 
 def _shared(place: Place | None, here: SharedHere | None) -> SharedStore:

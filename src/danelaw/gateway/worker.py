@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
-from danelaw.gateway import limiting
+from danelaw.gateway import limiting, policies
 from danelaw.gateway.gateway import Gateway
 from danelaw.gateway.health import findings
 from danelaw.gateway.line import Line
@@ -57,6 +57,7 @@ class WorkerProcess:
             "act": self._act,
             "health": self._health,
             "top": self._top,
+            "policy": lambda sender, args: policies.report(self._gateway),
             "limits": lambda sender, args: limiting.reasons(self._gateway),
             "suspending": lambda sender, args: limiting.perform(
                 self._gateway, str(args["name"]), args["arguments"], str(args["caller"])

@@ -157,8 +157,17 @@ class Steps:
     __slots__ = ("all", "auth", "known_name", "others", "trusted", "users")
 
     def __init__(self, steps: Iterable[Step] = (), known_name: Callable[[str], str | None] | None = None) -> None:
-        self.all = tuple(steps)
+        self._set(tuple(steps))
         self.known_name = known_name if self.all else None
+
+    def replace(self, step: Step) -> None:
+        """Another step takes the place of the one of that name, for clients that come from now on; those that are here
+        go on with the panel they were given.
+        """
+        self._set(tuple(step if one.name == step.name else one for one in self.all))
+
+    def _set(self, steps: tuple[Step, ...]) -> None:
+        self.all = steps
         self.others = Panel(step for step in self.all if step.for_strangers)
         self.trusted = Panel(step for step in self.all if step.for_trusted)
         self.users = Panel(step for step in self.all if step.for_trusted or step.for_users)

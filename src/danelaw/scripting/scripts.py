@@ -8,47 +8,102 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
+from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD
-from danelaw.scripting.loading import EMPTY, load
 from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.running import Budget, Called, Runner
 from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.versions import Versions
+from danelaw.scripting.withdrawing import fails_too_often
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from danelaw.config.scripting import Policy
     from danelaw.outbound.steps import DeliveryStep
-    from danelaw.policy import Context, Hook, Library
+    from danelaw.policy import Context, Hook, Library, MailContext
     from danelaw.rules import Rule
     from danelaw.scripting.loading import LoadedPolicy
     from danelaw.telemetry import Log, Metrics
 
 
+LOOK_SECONDS = 0.5
+"""How often it is looked whether an operator has staged, promoted or rolled back."""
+
+
 class Scripts:
-    """The policy of one process. `clock` gives POSIX seconds."""
+    """The policy of one process. `clock` gives POSIX seconds, `spool` is the directory with versions and `state.db`.
+
+    `step` asks about connections that begin now; `changed` is called when another one has taken its place.
+    """
 
     def __init__(
         self,
         section: Policy,
         rules: Iterable[Rule],
+        spool: Path,
         library: Library,
         log: Log,
         metrics: Metrics,
         clock: Callable[[], float],
         carry: Carries,
     ) -> None:
-        """Load the policy, if there is one, behind the rules; `carry` delivers by carriers. Raises `PolicyError`."""
-        self._log = log
-        self._metrics = metrics
-        self.library = library
-        self.versions = Versions(EMPTY if section.directory is None else load(section.directory))
-        self.rulebook = Rulebook(rules, lambda rule, context: metrics.rule_matches.add(rule.name))
-        self.runner = Runner(budget_of(section), self._failed)
-        self.step = ScriptStep(self.versions, self.rulebook, self.runner, library, clock, self.background)
-        self._carry = carry
-        self._tasks: set[asyncio.Task[None]] = set()
+        """Load the policy, if there is one, behind the rules; `carry` delivers by carriers. Raises `PolicyError`,
+        `StateError`.
+        """
         if not GUARD.is_installed:
             GUARD.install()
+        self._section = section
+        self._log = log
+        self._metrics = metrics
+        self._clock = clock
+        self.library = library
+        self.runner = Runner(budget_of(section), self._failed)
+        self._carry = carry
+        directory = section.directory
+        self.following = None if directory is None else Following(spool, directory, log, clock)
+        self._no_policy = Versions()
+        self.rulebook = Rulebook(rules, self._matched)
+        self.step = self._step()
+        self.changed: Callable[[], None] = lambda: None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def versions(self) -> Versions:
+        """The versions for connections that begin now."""
+        return self._no_policy if self.following is None else self.following.versions
+
+    def look(self) -> None:
+        """Take up what operators have changed since. Connections that are open stay with their version."""
+        before = self.versions
+        if self.following is not None:
+            self.following.look()
+        if self.versions is not before:
+            self._renew()
+
+    async def keep_looking(self) -> None:
+        """Look twice a second, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                self.look()
+            except Exception as error:  # what is only followed must not end the following
+                self._log.error("policy-unreadable", reason=f"{type(error).__name__}: {error}")
+
+    def _renew(self) -> None:
+        self.step = self._step()
+        self.changed()
+
+    def use_rules(self, rules: Iterable[Rule]) -> None:
+        """Other rules from now on. Connections that are open stay with theirs."""
+        self.rulebook = Rulebook(rules, self._matched)
+        self._renew()
+
+    def _matched(self, rule: Rule, context: MailContext) -> None:
+        self._metrics.rule_matches.add(rule.name)
+
+    def _step(self) -> ScriptStep:
+        return ScriptStep(self.versions, self.rulebook, self.runner, self.library, self._clock, self.background)
 
     @property
     def delivery_steps(self) -> tuple[DeliveryStep, ...]:
@@ -73,9 +128,25 @@ class Scripts:
         """The gateway ends: so does what runs beside the mail."""
         for task in self._tasks:
             task.cancel()
+        if self.following is not None:
+            self.following.close()
 
     def _failed(self, called: Called, context: Context) -> None:
         self._log.error("hook-failed", hook=called.hook, step=called.point, policy=called.version, reason=called.reason)
+        candidate = self.versions.candidate
+        if (
+            self.following is None
+            or candidate is None
+            or candidate.policy.version != called.version
+            or not candidate.is_open
+        ):
+            return
+        tallies = [tally for (version, _), tally in self.runner.tallies.items() if version == called.version]
+        calls, failures = sum(one.calls for one in tallies), sum(one.failures for one in tallies)
+        if fails_too_often(calls, failures, self._section.withdraw_after):
+            words = f"{failures} of {calls} calls of its hooks failed, the last one {called.hook}: {called.reason}"
+            self.following.withdraw(called.version, words)
+            self._renew()
 
     def show_numbers(self) -> None:
         """Bring the metrics up to date: what hooks did is counted with each of them, not with every call here."""

@@ -185,8 +185,8 @@ class Gateway:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     def reload(self) -> None:
-        """SIGHUP: certificates, overrides, rules and log file anew; the rest of the configuration needs a restart, and is
-        said to. A faulty file changes nothing.
+        """SIGHUP: certificates, overrides, rules and log file anew; the rest of the configuration needs a restart, and
+        is said to. A faulty file changes nothing.
         """
         parts = self._parts
         if parts is None:

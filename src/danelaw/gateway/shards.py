@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from danelaw.caches import Caches
 from danelaw.gateway import settings
 from danelaw.outbound.courier import Courier
 from danelaw.outbound.engine import Engine
@@ -51,7 +52,7 @@ class Workshop:
 
     The slots of `[delivery]` are shared equally by the workers of the `place`, and within one by the shards with mail;
     what `[[limit]]` allows is asked for through `permits`, and belongs to nobody beforehand. `shared` is what policy
-    shares with all workers.
+    shares with all workers, `caches` are this process's.
     """
 
     config: Config
@@ -68,6 +69,7 @@ class Workshop:
     place: Place | None = None
     clock: Callable[[], float] = time.time
     observe: Callable[[int, float | None], None] = lambda messages, seconds: None
+    caches: Caches = field(default_factory=Caches)
 
     def spool(self, number: int) -> Spool:
         """Lock and recover a shard. May take long, and may run in a thread. Raises `SpoolError`."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danelaw.errors import DanelawError
 from danelaw.shared import Store, UnreadableSnapshot, restore_file
 
 if TYPE_CHECKING:
@@ -22,6 +23,18 @@ SAVE_SECONDS = 10.0
 """How old, at most, what a crash leaves of shared state may be."""
 _LARGEST_SHARE = 8
 """A file may have so many times the octets that the store may, since JSON escapes some characters."""
+
+
+def read(directory: Path, clock: Callable[[], float]) -> Store:
+    """The store as it was saved last, for whoever only looks; `clock` is POSIX seconds. Raises `DanelawError`."""
+    store = Store()
+    try:
+        octets = _read(directory / FILE_NAME, store.budget.most)
+    except OSError as error:
+        raise DanelawError(f"{directory / FILE_NAME} cannot be read: {error.strerror}") from None
+    if octets is not None:
+        restore_file(store, octets, clock(), clock())
+    return store
 
 
 def load(directory: Path, most_octets: int, ticks: Callable[[], float], log: Log) -> Store:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
-from danelaw.gateway import limiting
+from danelaw.gateway import limiting, shared_operations
 from danelaw.gateway.gateway import Gateway
 from danelaw.gateway.health import findings
 from danelaw.gateway.line import Line
@@ -57,6 +57,10 @@ class WorkerProcess:
             "act": self._act,
             "health": self._health,
             "top": self._top,
+            shared_operations.CACHE: lambda sender, args: shared_operations.on_caches(
+                self._gateway.parts.workshop.caches, str(args["name"]), args["arguments"]
+            ),
+            "shared-calls": lambda sender, args: self._gateway.parts.workshop.shared.calls(),
             "limits": lambda sender, args: limiting.reasons(self._gateway),
             "suspending": lambda sender, args: limiting.perform(
                 self._gateway, str(args["name"]), args["arguments"], str(args["caller"])

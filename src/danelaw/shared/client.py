@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 from danelaw.shared.carrier import Carrier
-from danelaw.shared.errors import BadRequest, WrongKind
+from danelaw.shared.errors import BadRequest, StoreFull, WrongKind
 from danelaw.shared.exact import Exact, ExactCounter, ExactRate, ExactSemaphore, ExactSet, ExactValue, Teller
 from danelaw.shared.interface import Counter, Rate, Semaphore, Set, Value
 from danelaw.shared.leased import LeasedCounter, LeasedRate, LeasedSet, LeasedValue
-from danelaw.shared.spaces import Kind, Space
+from danelaw.shared.spaces import MOST_SPACES, Kind, Space
 
 _EXACT: dict[Kind, type[Exact]] = {
     Kind.COUNTER: ExactCounter, Kind.RATE: ExactRate, Kind.SET: ExactSet, Kind.VALUE: ExactValue,
@@ -67,13 +67,15 @@ class SharedStore:
 
     def declare(self, space: Space) -> None:
         """Use a space with these settings from now on, in this process and, from its next use, in the store. Raises
-        `WrongKind` when it is known as another kind.
+        `WrongKind` when it is known as another kind, `StoreFull` for one space too many.
         """
         before = self._spaces.get(space.name)
         if before == space:
             return
         if before is not None and before.kind is not space.kind:
             raise WrongKind(f"space {space.name} is a {before.kind}, not a {space.kind}")
+        if before is None and len(self._spaces) >= MOST_SPACES:
+            raise StoreFull(f"there are {MOST_SPACES} spaces of shared state already")
         self._spaces[space.name] = space
         self._known.discard(space.name)
         for leased in (False, True):
@@ -85,6 +87,16 @@ class SharedStore:
     def spaces(self) -> tuple[Space, ...]:
         """All that were declared here."""
         return tuple(self._spaces.values())
+
+    def calls(self) -> dict[str, dict[str, int]]:
+        """By space: how many calls were answered here (`local`), and how many went to the store (`asked`)."""
+        found: dict[str, dict[str, int]] = {}
+        for (name, _), one in self._made.items():
+            counts = found.setdefault(name, {"local": 0, "asked": 0})
+            local, asked = one.calls
+            counts["local"] += local
+            counts["asked"] += asked
+        return found
 
     # what is leased
 

@@ -152,6 +152,28 @@ def test_an_old_value_is_given_while_a_new_one_is_computed_and_stays_when_that_f
     run(main())
 
 
+def test_a_function_is_wrapped_and_its_arguments_are_the_key() -> None:
+    async def main() -> None:
+        known, asked = cache(FakeClock()), []
+
+        async def size_of(name: str, *, unit: int = 1) -> int:
+            """How long a name is."""
+            asked.append(name)
+            return len(name) * unit
+
+        cached = known.wrap(size_of)
+        assert [await cached("a"), await cached("a"), await cached("bb", unit=2), await cached("bb", unit=2)] == [
+            1,
+            1,
+            4,
+            4,
+        ]
+        assert asked == ["a", "bb"]
+        assert cached.__doc__ == "How long a name is."
+
+    run(main())
+
+
 def test_what_was_begun_before_a_clear_is_told_but_not_kept() -> None:
     async def main() -> None:
         known, oracle = cache(FakeClock()), Oracle()

@@ -135,10 +135,13 @@ def test_the_commands_list_show_set_and_clear_and_are_logged(tmp_path: Path) -> 
             assert (cache["misses"], cache["joined"], cache["entries"]) == (2, 18, 2)
             assert "computed" in await command("cache", "show", "names")
             assert "2 entries" in await command("cache", "clear", "names", "--all", "--because", "stale")
-            acts = [line for line in gateway.log.splitlines() if " act " in line]
-            assert any("state.set" in line and "a test" in line and "hits" in line for line in acts)
-            assert any("cache.clear" in line and "stale" in line for line in acts)
-            assert any("act-refused" in line and "state.set" in line for line in gateway.log.splitlines())
+
+            def logged(*words: str) -> bool:
+                return any(all(word in line for word in words) for line in gateway.log.splitlines())
+
+            await until(lambda: logged(" act ", "state.set", "a test", "hits"), "the log of the change")
+            await until(lambda: logged(" act ", "cache.clear", "stale"), "the log of the clearing")
+            await until(lambda: logged("act-refused", "state.set", "held"), "the log of the refusal")
             await gateway.stop()
         # Without a gateway, as it was saved last.
         assert "leased" in await command("state", "list")

@@ -55,7 +55,7 @@ def test_a_name_stands_for_one_kind_and_settings_that_make_sense() -> None:
     with pytest.raises(BadRequest):
         shared.rate("sends")
     with pytest.raises(BadRequest):
-        shared.counter("other", color="red")
+        shared.counter("other", color="red")  # type: ignore[call-arg]
     with pytest.raises(BadRequest):
         shared.counter("No Name")
 

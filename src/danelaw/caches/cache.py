@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from danelaw.caches.contents import Age, Contents, Entry, Failure, octets_of
 from danelaw.errors import DanelawError
 
 V = TypeVar("V")
+P = ParamSpec("P")
 
 
 class CacheError(DanelawError):
@@ -73,6 +75,15 @@ class Cache(Generic[V]):
         else:
             self.joined += 1
         return await flight.wait()
+
+    def wrap(self, function: Callable[P, Awaitable[V]]) -> Callable[P, Coroutine[Any, Any, V]]:
+        """A function whose results are kept here, by its arguments, which must be hashable."""
+
+        @functools.wraps(function)
+        async def cached(*args: P.args, **kwargs: P.kwargs) -> V:
+            return await self.get((args, tuple(sorted(kwargs.items()))), lambda: function(*args, **kwargs))
+
+        return cached
 
     def peek(self, key: Hashable) -> V | None:
         """A value that is known and fresh; None otherwise."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FILE_NAME = "shared-state"
 SAVE_SECONDS = 10.0
 """How old, at most, what a crash leaves of shared state may be."""
+_MOST_LOOKED_AT = 1 << 30
 _LARGEST_SHARE = 8
 """A file may have so many times the octets that the store may, since JSON escapes some characters."""
 
@@ -29,7 +30,7 @@ def read(directory: Path, clock: Callable[[], float]) -> Store:
     """The store as it was saved last, for whoever only looks; `clock` is POSIX seconds. Raises `DanelawError`."""
     store = Store()
     try:
-        octets = _read(directory / FILE_NAME, store.budget.most)
+        octets = _read(directory / FILE_NAME, _MOST_LOOKED_AT)
     except OSError as error:
         raise DanelawError(f"{directory / FILE_NAME} cannot be read: {error.strerror}") from None
     if octets is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,10 @@ _SETTLING_SECONDS = 2.0
 
 
 async def keep_flushing(shared: SharedStore) -> None:
-    """Tell the store what leased spaces hold, as long as there are any; they come with the first that is used."""
+    """Tell the store what leased spaces hold, from the first such space on."""
+    leasing = asyncio.Event()
+    shared.when_leasing(leasing.set)
+    await leasing.wait()
     while True:
         await asyncio.sleep(FLUSH_SECONDS)
         shared.flush()
@@ -51,6 +55,7 @@ class SharedHere:
         self.carrier = DirectCarrier(self.store, time.monotonic, self._loop.create_future)
         self.shared = SharedStore(self.carrier)
         self._saved = self.store.changes
+        self._writing = threading.Lock()
 
     async def keep(self) -> None:
         """Let time work, and save what has changed."""
@@ -74,8 +79,13 @@ class SharedHere:
             chunks.append(octets)
             await asyncio.sleep(0)
         try:
-            await asyncio.to_thread(shared_file.save, self._directory, chunks)
+            await asyncio.to_thread(self._write, chunks, changes)
         except OSError as error:
             self._log.error("shared-state-unsaved", reason=error.strerror or str(error))
-            return
-        self._saved = changes
+
+    def _write(self, chunks: list[bytes], changes: int) -> None:
+        # A task that is cancelled leaves its thread at work: the last one at the end must come after it, and be last.
+        with self._writing:
+            if changes > self._saved:
+                shared_file.save(self._directory, chunks)
+                self._saved = changes

@@ -37,7 +37,10 @@ def operations(state: Ask, cache: Ask, log: Log) -> dict[str, Operation]:
                 found = await ask(name, arguments)
             except DanelawError as error:
                 if changing:
-                    log.warning("act-refused", operation=f"{kind}.{name}", who=caller, reason=error.reason)
+                    log.warning(
+                        "act-refused", operation=f"{kind}.{name}", who=caller, space=arguments.get("space"),
+                        reason=error.reason,
+                    )  # fmt: skip
                 raise
             if changing:
                 fields = {key: arguments.get(key) or None for key in ("why", "space", "name", "key", "member")}

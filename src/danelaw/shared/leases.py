@@ -85,10 +85,6 @@ class Leases:
         self._waiting[holder, request] = _Wait(until, seconds)
         self._time(until)
 
-    def withdraw(self, holder: str, request: int) -> bool:
-        """Wait no more."""
-        return self._waiting.pop((holder, request), None) is not None
-
     def retry_after(self, now: float) -> float:
         """Seconds until the next lease ends at the latest."""
         return max(0.0, min((lease.until for lease in self._leases.values()), default=now) - now)

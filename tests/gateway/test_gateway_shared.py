@@ -307,7 +307,7 @@ def test_the_file_is_whole_before_it_has_its_name_and_private(tmp_path: Path) ->
     assert os.stat(tmp_path / "shared-state").st_mode & 0o777 == 0o600
     (tmp_path / "shared-state.new-1").touch()
     shared_file.sweep(tmp_path)
-    loaded = shared_file.load(tmp_path, 1 << 20, lambda: 0.0, log)
+    loaded = shared_file.load(tmp_path, 1 << 20, log)
     assert loaded.perform("", Request(1, "count", "c", "k"), 0.0) == 3
     log.flush()
     assert [line for line in sink.lines if "shared-state" in line and "keys=1" in line]
@@ -318,7 +318,7 @@ def test_the_file_is_whole_before_it_has_its_name_and_private(tmp_path: Path) ->
 def test_a_file_that_is_none_is_set_aside_and_said(tmp_path: Path, octets: bytes) -> None:
     log, sink = Log.in_memory()
     (tmp_path / "shared-state").write_bytes(octets)
-    store = shared_file.load(tmp_path, 1 << 20, lambda: 0.0, log)
+    store = shared_file.load(tmp_path, 1 << 20, log)
     assert not store.shelves
     log.flush()
     assert [line for line in sink.lines if "shared-state-damaged" in line]

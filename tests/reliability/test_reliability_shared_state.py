@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from tests.ends import gateway, run, until
+from tests.ends import Sink, gateway, run, until
 from workers_running import ORDINARY, Served, served, settings
 
 from danelaw.cli import danelaw
@@ -53,6 +55,27 @@ real = Gateway.start
 async def start(self):
     await real(self)
     self.background(policy(self.parts.workshop.shared, self.parts.workshop.caches))
+Gateway.start = start
+"""
+    + ORDINARY
+)
+
+FLOOD = (
+    """
+import asyncio
+from danelaw.gateway.gateway import Gateway
+
+async def flood(shared):
+    value = shared.value("flood", keys=100)
+    async def one(number):
+        while True:
+            await value.put(str(number % 200), "x" * 4000, expires=1)
+    await asyncio.gather(*(one(number) for number in range(300)))
+
+real = Gateway.start
+async def start(self):
+    await real(self)
+    self.background(flood(self.parts.workshop.shared))
 Gateway.start = start
 """
     + ORDINARY
@@ -146,6 +169,46 @@ def test_the_commands_list_show_set_and_clear_and_are_logged(tmp_path: Path) -> 
         # Without a gateway, as it was saved last.
         assert "leased" in await command("state", "list")
         await command("state", "clear", "hits", "--all", code=1)
+
+    run(play())
+
+
+def test_numbers_are_those_of_all_workers_and_of_the_store(tmp_path: Path) -> None:
+    async def play() -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        async with served(settings(tmp_path, f'[http]\nlisten = "127.0.0.1:{port}"\n', workers=2), POLICY) as gateway:
+            await done(gateway, 2)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+            text = (await reader.read()).decode()
+            writer.close()
+            found = {name: float(value) for name, value in re.findall(r"^(danelaw_\S+) (\S+)$", text, re.MULTILINE)}
+            assert found['danelaw_shared_state_calls_total{answer="asked",space="hits"}'] == 2 * ADDS
+            assert found['danelaw_shared_state_keys{space="hits"}'] == 1
+            assert found['danelaw_cache_lookups_total{cache="names",result="joined"}'] == 18
+            assert found['danelaw_cache_entries{cache="names"}'] == 2
+            assert found["danelaw_shared_state_bytes"] > 0
+            await gateway.stop()
+
+    run(play())
+
+
+def test_a_flood_stops_neither_heartbeats_nor_permits_nor_operators(tmp_path: Path) -> None:
+    async def play() -> None:
+        limits = '[[limit]]\nname = "one"\nconnections = 1\n'
+        async with Sink() as sink:
+            config = settings(tmp_path, limits + sink.smarthost, workers=2, server='worker_stall_limit = "5s"')
+            async with served(config, FLOOD) as gateway:
+                for number in range(20):
+                    await gateway.send(f"r{number}@x.test")
+                await sink.messages(20)
+                (flood,) = (await gateway.ask("state.list"))["spaces"]
+                assert flood["operations"] > 1000
+                assert flood["used_keys"] <= 100
+                assert gateway.counted("killed") == gateway.counted("worker-died") == 0
+                await gateway.stop()
 
     run(play())
 

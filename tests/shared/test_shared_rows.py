@@ -200,6 +200,23 @@ def test_a_torn_file_is_noticed(length: int) -> None:
         restore_file(Store(), _FILE[:length], 0.0, 1e9)
 
 
+def test_keys_of_any_text_come_through_the_file() -> None:
+    store, fresh = Store(), Store()
+    store.declare(Space("s", Kind.SET), 0.0)
+    keys = ["", "\n", "\u2028", "\udc80", "ü", '"', "\x00"]
+    for key in keys:
+        assert store.perform("w", Request(1, "join", "s", key, (key, None)), 0.0) is True
+    assert restore_file(fresh, b"".join(lines(store, 0.0, 1e9)), 0.0, 1e9) == len(keys)
+    assert all(fresh.perform("w", Request(1, "has", "s", key, (key,)), 0.0) for key in keys)
+
+
+def test_a_file_with_more_than_is_allowed_now_is_loaded_and_nothing_new_comes_in() -> None:
+    fresh = Store(most_octets=10_000)
+    assert restore_file(fresh, _FILE, 0.0, 1e9) == 1200
+    fresh.declare(Space("s", Kind.SET), 0.0)
+    assert isinstance(fresh.perform("w", Request(1, "join", "s", "k", ("m", None)), 0.0), StoreFull)
+
+
 def test_another_version_is_not_read() -> None:
     octets = b"".join(lines(Store(), 0.0, 1e9)).replace(b'"version":1', b'"version":2')
     with pytest.raises(UnreadableSnapshot, match="version 2"):

@@ -38,9 +38,15 @@ def read(directory: Path, clock: Callable[[], float]) -> Store:
     return store
 
 
-def load(directory: Path, most_octets: int, ticks: Callable[[], float], log: Log) -> Store:
+def load(
+    directory: Path,
+    most_octets: int,
+    log: Log,
+    ticks: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = time.time,
+) -> Store:
     """The store as it was when it was saved last, or an empty one. A file that cannot be used is set aside, with an
-    event that says so.
+    event that says so. `ticks` are steady seconds, `clock` POSIX seconds.
     """
     path = directory / FILE_NAME
     store = Store(most_octets)
@@ -48,7 +54,7 @@ def load(directory: Path, most_octets: int, ticks: Callable[[], float], log: Log
         octets = _read(path, most_octets)
         if octets is None:
             return store
-        keys = restore_file(store, octets, ticks(), time.time())
+        keys = restore_file(store, octets, ticks(), clock())
     except UnreadableSnapshot as error:
         aside = path.with_name(f"{FILE_NAME}.damaged-{int(time.time())}")
         with contextlib.suppress(OSError):

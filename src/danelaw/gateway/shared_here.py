@@ -11,6 +11,7 @@ from danelaw.gateway import shared_file
 from danelaw.shared import FLUSH_SECONDS, DirectCarrier, SharedStore, lines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from danelaw.shared import Store
@@ -45,13 +46,14 @@ async def settle(shared: SharedStore, log: Log) -> None:
 class SharedHere:
     """The store of a gateway in one process, with its file."""
 
-    def __init__(self, directory: Path, most_octets: int, log: Log) -> None:
-        """Load what was saved last."""
+    def __init__(self, directory: Path, most_octets: int, log: Log, clock: Callable[[], float]) -> None:
+        """Load what was saved last. `clock` gives POSIX seconds."""
+        self._clock = clock
         self._directory = directory
         self._log = log
         self._loop = asyncio.get_running_loop()
         shared_file.sweep(directory)
-        self.store: Store = shared_file.load(directory, most_octets, time.monotonic, log)
+        self.store: Store = shared_file.load(directory, most_octets, log, clock=clock)
         self.carrier = DirectCarrier(self.store, time.monotonic, self._loop.create_future)
         self.shared = SharedStore(self.carrier)
         self._saved = self.store.changes
@@ -75,7 +77,7 @@ class SharedHere:
         if changes == self._saved:
             return
         chunks = []
-        for octets in lines(self.store, time.monotonic(), time.time()):
+        for octets in lines(self.store, time.monotonic(), self._clock()):
             chunks.append(octets)
             await asyncio.sleep(0)
         try:

@@ -46,7 +46,7 @@ class SharedKeeping:
         found = self._inherited(before, log) if before else None
         if found is None:
             sweep(self._directory)
-            loaded = load(self._directory, config.server.shared_state, time.monotonic, log)
+            loaded = load(self._directory, config.server.shared_state, log)
             self.service = SharedService(loaded, time.monotonic)
         else:
             self.service = found

@@ -60,7 +60,7 @@ def here(gateway: Gateway) -> dict[str, Operation]:
     async def state(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         part = gateway.parts.shared_here
         assert part is not None
-        found = inspection.perform(part.store, name, arguments, time.monotonic(), time.time())
+        found = inspection.perform(part.store, name, arguments, time.monotonic(), gateway.clock())
         part.carrier.look()
         return with_calls(found, [gateway.parts.workshop.shared.calls()]) if name == "list" else found
 

@@ -39,6 +39,8 @@ COMMANDS: dict[str, Verb] = {
     "srs": Verb("look", "Rewrite a forwarded sender's address, or lead one back."),
     "greylist": Verb("change", "List what greylisting remembers, let a network pass, forget."),
     "user": Verb("change", "Add, list, remove or check users who may log in and send."),
+    "state": Verb("change", "List, show, set or clear what policy scripts share across workers."),
+    "cache": Verb("change", "List, show or clear the caches of policy scripts."),
     "tlsa": Verb("change", "Print the TLSA records that match a certificate or key."),
     "send": Verb("test", "Hand a message to a server, for trying."),
     "lab": Verb("test", "Run an internet in a box on this machine."),

@@ -112,7 +112,7 @@ def assemble(
     directory = config.spool.directory
     lock = lock_spool(directory) if place is None else -1
     try:
-        shared_here = SharedHere(directory, config.server.shared_state, log) if place is None else None
+        shared_here = SharedHere(directory, config.server.shared_state, log, clock) if place is None else None
         state = StateDatabase(directory / FILE_NAME)
         sts = _sts_store(config, state, resolver, roots, log, metrics)
         overrides = OverrideStore(state, configured_overrides(config.override))

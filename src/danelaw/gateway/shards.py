@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from danelaw.caches import Caches
 from danelaw.gateway import settings
 from danelaw.outbound.courier import Courier
 from danelaw.outbound.engine import Engine
@@ -52,7 +53,7 @@ class Workshop:
 
     The slots of `[delivery]` are shared equally by the workers of the `place`, and within one by the shards with mail;
     what `[[limit]]` allows is asked for through `permits`, and belongs to nobody beforehand. `shared` is what policy
-    shares with all workers; `steps` are asked about deliveries.
+    shares with all workers, `caches` are this process's; `steps` are asked about deliveries.
     """
 
     config: Config
@@ -70,6 +71,7 @@ class Workshop:
     steps: DeliverySteps = field(default_factory=DeliverySteps)
     clock: Callable[[], float] = time.time
     observe: Callable[[int, float | None], None] = lambda messages, seconds: None
+    caches: Caches = field(default_factory=Caches)
 
     def spool(self, number: int) -> Spool:
         """Lock and recover a shard. May take long, and may run in a thread. Raises `SpoolError`."""

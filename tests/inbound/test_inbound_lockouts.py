@@ -68,6 +68,20 @@ def test_a_client_that_is_locked_out_does_not_get_in_by_a_name_that_is_at_home()
     assert world.lockouts.refusal(HERE, "anna") is LOCKED
 
 
+def test_case_gives_no_further_guesses() -> None:
+    world = World(client=4000)
+    for name in ("anna", "Anna", "ANNA") * 4:
+        world.fail(1, user=name)
+    assert world.lockouts.refusal(THERE, "aNNa") is LOCKED
+
+
+def test_who_did_not_say_its_name_is_counted_by_its_network_only() -> None:
+    world = World(client=4000)
+    world.fail(50, user="")
+    assert world.lockouts.refusal(THERE, "") is None
+    assert not world.told
+
+
 def test_unknown_names_count_like_known_ones() -> None:
     world = World()
     assert world.fail(3, user="nobody") == World().fail(3, user="anna")

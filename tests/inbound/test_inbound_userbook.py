@@ -31,11 +31,11 @@ def book(path: Path | None, **options: object) -> UserBook:
 def test_right_and_wrong_passwords(tmp_path: Path) -> None:
     async def play() -> None:
         users = book(written(tmp_path / "users", ANNA, BERT))
-        assert await users.matches("anna", "pencil", 0.0)
-        assert await users.matches("bert", "pencil", 0.0)
-        assert not await users.matches("anna", "pen", 0.0)
-        assert not await users.matches("nobody", "pencil", 0.0)
-        assert not await users.matches("", "", 0.0)
+        assert await users.matching("Anna", "pencil", 0.0) == "anna"
+        assert await users.matching("bert", "pencil", 0.0) == "bert"
+        assert not await users.matching("anna", "pen", 0.0)
+        assert not await users.matching("nobody", "pencil", 0.0)
+        assert not await users.matching("", "", 0.0)
         users.close()
 
     run(play())
@@ -44,7 +44,7 @@ def test_right_and_wrong_passwords(tmp_path: Path) -> None:
 def test_without_a_file_nobody_is_let_in() -> None:
     async def play() -> None:
         users = book(None)
-        assert not await users.matches("anna", "pencil", 0.0)
+        assert not await users.matching("anna", "pencil", 0.0)
         assert (await users.keys("anna", 0.0)).iterations >= 4096
         users.close()
 
@@ -55,13 +55,13 @@ def test_a_changed_file_is_read_and_the_old_password_ends(tmp_path: Path) -> Non
     async def play() -> None:
         path = written(tmp_path / "users", ANNA)
         users = book(path)
-        assert await users.matches("anna", "pencil", 0.0)
+        assert await users.matching("anna", "pencil", 0.0)
         fresh = User("anna", ScryptKey.of("eraser", b"0123456789abcdef", log_n=4, p=1))
         written(tmp_path / "next", fresh, BERT)
         os.replace(tmp_path / "next", path)
-        assert await users.matches("anna", "eraser", 10.0)
-        assert not await users.matches("anna", "pencil", 10.0)
-        assert await users.matches("bert", "pencil", 10.0)
+        assert await users.matching("anna", "eraser", 10.0)
+        assert not await users.matching("anna", "pencil", 10.0)
+        assert await users.matching("bert", "pencil", 10.0)
         users.close()
 
     run(play())
@@ -74,7 +74,7 @@ def test_a_broken_file_leaves_everything_as_it_was_and_is_told_once(tmp_path: Pa
         users = book(path, trouble=told.append)
         path.write_text("no colon\n")
         for now in (10.0, 20.0):
-            assert await users.matches("anna", "pencil", now)
+            assert await users.matching("anna", "pencil", now)
         assert [error.reason.partition(": ")[2] for error in told] == [
             "the line has no colon; name:verifier:addresses is expected"
         ]
@@ -98,11 +98,11 @@ def test_who_was_right_a_while_ago_is_let_in_without_another_check(
     async def play() -> None:
         users = book(written(tmp_path / "users", ANNA), remember=600.0)
         for now in (0.0, 1.0, 599.0):
-            assert await users.matches("anna", "pencil", now)
+            assert await users.matching("anna", "pencil", now)
         assert checks == ["pencil"]
-        assert await users.matches("anna", "pencil", 601.0)
+        assert await users.matching("anna", "pencil", 601.0)
         for _ in range(2):
-            assert not await users.matches("anna", "wrong", 602.0)
+            assert not await users.matching("anna", "wrong", 602.0)
         assert checks == ["pencil", "pencil", "wrong", "wrong"]
         users.close()
 
@@ -118,8 +118,8 @@ def test_unknown_names_cost_what_known_ones_do(tmp_path: Path, monkeypatch: pyte
 
     async def play() -> None:
         users = book(written(tmp_path / "users", ANNA))
-        await users.matches("anna", "wrong", 0.0)
-        await users.matches("nobody", "wrong", 0.0)
+        await users.matching("anna", "wrong", 0.0)
+        await users.matching("nobody", "wrong", 0.0)
         users.close()
 
     run(play())
@@ -167,15 +167,15 @@ def test_a_flood_is_bounded_and_does_not_keep_out_who_is_known(tmp_path: Path, m
 
     async def play() -> None:
         users = book(written(tmp_path / "users", ANNA), checks=2)
-        assert await users.matches("anna", "pencil", 0.0)
+        assert await users.matching("anna", "pencil", 0.0)
         monkeypatch.setattr(ScryptKey, "matches", slow)
-        flood = [asyncio.ensure_future(users.matches("anna", f"guess {n}", 1.0)) for n in range(150)]
+        flood = [asyncio.ensure_future(users.matching("anna", f"guess {n}", 1.0)) for n in range(150)]
         while not any(one.done() for one in flood):
             await asyncio.sleep(0)
         refused = [one for one in flood if one.done()]
         assert len(refused) == 50
         assert all(isinstance(one.exception(), TooBusy) for one in refused)
-        assert await users.matches("anna", "pencil", 1.0)
+        assert await users.matching("anna", "pencil", 1.0)
         gate.set()
         assert not any(await asyncio.gather(*(one for one in flood if one not in refused)))
         assert max(most) <= 2

@@ -33,12 +33,13 @@ def users(directory: Path, *more: User) -> str:
     bert = User("bert", SCRAMKeys.of(PASSWORD, b"fedcba9876543210", iterations=4096), ("@example.net",))
     text = "".join(user.to_text() + "\n" for user in (anna, bert, *more))
     (directory / "users").write_text(text)
-    return f'[submission]\nusers = "{directory}/users"\nfailure_delay = "0s"\n'
+    return f'[submission]\nusers = "{directory}/users"\n'
 
 
 def sections(directory: Path, submission: str = "", more: str = "") -> str:
     certificate(directory, "gw.test")
-    return certificate_section(directory) + users(directory) + submission + more
+    patience = "" if "failure_delay" in submission else 'failure_delay = "0s"\n'
+    return certificate_section(directory) + users(directory) + patience + submission + more
 
 
 def b64(data: bytes) -> str:
@@ -444,8 +445,11 @@ def test_a_client_that_leaves_while_its_password_is_checked_leaves_nothing_behin
         await until(lambda: door.attempts, "the attempt")
         client.writer.transport.abort()
         await until(lambda: not running.gateway.parts.intake.sessions, "the end of the session")
+        # It has cost as much as one that waits for its answer.
+        lockouts = running.gateway.parts.intake.logins.lockouts
+        assert lockouts.failed("127.0.0.1", "") == 2 * lockouts.delay > 0
 
-    play(tmp_path, work, step=door)
+    play(tmp_path, work, step=door, submission='failure_delay = "1s"\n')
 
 
 @pytest.mark.parametrize(("auth", "strangers"), [("optional", "CQ"), ("required", "")])

@@ -125,7 +125,7 @@ class SubmissionStep(Step):
         if ceiling is None:
             return True
         now = self._ticks()
-        if self._ledger.take(self._ledger.row(f"user {user}", now), kind, ceiling, now):
+        if self._ledger.take(self._ledger.row(f"user {user.casefold()}", now), kind, ceiling, now):
             return True
         self._reached(name, user, ceiling.count)
         return False

@@ -14,7 +14,8 @@ from danelaw.queue import DELIVERY, OPERATOR, Filter, HeldBy, QueuedMessage, Rec
 from danelaw.spool import custody, rows
 from danelaw.spool.errors import SpoolError
 from danelaw.spool.spool import Spool
-from danelaw.spool.view import slices, tables
+from danelaw.spool.turns import slices
+from danelaw.spool.view import tables
 from danelaw.spool.writer import Appended, BatchWriter
 
 STEP = 500

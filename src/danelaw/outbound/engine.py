@@ -8,6 +8,7 @@ disk goes on the wire before its claim is stored, and while results cannot be st
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Collection
@@ -29,6 +30,7 @@ from danelaw.queue.pages import HostVerdict, Sleep, Work
 from danelaw.queue.results import Settlement
 from danelaw.queue.scheduler import Scheduler
 from danelaw.spool import SpoolError
+from danelaw.telemetry.pulse import wanted_time
 
 if TYPE_CHECKING:
     from danelaw.outbound.courier import Courier
@@ -191,6 +193,8 @@ class Engine:
         self._held_up = False
         now = self._clock()
         scheduler = self.scheduler
+        if scheduler.headroom.wants_look(now):
+            scheduler.headroom.look(now, wanted_time())
         self._surrender()
         readable = self._refill(now)
         works = scheduler.next_work(now, _AT_A_TURN)
@@ -248,7 +252,9 @@ class Engine:
         if self._loop.time() < self._unreadable_until:
             return False
         try:
-            self._claiming.refill(self.scheduler, 4 * _AT_A_TURN, now, self._second_look.extend)
+            paced = self.scheduler.headroom.pace < math.inf
+            most = _AT_A_TURN if paced else 4 * _AT_A_TURN
+            self._claiming.refill(self.scheduler, most, now, self._second_look.extend)
         except SpoolError as error:
             self._unreadable_until = self._loop.time() + _UNREADABLE_SECONDS
             self._log.error("spool", reason=error.reason, advice=error.advice)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw.gateway.acceptor import SLACK, Acceptor
 from danelaw.gateway.board import Board, InHand, Seat
+from danelaw.gateway.conditions import SharedConditions
 from danelaw.gateway.listeners import BACKLOG, Listeners
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _BEAT_SECONDS = 0.25
 @dataclass(slots=True)
 class Place:
     """A worker's place among `workers`: the shard it begins with, the messages to hold in it, the sockets all share,
-    its seat on the board, and its way to the broker of permits.
+    its seat on the board, its way to the broker of permits, and what all workers know of destinations.
     """
 
     home: int
@@ -36,6 +37,7 @@ class Place:
     seat: Seat
     clients: Callable[[], int] = lambda: 0
     permits: LinePermits | None = None
+    conditions: SharedConditions = field(default_factory=lambda: SharedConditions(time.time))
     _acceptors: list[Acceptor] = field(default_factory=list)
     _timer: asyncio.TimerHandle | None = None
 

@@ -84,7 +84,7 @@ class Scheduler:
         self.memory_used -= (body_size + pages.OVERHEAD) * len(message.keys)
 
     def arrived(self, message: QueuedMessage, body: bytes | None, body_size: int, now: float, *, claimed: bool) -> None:
-        """A message is on stable storage; `claimed` and `body_size` are those of `admit`, `body` None for a large one."""
+        """A message is on stable storage; `claimed`, `body_size` are those of `admit`, `body` None for a large one."""
         if not claimed:
             for recipient in message.recipients:
                 if recipient.state is _RECIPIENT_STATE_QUEUED:

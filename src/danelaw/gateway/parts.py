@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from danelaw.inbound.steps import Steps
     from danelaw.outbound.engine import Engine
     from danelaw.scripting import Scripts
+    from danelaw.scripting.library import OpenLibrary
     from danelaw.spool import Spool
     from danelaw.state import STSStore
     from danelaw.telemetry import Log, Metrics
@@ -69,6 +70,7 @@ class Parts:
     reporting: Reporting | None = None
     lock: int = -1
     scripts: Scripts | None = None
+    library: OpenLibrary | None = None
 
     @property
     def spool(self) -> Spool:
@@ -123,7 +125,8 @@ def assemble(
             clock=clock,
             observe=commit_observer(metrics),
         )
-        scripts = _scripts(workshop, resolver)
+        library = _library(workshop, resolver, roots)
+        scripts = _scripts(workshop, library)
         steps = steps_of(workshop, resolver, hold_rules, scripts, reporting)
         shards = _shards(workshop, directory, place)
     except BaseException:
@@ -133,19 +136,36 @@ def assemble(
     intake = _intake(workshop, shards, certificates, place, steps)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
-        digests, steps, reporting, lock, scripts,
+        digests, steps, reporting, lock, scripts, library,
     )  # fmt: skip
 
 
-def _scripts(workshop: Workshop, resolver: Resolver) -> Scripts | None:
-    config = workshop.config
-    if config.policy.directory is None:
+def _library(workshop: Workshop, resolver: Resolver, roots: Roots) -> OpenLibrary | None:
+    """What policy scripts may use."""
+    if workshop.config.policy.directory is None:
+        return None
+    from danelaw.scripting.library import Means, open_library
+
+    return open_library(
+        Means(
+            config=workshop.config,
+            resolver=resolver,
+            log=workshop.log,
+            metrics=workshop.metrics,
+            surveyor=workshop.surveyor,
+            door=workshop.door,
+            roots=roots,
+            clock=workshop.clock,
+        )
+    )
+
+
+def _scripts(workshop: Workshop, library: OpenLibrary | None) -> Scripts | None:
+    if library is None:
         return None
     from danelaw.scripting import Scripts
-    from danelaw.scripting.library import make_library
 
-    library = make_library(config, resolver, workshop.log, workshop.metrics)
-    return Scripts(config.policy, library, workshop.log, workshop.metrics, workshop.clock)
+    return Scripts(workshop.config.policy, library.library, workshop.log, workshop.metrics, workshop.clock)
 
 
 def _digests(config: Config) -> DigestStore | None:
@@ -247,6 +267,8 @@ async def close(parts: Parts) -> None:
         step.close()
     if parts.scripts is not None:
         parts.scripts.close()
+    if parts.library is not None:
+        await parts.library.close()
     await parts.resolver.close()
     if parts.sts is not None:
         await parts.sts.close()

@@ -16,9 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from danelaw.errors import DanelawError
+from danelaw.policy.cached import CachedFunction
 from danelaw.policy.declare import Declarations, Hook, loading
+from danelaw.scripting.caching import bind
 from danelaw.scripting.errors import PolicyError
 from danelaw.scripting.guard import GUARD, Overrun
 
@@ -34,7 +37,8 @@ class LoadedPolicy:
     """A policy that can run. `version` is the beginning of the digest of its files; `hooks` are in the order of asking.
 
     `in_task` names the modules whose coroutines must run in a task from their first step on, since they use
-    asyncio themselves; all others are begun at once, and most hooks end without ever waiting.
+    asyncio themselves; all others are begun at once, and most hooks end without ever waiting. `caches` are the
+    functions under `@cached`.
     """
 
     version: str
@@ -42,6 +46,7 @@ class LoadedPolicy:
     hooks: tuple[Hook, ...]
     files: tuple[str, ...]
     in_task: frozenset[str] = frozenset()
+    caches: tuple[CachedFunction[Any, Any], ...] = ()
 
     by_point: dict[str, tuple[Hook, ...]] = field(init=False, compare=False)
 
@@ -128,8 +133,11 @@ def load(directory: Path) -> LoadedPolicy:
         raise
     finally:
         loading.reset(token)
+    bind(declarations.caches)
     names = tuple(path.relative_to(directory).as_posix() for path in files)
-    return LoadedPolicy(version, directory, declarations.sorted(), names, frozenset(in_task))
+    return LoadedPolicy(
+        version, directory, declarations.sorted(), names, frozenset(in_task), tuple(declarations.caches)
+    )
 
 
 def unload(policy: LoadedPolicy) -> None:

@@ -13,20 +13,18 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from danelaw.errors import DanelawError
 from danelaw.filters.breaker import Breaker
 from danelaw.policy import Context, Defer, FailurePolicy, Hook, NoteError, Verdict
+from danelaw.scripting.calling import CALLING, Calling, LibraryCall
 from danelaw.scripting.checking import check
 from danelaw.scripting.driving import Driven, in_task
 from danelaw.scripting.errors import HookFailed
 from danelaw.scripting.guard import GUARD, Guard, Overrun
 from danelaw.scripting.loading import LoadedPolicy, place_in
 from danelaw.scripting.rollback import Rollback
-
-if TYPE_CHECKING:
-    pass
 
 NOT_ASKED = "this gateway could not examine your mail; try again later"
 
@@ -47,6 +45,7 @@ class Budget:
 class Called(NamedTuple):
     """One call of a hook, for logs, metrics and traces. `outcome` is a verdict's name in lower case, `none`, `failed`
     or `resting`; `reason` says why it failed, or what the verdict's words are.
+    `calls` are those of the library, where `Runner.traces` wants them.
     """
 
     point: str
@@ -56,6 +55,7 @@ class Called(NamedTuple):
     seconds: float
     reason: str
     verdict: Verdict | None
+    calls: tuple[LibraryCall, ...] = ()
 
 
 class Said(NamedTuple):
@@ -87,10 +87,13 @@ class Tally:
 
 @dataclass(slots=True)
 class Runner:
-    """Asks hooks. `observe` is told about every call; `clock` is a monotonic clock in seconds."""
+    """Asks hooks. `observe` is told about every call; `clock` is a monotonic clock in seconds. `traces` says whether
+    the calls of the library about a context are to be kept.
+    """
 
     budget: Budget = field(default_factory=Budget)
     observe: Callable[[Called, Context], None] = lambda called, context: None
+    traces: Callable[[Context], bool] = lambda context: False
     clock: Callable[[], float] = time.perf_counter
     guard: Guard = GUARD
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
@@ -108,6 +111,7 @@ class Runner:
     async def _one(self, policy: LoadedPolicy, hook: Hook, context: Context) -> Said | None:
         tally = self.tally(policy, hook)
         started = self.clock()
+        CALLING.set(Calling(hook.name, getattr(context, "id", ""), [] if self.traces(context) else None))
         if not tally.breaker.allows(started):
             return self._after_failure(policy, hook, context, "resting", started, tally.last_failure)
         before = Rollback(context)
@@ -188,7 +192,9 @@ class Runner:
         tally.calls += 1
         tally.seconds += seconds
         tally.longest = max(tally.longest, seconds)
-        self.observe(Called(hook.point, hook.name, policy.version, outcome, seconds, reason, verdict), context)
+        calling = CALLING.get()
+        calls = tuple(calling.calls) if calling is not None and calling.calls else ()
+        self.observe(Called(hook.point, hook.name, policy.version, outcome, seconds, reason, verdict, calls), context)
 
     def _in_words(self, policy: LoadedPolicy, hook: Hook, error: BaseException) -> str:
         if isinstance(error, Overrun):

@@ -235,12 +235,12 @@ def test_a_script_can_let_strangers_relay_and_nothing_else_can(tmp_path: Path) -
         async with (
             Sink() as sink,
             gateway(tmp_path, to(sink) + config, replace={"127.0.0.0/8": "192.0.2.0/24"}) as running,
+            await running.client() as client,
         ):
-            async with await running.client() as client:
-                await client.expect(250, "MAIL FROM:<a@sender.test>")
-                await client.expect(250, "RCPT TO:<b@hosted.example>")
-                await client.expect(550, "RCPT TO:<b@other.example>")
-                await client.expect(550, "RCPT TO:<b@third.example>")
+            await client.expect(250, "MAIL FROM:<a@sender.test>")
+            await client.expect(250, "RCPT TO:<b@hosted.example>")
+            await client.expect(550, "RCPT TO:<b@other.example>")
+            await client.expect(550, "RCPT TO:<b@third.example>")
 
     run(play())
 

@@ -37,6 +37,8 @@ COMMANDS: dict[str, Verb] = {
     "alias": Verb("look", "Say whether a recipient exists and whom it stands for."),
     "srs": Verb("look", "Rewrite a forwarded sender's address, or lead one back."),
     "greylist": Verb("change", "List what greylisting remembers, let a network pass, forget."),
+    "state": Verb("change", "List, show, set or clear what policy scripts share across workers."),
+    "cache": Verb("change", "List, show or clear the caches of policy scripts."),
     "tlsa": Verb("change", "Print the TLSA records that match a certificate or key."),
     "send": Verb("test", "Hand a message to a server, for trying."),
     "lab": Verb("test", "Run an internet in a box on this machine."),

@@ -17,6 +17,7 @@ from danelaw.gateway import settings
 from danelaw.gateway.numbers import commit_observer, counted_fetch
 from danelaw.gateway.reporting import Reporting
 from danelaw.gateway.shards import Shards, Workshop
+from danelaw.gateway.shared_here import SharedHere
 from danelaw.gateway.steps import steps_of
 from danelaw.inbound.intake import Intake
 from danelaw.inbound.ledger import Ledger
@@ -29,6 +30,7 @@ from danelaw.outbound.destination import Surveyor
 from danelaw.outbound.opening import Door
 from danelaw.pkix import Roots
 from danelaw.resolver import Resolver
+from danelaw.shared import SharedStore
 from danelaw.spool import database
 from danelaw.spool.shards import lock_spool
 from danelaw.state import FILE_NAME, DigestStore, HoldRuleStore, OverrideStore, StateDatabase, configured_overrides
@@ -51,7 +53,8 @@ if TYPE_CHECKING:
 class Parts:
     """Everything that runs, for `Gateway` to start, show and stop. `lock` holds the spool where no supervisor does.
 
-    `steps` are arrival's, asked again when held mail is released.
+    `steps` are arrival's, asked again when held mail is released; `shared_here` is the store of shared state where no
+    supervisor has it.
     """
 
     shards: Shards
@@ -71,6 +74,7 @@ class Parts:
     lock: int = -1
     scripts: Scripts | None = None
     library: OpenLibrary | None = None
+    shared_here: SharedHere | None = None
 
     @property
     def spool(self) -> Spool:
@@ -104,6 +108,7 @@ def assemble(
     directory = config.spool.directory
     lock = lock_spool(directory) if place is None else -1
     try:
+        shared_here = SharedHere(directory, config.server.shared_state, log) if place is None else None
         state = StateDatabase(directory / FILE_NAME)
         sts = _sts_store(config, state, resolver, roots, log, metrics)
         overrides = OverrideStore(state, configured_overrides(config.override))
@@ -121,6 +126,7 @@ def assemble(
             permits=(place and place.permits) or settings.direct_permits(conduct, clock),
             log=log,
             metrics=metrics,
+            shared=_shared(place, shared_here),
             place=place,
             clock=clock,
             observe=commit_observer(metrics),
@@ -136,7 +142,7 @@ def assemble(
     intake = _intake(workshop, shards, certificates, place, steps)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
-        digests, steps, reporting, lock, scripts, library,
+        digests, steps, reporting, lock, scripts, library, shared_here,
     )  # fmt: skip
 
 
@@ -156,6 +162,7 @@ def _library(workshop: Workshop, resolver: Resolver, roots: Roots) -> OpenLibrar
             door=workshop.door,
             roots=roots,
             clock=workshop.clock,
+            shared=workshop.shared,
         )
     )
 
@@ -165,7 +172,17 @@ def _scripts(workshop: Workshop, library: OpenLibrary | None) -> Scripts | None:
         return None
     from danelaw.scripting import Scripts
 
-    return Scripts(workshop.config.policy, library.library, workshop.log, workshop.metrics, workshop.clock)
+    return Scripts(
+        workshop.config.policy, library.library, workshop.log, workshop.metrics, workshop.clock, workshop.caches
+    )
+
+
+def _shared(place: Place | None, here: SharedHere | None) -> SharedStore:
+    if here is not None:
+        return here.shared
+    assert place is not None
+    assert place.shared is not None
+    return SharedStore(place.shared)
 
 
 def _digests(config: Config) -> DigestStore | None:

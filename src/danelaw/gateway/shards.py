@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from danelaw.caches import Caches
 from danelaw.gateway import settings
 from danelaw.outbound.courier import Courier
 from danelaw.outbound.engine import Engine
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from danelaw.pkix import Roots
     from danelaw.queue import RetrySchedule
     from danelaw.queue.direct import Permits
+    from danelaw.shared import SharedStore
     from danelaw.telemetry import Log, Metrics
 
 HOLDER = "danelaw"
@@ -49,7 +51,8 @@ class Workshop:
     """What the deliveries of all shards of a process share, and how a shard is opened with it.
 
     The slots of `[delivery]` are shared equally by the workers of the `place`, and within one by the shards with mail;
-    what `[[limit]]` allows is asked for through `permits`, and belongs to nobody beforehand.
+    what `[[limit]]` allows is asked for through `permits`, and belongs to nobody beforehand. `shared` is what policy
+    shares with all workers, `caches` are this process's.
     """
 
     config: Config
@@ -60,11 +63,13 @@ class Workshop:
     schedule: RetrySchedule
     conduct: settings.Conduct
     permits: Permits
+    shared: SharedStore
     log: Log
     metrics: Metrics
     place: Place | None = None
     clock: Callable[[], float] = time.time
     observe: Callable[[int, float | None], None] = lambda messages, seconds: None
+    caches: Caches = field(default_factory=Caches)
 
     def spool(self, number: int) -> Spool:
         """Lock and recover a shard. May take long, and may run in a thread. Raises `SpoolError`."""

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
-from danelaw.gateway import limiting
+from danelaw.gateway import limiting, shared_operations
 from danelaw.gateway.gateway import Gateway
 from danelaw.gateway.health import findings
 from danelaw.gateway.line import Line
 from danelaw.gateway.operations import perform, status_of
 from danelaw.gateway.permit_line import LinePermits
+from danelaw.gateway.shared_line import LineCarrier
 from danelaw.gateway.snapshot import Watch
 from danelaw.gateway.switchboard import SUPERVISOR
 from danelaw.telemetry import snapshot
@@ -56,6 +57,10 @@ class WorkerProcess:
             "act": self._act,
             "health": self._health,
             "top": self._top,
+            shared_operations.CACHE: lambda sender, args: shared_operations.on_caches(
+                self._gateway.parts.workshop.caches, str(args["name"]), args["arguments"]
+            ),
+            "shared-calls": lambda sender, args: self._gateway.parts.workshop.shared.calls(),
             "limits": lambda sender, args: limiting.reasons(self._gateway),
             "suspending": lambda sender, args: limiting.perform(
                 self._gateway, str(args["name"]), args["arguments"], str(args["caller"])
@@ -63,6 +68,7 @@ class WorkerProcess:
         }
         self._line = await Line.open(self._end, handlers, self._orphaned)
         self._place.permits = LinePermits(self._line, time.monotonic, self._gateway.metrics.permit_seconds.observe)
+        self._place.shared = LineCarrier(self._line, time.monotonic)
         try:
             await self._gateway.start()
         except DanelawError as error:
@@ -92,6 +98,8 @@ class WorkerProcess:
         self._stop.set()
         if self._place.permits is not None:
             self._place.permits.cut_off()
+        if self._place.shared is not None:
+            self._place.shared.cut_off()
 
     async def _adopt(self, sender: str, args: Mapping[str, Any]) -> None:
         shard = int(args["shard"])

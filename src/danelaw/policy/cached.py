@@ -84,10 +84,10 @@ class CachedFunction(Generic[P, R]):
         if self.cache is not None:
             self.cache.forget(self.key(*arguments, **named))
 
-    def seconds_for(self, result: object) -> float:
-        """How long a result is kept."""
-        is_empty = result is None or (isinstance(result, str | bytes | tuple | list | dict | frozenset) and not result)
-        return self.negative_ttl if is_empty else self.ttl
+
+def is_empty(result: object) -> bool:
+    """Whether a result counts as negative: None, and whatever has nothing in it."""
+    return result is None or (isinstance(result, str | bytes | tuple | list | dict | set | frozenset) and not result)
 
 
 def cached(

@@ -8,7 +8,7 @@ cannot say, and never an empty answer instead: DNS that fails is not DNS that de
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from danelaw.policy.answers import (
@@ -20,6 +20,7 @@ from danelaw.policy.answers import (
     TLSProbe,
 )
 from danelaw.policy.notes import JSON
+from danelaw.policy.state import State
 
 
 class DNS(Protocol):
@@ -192,4 +193,4 @@ class Library:
     secrets: Secrets
     measures: Measures
     log: Log
-    state: Any = field(default=None)
+    state: State

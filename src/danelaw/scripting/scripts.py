@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from danelaw.scripting.caching import bind
 from danelaw.scripting.guard import GUARD
 from danelaw.scripting.loading import load
 from danelaw.scripting.running import Budget, Called, Runner
@@ -13,6 +14,7 @@ from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.versions import Versions
 
 if TYPE_CHECKING:
+    from danelaw.caches import Caches
     from danelaw.config.scripting import Policy
     from danelaw.policy import Context, Hook, Library
     from danelaw.scripting.loading import LoadedPolicy
@@ -23,14 +25,17 @@ class Scripts:
     """The policy of one process. `clock` gives POSIX seconds."""
 
     def __init__(
-        self, section: Policy, library: Library, log: Log, metrics: Metrics, clock: Callable[[], float]
-    ) -> None:
-        """Load the policy. Raises `PolicyError`."""
+        self, section: Policy, library: Library, log: Log, metrics: Metrics, clock: Callable[[], float],
+        caches: Caches | None = None,
+    ) -> None:  # fmt: skip
+        """Load the policy; its cached functions have their places among `caches`. Raises `PolicyError`."""
         assert section.directory is not None
         self._log = log
         self._metrics = metrics
         self.library = library
-        self.versions = Versions(load(section.directory))
+        policy = load(section.directory)
+        bind(policy.caches, caches, seconds=section.time.total_seconds(), cpu=section.cpu.total_seconds())
+        self.versions = Versions(policy)
         self.runner = Runner(budget_of(section), self._called)
         self.step = ScriptStep(self.versions, self.runner, library, clock, self.background)
         self._tasks: set[asyncio.Task[None]] = set()

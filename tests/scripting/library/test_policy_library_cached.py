@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from tests.ends import run
 
+from danelaw.caches import Caches
 from danelaw.policy import DeclarationError, Library, LibraryError, cached
 from danelaw.policy.cached import CachedFunction
 from danelaw.scripting.caching import FunctionCache, bind
+from danelaw.scripting.errors import PolicyError
 from danelaw.scripting.guard import GUARD
 from danelaw.scripting.loading import load
 from danelaw.testing import FakeClock
@@ -24,7 +26,7 @@ def library() -> Library:
 
 
 def bound(function: CachedFunction[..., object], clock: FakeClock | None = None, **more: float) -> FunctionCache:
-    bind([function], clock=clock or FakeClock(), **more)
+    bind([function], Caches(clock or FakeClock()), **more)
     assert isinstance(function.cache, FunctionCache)
     return function.cache
 
@@ -47,7 +49,8 @@ def test_a_hundred_at_once_cost_one_call() -> None:
 
     run(play())
     assert calls == ["192.0.2.1"] * 2  # by name it is another key
-    assert (cache.hits, cache.joined, cache.misses, len(cache)) == (1, 99, 2, 2)
+    kept = cache.cache
+    assert (kept.hits, kept.joined, kept.misses, len(kept.contents)) == (1, 99, 2, 2)
 
 
 def test_results_are_kept_for_their_time_and_empty_ones_for_theirs() -> None:
@@ -99,7 +102,7 @@ def test_a_failure_is_told_to_all_who_wait_and_not_kept() -> None:
         assert await asked() == 7
 
     run(play())
-    assert cache.misses == 2
+    assert cache.cache.misses == 2
 
 
 def test_who_gives_up_does_not_take_the_result_from_others() -> None:
@@ -228,3 +231,21 @@ def test_outside_a_policy_every_call_asks_and_a_loaded_policy_has_its_caches(tmp
     (function,) = load(tmp_path).caches
     assert (function.name, function.ttl, function.negative_ttl) == ("known", 5, 5)
     assert isinstance(function.cache, FunctionCache)
+
+
+def test_caches_of_a_policy_are_among_the_gateways() -> None:
+    @cached(ttl=7)
+    async def _Known(name: str) -> str:
+        return name
+
+    caches = Caches(FakeClock())
+    bind([_Known], caches)
+    run(_Known("a"))
+    (listed,) = caches.listed()["caches"]
+    assert (listed["name"], listed["ttl"], listed["misses"], listed["entries"]) == ("known", 7, 1, 1)
+    assert caches.clear("known", None) == 1
+
+    async def façade() -> None: ...
+
+    with pytest.raises(PolicyError, match="@cached façade: 'façade' is no name of a cache"):
+        bind([cached(ttl=1)(façade)])

@@ -15,12 +15,14 @@ from danelaw.scripting.library.absent import Absent
 from danelaw.scripting.library.dns import ResolverDNS
 from danelaw.scripting.library.http import HTTPClient
 from danelaw.scripting.library.records import GatewayLog, GatewayMeasures, SecretFiles
+from danelaw.scripting.library.state import SharedState
 
 if TYPE_CHECKING:
     from danelaw.config import Config
     from danelaw.outbound.destination import Surveyor
     from danelaw.outbound.opening import Door
     from danelaw.resolver import Resolver
+    from danelaw.shared import SharedStore
     from danelaw.telemetry import Log, Metrics
 
 
@@ -36,6 +38,7 @@ class Means:
     door: Door
     roots: Roots
     clock: Callable[[], float]
+    shared: SharedStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ def open_library(means: Means) -> OpenLibrary:
         secrets=SecretFiles(policy.secrets),
         measures=GatewayMeasures(means.metrics),
         log=GatewayLog(means.log),
+        state=SharedState(means.shared),
     )
     return OpenLibrary(library, (http.close,))
 

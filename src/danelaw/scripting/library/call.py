@@ -101,8 +101,10 @@ class _Shown:
         self, calling: Calling, started: float, positional: tuple[Any, ...], named: dict[str, Any],
         result: object, error: BaseException | None,
     ) -> None:  # fmt: skip
-        """Write a call down that has ended. The first of the positional arguments is the part of the library."""
-        arguments = [in_short(value) for value in positional[1:]]
+        """Write a call down that has ended. The first of the positional arguments is the part of the library; where
+        that has a name, it is shown first.
+        """
+        arguments = [*getattr(positional[0], "name", "").split(), *(in_short(value) for value in positional[1:])]
         arguments += [
             f"{key}={'…' if key in self.hides and value else in_short(value)}" for key, value in named.items()
         ]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, Strict
 
+from danelaw.config.library import PolicyDatabase, PolicyHTTP, PolicyLDAP
 from danelaw.config.section import Section
 from danelaw.config.values import Duration, FilePath, Text
 
@@ -48,4 +49,16 @@ class Policy(Section):
         default={},
         description="Files with passwords and keys, by the names under which scripts ask for them.",
         examples=[{"api": "/etc/danelaw/api.key"}],
+    )
+    http: PolicyHTTP = Field(default=PolicyHTTP(), description="What scripts may ask over HTTP.")
+    ldap: dict[Text, PolicyLDAP] = Field(
+        default={},
+        description="Directories, by the names under which scripts ask them (`ctx.library.ldap`). Needs "
+        "`pip install danelaw[ldap]`.",
+        examples=[{"people": {"url": "ldaps://directory.example.org", "base": "dc=example,dc=org"}}],
+    )
+    database: dict[Text, PolicyDatabase] = Field(
+        default={},
+        description="Databases, by the names under which scripts ask them (`ctx.library.sql`).",
+        examples=[{"customers": {"url": "sqlite:////var/lib/danelaw/customers.db"}}],
     )

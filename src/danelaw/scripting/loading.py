@@ -18,9 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from danelaw.errors import DanelawError
+from danelaw.policy.cached import CachedFunction
 from danelaw.policy.declare import Declarations, Hook, loading
+from danelaw.scripting.caching import bind
 from danelaw.scripting.errors import PolicyError
 from danelaw.scripting.guard import GUARD, Overrun
 
@@ -39,6 +42,7 @@ class LoadedPolicy:
     `in_task` names the modules whose coroutines must run in a task from their first step on, since they use
     asyncio themselves; all others are begun at once, and most hooks end without ever waiting. `is_usable` is False for
     what only stands for a version that could not be loaded. `package` is the name of its modules in this process.
+    `caches` are the functions under `@cached`.
     """
 
     version: str
@@ -48,6 +52,7 @@ class LoadedPolicy:
     in_task: frozenset[str] = frozenset()
     is_usable: bool = True
     package: str = ""
+    caches: tuple[CachedFunction[Any, Any], ...] = ()
 
     by_point: dict[str, tuple[Hook, ...]] = field(init=False, compare=False)
 
@@ -133,8 +138,17 @@ def load(directory: Path) -> LoadedPolicy:
         raise
     finally:
         loading.reset(token)
+    bind(declarations.caches)
     names = tuple(path.relative_to(directory).as_posix() for path in files)
-    loaded = LoadedPolicy(version, directory, declarations.sorted(), names, frozenset(in_task), package=package)
+    loaded = LoadedPolicy(
+        version,
+        directory,
+        declarations.sorted(),
+        names,
+        frozenset(in_task),
+        package=package,
+        caches=tuple(declarations.caches),
+    )
     # A hook may import something of its own policy at any time: its modules stay as long as a connection has it.
     weakref.finalize(loaded, _forget, package).atexit = False
     return loaded

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from danelaw.scripting.caching import bind
 from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
 from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD
@@ -19,6 +20,7 @@ from danelaw.scripting.withdrawing import fails_too_often
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from danelaw.caches import Caches
     from danelaw.config.scripting import Policy
     from danelaw.outbound.steps import DeliveryStep
     from danelaw.policy import Context, Hook, Library, MailContext
@@ -47,10 +49,13 @@ class Scripts:
         metrics: Metrics,
         clock: Callable[[], float],
         carry: Carries,
+        caches: Caches | None = None,
     ) -> None:
-        """Load the policy, if there is one, behind the rules; `carry` delivers by carriers. Raises `PolicyError`,
-        `StateError`.
+        """Load the policy, if there is one, behind the rules; `carry` delivers by carriers, cached functions have their
+        places among `caches`. Raises `PolicyError`, `StateError`.
         """
+        self._caches = caches
+        self._bound: set[str] = set()
         if not GUARD.is_installed:
             GUARD.install()
         self._section = section
@@ -103,6 +108,11 @@ class Scripts:
         self._metrics.rule_matches.add(rule.name)
 
     def _step(self) -> ScriptStep:
+        for policy in self.versions.all:
+            if policy.package not in self._bound:
+                self._bound.add(policy.package)
+                time, cpu = self._section.time.total_seconds(), self._section.cpu.total_seconds()
+                bind(policy.caches, self._caches, seconds=time, cpu=cpu)
         return ScriptStep(self.versions, self.rulebook, self.runner, self.library, self._clock, self.background)
 
     @property

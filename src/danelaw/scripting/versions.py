@@ -69,8 +69,12 @@ class Versions:
     @property
     def points(self) -> frozenset[str]:
         """The steps at which any of them has hooks."""
-        others = (one.policy for one in (self.candidate, self.shadow) if one is not None)
-        return self.active.points.union(*(one.points for one in others))
+        return self.active.points.union(*(one.points for one in self.all))
+
+    @property
+    def all(self) -> tuple[LoadedPolicy, ...]:
+        """Each of them, the active one first."""
+        return (self.active, *(one.policy for one in (self.candidate, self.shadow) if one is not None))
 
     def of(self, version: str) -> LoadedPolicy:
         """The version that judged a message before, or the active one where that is not at hand any more."""

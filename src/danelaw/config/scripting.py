@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
 from danelaw.config.section import Section
-from danelaw.config.values import Duration, FilePath, Text
+from danelaw.config.values import Count, Duration, FilePath, Size, Text
 
 
 class Policy(Section):
@@ -42,4 +42,37 @@ class Policy(Section):
         default={},
         description="Files with passwords and keys, by the names under which scripts ask for them.",
         examples=[{"api": "/etc/danelaw/api.key"}],
+    )
+    run: Literal["here", "isolated"] = Field(
+        default="here",
+        description="Where hooks run: `here`, in the gateway's own processes, for authors whom one trusts; or "
+        "`isolated`, in worker processes that can only compute and answer, which contains everything a script can do.",
+        examples=["isolated"],
+    )
+    isolated_workers: Count = Field(
+        default=4,
+        ge=1,
+        le=256,
+        description="Worker processes per process of the gateway. Each runs one hook at a time, also while the hook "
+        "waits for DNS or HTTP; one hook never has all of them.",
+        examples=[8],
+    )
+    isolated_memory: Size = Field(
+        default=512 << 20,
+        ge=128 << 20,
+        description="Address space of a worker (RLIMIT_AS). A hook that looks at a message has it in memory, and "
+        "twice when it changes it.",
+        examples=["1G"],
+    )
+    isolated_calls: Count = Field(
+        default=10_000,
+        ge=1,
+        description="After so many calls a worker is replaced by a fresh one; sooner when it has grown to half its "
+        "memory.",
+        examples=[1000],
+    )
+    files: tuple[FilePath, ...] = Field(
+        default=(),
+        description="Files and folders that isolated hooks may read, beside Python and the policy's own folder.",
+        examples=[["/etc/danelaw/lists"]],
     )

@@ -128,6 +128,9 @@ class Runner:
         self._count(policy, hook, context, _word(verdict), started, _words(verdict), verdict)
         return None if verdict is None else Said(verdict, hook)
 
+    def close(self) -> None:
+        """Nothing more will be asked."""
+
     def tally(self, policy: LoadedPolicy, hook: Hook) -> Tally:
         """What is known of a hook of one version."""
         key = (policy.version, hook.name)

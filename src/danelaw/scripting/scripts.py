@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from danelaw.scripting.guard import GUARD
-from danelaw.scripting.loading import load
-from danelaw.scripting.running import Budget, Called, Runner
+from danelaw.scripting.modes import policy_of, runner_of
+from danelaw.scripting.running import Called
 from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.versions import Versions
 
@@ -30,8 +30,8 @@ class Scripts:
         self._log = log
         self._metrics = metrics
         self.library = library
-        self.versions = Versions(load(section.directory))
-        self.runner = Runner(budget_of(section), self._called)
+        self.versions = Versions(policy_of(section))
+        self.runner = runner_of(section, self._called, self._worker_ended)
         self.step = ScriptStep(self.versions, self.runner, library, clock, self.background)
         self._tasks: set[asyncio.Task[None]] = set()
         if not GUARD.is_installed:
@@ -51,6 +51,10 @@ class Scripts:
         """The gateway ends: so does what runs beside the mail."""
         for task in self._tasks:
             task.cancel()
+        self.runner.close()
+
+    def _worker_ended(self, fault: str) -> None:
+        self._log.warning("policy-worker-ended", reason=fault)
 
     def _called(self, called: Called, context: Context) -> None:
         self._metrics.policy_calls.add(called.hook, called.outcome)
@@ -59,14 +63,3 @@ class Scripts:
             self._log.error(
                 "hook-failed", hook=called.hook, step=called.point, policy=called.version, reason=called.reason
             )
-
-
-def budget_of(section: Policy) -> Budget:
-    """What `[policy]` lets a hook use."""
-    return Budget(
-        section.time.total_seconds(),
-        section.cpu.total_seconds(),
-        section.failures,
-        section.rest.total_seconds(),
-        section.at_once,
-    )

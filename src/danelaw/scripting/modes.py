@@ -1,0 +1,57 @@
+"""Where hooks run, as `[policy] run` says: in this process, or isolated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from danelaw.scripting.isolated.confinement import Confinement
+from danelaw.scripting.loading import LoadedPolicy, load
+from danelaw.scripting.running import Budget, Called, Runner
+
+if TYPE_CHECKING:
+    from danelaw.config.scripting import Policy
+    from danelaw.policy import Context
+
+
+def policy_of(section: Policy) -> LoadedPolicy:
+    """The policy in the configured folder, loaded here, or told by a worker. Raises `PolicyError`."""
+    assert section.directory is not None
+    if section.run == "here":
+        return load(section.directory)
+    from danelaw.scripting.isolated.describing import describe
+
+    return describe(section.directory, confinement_of(section))
+
+
+def runner_of(section: Policy, observe: Callable[[Called, Context], None], ended: Callable[[str], None]) -> Runner:
+    """Who asks the hooks. `ended` is told why an isolated worker was ended."""
+    budget = budget_of(section)
+    if section.run == "here":
+        return Runner(budget, observe)
+    from danelaw.scripting.isolated.runner import IsolatedRunner
+
+    return IsolatedRunner(
+        budget,
+        observe,
+        bounds=confinement_of(section),
+        workers=section.isolated_workers,
+        recycle_after=section.isolated_calls,
+        ended=ended,
+    )
+
+
+def confinement_of(section: Policy) -> Confinement:
+    """What `[policy]` lets an isolated worker use."""
+    return Confinement(memory=section.isolated_memory, files=tuple(str(one) for one in section.files))
+
+
+def budget_of(section: Policy) -> Budget:
+    """What `[policy]` lets a hook use."""
+    return Budget(
+        section.time.total_seconds(),
+        section.cpu.total_seconds(),
+        section.failures,
+        section.rest.total_seconds(),
+        section.at_once,
+    )

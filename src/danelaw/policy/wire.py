@@ -205,7 +205,7 @@ def carry_out(answer: Answer, context: Context) -> None:
 def to_octets(value: Any) -> bytes:
     """JSON in as few octets as it needs. Raises `WireError` above `LARGEST`, and for what is no JSON."""
     try:
-        octets = json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+        octets = _ENCODER.encode(value).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         raise WireError(f"this is no JSON: {error}") from None
     if len(octets) > LARGEST:
@@ -218,7 +218,7 @@ def from_octets(octets: bytes, largest: int = LARGEST) -> Any:
     if len(octets) > largest:
         raise WireError(f"{len(octets)} octets of JSON; {largest} are allowed")
     try:
-        value = json.loads(octets.decode("utf-8"), parse_constant=_no_number)
+        value = _DECODER.decode(octets.decode("utf-8"))
         if b"\\ud" in octets or b"\\uD" in octets:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeError:
@@ -230,3 +230,7 @@ def from_octets(octets: bytes, largest: int = LARGEST) -> Any:
 
 def _no_number(text: str) -> Any:
     raise ValueError(f"{text} is no number of JSON")
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder(parse_constant=_no_number)

@@ -196,9 +196,9 @@ def test_reports_of_several_processes_are_added(tmp_path: Path) -> None:
 
 
 def row(hop: str, **more: Any) -> dict[str, Any]:
-    usual = {"next_hop": hop, "demand": "", "tenant": "", "under_way": 1, "limit": 5, "limited": None,
-             "per_second": 1.5, "waiting": 2, "oldest": None, "next_try": None, "asleep_until": None, "failures": 0,
-             "reason": ""}  # fmt: skip
+    usual = {"next_hop": hop, "demand": "", "tenant": "", "job": "", "priority": "normal", "under_way": 1, "limit": 5,
+             "limited": None, "per_second": 1.5, "waiting": 2, "oldest": None, "next_try": None, "asleep_until": None,
+             "failures": 0, "reason": ""}  # fmt: skip
     return usual | more
 
 

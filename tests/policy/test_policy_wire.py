@@ -257,3 +257,16 @@ def test_anything_from_outside_is_an_answer_or_an_error(data: bytes) -> None:
 
 def test_errors_are_of_one_kind() -> None:
     assert issubclass(WireError, DanelawError)
+
+
+def test_a_list_in_a_note_can_be_changed_in_its_place() -> None:
+    here, there = message_context(), message_context()
+    for context in (here, there):
+        context.notes["seen"] = [1]
+    before, start = wire.changing("end_of_data", there), wire.given_of(there)
+    cast(list[int], there.notes["seen"]).append(2)
+    wire.carry_out(
+        wire.answer_from_object("end_of_data", wire.answer_to_object("end_of_data", there, None, before, start), start),
+        here,
+    )
+    assert here.notes["seen"] == [1, 2]

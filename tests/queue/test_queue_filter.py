@@ -19,11 +19,10 @@ ID = 7_000_000_000_000_000
 def one(
     to: str = "anna@example.org", sender: str = "bob@shop.example", state: int = 0, age: float = 60, size: int = 1000,
     tries: int = 0, reason: str = "", reply: str = "", hop: str = "example.org", tenant: str = "", demand: str = "",
-    client: str = "192.0.2.1", message_id: str = "<1@x>",
+    client: str = "192.0.2.1", message_id: str = "<1@x>", job: str = "", priority: int = 0,
 ) -> tuple[QueuedMessage, QueuedRecipient]:  # fmt: skip
-    recipient = QueuedRecipient(
-        0, to, RoutingKey(hop, demand, tenant), tries=tries, state=RecipientState(state), reason=reason, reply=reply
-    )
+    key = RoutingKey(hop, demand, tenant, job, priority)
+    recipient = QueuedRecipient(0, to, key, tries=tries, state=RecipientState(state), reason=reason, reply=reply)
     message = QueuedMessage(
         ID, NOW - age, NOW + 1e5, sender, (recipient,), size, client_address=client, message_id=message_id
     )
@@ -58,6 +57,8 @@ def holds(text: str, **fields: object) -> bool:
         ('reason:"key other than"', {"reason": "shows a key other than promised"}),
         ("reason:greylisted", {"reply": "451 4.7.1 Greylisted, come back"}),
         ("tenant:acme demand:requiretls", {"tenant": "acme", "demand": "requiretls"}),
+        ("job:summer-* priority:high", {"job": "summer-26", "priority": 1}),
+        ("priority:normal", {}),
         ("client:192.0.2.*", {}),
         ("message-id:<1@x>", {}),
         (f"id:{id_to_text(ID)}", {}),
@@ -139,10 +140,22 @@ def test_asking_for_history_is_noticed() -> None:
 patterns = st.text("aAb@.*?%_\\ÄäĸK", min_size=1, max_size=6)
 quoted = patterns.map(lambda text: '"' + text.replace("\\", "\\\\") + '"')
 terms = st.one_of(
-    st.tuples(st.sampled_from(["host", "tenant", "demand", "client", "message-id", "reason"]), quoted).map(":".join),
+    st.tuples(st.sampled_from(["host", "tenant", "job", "demand", "client", "message-id", "reason"]), quoted).map(
+        ":".join
+    ),
     st.tuples(st.sampled_from(["to:", "from:"]), quoted.map(lambda text: text[0] + "*" + text[1:])).map("".join),
     st.sampled_from(
-        ["state:waiting", "state:held", "state:returned", "age>60", "age<=60s", "tries=2", "size<1k", "all"]
+        [
+            "state:waiting",
+            "state:held",
+            "priority:low",
+            "priority:normal",
+            "age>60",
+            "age<=60s",
+            "tries=2",
+            "size<1k",
+            "all",
+        ]
     ),
 )
 filters = st.recursive(
@@ -171,7 +184,7 @@ def test_sql_and_python_agree(
     row = connection.execute(
         f"SELECT {condition} FROM (SELECT ? AS id, ? AS received_at, ? AS reverse_path, ? AS size, ? AS client_address,"
         " ? AS client_helo, ? AS message_id) m, (SELECT ? AS forward_path, ? AS state, ? AS tries, ? AS reason,"
-        " ? AS reply) r, (SELECT ? AS next_hop, ? AS demand, ? AS tenant, '' AS site) q",
+        " ? AS reply) r, (SELECT ? AS next_hop, ? AS demand, ? AS tenant, ? AS job, ? AS priority, '' AS site) q",
         (
             *parameters, message.id, message.received_at, message.reverse_path, message.size, message.client_address,
             message.client_helo, message.message_id, recipient.forward_path, int(recipient.state), recipient.tries,

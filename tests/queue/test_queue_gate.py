@@ -333,14 +333,24 @@ def test_suspensions_are_stored_and_those_that_ended_are_not_read_back() -> None
 )
 def test_what_is_known_before_a_host_is_chosen(hop: str, subject: Subject) -> None:
     assert subject_of(RoutingKey(hop)) == subject
+    assert subject_of(RoutingKey(hop, tenant="t", job="j")) == subject._replace(tenant="t", job="j")
+
+
+def test_mail_of_no_job_is_counted_together_and_can_be_named() -> None:
+    each = LimitRule("each", per=("job",), connections=1)
+    assert Limits((each,)).of(subject_of(RoutingKey("a.example", job="j"))).slots == (PermitKey("each", "use", ("j",)),)
+    assert Limits((each,)).of(subject_of(RoutingKey("a.example"))).slots == (PermitKey("each", "use", ("",)),)
+    none = LimitRule("none", (("job", ("",)),), connections=1)
+    assert none.applies(subject_of(RoutingKey("a.example")))
+    assert not none.applies(subject_of(RoutingKey("a.example", job="j")))
 
 
 def test_rules_match_by_every_field_and_count_apart_by_some() -> None:
-    subject = Subject("a.example.org", "t", "mx", "big", "mx.big.example", "192.0.2.9", "198.51.100.1")
+    subject = Subject("a.example.org", "t", "mx", "big", "mx.big.example", "192.0.2.9", "198.51.100.1", "summer")
     rule = LimitRule(
         "all",
         (("domain", (".example.org",)), ("site", ("big",)), ("mx", ("mx.big.example",)), ("remote", ("192.0.2.0/24",)),
-         ("local", ("198.51.100.1",)), ("tenant", ("t",)), ("transport", ("mx",))),
+         ("local", ("198.51.100.1",)), ("tenant", ("t",)), ("transport", ("mx",)), ("job", ("summer",))),
         ("tenant", "local"),
         connections=1,
     )  # fmt: skip

@@ -13,6 +13,7 @@ import pytest
 from tests.spool.spool_samples import BODY, NOW, settled
 
 from danelaw.queue import Filter, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
+from danelaw.queue.values import priority_word
 from danelaw.spool import Spool, SpoolError, SpoolSettings, database, groups
 from danelaw.spool.groups import Group, Tally, grouped, longest_queues, together
 
@@ -34,7 +35,10 @@ def generated(directory: Path, count: int = 120, seed: int = 5, shard: int = 0) 
             recipients = tuple(
                 QueuedRecipient(
                     number, f'"a@b"@{domain.upper() if lots.random() < 0.3 else domain}',
-                    RoutingKey(domain if lots.random() < 0.8 else RELAY, lots.choice(("", "requiretls"))),
+                    RoutingKey(
+                        domain if lots.random() < 0.8 else RELAY, lots.choice(("", "requiretls")),
+                        job=lots.choice(("", "", "summer")), priority=lots.choice((0, 0, 0, 1, -1)),
+                    ),
                     due=NOW + lots.randrange(-100, 100), state=lots.choice(STATES),
                     reason=lots.choice(("", "greylisted")), reply=lots.choice(("", "450 4.2.0 later")),
                 )
@@ -68,6 +72,8 @@ def named(message: QueuedMessage, recipient: QueuedRecipient, by: str) -> str:
         "reason": recipient.reason or ("no host could be reached" if asleep else "") or recipient.reply,
         "state": recipient.state.words,
         "demand": recipient.key.demand,
+        "job": recipient.key.job,
+        "priority": priority_word(recipient.key.priority),
     }[by]
 
 
@@ -189,7 +195,7 @@ def test_the_longest_queues_come_with_the_reason_of_what_is_due_first(
     lengths = Counter(r.key for _, r in waiting)
     with reading(tmp_path) as connection:
         found = longest_queues(connection, 3)
-        matching = longest_queues(connection, 10, "SHOP")
+        matching = longest_queues(connection, 50, "SHOP")
     assert [one.waiting for one in found] == sorted(lengths.values(), reverse=True)[:3]
     assert {one.key for one in matching} == {key for key in lengths if "shop" in key.next_hop}
     for one in found:

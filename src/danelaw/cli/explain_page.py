@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -17,6 +18,8 @@ _HEADS = {
 _WEAK = {"encrypted only": Symbol.ENCRYPTED, "host-only DANE": Symbol.ENCRYPTED, "clear text": Symbol.CLEAR}
 _ORDER = ("held", "waiting", "returned", "dropped", "delivered")
 _MOST_TRIES = 12
+_MOST_NOTED = 20
+_LONGEST_NOTE = 400
 _LABEL = 12
 
 
@@ -101,6 +104,12 @@ def _found(out: Output, message: dict[str, Any]) -> None:
     for item in message["findings"]:
         _row(out, when, item["step"], item["result"] + (f": {item['reason']}" if item["reason"] else ""))
         when = None
+    context = message["context"]
+    noted = context.items() if isinstance(context, dict) else [("", context)] if context is not None else []
+    for name, value in list(noted)[:_MOST_NOTED]:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        _row(out, when, "script", f"noted {name}: {text[:_LONGEST_NOTE]}" if name else f"noted {text[:_LONGEST_NOTE]}")
+        when = None
 
 
 def _custody(out: Output, message: dict[str, Any], now: float) -> None:
@@ -115,7 +124,11 @@ def _custody(out: Output, message: dict[str, Any], now: float) -> None:
 def _demand(out: Output, message: dict[str, Any], about: dict[str, Any]) -> None:
     last = _last_try(message, about)
     asked = {
+        "encrypted": "TLS is demanded for this message, whoever answers",
+        "verified": "verified TLS is demanded for this message",
+        "dane": "DANE is demanded for this message",
         "requiretls": "the sender demands REQUIRETLS",
+        "requiretls+dane": "the sender demands REQUIRETLS, and DANE is demanded for this message",
         "tls-required-no": "the sender waives TLS (TLS-Required: No)",
     }
     if about["demand"] in asked:
@@ -139,7 +152,8 @@ def _tries(out: Output, message: dict[str, Any]) -> None:
             words = f"{item['protection']}: {words}; {item['reply']}"
         elif item["reply"] and item["reply"] not in words:
             words += f"; it said: {item['reply']}"
-        _row(out, item["time"], f"try {number}", "   ".join(filter(None, (where, tls, words))))
+        label = f"try {number}" if item["host"] or item["port"] else "policy"
+        _row(out, item["time"], label, "   ".join(filter(None, (where, tls, words))))
         for record in item["records"]:
             if item["outcome"] != "delivered" or record["matched"]:
                 _row(out, None, "", f"TLSA {record['record']}: {record['reason']}")

@@ -46,7 +46,7 @@ def command() -> None:
     """List, show, hold, release, retry, return or drop waiting messages.
 
     FILTER names messages, for example:  to:*@example.org state:waiting age>2h not reason:"greylisted".
-    Fields: to from host site tenant demand client message-id reason state id age size tries; and, or, not, parentheses.
+    Fields: to from host site tenant job demand client message-id reason state priority id age size tries; and, or, not.
     """
 
 

@@ -18,7 +18,7 @@ ORDERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "waiting": lambda row: (-row["waiting"], -busy(row), row["next_hop"]),
     "busy": lambda row: (-busy(row), -row["waiting"], row["next_hop"]),
     "oldest": lambda row: (row["oldest"] if row["oldest"] is not None else float("inf"), row["next_hop"]),
-    "name": lambda row: (row["next_hop"], row["demand"], row["tenant"]),
+    "name": lambda row: tuple(row[name] for name in ("next_hop", "demand", "tenant", "job", "priority")),
 }
 """How destinations can be sorted: what most waits for, the busiest, the oldest mail, by name."""
 
@@ -247,9 +247,10 @@ def cells(row: dict[str, Any], now: float) -> list[str]:
 
 def name(row: dict[str, Any]) -> str:
     """The destination with what else distinguishes its queue."""
-    return " ".join(
-        word for word in (row["next_hop"], row["demand"], f"tenant={row['tenant']}" if row["tenant"] else "") if word
-    )
+    priority = "" if row["priority"] == "normal" else row["priority"]
+    more = (("tenant", row["tenant"]), ("job", row["job"]), ("priority", priority))
+    words = (row["next_hop"], row["demand"], *(f"{field}={value}" for field, value in more if value))
+    return " ".join(word for word in words if word)
 
 
 def why(row: dict[str, Any]) -> str:

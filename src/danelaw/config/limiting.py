@@ -19,8 +19,8 @@ from danelaw.replies import BounceFile, Classifier, Responses, shipped, shipped_
 from danelaw.replies.classifier import shipped_file
 from danelaw.routing import Sites, shipped_sites
 
-LimitField = Literal["domain", "site", "mx", "remote", "local", "tenant", "transport"]
-_MATCH = ("domain", "site", "mx", "remote", "local", "tenant", "transport")
+LimitField = Literal["domain", "site", "mx", "remote", "local", "tenant", "job", "transport"]
+_MATCH = ("domain", "site", "mx", "remote", "local", "tenant", "job", "transport")
 _NUMBERS = ("connections", "rate", "connection_rate", "messages_per_connection", "recipients", "warm_up")
 
 
@@ -87,6 +87,9 @@ class Limit(Section):
         examples=[["198.51.100.25"]],
     )
     tenant: tuple[Text, ...] = Field(default=(), description="Tenants.", examples=[["newsletter"]])
+    job: tuple[Text, ...] = Field(
+        default=(), description='Jobs, as policy scripts name them; `""` is mail of none.', examples=[["campaign-7"]]
+    )
     transport: tuple[Literal["mx", "fixed"], ...] = Field(
         default=(), description="`mx` for next hops found by MX, `fixed` for those set by you.", examples=[["mx"]]
     )

@@ -38,6 +38,12 @@ class Server(Section):
         "disk; a message that was in hand twice when that happened is held.",
         examples=["1m"],
     )
+    shared_state: Size = Field(
+        default=64 << 20,
+        ge=1 << 16,
+        description="Room for what policy scripts share: counters, rates, sets, values, semaphores.",
+        examples=["256M"],
+    )
 
     @property
     def worker_count(self) -> int:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
 from danelaw.queue.pages import VirtualQueue
+from danelaw.queue.values import priority_word
 from danelaw.spool import database
 from danelaw.spool.groups import Longest, longest_queues
 
@@ -148,6 +149,8 @@ class Destinations:
             "next_hop": queue.key.next_hop,
             "demand": queue.key.demand,
             "tenant": queue.key.tenant,
+            "job": queue.key.job,
+            "priority": priority_word(queue.key.priority),
             "under_way": queue.in_flight,
             "limit": limit,
             "limited": limited or (f"{queue.in_flight} at once is its limit now" if full else None),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from danelaw.address import SocketAddress
 from danelaw.config import load
 from danelaw.errors import DanelawError
-from danelaw.gateway import numbers, settings
+from danelaw.gateway import numbers, settings, shared_here
 from danelaw.gateway import parts as assembly
 from danelaw.gateway.control import ControlServer
 from danelaw.gateway.custodian import Custodian
@@ -115,6 +115,8 @@ class Gateway:
             loop.create_task(self._watch()),
             loop.create_task(self.history.keep()),
             loop.create_task(Custodian(self, settings.retention(self.config)).keep()),
+            loop.create_task(shared_here.keep_flushing(parts.workshop.shared)),
+            *([loop.create_task(parts.shared_here.keep())] if parts.shared_here is not None else []),
             *([loop.create_task(Digests(self, parts.digests).keep())] if parts.digests is not None else []),
         ]
         if parts.reporting is not None:
@@ -158,6 +160,9 @@ class Gateway:
             await self.place.settled()
         await parts.intake.drain(_DRAIN_SECONDS, _MUTE_SECONDS if self.place is not None else 0.0)
         await parts.shards.stop(_DRAIN_SECONDS)
+        await shared_here.settle(parts.workshop.shared, self.log)
+        if parts.shared_here is not None:
+            await parts.shared_here.save()
         if self._control is not None:
             await self._control.close()
         if self._http is not None:

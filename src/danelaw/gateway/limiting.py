@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
+from danelaw.queue import RoutingKey
+from danelaw.queue.values import PRIORITIES
 
 if TYPE_CHECKING:
     from danelaw.gateway.control import Operation
@@ -55,8 +57,8 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
     return {f"queue.{name}": operation(name) for name in SUSPENDING}
 
 
-def reasons(gateway: Gateway) -> list[list[str]]:
-    """Queues that a limit or suspension keeps waiting in this process: next hop, demand, tenant, and why in words."""
+def reasons(gateway: Gateway) -> list[list[Any]]:
+    """Queues that a limit or suspension keeps waiting in this process: the fields of its key, and why in words."""
     found = []
     for shard in gateway.parts.shards.open.values():
         gate = shard.engine.scheduler.gate
@@ -65,11 +67,11 @@ def reasons(gateway: Gateway) -> list[list[str]]:
     return found
 
 
-def with_reasons(found: dict[str, Any], waiting: Iterable[list[str]]) -> dict[str, Any]:
+def with_reasons(found: dict[str, Any], waiting: Iterable[list[Any]]) -> dict[str, Any]:
     """What `list`, `show` and `explain` read, with what keeps queues waiting at this moment."""
-    by_key = {(next_hop, demand, tenant): reason for next_hop, demand, tenant, reason in waiting}
+    by_key = {RoutingKey(*key): reason for *key, reason in waiting}
     if found.get("by") == "next-hop":
-        by_hop = {next_hop: reason for (next_hop, _, _), reason in by_key.items()}
+        by_hop = {key.next_hop: reason for key, reason in by_key.items()}
         for group in found["groups"]:
             if group["name"] in by_hop:
                 group["limit"] = by_hop[group["name"]]
@@ -78,8 +80,10 @@ def with_reasons(found: dict[str, Any], waiting: Iterable[list[str]]) -> dict[st
     rows = found.get("messages") or ([message] if isinstance(message, dict) else [found])
     for row in rows if by_key else ():
         for told in row.get("recipients", ()):
-            if told["state"] == "waiting" and (told["host"], told["demand"], told["tenant"]) in by_key:
-                told["limit"] = by_key[told["host"], told["demand"], told["tenant"]]
+            priority = PRIORITIES[told["priority"]]
+            key = RoutingKey(told["host"], told["demand"], told["tenant"], told["job"], priority)
+            if told["state"] == "waiting" and key in by_key:
+                told["limit"] = by_key[key]
     return found
 
 

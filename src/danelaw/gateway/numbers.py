@@ -100,6 +100,8 @@ def connect(metrics: Metrics, parts: Parts, log: Log) -> None:
         now = time.time()
         in_force = (one for one in parts.overrides.all(now) if one.expires is None or one.expires > now)
         metrics.overrides.set(float(sum(1 for _ in in_force)))
+        if parts.scripts is not None:
+            parts.scripts.show_numbers()
 
     metrics.refresh = read
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from danelaw.errors import DanelawError
 from danelaw.gateway.switchboard import SUPERVISOR
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from danelaw.gateway.switchboard import Switchboard
     from danelaw.queue.gate import Gate
 
+Ceilings: TypeAlias = Callable[[PermitKey], Ceiling]
+"""What each key allows."""
 _MOST_AT_ONCE = 10_000
 _MOST_KEYS = 200
 _MOST_WANTED = 1000

@@ -15,6 +15,7 @@ from danelaw.gateway.listeners import BACKLOG, Listeners
 if TYPE_CHECKING:
     from danelaw.config.receiving import Listen
     from danelaw.gateway.permit_line import LinePermits
+    from danelaw.gateway.shared_line import LineCarrier
     from danelaw.inbound.intake import Closeable
     from danelaw.inbound.ledger import Ledger
     from danelaw.inbound.session import Session
@@ -25,7 +26,7 @@ _BEAT_SECONDS = 0.25
 @dataclass(slots=True)
 class Place:
     """A worker's place among `workers`: the shard it begins with, the messages to hold in it, the sockets all share,
-    its seat on the board, and its way to the broker of permits.
+    its seat on the board, and its ways to the broker of permits and to shared state.
     """
 
     home: int
@@ -36,6 +37,7 @@ class Place:
     seat: Seat
     clients: Callable[[], int] = lambda: 0
     permits: LinePermits | None = None
+    shared: LineCarrier | None = None
     _acceptors: list[Acceptor] = field(default_factory=list)
     _timer: asyncio.TimerHandle | None = None
 

@@ -34,6 +34,8 @@ from danelaw.spool import SpoolSettings
 if TYPE_CHECKING:
     from danelaw.config import Config
     from danelaw.queue.limits import LimitRule
+    from danelaw.queue.permits import Ceiling as PermitCeiling
+    from danelaw.queue.permits import PermitKey
     from danelaw.replies import Classifier, Responses
     from danelaw.routing import Sites
     from danelaw.telemetry import Log, Metrics
@@ -144,6 +146,12 @@ def conduct(config: Config) -> Conduct:
 def limits(config: Config) -> Limits:
     """`[[limit]]` and the limits of `[sites]`. Raises `DanelawError` when the file of sites cannot be used."""
     return Limits(limit_rules(config.limit, site_roll(config.sites.file), shipped_limits=config.sites.limits))
+
+
+def permit_ceilings(config: Config, clock: Callable[[], float]) -> Callable[[PermitKey], PermitCeiling]:
+    """What the limits allow. Raises `DanelawError` when their files cannot be used."""
+    known = limits(config)
+    return lambda key: known.ceiling(key, clock())
 
 
 def direct_permits(conduct: Conduct, clock: Callable[[], float]) -> Permits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from danelaw.gateway import settings
@@ -13,6 +13,7 @@ from danelaw.outbound.courier import Courier
 from danelaw.outbound.engine import Engine
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.pool import Pool
+from danelaw.outbound.steps import DeliverySteps
 from danelaw.queue import Filter, id_to_text
 from danelaw.queue.pages import SchedulerSettings
 from danelaw.queue.scheduler import Scheduler
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from danelaw.pkix import Roots
     from danelaw.queue import RetrySchedule
     from danelaw.queue.direct import Permits
+    from danelaw.shared import SharedStore
     from danelaw.telemetry import Log, Metrics
 
 HOLDER = "danelaw"
@@ -49,7 +51,8 @@ class Workshop:
     """What the deliveries of all shards of a process share, and how a shard is opened with it.
 
     The slots of `[delivery]` are shared equally by the workers of the `place`, and within one by the shards with mail;
-    what `[[limit]]` allows is asked for through `permits`, and belongs to nobody beforehand.
+    what `[[limit]]` allows is asked for through `permits`, and belongs to nobody beforehand. `shared` is what policy
+    shares with all workers; `steps` are asked about deliveries.
     """
 
     config: Config
@@ -60,9 +63,11 @@ class Workshop:
     schedule: RetrySchedule
     conduct: settings.Conduct
     permits: Permits
+    shared: SharedStore
     log: Log
     metrics: Metrics
     place: Place | None = None
+    steps: DeliverySteps = field(default_factory=DeliverySteps)
     clock: Callable[[], float] = time.time
     observe: Callable[[int, float | None], None] = lambda messages, seconds: None
 
@@ -101,6 +106,7 @@ class Workshop:
             clock=self.clock,
             gate=gate,
             answers=settings.answers(self.conduct, self.log, self.metrics, self.door.addresses),
+            steps=self.steps,
         )
         notices = Notices(
             str(self.config.hostname),

@@ -18,6 +18,7 @@ from danelaw.errors import DanelawError
 from danelaw.gateway.destinations import MOST_ROWS, Destinations
 from danelaw.gateway.history import RATE_SECONDS, TIMING_SECONDS
 from danelaw.outbound.engine import MOST_UNSETTLED
+from danelaw.queue import RoutingKey
 
 if TYPE_CHECKING:
     from danelaw.gateway.control import Operation
@@ -252,10 +253,10 @@ def _resolver(reports: Sequence[Mapping[str, Any]], rates: Mapping[str, float]) 
 
 
 def _destinations(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for one in found:
         for row in one["rows"]:
-            key = (row["next_hop"], row["demand"], row["tenant"])
+            key = tuple(row[name] for name in RoutingKey._fields)
             rows[key] = row if key not in rows else _both(rows[key], row)
     ordered = sorted(rows.values(), key=lambda row: (-row["under_way"], -row["waiting"], row["next_hop"]))
     return {

@@ -17,6 +17,8 @@ from danelaw.outbound.callahead import CallAhead
 from danelaw.state.reports_database import FILE_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from danelaw.gateway.shards import Workshop
     from danelaw.inbound.arrival import Client
     from danelaw.resolver import Resolver
@@ -30,16 +32,17 @@ def steps_of(
     hold_rules: HoldRuleStore,
     scripts: Scripts | None = None,
     report: Report | None = None,
+    first: Iterable[Step] = (),
 ) -> Steps:
     """The steps that `workshop.config` asks for: who the client is, where the mail comes from, what it carries, what
-    operators' scripts say, and what operators hold. `report` is told where mail comes from. Raises `DanelawError` for
-    what cannot be made.
+    operators' scripts say, and what operators hold. `report` is told where mail comes from; `first` are asked before
+    all others. Raises `DanelawError` for what cannot be made.
     """
     config = workshop.config
     premises = Premises(config, resolver, workshop.metrics, workshop.log, workshop.clock)
     call_ahead = CallAhead(workshop.surveyor, workshop.door, workshop.roots, workshop.clock)
     front = front_steps(premises, call_ahead)
-    steps: list[Step] = [*front.early]
+    steps: list[Step] = [*first, *front.early]
     if config.authentication.enabled:
         steps.append(Origin(resolver, origin_settings(config), workshop.metrics, report))
     if config.reports.dmarc_address is not None:

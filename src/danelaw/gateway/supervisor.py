@@ -19,7 +19,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -31,9 +31,10 @@ from danelaw.gateway.children import Child, Nursery, Rehearsed, predecessor
 from danelaw.gateway.front import Front
 from danelaw.gateway.gateway import Gateway, log_of, prepare_process
 from danelaw.gateway.listeners import Listeners, handed
-from danelaw.gateway.permit_line import PermitService
+from danelaw.gateway.permit_line import Ceilings, PermitService
 from danelaw.gateway.place import Place
 from danelaw.gateway.roster import Action, Adopt, Kill, Retire, Roster, Start, State, Yield
+from danelaw.gateway.shared_keeping import SharedKeeping
 from danelaw.gateway.succession import handed_on
 from danelaw.gateway.switchboard import Switchboard
 from danelaw.gateway.worker import CONTROL, WorkerProcess
@@ -43,7 +44,6 @@ from danelaw.spool.shards import is_free, lock_spool
 
 if TYPE_CHECKING:
     from danelaw.config import Config
-    from danelaw.queue.permits import Ceiling, PermitKey
 
 PROBE_OPTION = "--only-load"
 """The option of `danelaw serve` that only loads program and configuration."""
@@ -52,7 +52,6 @@ _PORT_PATIENCE = 10.0
 _MOST_EARLY_DEATHS = 5
 _SLEPT_SECONDS = 5.0
 
-Ceilings: TypeAlias = "Callable[[PermitKey], Ceiling]"
 Said = Callable[[list[str]], None]
 """Told, once, where mail is accepted, when all workers are ready."""
 
@@ -103,8 +102,9 @@ class Supervisor:
         self._rehearsed: Rehearsed | None = None
         self._last_turn = time.monotonic()
         self._news = True
-        self._permits = PermitService(_ceilings(config), time.monotonic)
+        self._permits = PermitService(settings.permit_ceilings(config, time.time), time.monotonic)
         self._permits.attach(self._switchboard)
+        self._shared = SharedKeeping(config, self._nursery, self._switchboard, self._lock, self._log, inherited)
         self._take_over(inherited)
 
     def run(self) -> None:
@@ -121,10 +121,12 @@ class Supervisor:
                 self._news, due = False, time.monotonic() + _TICK_SECONDS
                 self._turn()
             # What workers say to each other passes without a look at everything.
-            when = min(due, self._permits.next_look() or due)
+            when = min(due, self._permits.next_look() or due, self._shared.service.next_work(due))
             self._news |= self._nursery.wait(max(0.0, when - time.monotonic()))
             self._permits.look()
+            self._shared.service.work()
         self._front.end()
+        self._shared.save_now(self._log)
         if self._config.control_socket.is_socket():
             self._config.control_socket.unlink()
         self._log.event("stopped", pid=os.getpid())
@@ -155,6 +157,7 @@ class Supervisor:
         if not self._roster.stopping:
             self._front.look(self._config, self._listeners, now)
         self._look_at_rehearsal()
+        self._shared.look(now, resting=self._permits.broker.closed)
         self._permits.look(self._roster.owned)
         if self._roster.complete and not self._roster.rolling:
             self._settled()
@@ -233,8 +236,10 @@ class Supervisor:
         """A child has ended."""
         if not child.serial:
             self._front.ended(child, status, now)
+            self._shared.ended(child, status, self._log)
             return
         self._permits.reaped(child.name)
+        self._shared.service.reaped(child.name)
         worker = self._roster.workers[child.serial]
         message = self._board.message(worker.seat) if worker.seat >= 0 else 0
         unready, retiring = worker.state is State.STARTING, worker.state is State.RETIRING
@@ -310,7 +315,7 @@ class Supervisor:
         try:
             fresh = load(self._config.source) if self._config.source is not None else self._config
             self._refuse_what_needs_restart(fresh)
-            ceilings = _ceilings(fresh)
+            ceilings = settings.permit_ceilings(fresh, time.time)
             listeners = self._listeners.fit(fresh)
             if fresh.log == self._config.log:
                 self._log.reopen()
@@ -366,6 +371,7 @@ class Supervisor:
             os.set_inheritable(self._lock, True)
             self._nursery.become(
                 handed_on(self._nursery, self._roster, self._listeners, self._lock, self._front.number, self._permits)
+                | {"shared": self._shared.service.state()}
             )
         except OSError as error:
             self._log.error("replace-failed", reason=f"{sys.executable}: {error.strerror}")
@@ -386,12 +392,6 @@ class Supervisor:
 
     def _addresses(self) -> list[str]:
         return self._listeners.addresses(self._config)
-
-
-def _ceilings(config: Config) -> Ceilings:
-    """What the limits allow. Raises `DanelawError` when their files cannot be used."""
-    limits = settings.limits(config)
-    return lambda key: limits.ceiling(key, time.time())
 
 
 def supervise(config: Config, said: Said | None = None, first: Callable[[Gateway], None] | None = None) -> None:

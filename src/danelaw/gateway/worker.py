@@ -16,6 +16,7 @@ from danelaw.gateway.health import findings
 from danelaw.gateway.line import Line
 from danelaw.gateway.operations import perform, status_of
 from danelaw.gateway.permit_line import LinePermits
+from danelaw.gateway.shared_line import LineCarrier
 from danelaw.gateway.snapshot import Watch
 from danelaw.gateway.switchboard import SUPERVISOR
 from danelaw.telemetry import snapshot
@@ -63,6 +64,7 @@ class WorkerProcess:
         }
         self._line = await Line.open(self._end, handlers, self._orphaned)
         self._place.permits = LinePermits(self._line, time.monotonic, self._gateway.metrics.permit_seconds.observe)
+        self._place.shared = LineCarrier(self._line, time.monotonic)
         try:
             await self._gateway.start()
         except DanelawError as error:
@@ -92,6 +94,8 @@ class WorkerProcess:
         self._stop.set()
         if self._place.permits is not None:
             self._place.permits.cut_off()
+        if self._place.shared is not None:
+            self._place.shared.cut_off()
 
     async def _adopt(self, sender: str, args: Mapping[str, Any]) -> None:
         shard = int(args["shard"])

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from danelaw.queue import HeldBy, QueuedMessage, QueuedRecipient, RecipientState
+from danelaw.policy.handling import USUAL
+from danelaw.queue import HeldBy, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
 from danelaw.requiretls import waives_tls
+from danelaw.tlspolicy import SenderDemand
 
 if TYPE_CHECKING:
+    from danelaw.address import AddressLiteral, Domain
     from danelaw.inbound.arrival import Arrival
     from danelaw.inbound.conversation import Conversation
     from danelaw.inbound.head import Head
@@ -34,10 +37,12 @@ class Consignment:
     """Makes recipients and message for the queue, from one message's facts. `size` counts our trace too."""
 
     __slots__ = (
+        "_context",
         "_custody",
         "_demand",
         "_envelope",
         "_findings",
+        "_handling",
         "_head",
         "_intake",
         "_reverse_path",
@@ -63,9 +68,16 @@ class Consignment:
         holds = () if arrival is None else [(HeldBy(hold.step, hold.reason), hold.seconds) for hold in arrival.holds]
         self._custody = intake.terms.custody(holds, intake.clock()) if holds else None
         self._findings = "" if arrival is None else arrival.findings_text
+        self._context = "" if arrival is None else arrival.context
+        self._handling = handling = USUAL if arrival is None else arrival.handling
         self._waives = waives_tls(head.tls_required, requiretls=envelope.requiretls)
         self._demand = "requiretls" if envelope.requiretls else "tls-required-no" if self._waives else ""
-        self._tenant = intake.relay.tenants.of(session.client_address, self._reverse_path, trusted=session.trusted)
+        if handling.demand:
+            stronger = SenderDemand.from_word(self._demand).with_demand(SenderDemand.from_word(handling.demand))
+            self._demand = stronger.word
+        self._tenant = handling.tenant or intake.relay.tenants.of(
+            session.client_address, self._reverse_path, trusted=session.trusted, user=session.user
+        )
 
     @property
     def many(self) -> bool:
@@ -74,19 +86,28 @@ class Consignment:
 
     def recipients(self, now: float, first: int = 0, upto: int = MANY) -> list[QueuedRecipient]:
         """Some of the recipients as the queue knows them, due `now` (POSIX seconds)."""
-        key, custody, demand, tenant = self._intake.relay.key, self._custody, self._demand, self._tenant
+        key, custody = self._key, self._custody
         recipients = []
         for number, item in enumerate(self.to[first:upto], first):
             mailbox = item.forward_path.mailbox
             notify = "" if item.notify is None else item.notify.to_text()
             orcpt = "" if item.orcpt is None else item.orcpt.to_text()
-            recipient = QueuedRecipient(
-                number, mailbox.to_text(), key(mailbox.domain, demand, tenant), notify, orcpt, now
-            )
+            recipient = QueuedRecipient(number, mailbox.to_text(), key(mailbox.domain), notify, orcpt, now)
             if custody is not None:
                 recipient.state, recipient.reason = RecipientState.HELD, custody.reason
             recipients.append(recipient)
         return recipients
+
+    def _key(self, domain: Domain | AddressLiteral) -> RoutingKey:
+        handling, relay = self._handling, self._intake.relay
+        if handling is USUAL:
+            return relay.key(domain, self._demand, self._tenant)
+        next_hop = handling.next_hop or relay.next_hop(domain)
+        return RoutingKey(next_hop, self._demand, self._tenant, handling.job, handling.priority)
+
+    def _expires(self, now: float) -> float:
+        usual, wanted = self._intake.schedule.expires(now), self._handling.expires_in
+        return usual if wanted is None else min(usual, now + wanted)
 
     def message(self, number: int, now: float, recipients: list[QueuedRecipient], *, eight_bit: bool) -> QueuedMessage:
         """The message with this id, received `now`."""
@@ -95,7 +116,7 @@ class Consignment:
         return QueuedMessage(
             number,
             now,
-            self._intake.schedule.expires(now),
+            self._expires(now),
             "" if mailbox is None else mailbox.to_text(),
             tuple(recipients),
             self.size,
@@ -112,4 +133,5 @@ class Consignment:
             self._head.message_id,
             custody=self._custody,
             findings=self._findings,
+            context=self._context,
         )

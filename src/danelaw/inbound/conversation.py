@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from danelaw.inbound.arrival import Client
 from danelaw.inbound.asking import begin, first_refusal, hesitate
+from danelaw.inbound.attempt import Admit
 from danelaw.inbound.ledger import client_network
 from danelaw.inbound.pace import IDLE, Pace
 from danelaw.inbound.reception import Reception, refusal_of_recipient
 from danelaw.message import Received, with_protocol
+from danelaw.sasl import Challenge
 from danelaw.smtp import (
+    AuthCancelled,
+    AuthRequested,
+    AuthResponse,
     BodyChunk,
     CommandRefused,
     ConnectionBroken,
@@ -36,20 +41,22 @@ from danelaw.smtp import (
 if TYPE_CHECKING:
     from danelaw.inbound.ceilings import Visit
     from danelaw.inbound.intake import Intake
+    from danelaw.inbound.login import Login, Outcome
     from danelaw.inbound.steps import Step
+    from danelaw.sasl import Step as ExchangeStep
     from danelaw.smtp import ServerSettings
 
 
 @lru_cache(maxsize=2048)  # clients come again, and most send many messages
 def _trace(
-    helo: str, client_address: str, by: str, extended: bool, tls: tuple[str, str] | None, smtputf8: bool
+    helo: str, client_address: str, by: str, extended: bool, tls: tuple[str, str] | None, smtputf8: bool, user: bool
 ) -> Received:
     version, cipher = tls or (None, None)
     return Received(
         helo=helo,
         client_address=client_address,
         by=by,
-        protocol=with_protocol(extended=extended, tls=tls is not None, smtputf8=smtputf8),
+        protocol=with_protocol(extended=extended, tls=tls is not None, authenticated=user, smtputf8=smtputf8),
         cipher=cipher,
         tls_version=version,
     )
@@ -60,7 +67,7 @@ class Conversation(ABC):
 
     `task` is what still runs for this client (a handshake, a large body on its way to the disk). `asking` is the steps
     being asked about it: that ends with the client. `visit` counts what a client under ceilings asks for,
-    `octets` what it sent.
+    `octets` what it sent. `user` is as whom it logged in, `login` how it is doing so.
     """
 
     __slots__ = (
@@ -71,6 +78,7 @@ class Conversation(ABC):
         "extended",
         "helo",
         "intake",
+        "login",
         "memory",
         "octets",
         "pace",
@@ -79,6 +87,7 @@ class Conversation(ABC):
         "task",
         "tls",
         "trusted",
+        "user",
         "visit",
     )
 
@@ -95,6 +104,8 @@ class Conversation(ABC):
         self.extended = False
         self.tls: tuple[str, str] | None = None
         self.trusted = False
+        self.user = ""
+        self.login: Login | None = None
         self.visit: Visit | None = None
         self.octets = 0
         self.pace: Pace | None = None
@@ -107,7 +118,9 @@ class Conversation(ABC):
 
     def trace(self, *, smtputf8: bool) -> Received:
         """What all Received fields of this client have in common since its last EHLO."""
-        return _trace(self.helo, self.client_address, self.intake.hostname, self.extended, self.tls, smtputf8)
+        return _trace(
+            self.helo, self.client_address, self.intake.hostname, self.extended, self.tls, smtputf8, self.user != ""
+        )
 
     def handle(self, event: ServerEvent) -> None:
         """Decide about one event and answer it, now or, for a complete message, once the disk has it."""
@@ -128,6 +141,15 @@ class Conversation(ABC):
                 self._hello(event)
             case StartTLS():
                 self._answer(None if self.visit is None else self.visit.handshake(), "other")
+            case AuthRequested():
+                assert self.intake.logins is not None
+                self.login = self.intake.logins.begin(event.mechanism)
+                self._next_of_login(self.login, self.login.start(event.initial_response))
+            case AuthResponse():
+                assert self.login is not None
+                self._next_of_login(self.login, self.login.respond(event.data))
+            case AuthCancelled():
+                self.login = None
             case MessageRefused() | CommandRefused():
                 self._refused(event)
             case Reset():
@@ -145,9 +167,16 @@ class Conversation(ABC):
         if self.memory is None:
             self.memory = {}
         return Client(
-            self.client_address, self.client_port, self.helo, self.extended, self.tls, self.trusted, self.local_address,
+            self.client_address,
+            self.client_port,
+            self.helo,
+            self.extended,
+            self.tls,
+            self.trusted,
+            self.local_address,
+            self.user,
             self.memory,
-        )  # fmt: skip
+        )
 
     def ask(
         self,
@@ -237,6 +266,41 @@ class Conversation(ABC):
             self._answer(refusal, "other")
 
         self.ask(self.panel.helo, "helo", lambda step: step.helo(client), say)
+
+    def _next_of_login(self, login: Login, step: ExchangeStep) -> None:
+        """Go on with an exchange: a challenge at once, anything else when it was decided."""
+        if isinstance(step, Challenge):
+            self.connection.challenge(step.data)
+            return
+
+        async def decided() -> None:
+            said = await login.outcome(step, self.client(), self.intake.steps.auth, self.intake)
+            self.asking = None
+            if not self.connection.closed:
+                self._say_of_login(said)
+                self.go_on()
+
+        self.asking = asyncio.get_running_loop().create_task(decided())
+
+    def _say_of_login(self, said: Outcome) -> None:
+        if isinstance(said, Challenge):
+            self.connection.challenge(said.data)
+            return
+        self.login = None
+        if isinstance(said, Admit):
+            # It may relay now, and is asked and counted as one that may.
+            self.user, self.trusted, self.panel = said.user, True, self.intake.steps.users
+            self.visit = None if self.visit is None else self.visit.trusted()
+            self.connection.accept()
+        else:
+            self._answer(said, "auth")
+
+    def forget_what_was_said(self) -> None:
+        """What a client said and proved outside TLS does not hold within it (RFC 3207 §4.2)."""
+        self.helo = ""
+        if self.user:
+            self.user, self.trusted = "", self.intake.relay.trusts(self.client_address)
+            self.panel = self.intake.steps.panel(trusted=self.trusted)
 
     def _mail(self, event: MailFrom) -> None:
         refusal = self.intake.refusal_of_transaction(event, self.visit)

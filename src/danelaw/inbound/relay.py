@@ -21,7 +21,7 @@ class RelayPolicy:
         self._networks: tuple[_Network, ...] = tuple(config.relay.networks)
         self._ways = Ways(config)
         self.tenants = Tenants(config.tenant)
-        self._keys: dict[tuple[Domain | AddressLiteral, str, str], RoutingKey] = {}
+        self._keys: dict[tuple[Domain | AddressLiteral, str, str, str, int], RoutingKey] = {}
         self._trusted: dict[str, bool] = {}
 
     def trusts(self, client_address: str) -> bool:
@@ -44,13 +44,16 @@ class RelayPolicy:
         """True when mail for this domain is taken from anybody. Address literals never are."""
         return isinstance(domain, Domain) and self._ways.own(domain.ascii) is not None
 
-    def key(self, domain: Domain | AddressLiteral, demand: str, tenant: str = "") -> RoutingKey:
-        """The routing key of a recipient domain under a sender's demand, for mail of a tenant."""
-        key = self._keys.get((domain, demand, tenant))
+    def key(
+        self, domain: Domain | AddressLiteral, demand: str, tenant: str = "", job: str = "", priority: int = 0
+    ) -> RoutingKey:
+        """The routing key of a recipient domain under a sender's demand, for mail of a tenant and a job."""
+        key = self._keys.get((domain, demand, tenant, job, priority))
         if key is None:
             if len(self._keys) >= _REMEMBERED:
                 self._keys.clear()
-            key = self._keys[domain, demand, tenant] = RoutingKey(self.next_hop(domain), demand, tenant)
+            key = RoutingKey(self.next_hop(domain), demand, tenant, job, priority)
+            self._keys[domain, demand, tenant, job, priority] = key
         return key
 
     def next_hop(self, domain: Domain | AddressLiteral) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from danelaw.address import ReversePath
     from danelaw.inbound.arrival import Arrival, Client, Ruling
+    from danelaw.inbound.attempt import Admit, Attempt
     from danelaw.smtp import Recipient, Reply
 
 
@@ -27,6 +28,7 @@ class Stage(IntFlag):
     REFUSAL = 32
     HELO = 64
     RELAY = 128
+    AUTH = 256
 
 
 class Step:
@@ -36,11 +38,16 @@ class Step:
 
     `name` is one word, unique, shown in findings, logs and metrics. What a method raises is a fault of the step: it is
     logged, and the client is told 451 to come again, since nothing unexamined may pass.
+
+    Whom it is asked about: strangers (`for_strangers`), clients whose network may relay and users who logged in
+    (`for_trusted`), users alone (`for_users`).
     """
 
     name = ""
     stages = Stage(0)
+    for_strangers = True
     for_trusted = False
+    for_users = False
     prompt = False
 
     @property
@@ -64,6 +71,12 @@ class Step:
 
     async def helo(self, client: Client) -> Reply | None:
         """EHLO or HELO: None to go on."""
+        return None
+
+    async def auth(self, client: Client, attempt: Attempt) -> Admit | Reply | None:
+        """A client wants to log in, whoever it is: `Admit` lets it in, a reply does not (535 for good, 454 for now),
+        None lets the next one decide, and last the file of users. A step that fails gives 454.
+        """
         return None
 
     async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
@@ -119,15 +132,21 @@ class Panel:
 
 
 class Steps:
-    """The configured steps in order, and who of them is asked about trusted clients and about all others."""
+    """The configured steps in order, and who of them is asked about trusted clients, about users who logged in, and
+    about all others; `auth` are those that are asked who may log in.
+    """
 
-    __slots__ = ("all", "others", "trusted")
+    __slots__ = ("all", "auth", "others", "trusted", "users")
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         self.all = tuple(steps)
-        self.others = Panel(self.all)
+        self.others = Panel(step for step in self.all if step.for_strangers)
         self.trusted = Panel(step for step in self.all if step.for_trusted)
+        self.users = Panel(step for step in self.all if step.for_trusted or step.for_users)
+        self.auth = tuple(step for step in self.all if Stage.AUTH in step.stages)
 
-    def panel(self, *, trusted: bool) -> Panel:
-        """Who is asked about such a client."""
+    def panel(self, *, trusted: bool, users: bool = False) -> Panel:
+        """Who is asked about such a client; `users` where nobody else may send, wherever they come from."""
+        if users:
+            return self.users
         return self.trusted if trusted else self.others

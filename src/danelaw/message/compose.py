@@ -19,6 +19,7 @@ _FIELD_NAME = re.compile(r"[!-9;-~]{1,75}\Z")
 _TOKEN = r"[A-Za-z0-9!#$&^_.+-]{1,127}"
 _TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}\Z")
 _ATTRIBUTE = re.compile(r"[A-Za-z0-9._-]+\Z")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LARGEST_TEXT = 8 << 20
 
 
@@ -65,8 +66,10 @@ def text_field(name: str, text: str) -> bytes:
     """
     if not _FIELD_NAME.match(name):
         raise FieldError(f"{name[:60]!r} is not a field name")
-    if any(character < " " or "\x7f" <= character <= "\x9f" or character in "\u2028\u2029" for character in text):
+    if _CONTROL.search(text):
         raise FieldError(f"the value of {name} contains control characters")
+    if len(name) + len(text) < 76 and text.isascii() and "=?" not in text and text.strip() == text:
+        return f"{name}: {text}\r\n".encode("ascii")
     encoded = encode_words(text, first_room=76 - len(name))
     lines = [f"{name}:"]
     for word in encoded.replace("\r\n", "").split(" "):

@@ -76,7 +76,7 @@ class Draft:
     def position(self, name: str, number: int = 0) -> int | None:
         """Which of `fields` is the one of that name, `number` counting those from 0; None where there is none."""
         key = name.lower().encode("ascii")
-        found = [place for place, field in enumerate(self.fields) if field.key == key]
+        found = [place for place, field in enumerate(self.fields) if len(field.name) == len(key) and field.key == key]
         return found[number] if -len(found) <= number < len(found) else None
 
     def add_field(self, raw: bytes, at: int = 0) -> None:

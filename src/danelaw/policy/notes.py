@@ -69,8 +69,28 @@ class Notes(MutableMapping[str, JSON]):
         """Notes that can be changed without changing these."""
         return Notes(self._notes)
 
-    def to_object(self) -> dict[str, JSON]:
-        """All notes. Raises `NoteError` where they are more than `LARGEST` octets."""
-        if self._notes and len(json.dumps(self._notes, ensure_ascii=False).encode()) > LARGEST:
+    def saved(self) -> dict[str, JSON]:
+        """All notes as they are now, for `restore`."""
+        return self._notes.copy()
+
+    def restore(self, saved: dict[str, JSON]) -> None:
+        """The notes of another moment."""
+        self._notes = saved
+
+    def check(self) -> None:
+        """Raises `NoteError` where all notes are more than `LARGEST` octets as JSON."""
+        octets = 0
+        for name, value in self._notes.items():
+            octets += len(name) + 6
+            if isinstance(value, str):
+                octets += 6 * len(value) if not value.isascii() else len(value)
+            elif isinstance(value, list | dict):
+                octets += len(json.dumps(value))
+            else:
+                octets += 20
+        if octets > LARGEST:
             raise NoteError(f"the notes of the message have more than {LARGEST} octets")
+
+    def to_object(self) -> dict[str, JSON]:
+        """All notes."""
         return dict(self._notes)

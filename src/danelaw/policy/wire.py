@@ -148,7 +148,7 @@ def answer_to_object(
             raise WireError(f"{verdict!r:.100} is no verdict of {point}")
         answer["verdict"] = _verdict_form(point).write(verdict, given)
     now = changing(point, context)
-    answer |= {name: value for name, value in now.items() if value != before[name]}
+    answer |= {name: value for name, value in now.items() if value != before[name] or _may_be_changed_inside(value)}
     if given is not None:
         more = given.mail.edits[given.edits :]
         if more:
@@ -156,6 +156,11 @@ def answer_to_object(
         elif given.mail.is_changed and not given.edits:
             raise WireError("a change made by ctx.mail.draft cannot leave this process; use the methods of ctx.mail")
     return answer
+
+
+def _may_be_changed_inside(value: Any) -> bool:
+    """Notes that hold lists or objects, which a hook may have changed in their place."""
+    return isinstance(value, dict) and any(isinstance(one, list | dict) for one in value.values())
 
 
 def changing(point: str, context: Context) -> dict[str, Any]:

@@ -1,8 +1,12 @@
-"""Deficit round robin over tenants, then over the queues of a tenant.
+"""Deficit round robin over tenants, then over priorities, then over queues.
 
 Shreedhar and Varghese's scheme with payment after service: whoever is at the front is served once and goes to the
 back; what it cost above a small message is a debt, worked off by turns passed over. A tenant with a million queues
 and one with a single queue therefore get equal shares, and so do queues of large and small messages.
+
+Priority is a word of a tenant about its own mail. Of seven turns of a tenant that has mail of every priority ready,
+four are for high, two for normal and one for low; a priority without mail leaves its turns to the others. So nothing
+starves, and nobody gets more than a tenant's share by calling everything urgent.
 """
 
 from __future__ import annotations
@@ -13,6 +17,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
 _STREAK = 3
+# Highest first: of equal clocks the first is taken.
+_TURN_COSTS = {1: 1.0, 0: 2.0, -1: 4.0}
 
 
 class Ring(Generic[T]):
@@ -87,6 +93,61 @@ class Ring(Generic[T]):
         return self._soon if self._soon and (self._streak < _STREAK or not self._order) else self._order
 
 
+class Ranks(Generic[T]):
+    """The ready queues of one tenant that has mail of other than normal priority: a ring for each priority.
+
+    Behaves as a `Ring`. Which priority has the next turn is decided by start-time fair queueing (Goyal, Vin, Cheng):
+    each has a clock that its turns advance, the more the lower it is, and who is furthest behind goes next. A clock
+    runs on where it stood when mail of its priority comes again, so that leaving saves nobody's debt.
+    """
+
+    __slots__ = ("_clocks", "_count", "_rings")
+
+    def __init__(self, normal: Ring[T] | None = None) -> None:
+        """`normal` is the ring the tenant had before."""
+        self._rings: dict[int, Ring[T]] = {priority: Ring() for priority in _TURN_COSTS}
+        self._clocks = dict.fromkeys(_TURN_COSTS, 0.0)
+        self._count = 0
+        if normal is not None:
+            self._rings[0], self._count = normal, len(normal)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, member: T, *, soon: bool = False, priority: int = 0) -> None:
+        """Join those of this priority."""
+        ring = self._rings[priority]
+        before = len(ring)
+        if not before and self._count:
+            now = min(clock for other, clock in self._clocks.items() if len(self._rings[other]))
+            self._clocks[priority] = max(self._clocks[priority], now)
+        ring.add(member, soon=soon)
+        self._count += len(ring) - before
+
+    def remove(self, member: T) -> None:
+        """Leave."""
+        for ring in self._rings.values():
+            if member in ring:
+                ring.remove(member)
+                self._count -= 1
+                return
+
+    def front(self) -> T:
+        """Whose turn it is. There must be somebody."""
+        return self._rings[self._turn()].front()
+
+    def pay(self, cost: float, *, soon: bool = False) -> None:
+        """Charge the member at the front, and its priority, for one service."""
+        priority = self._turn()
+        self._rings[priority].pay(cost, soon=soon)
+        self._clocks[priority] += _TURN_COSTS[priority]
+
+    def _turn(self) -> int:
+        """The priority that is furthest behind of those with somebody ready, the higher of equal ones."""
+        ready = (priority for priority, ring in self._rings.items() if len(ring))
+        return min(ready, key=self._clocks.__getitem__)
+
+
 class TenantRing(Generic[T]):
     """A ring of tenants, each with a ring of its ready queues."""
 
@@ -95,19 +156,24 @@ class TenantRing(Generic[T]):
     def __init__(self) -> None:
         self._count = 0
         self._tenants: Ring[str] = Ring()
-        self._queues: dict[str, Ring[T]] = {}
+        self._queues: dict[str, Ring[T] | Ranks[T]] = {}
 
     def __len__(self) -> int:
         """How many queues are ready."""
         return self._count
 
-    def add(self, tenant: str, queue: T, *, soon: bool = False) -> None:
+    def add(self, tenant: str, queue: T, *, soon: bool = False, priority: int = 0) -> None:
         """A queue has something to send; `soon` before those of the tenant that had a turn."""
         if tenant not in self._queues:
             self._queues[tenant] = Ring()
         ring = self._queues[tenant]
         before = len(ring)
-        ring.add(queue, soon=soon)
+        if priority or type(ring) is Ranks:
+            ranks = ring if isinstance(ring, Ranks) else Ranks(ring if before else None)
+            self._queues[tenant] = ring = ranks
+            ranks.add(queue, soon=soon, priority=priority)
+        else:
+            ring.add(queue, soon=soon)
         self._count += len(ring) - before
         self._tenants.add(tenant)
 

@@ -4,8 +4,9 @@
 
 A filter is conditions on one recipient of a message, all of which must hold; `or`, `not` and parentheses as usual,
 `and` may be written or left out. Fields with a pattern (`*`, `?`; case ignored; quotes around spaces): to from host
-site tenant demand client message-id reason. `state:` is waiting, held, delivered, returned or dropped. `id:` is a queue
-id. Numbers: `age>2h` (s m h d w), `size>=1M` (K M G, of 1024), `tries>3`. `all`, or nothing, is every message.
+site tenant job demand client message-id reason. `state:` is waiting, held, delivered, returned or dropped.
+`priority:` is high, normal or low. `id:` is a queue id. Numbers: `age>2h` (s m h d w), `size>=1M` (K M G, of 1024),
+`tries>3`. `all`, or nothing, is every message.
 """
 
 from __future__ import annotations
@@ -24,17 +25,18 @@ from danelaw.queue.filter_terms import (
     IdTerm,
     Not,
     NumberTerm,
+    PriorityTerm,
     StateTerm,
     Term,
     TextTerm,
 )
 from danelaw.queue.ids import InvalidQueueId, id_from_text
-from danelaw.queue.values import QueuedMessage, QueuedRecipient
+from danelaw.queue.values import PRIORITIES, QueuedMessage, QueuedRecipient
 
 MAX_LENGTH = 2000
 MAX_DEPTH = 32
 NUMBER_FIELDS = ("age", "size", "tries")
-FIELDS = (*TEXT_FIELDS, "state", "id", *NUMBER_FIELDS)
+FIELDS = (*TEXT_FIELDS, "state", "priority", "id", *NUMBER_FIELDS)
 _TOKEN = re.compile(
     r"""\s*(?:(?P<paren>[()])
         |(?P<field>[A-Za-z_-]+)(?P<operator>:|<=|>=|<|>|=)(?P<value>"(?:[^"\\]|\\.)*"|[^\s()"]*)
@@ -204,6 +206,10 @@ def _condition(match: re.Match[str]) -> Term:
         )
     if field == "state":
         return _state(value, value_start)
+    if field == "priority":
+        if value.lower() not in PRIORITIES:
+            raise FilterError(f"there is no priority '{value}'", value_start, advice=f"one of {', '.join(PRIORITIES)}")
+        return PriorityTerm(PRIORITIES[value.lower()])
     if field == "id":
         try:
             return IdTerm(id_from_text(value))

@@ -34,6 +34,7 @@ _TEXTS: dict[str, tuple[tuple[str, Callable[[QueuedMessage, QueuedRecipient], st
     "host": (("q.next_hop", lambda m, r: r.key.next_hop),),
     "site": (("q.site", lambda m, r: r.site),),
     "tenant": (("q.tenant", lambda m, r: r.key.tenant),),
+    "job": (("q.job", lambda m, r: r.key.job),),
     "demand": (("q.demand", lambda m, r: r.key.demand),),
     "client": (("m.client_address", lambda m, r: m.client_address), ("m.client_helo", lambda m, r: m.client_helo)),
     "message-id": (("m.message_id", lambda m, r: m.message_id),),
@@ -128,6 +129,21 @@ class StateTerm:
     def to_sql(self, now: float) -> SQL:
         """A list of the stored numbers."""
         return f"r.state IN ({', '.join(str(int(state)) for state in STATES[self.word])})", []
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityTerm:
+    """The recipient's mail has a priority, one of `PRIORITIES`."""
+
+    priority: int
+
+    def matches(self, message: QueuedMessage, recipient: QueuedRecipient, now: float) -> bool:
+        """True when it is this one."""
+        return recipient.key.priority == self.priority
+
+    def to_sql(self, now: float) -> SQL:
+        """The stored number."""
+        return "q.priority = ?", [self.priority]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 A rule *matches* by where mail goes and whose it is, and *counts* everything it matches together, or apart for each
 value of the fields in `per`. Every rule that matches must be kept. Some fields are known before a delivery begins
-(next-hop domain, tenant, transport), the others once a host is chosen: rules about those are asked then.
+(next-hop domain, tenant, job, transport), the others once a host is chosen: rules about those are asked then.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from danelaw.queue.rates import Rate
 from danelaw.queue.values import RoutingKey
 
 DAY = 86400
-FIELDS = ("domain", "site", "mx", "remote", "local", "tenant", "transport")
+FIELDS = ("domain", "site", "mx", "remote", "local", "tenant", "job", "transport")
 USE, RATE, WARM_UP, CONNECT = "use", "rate", "warm-up", "connect"
 ANYTHING = Ceiling()
+_MAY_BE_EMPTY = ("tenant", "job")  # mail without one is a kind of its own, not mail of which it is not known
 
 
 class Subject(NamedTuple):
@@ -34,6 +35,7 @@ class Subject(NamedTuple):
     mx: str = ""
     remote: str = ""
     local: str = ""
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class LimitRule:
     def applies(self, subject: Subject) -> bool:
         """True when every field it names is known and fits."""
         values = subject._asdict()
-        if any(not values[name] for name in self.per if name != "tenant"):
+        if any(not values[name] for name in self.per if name not in _MAY_BE_EMPTY):
             return False
         return all(any(_fits(name, pattern, values[name]) for pattern in patterns) for name, patterns in self.match)
 
@@ -140,8 +142,8 @@ def subject_of(key: RoutingKey) -> Subject:
     """What is known of a queue's mail before a host is chosen."""
     hop = key.next_hop
     if hop.startswith("["):
-        return Subject(hop[1:].partition("]")[0], key.tenant, "fixed")
-    return Subject(hop.partition(":")[0], key.tenant, "mx")
+        return Subject(hop[1:].partition("]")[0], key.tenant, "fixed", job=key.job)
+    return Subject(hop.partition(":")[0], key.tenant, "mx", job=key.job)
 
 
 def _smaller(one: int | None, other: int | None) -> int | None:
@@ -150,7 +152,7 @@ def _smaller(one: int | None, other: int | None) -> int | None:
 
 def _fits(name: str, pattern: str, value: str) -> bool:
     if not value:
-        return name == "tenant" and pattern == ""
+        return name in _MAY_BE_EMPTY and pattern == ""
     if pattern == "*":
         return True
     if name in ("remote", "local"):

@@ -311,7 +311,7 @@ class Scheduler:
             return
         for queue in gate.woken():
             if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
-                self._ready.add(queue.key.tenant, queue, soon=queue.sparse)
+                self._ready.add(queue.key.tenant, queue, soon=queue.sparse, priority=queue.key.priority)
             else:
                 gate.left(queue)
                 self._activate(queue, now)
@@ -326,7 +326,7 @@ class Scheduler:
         """Into the ring when it may send; into the idle list when there is nothing to do or remember."""
         if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
             if not self.brakes.waits(queue.key) and (self.gate is None or not self.gate.waits(queue)):
-                self._ready.add(queue.key.tenant, queue, soon=queue.sparse)
+                self._ready.add(queue.key.tenant, queue, soon=queue.sparse, priority=queue.key.priority)
         elif queue.idle:
             queue.idle_since = now
             self._idle[queue.key] = queue

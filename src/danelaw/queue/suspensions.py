@@ -10,7 +10,7 @@ from danelaw.queue.filter import Filter, FilterError
 from danelaw.queue.filter_terms import All, AnyOf, Not, Term, TextTerm
 from danelaw.queue.values import QueuedMessage, QueuedRecipient, RoutingKey
 
-QUEUE_FIELDS = ("host", "site", "tenant", "demand")
+QUEUE_FIELDS = ("host", "site", "tenant", "job", "demand", "priority")
 _NOBODY = QueuedMessage(0, 0.0, 0.0, "", (), 0)
 MOST = 1000
 """How many suspensions may be in force."""
@@ -18,7 +18,7 @@ MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """`filter` names queues (by host, site, tenant, demand); `until` is POSIX seconds; `who` set it, and why."""
+    """`filter` names queues (by `QUEUE_FIELDS`); `until` is POSIX seconds; `who` set it, and why."""
 
     filter: Filter
     until: float

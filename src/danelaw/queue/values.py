@@ -54,23 +54,44 @@ _STATE_WORDS = (
 )
 
 
+PRIORITIES = {"high": 1, "normal": 0, "low": -1}
+"""Priorities by the words people use."""
+_PRIORITY_WORDS = {number: word for word, number in PRIORITIES.items()}
+
+
+def priority_word(priority: int) -> str:
+    """`high`, `normal` or `low`."""
+    return _PRIORITY_WORDS[priority]
+
+
 class RoutingKey(NamedTuple):
     """What travels together: next hop as written in the route (`example.org`, `[relay.example]:2525`), the
-    sender's demand in one word (empty, `requiretls`, `tls-required-no`), and the tenant whose share it uses.
+    sender's demand in one word (empty, or as `tlspolicy.SenderDemand.word` has it), the tenant whose share it uses, the
+    job it is part of (empty for none), and its priority (one of `PRIORITIES`) within the share of its tenant.
     """
 
     next_hop: str
     demand: str = ""
     tenant: str = ""
+    job: str = ""
+    priority: int = 0
 
     def to_text(self) -> str:
-        """`example.org`, or `example.org requiretls tenant=a` when there is more to say."""
+        """`example.org`, or `example.org requiretls tenant=a job=b priority=high` when there is more to say."""
         parts = [self.next_hop]
         if self.demand:
             parts.append(self.demand)
         if self.tenant:
             parts.append(f"tenant={self.tenant}")
+        if self.job:
+            parts.append(f"job={self.job}")
+        if self.priority:
+            parts.append(f"priority={priority_word(self.priority)}")
         return " ".join(parts)
+
+
+MOST_CONTEXT = 65_536
+"""Octets of a message's context."""
 
 
 @dataclass(slots=True)
@@ -109,6 +130,8 @@ class QueuedMessage:
     `notified` is true once the sender was told about the delay. `recipients` may be a part of all recipients (those
     of one routing key); `recipient_count` always counts all. `custody` says why recipients of it are held, None when
     none is. `findings` is what steps found out at arrival, as JSON text `[["spf","pass","why"],…]`, empty when nothing.
+    `context` is what scripts noted about it from connect on, as JSON text of at most `MOST_CONTEXT` octets that is
+    opaque here; empty when nothing.
     """
 
     id: int
@@ -132,6 +155,7 @@ class QueuedMessage:
     notified: bool = False
     custody: Custody | None = None
     findings: str = ""
+    context: str = ""
 
     @property
     def id_text(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from danelaw.address import ForwardPath, ReversePath
@@ -23,8 +24,14 @@ def check(hook: Hook, verdict: Any, context: Context) -> None:
         _check_verdict(verdict)
     if isinstance(context, MessageContext):
         _check_message(context)
-    context.notes.to_object()
-    for tag in context.tags:
+    if context.notes:
+        context.notes.check()
+    if context.tags:
+        _check_tags(context.tags)
+
+
+def _check_tags(tags: set[str]) -> None:
+    for tag in tags:
         if not isinstance(tag, str) or not tag.isidentifier() or len(tag) > 40:
             raise HookFailed(f"{tag!r:.60} is no tag: a tag is one word of letters, digits and _")
 
@@ -62,16 +69,16 @@ def _check_handling(handling: Handling) -> None:
 def _check_message(context: MessageContext) -> None:
     if len(context.recipients) > MOST_RECIPIENTS:
         raise HookFailed(f"more than {MOST_RECIPIENTS} recipients")
-    _check_addresses(tuple(context.recipients))
+    _check_addresses(context.recipients)
     if context.reverse_path:
-        ReversePath.from_text(f"<{context.reverse_path}>")
+        _check_addresses((context.reverse_path,))
     _check_handling(context.handling)
 
 
 _good: set[str] = set()  # the same few addresses come again and again
 
 
-def _check_addresses(addresses: tuple[str, ...]) -> None:
+def _check_addresses(addresses: Iterable[str]) -> None:
     for address in addresses:
         if address in _good:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danelaw.scripting.isolated.confinement import Confinement
@@ -14,26 +15,25 @@ if TYPE_CHECKING:
     from danelaw.policy import Context
 
 
-def policy_of(section: Policy) -> LoadedPolicy:
-    """The policy in the configured folder, loaded here, or told by a worker. Raises `PolicyError`."""
-    assert section.directory is not None
+def policy_of(section: Policy, directory: Path) -> LoadedPolicy:
+    """The policy in a folder, loaded here, or told by a worker. Raises `PolicyError`."""
     if section.run == "here":
-        return load(section.directory)
+        return load(directory)
     from danelaw.scripting.isolated.describing import describe
 
-    return describe(section.directory, confinement_of(section))
+    return describe(directory, confinement_of(section))
 
 
-def runner_of(section: Policy, observe: Callable[[Called, Context], None], ended: Callable[[str], None]) -> Runner:
-    """Who asks the hooks. `ended` is told why an isolated worker was ended."""
+def runner_of(section: Policy, failed: Callable[[Called, Context], None], ended: Callable[[str], None]) -> Runner:
+    """Who asks the hooks. `failed` is told of calls that failed, `ended` of why an isolated worker was ended."""
     budget = budget_of(section)
     if section.run == "here":
-        return Runner(budget, observe)
+        return Runner(budget, failed)
     from danelaw.scripting.isolated.runner import IsolatedRunner
 
     return IsolatedRunner(
         budget,
-        observe,
+        failed,
         bounds=confinement_of(section),
         workers=section.isolated_workers,
         recycle_after=section.isolated_calls,

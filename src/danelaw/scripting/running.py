@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from danelaw.errors import DanelawError
 from danelaw.filters.breaker import Breaker
-from danelaw.policy import Context, Defer, FailurePolicy, Hook, NoteError, Verdict
+from danelaw.policy import POINTS, Context, Defer, FailurePolicy, Hook, NoteError, Verdict
 from danelaw.scripting.checking import check
 from danelaw.scripting.driving import Driven, in_task
 from danelaw.scripting.errors import HookFailed
 from danelaw.scripting.guard import GUARD, Guard, Overrun
 from danelaw.scripting.loading import LoadedPolicy, place_in
-from danelaw.scripting.rollback import Rollback
+from danelaw.scripting.rollback import back_to, state_of
 
 if TYPE_CHECKING:
     pass
@@ -78,19 +78,32 @@ class Tally:
     turn: asyncio.Semaphore
     calls: int = 0
     failures: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     longest: float = 0.0
     running: int = 0
     pending: int = 0
     last_failure: str = ""
 
+    def took(self, outcome: str, seconds: float) -> float:
+        """One more call has ended; gives how long it took."""
+        self.calls += 1
+        self.seconds += seconds
+        if seconds > self.longest:
+            self.longest = seconds
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        return seconds
+
 
 @dataclass(slots=True)
 class Runner:
-    """Asks hooks. `observe` is told about every call; `clock` is a monotonic clock in seconds."""
+    """Asks hooks. `failed` is told about calls that failed, `observe`, where it is set, about every call; `clock` is a
+    monotonic clock in seconds. Numbers of each hook are in `tallies`, by version and name.
+    """
 
     budget: Budget = field(default_factory=Budget)
-    observe: Callable[[Called, Context], None] = lambda called, context: None
+    failed: Callable[[Called, Context], None] = lambda called, context: None
+    observe: Callable[[Called, Context], None] | None = None
     clock: Callable[[], float] = time.perf_counter
     guard: Guard = GUARD
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
@@ -106,26 +119,31 @@ class Runner:
         return None
 
     async def _one(self, policy: LoadedPolicy, hook: Hook, context: Context) -> Said | None:
-        tally = self.tally(policy, hook)
+        tally = self.tallies.get((policy.version, hook.name)) or self.tally(policy, hook)
         started = self.clock()
         if not tally.breaker.allows(started):
-            return self._after_failure(policy, hook, context, "resting", started, tally.last_failure)
-        before = Rollback(context)
+            return self._without(policy, hook, context, tally, "resting", started, tally.last_failure)
+        before = state_of(context)
         try:
-            verdict = await self._call(policy, hook, context, tally)
+            if hook.is_coroutine:
+                verdict = await self._call(policy, hook, context, tally)
+            else:
+                verdict = self.guard.step(hook.cpu or self.budget.cpu, hook.function, context)
             check(hook, verdict, context)
         except asyncio.CancelledError:
             tally.breaker.given_up()
             raise
         except (Exception, Overrun) as error:
-            before.carry_out()
+            back_to(context, before)
             reason = self._in_words(policy, hook, error)
             tally.failures += 1
             tally.last_failure = reason
             tally.breaker.failed(self.clock())
-            return self._after_failure(policy, hook, context, "failed", started, reason)
+            return self._without(policy, hook, context, tally, "failed", started, reason)
         tally.breaker.succeeded()
-        self._count(policy, hook, context, _word(verdict), started, _words(verdict), verdict)
+        seconds = tally.took(_WORDS[type(verdict)], self.clock() - started)
+        if self.observe is not None:
+            self.observe(_called(policy, hook, verdict, seconds), context)
         return None if verdict is None else Said(verdict, hook)
 
     def close(self) -> None:
@@ -144,8 +162,6 @@ class Runner:
 
     async def _call(self, policy: LoadedPolicy, hook: Hook, context: Context, tally: Tally) -> Verdict | None:
         cpu = hook.cpu or self.budget.cpu
-        if not hook.is_coroutine:
-            return self.guard.step(cpu, hook.function, context)  # type: ignore[no-any-return]
         if hook.module in policy.in_task:
             await in_task()
         driven = Driven(hook.function(context), self.guard, cpu)
@@ -174,24 +190,20 @@ class Runner:
         finally:
             driven.close()
 
-    def _after_failure(
-        self, policy: LoadedPolicy, hook: Hook, context: Context, outcome: str, started: float, reason: str
-    ) -> Said | None:
-        self._count(policy, hook, context, outcome, started, reason, None)
+    def _without(
+        self, policy: LoadedPolicy, hook: Hook, context: Context, tally: Tally, outcome: str, started: float,
+        reason: str,
+    ) -> Said | None:  # fmt: skip
+        """What follows where a hook has given no verdict, by its failure policy."""
+        seconds = tally.took(outcome, self.clock() - started)
+        called = Called(hook.point, hook.name, policy.version, outcome, seconds, reason, None)
+        if outcome == "failed":
+            self.failed(called, context)
+        if self.observe is not None:
+            self.observe(called, context)
         if hook.on_failure is FailurePolicy.IGNORE:
             return None
         return Said(Defer(NOT_ASKED, 451, "4.3.0"), hook, failed=True)
-
-    def _count(
-        self, policy: LoadedPolicy, hook: Hook, context: Context, outcome: str, started: float, reason: str,
-        verdict: Verdict | None,
-    ) -> None:  # fmt: skip
-        tally = self.tally(policy, hook)
-        seconds = self.clock() - started
-        tally.calls += 1
-        tally.seconds += seconds
-        tally.longest = max(tally.longest, seconds)
-        self.observe(Called(hook.point, hook.name, policy.version, outcome, seconds, reason, verdict), context)
 
     def _in_words(self, policy: LoadedPolicy, hook: Hook, error: BaseException) -> str:
         if isinstance(error, Overrun):
@@ -204,14 +216,18 @@ class Runner:
         return f"{place}: {kind}{words}"[:500]
 
 
-def _word(verdict: Any) -> str:
-    return "none" if verdict is None else type(verdict).__name__.lower()
+def _called(policy: LoadedPolicy, hook: Hook, verdict: Any, seconds: float) -> Called:
+    word = _WORDS[type(verdict)]
+    return Called(hook.point, hook.name, policy.version, word, seconds, words_of(verdict), verdict)
 
 
-def _words(verdict: Any) -> str:
+def words_of(verdict: Any) -> str:
+    """What a verdict says in words: its text, its reason, or whom it names."""
     for name in ("text", "reason"):
         words = getattr(verdict, name, "")
         if words:
             return str(words)
-    to = getattr(verdict, "to", ())
-    return ", ".join(to)
+    return ", ".join(getattr(verdict, "to", ()))
+
+
+_WORDS = {type(None): "none", **{kind: kind.__name__.lower() for point in POINTS.values() for kind in point.verdicts}}

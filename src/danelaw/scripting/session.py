@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from danelaw import policy
-from danelaw.policy import Address, Notes
+from danelaw.policy import TLS, Address, Notes
+from danelaw.policy import Client as ClientFacts
 
 if TYPE_CHECKING:
     from danelaw.inbound.arrival import Client
@@ -34,6 +34,14 @@ class ScriptSession:
     tags: set[str] = field(default_factory=set)
     messages: int = 0
     transaction: ScriptTransaction | None = None
+    seen: Client | None = None
+    facts: ClientFacts | None = None
+
+    def client(self, client: Client) -> ClientFacts:
+        """The client as scripts see it; worked out anew when it has said something new about itself."""
+        if self.facts is None or client != self.seen:
+            self.seen, self.facts = client, client_facts(client)
+        return self.facts
 
     def begin(self, reverse_path: Address) -> ScriptTransaction:
         """A new transaction: it has what the connection's hooks noted."""
@@ -41,14 +49,15 @@ class ScriptSession:
         return self.transaction
 
 
-def client_facts(client: Client) -> policy.Client:
+def client_facts(client: Client) -> ClientFacts:
     """A client as scripts see it."""
-    return policy.Client(
+    return ClientFacts(
         client.address,
         client.port,
         client.helo,
         client.extended,
-        None if client.tls is None else policy.TLS(*client.tls),
+        None if client.tls is None else TLS(*client.tls),
         client.trusted,
         client.listener,
+        client.user,
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from danelaw.inbound.arrival import Finding
+from danelaw.inbound.attempt import Admit, Attempt
 from danelaw.inbound.steps import Stage, Step
 from danelaw.policy import (
     Accept,
     Address,
+    AuthContext,
     ConnectContext,
     Context,
     DisconnectContext,
@@ -22,19 +23,24 @@ from danelaw.policy import (
     Redirect,
 )
 from danelaw.policy import Finding as FindingFact
+from danelaw.rules.asking import NAME as RULES
 from danelaw.scripting.changes import carry_out, mail_of, replace_recipients
+from danelaw.scripting.delivery import kept_text
 from danelaw.scripting.outcome import NAME, reply_of, ruling_of
 from danelaw.scripting.running import Runner, Said
 from danelaw.scripting.session import ScriptSession, ScriptTransaction, client_facts
+from danelaw.smtp import Reply
 
 if TYPE_CHECKING:
     from danelaw.address import ReversePath
     from danelaw.inbound.arrival import Arrival, Client, Ruling
     from danelaw.policy import Hook, Library
     from danelaw.scripting.loading import LoadedPolicy
+    from danelaw.scripting.rulebook import Rulebook
     from danelaw.scripting.versions import Versions
-    from danelaw.smtp import Recipient, Reply
+    from danelaw.smtp import Recipient
 
+_AUTH_DEFERRED = Reply.of(454, "4.7.0", "Temporary authentication failure; try again later")
 _INBOUND = frozenset({"connect", "helo", "auth", "mail_from", "rcpt_to", "end_of_data"})
 
 
@@ -48,6 +54,7 @@ class ScriptStep(Step):
     def __init__(
         self,
         versions: Versions,
+        rulebook: Rulebook,
         runner: Runner,
         library: Library,
         clock: Callable[[], float],
@@ -55,6 +62,7 @@ class ScriptStep(Step):
     ) -> None:
         """`clock` gives POSIX seconds. `background` asks hooks that nobody waits for."""
         self._versions = versions
+        self._rulebook = rulebook
         self._runner = runner
         self._library = library
         self._clock = clock
@@ -63,12 +71,14 @@ class ScriptStep(Step):
     @property
     def stages(self) -> Stage:  # type: ignore[override]
         """Where any version in use has hooks; sessions that begin later follow changes."""
-        points = self._versions.points
+        points = self._versions.points | self._rulebook.points
         stages = Stage(0)
         if "connect" in points:
             stages |= Stage.CONNECT
         if "helo" in points:
             stages |= Stage.HELO
+        if "auth" in points:
+            stages |= Stage.AUTH
         if points & {"mail_from", "rcpt_to", "end_of_data"}:
             stages |= Stage.MAIL
         if "rcpt_to" in points:
@@ -85,7 +95,7 @@ class ScriptStep(Step):
         hooks = session.policy.at("connect")
         if not hooks:
             return None
-        context = ConnectContext(**self._common(session), client=client_facts(client))
+        context = ConnectContext(**self._common(session), client=session.client(client))
         return reply_of(await self._runner.ask(session.policy, hooks, context))
 
     async def helo(self, client: Client) -> Reply | None:
@@ -94,8 +104,29 @@ class ScriptStep(Step):
         hooks = session.policy.at("helo")
         if not hooks:
             return None
-        context = HeloContext(**self._common(session), client=client_facts(client))
+        context = HeloContext(**self._common(session), client=session.client(client))
         return reply_of(await self._runner.ask(session.policy, hooks, context))
+
+    async def auth(self, client: Client, attempt: Attempt) -> Admit | Reply | None:
+        """The auth hooks: `Accept` lets the client in."""
+        session = self._session(client)
+        hooks = session.policy.at("auth")
+        if not hooks:
+            return None
+        context = AuthContext(
+            **self._common(session),
+            client=session.client(client),
+            mechanism=attempt.mechanism,
+            user=attempt.user,
+            password=None if attempt.password is None else attempt.password.text,
+            proved=attempt.proved,
+        )
+        said = await self._runner.ask(session.policy, hooks, context)
+        if said is not None and isinstance(said.verdict, Accept):
+            return Admit(context.identity)
+        reply = reply_of(said)
+        # RFC 4954 §6: what fails for now is 454 here.
+        return _AUTH_DEFERRED if reply is not None and reply.code == 451 else reply
 
     async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
         """A transaction begins; the mail_from hooks."""
@@ -105,7 +136,7 @@ class ScriptStep(Step):
         if not hooks:
             return None
         context = MailContext(
-            **self._common(session, transaction), client=client_facts(client), reverse_path=transaction.reverse_path
+            **self._common(session, transaction), client=session.client(client), reverse_path=transaction.reverse_path
         )
         return reply_of(await self._runner.ask(session.policy, hooks, context))
 
@@ -139,7 +170,7 @@ class ScriptStep(Step):
         if hooks:
             context = RecipientContext(
                 **self._common(session, transaction),
-                client=client_facts(client),
+                client=session.client(client),
                 reverse_path=transaction.reverse_path,
                 recipient=address,
                 recipients=tuple(transaction.recipients),
@@ -161,7 +192,7 @@ class ScriptStep(Step):
         if hooks:
             now = self._clock()
             context = DisconnectContext(
-                **self._common(session), client=client_facts(client), messages=session.messages,
+                **self._common(session), client=session.client(client), messages=session.messages,
                 seconds=max(0.0, now - session.began),
             )  # fmt: skip
             self._background(session.policy, hooks, context)
@@ -178,12 +209,14 @@ class ScriptStep(Step):
         said, context = None, None
         if hooks:
             context = self._message_context(session, transaction, arrival)
+            known = len(context.findings)
             said = await self._runner.ask(session.policy, hooks, context)
+            arrival.findings += (Finding(one.step, one.result, one.reason) for one in context.findings[known:])
             self._note(arrival, said)
         ruling = ruling_of(said)
         if context is not None and (ruling is None or said is None or not said.failed):
             carry_out(arrival, context, None if said is None else said.verdict)
-        arrival.context = _kept(session.policy, transaction)
+        arrival.context = kept_text(session.policy.version, transaction.notes.to_object(), sorted(transaction.tags))
         session.messages += 1
         return ruling
 
@@ -192,7 +225,7 @@ class ScriptStep(Step):
     ) -> MessageContext:
         return MessageContext(
             **self._common(session, transaction),
-            client=client_facts(arrival.client),
+            client=session.client(arrival.client),
             reverse_path=Address.of(arrival.reverse_path.mailbox),
             smtputf8=arrival.envelope.smtputf8,
             requiretls=arrival.envelope.requiretls,
@@ -206,7 +239,7 @@ class ScriptStep(Step):
 
     def _note(self, arrival: Arrival, said: Said | None) -> None:
         """A verdict is a finding, for `explain`."""
-        if said is not None:
+        if said is not None and said.hook.module != RULES:
             word = "failed" if said.failed else type(said.verdict).__name__.lower()
             reason = getattr(said.verdict, "reason", "") or getattr(said.verdict, "text", "")
             arrival.findings.append(Finding(NAME, word, f"{said.hook.name}: {reason}" if reason else said.hook.name))
@@ -217,7 +250,8 @@ class ScriptStep(Step):
         session = client.memory.get(NAME)
         if session is None:
             now = self._clock()
-            session = client.memory[NAME] = ScriptSession(self._versions.choose(client_facts(client), now), now)
+            policy = self._rulebook.onto(self._versions.choose(client_facts(client), now))
+            session = client.memory[NAME] = ScriptSession(policy, now)
         return session
 
     def _common(self, session: ScriptSession, transaction: ScriptTransaction | None = None) -> dict[str, Any]:
@@ -229,13 +263,3 @@ class ScriptStep(Step):
             "notes": whose.notes,
             "tags": whose.tags,
         }
-
-
-def _kept(policy: LoadedPolicy, transaction: ScriptTransaction) -> str:
-    """What is stored with the message: the version that judged it, notes and tags."""
-    kept: dict[str, object] = {"policy": policy.version}
-    if transaction.notes:
-        kept["notes"] = transaction.notes.to_object()
-    if transaction.tags:
-        kept["tags"] = sorted(transaction.tags)
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))

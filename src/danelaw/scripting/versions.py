@@ -19,6 +19,10 @@ class Versions:
         """The steps at which any of them has hooks."""
         return self.active.points
 
+    def of(self, version: str) -> LoadedPolicy:
+        """The version that judged a message before, or the active one where that is not at hand any more."""
+        return self.active
+
     def choose(self, client: Client, now: float) -> LoadedPolicy:
         """The version for a connection that begins `now` (POSIX seconds)."""
         return self.active

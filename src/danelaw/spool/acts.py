@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from danelaw.queue import DELIVERY, OPERATOR, Filter, HeldBy, QueuedMessage, RecipientState, RoutingKey, Scheduler
 from danelaw.spool import custody, rows
 from danelaw.spool.errors import SpoolError
+from danelaw.spool.queues import Q_KEY
 from danelaw.spool.spool import Spool
 from danelaw.spool.view import slices, tables
 from danelaw.spool.writer import Appended, BatchWriter
@@ -75,7 +76,7 @@ def perform(spool: Spool, act: Act, now: float, scheduler: Scheduler | None = No
     for _, upto in slices(spool.reader, 0):
         while True:
             found = spool.reader.execute(
-                f"SELECT m.id, r.number, q.next_hop, q.demand, q.tenant FROM {_EVERYTHING}"
+                f"SELECT m.id, r.number, {Q_KEY} FROM {_EVERYTHING}"
                 f" WHERE m.id > ? AND m.id <= ? AND r.state IN ({states}) AND ({condition}) ORDER BY m.id LIMIT ?",
                 (after, upto, *parameters, STEP),
             ).fetchall()
@@ -104,7 +105,7 @@ def _check(act: Act) -> None:
 
 def _whole_messages(
     connection: sqlite3.Connection,
-    found: list[tuple[int, int, str, str, str]],
+    found: list[tuple[int, int, str, str, str, str, int]],
     condition: str,
     parameters: list[object],
     states: str,
@@ -112,8 +113,7 @@ def _whole_messages(
     """The rows by message; the last message may have been cut by the limit and is read in full."""
     last = found[-1][0]
     rest = connection.execute(
-        f"SELECT m.id, r.number, q.next_hop, q.demand, q.tenant FROM {_EVERYTHING}"
-        f" WHERE m.id = ? AND r.state IN ({states}) AND ({condition})",
+        f"SELECT m.id, r.number, {Q_KEY} FROM {_EVERYTHING} WHERE m.id = ? AND r.state IN ({states}) AND ({condition})",
         (last, *parameters),
     ).fetchall()
     chosen: dict[int, dict[int, RoutingKey]] = {}

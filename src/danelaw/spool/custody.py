@@ -1,4 +1,4 @@
-"""Rows of held mail and of findings: written with their message, changed by acts, gone with it.
+"""Rows of held mail, of findings and of contexts: written with their message, changed by acts, gone with it.
 
 Everything here runs inside a transaction of the caller and may be repeated.
 """
@@ -9,17 +9,37 @@ import json
 import sqlite3
 
 from danelaw.queue import Custody, HeldBy, QueuedMessage, RecipientState
+from danelaw.queue.values import MOST_CONTEXT
 from danelaw.spool import rows
 
 _HELD = int(RecipientState.HELD)
 
 
 def note(connection: sqlite3.Connection, message: QueuedMessage) -> None:
-    """A new message came with a custody or with findings."""
+    """A new message came with a custody, with findings or with a context. Raises `ValueError`."""
     if message.custody is not None:
         connection.execute(rows.INSERT_HOLD, rows.hold_row(message.id, message.custody, message.expires))
     if message.findings:
         connection.execute(rows.INSERT_FINDING, (message.id, message.findings))
+    if message.context:
+        _write_context(connection, message.id, message.context)
+
+
+def note_context(connection: sqlite3.Connection, message_id: int, context: str) -> None:
+    """What scripts know about a message in the queue or in history is now this. Raises `ValueError`."""
+    if context:
+        _write_context(connection, message_id, context)
+    else:
+        connection.execute("DELETE FROM context WHERE id = ?", (message_id,))
+    change = "flags | ?" if context else "flags & ~?"
+    for table in ("message", "history"):
+        connection.execute(f"UPDATE {table} SET flags = {change} WHERE id = ?", (rows.NOTED, message_id))
+
+
+def _write_context(connection: sqlite3.Connection, message_id: int, context: str) -> None:
+    if len(context.encode("utf-8")) > MOST_CONTEXT:
+        raise ValueError(f"the context of a message is larger than {MOST_CONTEXT} octets")
+    connection.execute(rows.INSERT_CONTEXT, (message_id, context))
 
 
 def take(
@@ -70,21 +90,29 @@ def found(connection: sqlite3.Connection, message_id: int, step: str, result: st
 
 
 def finished(connection: sqlite3.Connection, message: QueuedMessage, redaction: rows.Redaction) -> None:
-    """A message with a custody or with findings goes to history: what was found stays, as history keeps words."""
+    """A message with a custody, findings or a context goes to history: what was found and noted stays, as history keeps
+    words.
+    """
     connection.execute("DELETE FROM hold WHERE id = ?", (message.id,))
     if redaction.redact and message.findings:
         kept = [[redaction.words(word) for word in one] for one in json.loads(rows.findings_of(connection, message.id))]
         connection.execute(rows.INSERT_FINDING, (message.id, json.dumps(kept, ensure_ascii=False)))
+    if redaction.redact and message.context:
+        kept_context = redaction.context(rows.context_of(connection, message.id))
+        connection.execute(rows.INSERT_CONTEXT, (message.id, kept_context))
 
 
 def forget_findings(connection: sqlite3.Connection, limit: int) -> int:
-    """Remove some findings of messages that history has forgotten, the oldest first; returns how many."""
-    return connection.execute(
-        "DELETE FROM finding WHERE id IN (SELECT f.id FROM finding f"
-        " WHERE f.id < coalesce((SELECT min(id) FROM history), ?1)"
-        " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = f.id) ORDER BY f.id LIMIT ?2)",
-        (1 << 62, limit),
-    ).rowcount
+    """Remove some findings and contexts of messages that history has forgotten, the oldest first; returns how many."""
+    return sum(
+        connection.execute(
+            f"DELETE FROM {table} WHERE id IN (SELECT f.id FROM {table} f"
+            " WHERE f.id < coalesce((SELECT min(id) FROM history), ?1)"
+            " AND NOT EXISTS (SELECT 1 FROM message m WHERE m.id = f.id) ORDER BY f.id LIMIT ?2)",
+            (1 << 62, limit),
+        ).rowcount
+        for table in ("finding", "context")
+    )
 
 
 def forget_holds(connection: sqlite3.Connection, after: int, limit: int) -> int:

@@ -1,4 +1,4 @@
-"""Adding the queue up: by next hop, domain, sender, reason, state or demand, and the longest queues of all.
+"""Adding the queue up: by next hop, domain, sender, reason, state, demand, job or priority; and the longest queues.
 
 Like lists, sums go by id in slices, each its own short read transaction. Groups are kept in memory up to a bound and
 beyond it in a temporary database on disk, so that a million messages from a million senders cost no more than few.
@@ -12,7 +12,9 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 from danelaw.queue import Filter, QueuedMessage, QueuedRecipient, RoutingKey
+from danelaw.queue.values import priority_word
 from danelaw.spool.errors import SpoolError
+from danelaw.spool.queues import KEY
 from danelaw.spool.view import finished_slices, slices
 
 SCHEMA = "danelaw/queue-groups/1"
@@ -34,6 +36,8 @@ _NAMES = {
     " iif(q.suspended_until > :now, nullif(q.reason, ''), NULL), nullif(r.reply, ''), '')",
     "state": "iif(r.state < 2, 'waiting', 'held')",
     "demand": "q.demand",
+    "job": "q.job",
+    "priority": "CASE q.priority WHEN 1 THEN 'high' WHEN 0 THEN 'normal' ELSE 'low' END",
 }
 KINDS = tuple(_NAMES)
 """What can be grouped by."""
@@ -229,6 +233,8 @@ def _name(message: QueuedMessage, recipient: QueuedRecipient, by: str) -> str:
         "reason": recipient.reason or recipient.reply,
         "state": recipient.state.words,
         "demand": recipient.key.demand,
+        "job": recipient.key.job,
+        "priority": priority_word(recipient.key.priority),
     }
     return names[by]
 
@@ -265,7 +271,7 @@ def longest_queues(connection: sqlite3.Connection, limit: int, match: str = "") 
 
 
 def _longest(connection: sqlite3.Connection, queue: int, waiting: int, due: float, oldest: int) -> Longest | None:
-    key = connection.execute("SELECT next_hop, demand, tenant FROM queue WHERE id = ?", (queue,)).fetchone()
+    key = connection.execute(f"SELECT {KEY} FROM queue WHERE id = ?", (queue,)).fetchone()
     since = connection.execute("SELECT received_at FROM message WHERE id = ?", (oldest,)).fetchone()
     said = connection.execute(
         "SELECT reason, reply FROM recipient INDEXED BY recipient_due WHERE state = 0 AND queue = ?"

@@ -9,17 +9,16 @@ from __future__ import annotations
 import sqlite3
 
 from danelaw.queue import RoutingKey
-from danelaw.spool.queues import QueueRow
+from danelaw.spool.queues import KEY, KEY_FIELDS, Q_KEY, QueueRow
 
 AT_ONCE = 2000
 _COMING = (
-    "SELECT r.due, r.queue, q.next_hop, q.demand, q.tenant FROM recipient r INDEXED BY recipient_when"
+    f"SELECT r.due, r.queue, {Q_KEY} FROM recipient r INDEXED BY recipient_when"
     " CROSS JOIN queue q ON q.id = r.queue"
     " WHERE r.state = 0 AND (r.due, r.queue) > (?, ?) AND r.due <= ? ORDER BY r.due, r.queue LIMIT ?"
 )
 _ASLEEP = (
-    "SELECT next_hop, demand, tenant, suspended_until, failures, reason FROM queue INDEXED BY queue_asleep"
-    " WHERE suspended_until > 0"
+    f"SELECT {KEY}, suspended_until, failures, reason FROM queue INDEXED BY queue_asleep WHERE suspended_until > 0"
 )
 
 
@@ -51,4 +50,4 @@ class Horizon:
 
 def asleep(connection: sqlite3.Connection) -> list[QueueRow]:
     """The queues that sleep, or did at the last stop."""
-    return [QueueRow(RoutingKey(*row[:3]), 0, None, *row[3:]) for row in connection.execute(_ASLEEP)]
+    return [QueueRow(RoutingKey(*row[:KEY_FIELDS]), 0, None, *row[KEY_FIELDS:]) for row in connection.execute(_ASLEEP)]

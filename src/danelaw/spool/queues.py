@@ -8,9 +8,16 @@ from dataclasses import dataclass
 
 from danelaw.queue import RoutingKey
 
-_COLUMNS = "queue (id, next_hop, demand, tenant, suspended_until, failures, reason)"
+KEY = "next_hop, demand, tenant, job, priority"
+"""The columns of table `queue` that make a `RoutingKey`, in its order."""
+Q_KEY = ", ".join(f"q.{name}" for name in KEY.split(", "))
+"""The same of the alias `q`."""
+KEY_FIELDS = len(RoutingKey._fields)
+OF_KEY = " AND ".join(f"{name} = ?" for name in KEY.split(", "))
+"""The condition that names one queue."""
+_COLUMNS = f"queue (id, {KEY}, suspended_until, failures, reason)"
 UPSERT_QUEUE = (
-    f"INSERT INTO {_COLUMNS} VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
+    f"INSERT INTO {_COLUMNS} VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET"
     " suspended_until = excluded.suspended_until, failures = excluded.failures, reason = excluded.reason"
 )
 
@@ -65,16 +72,14 @@ class QueueNumbers:
         return self._stored(key, reader) if number is None else number
 
     def _stored(self, key: RoutingKey, connection: sqlite3.Connection) -> int | None:
-        row = connection.execute(
-            "SELECT id FROM queue WHERE next_hop = ? AND demand = ? AND tenant = ?", key
-        ).fetchone()
+        row = connection.execute(f"SELECT id FROM queue WHERE {OF_KEY}", key).fetchone()
         return None if row is None else int(row[0])
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Insert the rows of new keys; inside the caller's transaction."""
         if self._unsaved:
             rows = [(number, *key, 0.0, 0, "") for number, key in self._unsaved]
-            connection.executemany(f"INSERT OR IGNORE INTO {_COLUMNS} VALUES (?,?,?,?,?,?,?)", rows)
+            connection.executemany(f"INSERT OR IGNORE INTO {_COLUMNS} VALUES (?,?,?,?,?,?,?,?,?)", rows)
             self._fresh += [key for _, key in self._unsaved]
             self._unsaved.clear()
 
@@ -134,9 +139,9 @@ class QueueNumbers:
 def queue_rows(connection: sqlite3.Connection) -> list[QueueRow]:
     """Every queue with something waiting, or suspended: one pass over the covering index."""
     rows = connection.execute(
-        "SELECT q.next_hop, q.demand, q.tenant, coalesce(r.waiting, 0), r.due, q.suspended_until, q.failures, q.reason"
+        f"SELECT {Q_KEY}, coalesce(r.waiting, 0), r.due, q.suspended_until, q.failures, q.reason"
         " FROM queue q LEFT JOIN (SELECT queue, count(*) AS waiting, min(due) AS due FROM recipient"
         " INDEXED BY recipient_due WHERE state = 0 GROUP BY queue) r ON r.queue = q.id"
         " WHERE r.waiting > 0 OR q.suspended_until > 0"
     )
-    return [QueueRow(RoutingKey(*row[:3]), *row[3:]) for row in rows]
+    return [QueueRow(RoutingKey(*row[:KEY_FIELDS]), *row[KEY_FIELDS:]) for row in rows]

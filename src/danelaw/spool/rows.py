@@ -11,13 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from danelaw.queue import Custody, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
+from danelaw.spool.queues import Q_KEY
 
-SMTPUTF8, REQUIRETLS, TLS_REQUIRED_NO, NOTIFIED, EIGHT_BIT, CUSTODY, FOUND = 1, 2, 4, 8, 16, 32, 64
+SMTPUTF8, REQUIRETLS, TLS_REQUIRED_NO, NOTIFIED, EIGHT_BIT, CUSTODY, FOUND, NOTED = 1, 2, 4, 8, 16, 32, 64, 128
 
 INSERT_MESSAGE = "INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 INSERT_BODY = "INSERT INTO body VALUES (?,?)"
 INSERT_HOLD = "INSERT OR REPLACE INTO hold VALUES (?,?,?,?,?,?)"
 INSERT_FINDING = "INSERT OR REPLACE INTO finding VALUES (?,?)"
+INSERT_CONTEXT = "INSERT OR REPLACE INTO context VALUES (?,?)"
 INSERT_RECIPIENT = "INSERT INTO recipient VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 INSERT_HISTORY = "INSERT OR REPLACE INTO history VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 SELECT_MESSAGE = (
@@ -26,8 +28,9 @@ SELECT_MESSAGE = (
 )
 SELECT_RECIPIENT = (
     "SELECT r.message, r.number, r.state, r.due, r.tries, r.changed_at, r.forward_path, r.notify, r.orcpt,"
-    " r.reply, r.reason, q.next_hop, q.demand, q.tenant, q.site FROM recipient r JOIN queue q ON q.id = r.queue"
+    f" r.reply, r.reason, {Q_KEY}, q.site FROM recipient r JOIN queue q ON q.id = r.queue"
 )
+_BESIDE = CUSTODY | FOUND | NOTED
 # By hand: setting up a JSON encoder for every record costs more than storing it.
 _quoted = json.encoder.encode_basestring
 _LOCAL_PART = re.compile(r"""([^\s<>"'(),:;@])[^\s<>"'(),:;@]*@""")
@@ -43,6 +46,7 @@ def flags(message: QueuedMessage) -> int:
         | (EIGHT_BIT if message.body_kind == "8BITMIME" else 0)
         | (CUSTODY if message.custody is not None else 0)
         | (FOUND if message.findings else 0)
+        | (NOTED if message.context else 0)
     )
 
 
@@ -115,7 +119,7 @@ def recipient_value(row: Sequence[Any]) -> QueuedRecipient:
     return QueuedRecipient(
         number=row[1],
         forward_path=row[6],
-        key=RoutingKey(row[11], row[12], row[13]),
+        key=RoutingKey(row[11], row[12], row[13], row[14], row[15]),
         notify=row[7],
         orcpt=row[8],
         due=row[3],
@@ -124,7 +128,7 @@ def recipient_value(row: Sequence[Any]) -> QueuedRecipient:
         reply=row[9],
         reason=row[10],
         changed_at=row[5],
-        site=row[14],
+        site=row[16],
     )
 
 
@@ -134,9 +138,15 @@ def load_envelope(connection: sqlite3.Connection, message_id: int) -> QueuedMess
     if row is None:
         return None
     message = message_value(row, ())
-    if row[6] & (CUSTODY | FOUND):
-        message.custody, message.findings = custody_of(connection, message_id), findings_of(connection, message_id)
+    if row[6] & _BESIDE:
+        _beside(connection, message)
     return message
+
+
+def _beside(connection: sqlite3.Connection, message: QueuedMessage) -> None:
+    """What lies beside a message whose flags say so."""
+    message.custody, message.findings = custody_of(connection, message.id), findings_of(connection, message.id)
+    message.context = context_of(connection, message.id)
 
 
 def each_recipient(connection: sqlite3.Connection, message_id: int) -> Iterator[QueuedRecipient]:
@@ -160,8 +170,8 @@ def load_messages(connection: sqlite3.Connection, wanted: Mapping[int, Iterable[
         )
         recipients = [recipient_value(found) for found in rows if chosen is None or found[1] in chosen]
         message = message_value(row, recipients)
-        if row[6] & (CUSTODY | FOUND):
-            message.custody, message.findings = custody_of(connection, message_id), findings_of(connection, message_id)
+        if row[6] & _BESIDE:
+            _beside(connection, message)
         loaded.append(message)
     return loaded
 
@@ -181,6 +191,12 @@ def custody_of(connection: sqlite3.Connection, message_id: int) -> Custody | Non
 def findings_of(connection: sqlite3.Connection, message_id: int) -> str:
     """What steps found out about a message, waiting or finished, as JSON text; empty when nothing."""
     row = connection.execute("SELECT data FROM finding WHERE id = ?", (message_id,)).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def context_of(connection: sqlite3.Connection, message_id: int) -> str:
+    """What scripts noted about a message, waiting or finished, as JSON text; empty when nothing."""
+    row = connection.execute("SELECT data FROM context WHERE id = ?", (message_id,)).fetchone()
     return "" if row is None else str(row[0])
 
 
@@ -209,6 +225,22 @@ class Redaction:
     def words(self, text: str) -> str:
         """A reply or reason as history keeps it: servers like to repeat addresses in them."""
         return _LOCAL_PART.sub(r"\1…@", text) if self.redact else text
+
+    def context(self, text: str) -> str:
+        """JSON text as history keeps it, still JSON: the addresses in its strings and names are treated as in words."""
+        try:
+            return json.dumps(self._within(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
+        except (ValueError, RecursionError):  # nobody can read it, so nobody misses it
+            return "null"
+
+    def _within(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.words(value)
+        if isinstance(value, list):
+            return [self._within(one) for one in value]
+        if isinstance(value, dict):
+            return {self.words(name): self._within(one) for name, one in value.items()}
+        return value
 
 
 def history_row(

@@ -75,6 +75,21 @@ STEPS: tuple[tuple[str, ...], ...] = (
             message INTEGER NOT NULL, number INTEGER NOT NULL, words TEXT NOT NULL,
             PRIMARY KEY (message, number)) STRICT, WITHOUT ROWID""",
     ),
+    # Mail of one job, and mail that is urgent or can wait, forms queues of its own. SQLite changes no constraint of a
+    # table, so it is made anew. What scripts noted about a message lies beside it, as findings do.
+    (
+        """CREATE TABLE queue_6 (
+            id INTEGER PRIMARY KEY, next_hop TEXT NOT NULL, demand TEXT NOT NULL, tenant TEXT NOT NULL,
+            job TEXT NOT NULL, priority INTEGER NOT NULL, suspended_until REAL NOT NULL DEFAULT 0,
+            failures INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', site TEXT NOT NULL DEFAULT '',
+            UNIQUE (next_hop, demand, tenant, job, priority)) STRICT""",
+        """INSERT INTO queue_6 SELECT id, next_hop, demand, tenant, '', 0, suspended_until, failures, reason, site
+            FROM queue""",
+        "DROP TABLE queue",
+        "ALTER TABLE queue_6 RENAME TO queue",
+        "CREATE INDEX queue_asleep ON queue (suspended_until) WHERE suspended_until > 0",
+        "CREATE TABLE context (id INTEGER PRIMARY KEY, data TEXT NOT NULL) STRICT",
+    ),
 )
 
 VERSION = len(STEPS)

@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from danelaw.queue import Filter, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
+from danelaw.queue.values import priority_word
 from danelaw.spool import rows
 from danelaw.spool.attempts import attempts_of, day_tables, host_record
 from danelaw.spool.errors import NoSuchMessage
+from danelaw.spool.queues import OF_KEY
 
 SLICE = 10000
 _HISTORY = (
@@ -258,6 +260,8 @@ def _recipient(recipient: QueuedRecipient, message: QueuedMessage) -> dict[str, 
         "host": recipient.key.next_hop,
         "demand": recipient.key.demand,
         "tenant": recipient.key.tenant,
+        "job": recipient.key.job,
+        "priority": priority_word(recipient.key.priority),
         "tries": recipient.tries,
         "next_try": recipient.due if recipient.state < RecipientState.HELD else None,
         "changed_at": recipient.changed_at or None,
@@ -280,6 +284,7 @@ def shown(connection: sqlite3.Connection, message_id: int, now: float) -> dict[s
         "body_kind": message.body_kind,
         "held": _held(message),
         "findings": findings(connection, message_id),
+        "context": context(connection, message_id),
         "ret": message.ret,
         "envid": message.envid,
         "sender_told_of_delay": message.notified,
@@ -305,10 +310,17 @@ def findings(connection: sqlite3.Connection, message_id: int) -> list[dict[str, 
     return [{"step": step, "result": result, "reason": reason} for step, result, reason in found]
 
 
+def context(connection: sqlite3.Connection, message_id: int) -> Any:
+    """What scripts noted about a message, as the JSON value it is; None when nothing."""
+    text = rows.context_of(connection, message_id)
+    try:
+        return json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return text
+
+
 def sleeping(connection: sqlite3.Connection, key: RoutingKey) -> dict[str, object]:
     """How a queue sleeps: until when (None when awake), after how many failures in a row, and why."""
-    row = connection.execute(
-        "SELECT suspended_until, failures, reason FROM queue WHERE next_hop = ? AND demand = ? AND tenant = ?", key
-    ).fetchone()
+    row = connection.execute(f"SELECT suspended_until, failures, reason FROM queue WHERE {OF_KEY}", key).fetchone()
     until, failures, reason = row if row else (0.0, 0, "")
     return {"key": key.to_text(), "asleep_until": until or None, "failures": failures, "reason": reason}

@@ -22,7 +22,7 @@ from danelaw.queue import (
 )
 from danelaw.spool import custody, owed, rows
 from danelaw.spool.attempts import AttemptWriter
-from danelaw.spool.queues import UPSERT_QUEUE, QueueNumbers
+from danelaw.spool.queues import OF_KEY, UPSERT_QUEUE, QueueNumbers
 
 _HELD = int(RecipientState.HELD)
 _DELIVERED = int(RecipientState.DELIVERED)
@@ -31,6 +31,7 @@ _UPDATE_RECIPIENT = (
     f"UPDATE recipient SET state = CASE WHEN state = {_HELD} AND ?1 < {_DELIVERED} THEN state ELSE ?1 END,"
     " due = ?2, tries = ?3, reply = ?4, reason = ?5, changed_at = ?6 WHERE message = ?7 AND number = ?8"
 )
+_MOVE_RECIPIENT = "UPDATE recipient SET queue = ? WHERE message = ? AND number = ?"
 
 
 class Appended(NamedTuple):
@@ -73,7 +74,7 @@ class BatchWriter:
         recipients: list[tuple[Any, ...]] = []
         for message, body, claimed in batch:
             messages.append(rows.message_row(message))
-            if message.custody is not None or message.findings:
+            if message.custody is not None or message.findings or message.context:
                 custody.note(self.connection, message)
             if body is not None:
                 bodies.append((message.id, body))
@@ -90,10 +91,14 @@ class BatchWriter:
         """Store outcomes, the DSNs they call for, and the record; remove messages all of whose recipients are final."""
         finished: list[tuple[Any, ...]] = []
         updates: list[tuple[Any, ...]] = []
+        moves: list[tuple[int, int, int]] = []
         partly: dict[int, float] = {}
         notices: list[Appended] = []
         for settlement in settlements:
             message = settlement.message
+            if settlement.context is not None:
+                message.context = settlement.context
+                custody.note_context(self.connection, message.id, settlement.context)
             if _finishes(settlement):
                 recipient = _applied(message.recipients[0], settlement)
                 finished.append(self._history_row(message, (recipient,), settlement.at))
@@ -103,6 +108,8 @@ class BatchWriter:
                 held = next((result for result in settlement.results if result.state == _HELD), None)
                 if held is not None:
                     custody.take(self.connection, message.id, HeldBy(DELIVERY, held.reason), settlement.at)
+            if settlement.moves:
+                moves += [(self.numbers.number(move.key), message.id, move.number) for move in settlement.moves]
             if settlement.owed:
                 owed.add(self.connection, message.id, settlement.owed)
             if settlement.told:
@@ -114,6 +121,9 @@ class BatchWriter:
                 )
             notices += [Appended(notice, body, False) for notice, body in settlement.notices]
         self.connection.executemany(_UPDATE_RECIPIENT, updates)
+        if moves:
+            self.numbers.write(self.connection)
+            self.connection.executemany(_MOVE_RECIPIENT, moves)
         self._finish([*finished, *self._finished_by_parts(partly)])
         self._append_notices(notices)
         self.attempts.write(self.connection, settlements)
@@ -143,7 +153,7 @@ class BatchWriter:
     def _history_row(self, message: QueuedMessage, recipients: Iterable[QueuedRecipient], at: float) -> tuple[Any, ...]:
         if message.body_file is not None:
             self.doomed.append(message.body_file)
-        if message.custody is not None or message.findings:
+        if message.custody is not None or message.findings or message.context:
             custody.finished(self.connection, message, self.redaction)
         return rows.history_row(message, recipients, at, self.redaction)
 
@@ -167,7 +177,7 @@ class BatchWriter:
     def unappend(self, message_ids: Iterable[int]) -> None:
         """Remove messages the client was told are not stored, should the failed COMMIT have stored them after all."""
         ids = [(message_id,) for message_id in message_ids]
-        for table in ("message", "body", "recipient", "hold", "finding"):
+        for table in ("message", "body", "recipient", "hold", "finding", "context"):
             column = "message" if table == "recipient" else "id"
             self.connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", ids)
 
@@ -186,9 +196,7 @@ class BatchWriter:
 
     def save_site(self, key: RoutingKey, site: str) -> None:
         """Remember which MX site serves a queue."""
-        self.connection.execute(
-            "UPDATE queue SET site = ? WHERE next_hop = ? AND demand = ? AND tenant = ?", (site, *key)
-        )
+        self.connection.execute(f"UPDATE queue SET site = ? WHERE {OF_KEY}", (site, *key))
 
     def save_setting(self, name: str, value: bytes) -> None:
         """Remember something of the shard's by name."""

@@ -53,7 +53,7 @@ class Metrics:
         self.inbound_bytes = Counter("danelaw_inbound_bytes", "Octets of accepted messages.")
         self.inbound_refusals = Counter(
             "danelaw_inbound_refusals",
-            "Refused commands; `stage` is connect, helo, mail, rcpt, data or other, `class` is 4 or 5.",
+            "Refused commands; `stage` is connect, helo, auth, mail, rcpt, data or other, `class` is 4 or 5.",
             "stage",
             "class",
         )
@@ -71,9 +71,18 @@ class Metrics:
         self.inbound_ceilings = Counter(
             "danelaw_inbound_ceilings",
             "Uses refused because of `[limits]`; `ceiling` is connections, messages, recipients, octets, handshakes, "
-            "errors, refused for errors, open connections or progress, `scope` is client or total.",
+            "errors, refused for errors, open connections, progress, failed logins, messages of a user or recipients "
+            "of a user, `scope` is client or total.",
             "ceiling",
             "scope",
+        )
+
+        self.inbound_logins = Counter(
+            "danelaw_inbound_logins",
+            "Logins of users; `mechanism` is plain, login or scram-sha-256, `result` is passed, failed, deferred or "
+            "locked-out.",
+            "mechanism",
+            "result",
         )
 
     def _scripting(self) -> None:
@@ -85,6 +94,7 @@ class Metrics:
             "outcome",
         )
         self.policy_seconds = Counter("danelaw_policy_seconds", "Time from the call of a hook to its verdict.", "hook")
+        self.rule_matches = Counter("danelaw_rule_matches", "Recipients and messages a `[[rule]]` applied to.", "rule")
         self.policy_counter = Counter(
             "danelaw_policy_counter", "What scripts count; `name` is theirs, at most 200 of them.", "name"
         )
@@ -217,6 +227,14 @@ class Metrics:
             "Recipients by `outcome` (delivered, waiting, returned) of a try and `protection` of its connection.",
             "outcome",
             "protection",
+        )
+        self.delivery_steps = Counter(
+            "danelaw_delivery_steps",
+            "Times a policy `step` was asked `when` (before, after) about a delivery, by `result` (nothing, directed, "
+            "ended, amended, failed).",
+            "step",
+            "when",
+            "result",
         )
         self.bounces = Counter(
             "danelaw_bounces",

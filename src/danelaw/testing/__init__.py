@@ -26,11 +26,12 @@ with the status `outside` (insecure unless told otherwise). Aliases, DNAME and w
 RFC 1034 §4.3.2, RFC 6672 and RFC 4592 say, and the status of an answer is the weakest on the way.
 
 Public names: `FakeDNS`, `FakeResolver` (the same behind the methods of `danelaw.resolver.Resolver`),
-`FakeClock`, `run_lookup`, `LookupMisuse`.
+`FakeClock`, `FakeSharedStore` (what scripts share, in memory, under such a clock), `run_lookup`, `LookupMisuse`.
 """
 
 from danelaw.testing.clock import FakeClock
 from danelaw.testing.fakedns import FakeDNS
 from danelaw.testing.lookup import FakeResolver, LookupMisuse, run_lookup
+from danelaw.testing.shared import FakeSharedStore
 
-__all__ = ["FakeClock", "FakeDNS", "FakeResolver", "LookupMisuse", "run_lookup"]
+__all__ = ["FakeClock", "FakeDNS", "FakeResolver", "FakeSharedStore", "LookupMisuse", "run_lookup"]

@@ -1,0 +1,123 @@
+"""`SharedStore`: what a process has of shared state. It declares spaces and gives what works on them.
+
+    store = SharedStore(carrier)
+    logins = store.counter("logins")
+    if await logins.add(client, 1, expires=3600) > 100: …
+    per_user = store.rate("per-user", limit=200, span=3600.0, mode=Mode.LEASED)
+    if not (taken := await per_user.take(user)): …taken.retry_after…
+
+Whoever drives it calls `flush` every `leased.FLUSH_SECONDS` while anything is leased.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from danelaw.shared.carrier import Carrier
+from danelaw.shared.errors import BadRequest, WrongKind
+from danelaw.shared.exact import Exact, ExactCounter, ExactRate, ExactSemaphore, ExactSet, ExactValue, Teller
+from danelaw.shared.interface import Counter, Rate, Semaphore, Set, Value
+from danelaw.shared.leased import LeasedCounter, LeasedRate, LeasedSet, LeasedValue
+from danelaw.shared.spaces import Kind, Space
+
+_EXACT: dict[Kind, type[Exact]] = {
+    Kind.COUNTER: ExactCounter, Kind.RATE: ExactRate, Kind.SET: ExactSet, Kind.VALUE: ExactValue,
+    Kind.SEMAPHORE: ExactSemaphore,
+}  # fmt: skip
+_LEASED: dict[Kind, type[Exact]] = {
+    Kind.COUNTER: LeasedCounter, Kind.RATE: LeasedRate, Kind.SET: LeasedSet, Kind.VALUE: LeasedValue,
+}  # fmt: skip
+
+
+class SharedStore:
+    """The store as one process sees it. Spaces are declared once; asking for one again by its name gives the same."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        self.carrier = carrier
+        self._spaces: dict[str, Space] = {}
+        self._known: set[str] = set()
+        self._made: dict[tuple[str, bool], Exact] = {}
+
+    # what works on spaces
+
+    def counter(self, name: str, **settings: Any) -> Counter:
+        """The counter of this name; `settings` are fields of `Space`."""
+        found: Counter = self._get(name, Kind.COUNTER, settings)
+        return found
+
+    def rate(self, name: str, **settings: Any) -> Rate:
+        """The rate of this name; the first time with its `limit` and `span`."""
+        found: Rate = self._get(name, Kind.RATE, settings)
+        return found
+
+    def set(self, name: str, **settings: Any) -> Set:
+        """The sets of this name."""
+        found: Set = self._get(name, Kind.SET, settings)
+        return found
+
+    def value(self, name: str, **settings: Any) -> Value:
+        """The values of this name."""
+        found: Value = self._get(name, Kind.VALUE, settings)
+        return found
+
+    def semaphore(self, name: str, **settings: Any) -> Semaphore:
+        """The semaphores of this name; the first time with their `limit`."""
+        found: Semaphore = self._get(name, Kind.SEMAPHORE, settings)
+        return found
+
+    def declare(self, space: Space) -> None:
+        """Use a space with these settings from now on, in this process and, from its next use, in the store. Raises
+        `WrongKind` when it is known as another kind.
+        """
+        before = self._spaces.get(space.name)
+        if before == space:
+            return
+        if before is not None and before.kind is not space.kind:
+            raise WrongKind(f"space {space.name} is a {before.kind}, not a {space.kind}")
+        self._spaces[space.name] = space
+        self._known.discard(space.name)
+        for leased in (False, True):
+            made = self._made.get((space.name, leased))
+            if made is not None:
+                made.renew(space)
+
+    @property
+    def spaces(self) -> tuple[Space, ...]:
+        """All that were declared here."""
+        return tuple(self._spaces.values())
+
+    # what is leased
+
+    def flush(self) -> None:
+        """Tell the store what leased counters were added to, and give back tokens that were not used in time."""
+        for one in tuple(self._made.values()):
+            if isinstance(one, LeasedCounter | LeasedRate):
+                one.flush()
+
+    @property
+    def settled(self) -> bool:
+        """Whether the store knows all that was added here."""
+        return all(one.settled for one in self._made.values() if isinstance(one, LeasedCounter))
+
+    @property
+    def lost(self) -> int:
+        """What was added to leased counters, and whose telling was not answered, so that it may be lost."""
+        return sum(one.lost for one in self._made.values() if isinstance(one, LeasedCounter))
+
+    # inside
+
+    def _get(self, name: str, kind: Kind, settings: dict[str, Any]) -> Any:
+        known = self._spaces.get(name)
+        if known is None or settings:
+            try:
+                self.declare(Space(name, kind, **settings))
+            except TypeError as error:
+                raise BadRequest(f"space {name}: {error}") from None
+            known = self._spaces[name]
+        if known.kind is not kind:
+            raise WrongKind(f"space {name} is a {known.kind}, not a {kind}")
+        found = self._made.get((name, known.leased))
+        if found is None:
+            make = (_LEASED if known.leased else _EXACT)[known.kind]
+            found = self._made[name, known.leased] = make(Teller(known, self.carrier, self._known))
+        return found

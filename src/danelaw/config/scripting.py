@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict
+from pydantic import Field, Strict, field_validator
 
+from danelaw.config.http_hooks import HTTPHook
 from danelaw.config.section import Section
 from danelaw.config.values import Count, Duration, FilePath, Size, Text
 
@@ -76,3 +77,17 @@ class Policy(Section):
         description="Files and folders that isolated hooks may read, beside Python and the policy's own folder.",
         examples=[["/etc/danelaw/lists"]],
     )
+    http_hook: tuple[HTTPHook, ...] = Field(
+        default=(),
+        description="Servers that are asked over HTTP at steps of a mail's life.",
+        examples=[[{"name": "crm", "url": "https://hooks.example.org/mail", "at": ["rcpt_to"]}]],
+    )
+
+    @field_validator("http_hook")
+    @classmethod
+    def _each_name_once(cls, value: tuple[HTTPHook, ...]) -> tuple[HTTPHook, ...]:
+        names = [one.name for one in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f'[[policy.http_hook]] name "{twice[0]}" appears twice; keep one of them')
+        return value

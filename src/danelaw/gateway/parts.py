@@ -152,7 +152,7 @@ def assemble(
 def _scripts(workshop: Workshop, resolver: Resolver) -> Scripts | None:
     config = workshop.config
     rules = [table.rule() for table in config.rule if table.enabled]
-    if config.policy.directory is None and not rules:
+    if config.policy.directory is None and not config.policy.http_hook and not rules:
         return None
     from danelaw.gateway.carrying import carry
     from danelaw.scripting import Scripts
@@ -275,7 +275,7 @@ async def close(parts: Parts) -> None:
     for step in parts.steps.all:
         step.close()
     if parts.scripts is not None:
-        parts.scripts.close()
+        await parts.scripts.close()
     await parts.resolver.close()
     if parts.sts is not None:
         await parts.sts.close()

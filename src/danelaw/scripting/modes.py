@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danelaw.scripting.isolated.confinement import Confinement
-from danelaw.scripting.loading import LoadedPolicy, load
+from danelaw.scripting.loading import EMPTY, LoadedPolicy, load
 from danelaw.scripting.running import Budget, Called, Runner
 
 if TYPE_CHECKING:
     from danelaw.config.scripting import Policy
-    from danelaw.policy import Context
+    from danelaw.policy import Context, Hook
 
 
-def policy_of(section: Policy, directory: Path) -> LoadedPolicy:
-    """The policy in a folder, loaded here, or told by a worker. Raises `PolicyError`."""
+def policy_of(section: Policy, directory: Path | None, beside: Iterable[Hook] = ()) -> LoadedPolicy:
+    """The policy in a folder, loaded here, or told by a worker, with hooks that are not in its files among its own.
+
+    Raises `PolicyError`.
+    """
+    policy = EMPTY if directory is None else _loaded(section, directory)
+    more = tuple(beside)
+    if not more:
+        return policy
+    return replace(policy, hooks=tuple(sorted((*policy.hooks, *more), key=lambda one: one.order)))
+
+
+def _loaded(section: Policy, directory: Path) -> LoadedPolicy:
     if section.run == "here":
         return load(directory)
     from danelaw.scripting.isolated.describing import describe

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
 from danelaw.scripting.guard import GUARD
-from danelaw.scripting.loading import EMPTY
+from danelaw.scripting.http_hooks import HTTPHooks
 from danelaw.scripting.modes import policy_of, runner_of
 from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.step import ScriptStep
@@ -42,7 +42,8 @@ class Scripts:
         self._log = log
         self._metrics = metrics
         self.library = library
-        self.versions = Versions(EMPTY if section.directory is None else policy_of(section, section.directory))
+        self.http_hooks = HTTPHooks(section.http_hook)
+        self.versions = Versions(policy_of(section, section.directory, self.http_hooks.hooks))
         self.rulebook = Rulebook(rules, lambda rule, context: metrics.rule_matches.add(rule.name))
         self.runner = runner_of(section, self._failed, self._worker_ended)
         self.step = ScriptStep(self.versions, self.rulebook, self.runner, library, clock, self.background)
@@ -70,11 +71,12 @@ class Scripts:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """The gateway ends: so does what runs beside the mail."""
         for task in self._tasks:
             task.cancel()
         self.runner.close()
+        await self.http_hooks.close()
 
     def _worker_ended(self, fault: str) -> None:
         self._log.warning("policy-worker-ended", reason=fault)

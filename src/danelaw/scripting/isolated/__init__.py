@@ -12,7 +12,7 @@ Over its line it is asked one hook at a time, and asks the gateway for the libra
 Everything it says is read strictly. A worker that takes too long, dies, or sends what was not agreed is killed and
 replaced; the hook's failure policy applies, and nothing of that call is carried out.
 
-    python -I -m danelaw.scripting.isolated FD    # a worker; FD is its line
+    python -I -m danelaw.scripting.isolated PARENT    # a worker; its line is its standard input
 
 Public names (each in its module, so that a worker imports only its own side): `runner.IsolatedRunner`,
 `describing.describe`, `confinement.Confinement`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import socket
 import subprocess
 import sys
@@ -35,15 +36,12 @@ class FailedThere(HookFailed):
 
 def spawn(directory: Path, version: str, bounds: Confinement) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start a worker with nothing but its line, and tell it what to load: any version when that is empty."""
-    import os
-
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with its:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-B", "-X", "utf8", "-m", "danelaw.scripting.isolated",
-             str(its.fileno()), str(os.getpid())],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={}, cwd="/", pass_fds=[its.fileno()], close_fds=True, start_new_session=True,
+            [sys.executable, "-I", "-B", "-X", "utf8", "-m", "danelaw.scripting.isolated", str(os.getpid())],
+            stdin=its, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={}, cwd="/", close_fds=True, start_new_session=True,
         )  # fmt: skip
     ours.sendall(encode({"directory": str(directory), "version": version, "bounds": bounds.to_object()}))
     return process, ours
@@ -172,6 +170,8 @@ class Worker(asyncio.Protocol):
             raise
         finally:
             self._is_busy, self._works = False, 0
+            if self._frames and not self.fault:
+                self.kill("its process spoke without being asked")
 
     async def _answer(self, hook: Hook, context: Context, given: Given | None) -> wire.Answer:
         for _ in range(MOST_CALLS):

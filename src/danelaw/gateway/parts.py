@@ -160,7 +160,8 @@ def rules_of(config: Config) -> list[Rule]:
 
 def _library(workshop: Workshop, resolver: Resolver, roots: Roots) -> OpenLibrary | None:
     """What policy scripts may use."""
-    if workshop.config.policy.directory is None and not rules_of(workshop.config):
+    section = workshop.config.policy
+    if section.directory is None and not section.http_hook and not rules_of(workshop.config):
         return None
     from danelaw.scripting.library import Means, open_library
 
@@ -323,7 +324,7 @@ async def close(parts: Parts) -> None:
     for step in parts.steps.all:
         step.close()
     if parts.scripts is not None:
-        parts.scripts.close()
+        await parts.scripts.close()
     if parts.library is not None:
         await parts.library.close()
     await parts.resolver.close()

@@ -149,6 +149,9 @@ class Runner:
             self.observe(_called(policy, hook, verdict, seconds), context)
         return None if verdict is None else Said(verdict, hook)
 
+    def close(self) -> None:
+        """Nothing more will be asked."""
+
     def tally(self, policy: LoadedPolicy, hook: Hook) -> Tally:
         """What is known of a hook of one version."""
         key = (policy.version, hook.name)

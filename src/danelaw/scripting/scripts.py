@@ -11,8 +11,9 @@ from danelaw.scripting.caching import bind
 from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
 from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD
+from danelaw.scripting.http_hooks import HTTPHooks
+from danelaw.scripting.modes import policy_of, runner_of
 from danelaw.scripting.rulebook import Rulebook
-from danelaw.scripting.running import Budget, Called, Runner
 from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.versions import Versions
 from danelaw.scripting.withdrawing import fails_too_often
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from danelaw.policy import Context, Hook, Library, MailContext
     from danelaw.rules import Rule
     from danelaw.scripting.loading import LoadedPolicy
+    from danelaw.scripting.running import Called
     from danelaw.telemetry import Log, Metrics
 
 
@@ -63,11 +65,12 @@ class Scripts:
         self._metrics = metrics
         self._clock = clock
         self.library = library
-        self.runner = Runner(budget_of(section), self._failed)
+        self.http_hooks = HTTPHooks(section.http_hook)
+        self.runner = runner_of(section, self._failed, self._worker_ended)
         self._carry = carry
         directory = section.directory
-        self.following = None if directory is None else Following(spool, directory, log, clock)
-        self._no_policy = Versions()
+        self.following = None if directory is None else Following(spool, directory, log, clock, self._load)
+        self._no_policy = Versions(policy_of(section, None, self.http_hooks.hooks))
         self.rulebook = Rulebook(rules, self._matched)
         self.step = self._step()
         self.changed: Callable[[], None] = lambda: None
@@ -77,6 +80,9 @@ class Scripts:
     def versions(self) -> Versions:
         """The versions for connections that begin now."""
         return self._no_policy if self.following is None else self.following.versions
+
+    def _load(self, directory: Path) -> LoadedPolicy:
+        return policy_of(self._section, directory, self.http_hooks.hooks)
 
     def look(self) -> None:
         """Take up what operators have changed since. Connections that are open stay with their version."""
@@ -119,7 +125,8 @@ class Scripts:
     def delivery_steps(self) -> tuple[DeliveryStep, ...]:
         """The steps beside a delivery that any version in use has hooks for."""
         points = self.versions.points
-        parts = (self.versions, self.runner, self.library, self._carry)
+        version_of = self.versions.of if self.following is None else self.following.of_message
+        parts = (version_of, self.runner, self.library, self._carry)
         before = (BeforeDelivery(*parts),) if "pre_delivery" in points else ()
         after = (AfterDelivery(*parts),) if "post_delivery" in points else ()
         return (*before, *after)
@@ -134,12 +141,17 @@ class Scripts:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """The gateway ends: so does what runs beside the mail."""
         for task in self._tasks:
             task.cancel()
         if self.following is not None:
             self.following.close()
+        self.runner.close()
+        await self.http_hooks.close()
+
+    def _worker_ended(self, fault: str) -> None:
+        self._log.warning("policy-worker-ended", reason=fault)
 
     def _failed(self, called: Called, context: Context) -> None:
         self._log.error("hook-failed", hook=called.hook, step=called.point, policy=called.version, reason=called.reason)
@@ -170,14 +182,3 @@ class Scripts:
             self._metrics.policy_calls.cell(name, outcome).value = count
         for name, took in seconds.items():
             self._metrics.policy_seconds.cell(name).value = took
-
-
-def budget_of(section: Policy) -> Budget:
-    """What `[policy]` lets a hook use."""
-    return Budget(
-        section.time.total_seconds(),
-        section.cpu.total_seconds(),
-        section.failures,
-        section.rest.total_seconds(),
-        section.at_once,
-    )

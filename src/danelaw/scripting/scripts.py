@@ -12,6 +12,7 @@ from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
 from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD
 from danelaw.scripting.http_hooks import HTTPHooks
+from danelaw.scripting.loading import EMPTY
 from danelaw.scripting.modes import policy_of, runner_of
 from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.step import ScriptStep
@@ -125,11 +126,16 @@ class Scripts:
     def delivery_steps(self) -> tuple[DeliveryStep, ...]:
         """The steps beside a delivery that any version in use has hooks for."""
         points = self.versions.points
-        version_of = self.versions.of if self.following is None else self.following.of_message
-        parts = (version_of, self.runner, self.library, self._carry)
+        parts = (self._goes_on, self.runner, self.library, self._carry)
         before = (BeforeDelivery(*parts),) if "pre_delivery" in points else ()
         after = (AfterDelivery(*parts),) if "post_delivery" in points else ()
         return (*before, *after)
+
+    def _goes_on(self, version: str) -> LoadedPolicy:
+        """The policy that goes on with a message: the one that judged it, or the active one where none did."""
+        if self.following is None or version in ("", EMPTY.version):
+            return self.versions.active
+        return self.following.of_message(version)
 
     def background(self, policy: LoadedPolicy, hooks: tuple[Hook, ...], context: Context) -> None:
         """Ask hooks that nobody waits for."""

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from danelaw.shared.errors import NoSuchSpace, SharedStateError
+from danelaw.shared.errors import BadRequest, NoSuchSpace, SharedStateError
 from danelaw.shared.exact import ExactCounter, ExactRate, ExactSet, ExactValue, Teller, value_from_text
 from danelaw.shared.interface import JSON, Taken
 from danelaw.shared.window import SLOTS
@@ -64,9 +64,12 @@ class LeasedCounter(ExactCounter):
         if share is None:
             asked_at = self._teller.carrier.now()
             return self._learn(key, await super().add(key, by, expires=expires, prolong=prolong), asked_at)
+        if type(by) is not int or not (expires is None or (type(expires) in (int, float) and expires > 0)):
+            raise BadRequest("a counter takes whole numbers, and expires is seconds above zero")
         self._teller.local += 1
         share.by += by
-        share.expires, share.prolong = expires, share.prolong or prolong
+        if prolong or not share.prolong:
+            share.expires, share.prolong = expires, prolong
         return share.total
 
     async def get(self, key: str) -> int:
@@ -91,9 +94,11 @@ class LeasedCounter(ExactCounter):
                 continue
             if share.by:
                 share.flying, share.by = share.by, 0
-                self._teller.say(
-                    "add", key, share.flying, share.expires, share.prolong, done=self._told(key, share, now)
-                )
+                told = self._told(key, share, now)
+                try:
+                    self._teller.say("add", key, share.flying, share.expires, share.prolong, done=told)
+                except BadRequest as error:  # a sum too large for one add
+                    told(error)
                 share.prolong = False
             elif now - share.asked_at > STALE_SECONDS:
                 del self._shares[key]
@@ -168,6 +173,8 @@ class LeasedRate(ExactRate):
 
     async def take(self, key: str, number: int = 1, *, limit: int | None = None) -> Taken:
         """Use tokens held here, or ask for some."""
+        if type(number) is not int or number < 1:
+            raise BadRequest("a rate takes a whole number of events, 1 at least")
         now = self._teller.carrier.now()
         held = self._tokens.get((key, limit))
         if held is None:

@@ -477,3 +477,52 @@ def test_milters_of_users_are_told_who_logged_in_and_those_of_strangers_that_it_
                 await until(lambda: for_strangers.letters() == strangers, "the end of the strangers' milter")
 
     run(played())
+
+
+def test_a_users_address_can_stay_out_of_the_trace(tmp_path: Path) -> None:
+    async def played() -> None:
+        async with Sink() as sink:
+            config = sections(tmp_path, "hide_client = true\n", more=sink.smarthost)
+            async with gateway(tmp_path, config, listen=REQUIRED) as running, await running.client() as client:
+                await client.start_tls()
+                await client.expect(250, "EHLO private.home.test")
+                await plain(client)
+                ident = await client.message(MAIL, "someone@elsewhere.test")
+                (taken,) = await sink.messages()
+                assert taken.data.startswith(b"Received: from gw.test ([unknown])\r\n\tby gw.test with ESMTPSA ")
+                assert b"private.home.test" not in taken.data
+                assert running.look(ident)["client"]["helo"] == "private.home.test"
+
+    run(played())
+
+
+@pytest.mark.parametrize("how", ["closes its side", "is told 421"])
+def test_a_login_under_way_holds_up_neither_the_line_nor_a_shutdown(tmp_path: Path, how: str) -> None:
+    door = Door()
+
+    async def never(client: SeenClient, attempt: Attempt) -> None:
+        door.attempts.append(attempt)
+        await asyncio.Event().wait()
+
+    door.auth = never  # type: ignore[method-assign, assignment]
+
+    async def played() -> None:
+        listen = 'tls = "none"\nauth = "required"\nauth_without_tls = true'
+        async with (
+            gateway(tmp_path, users(tmp_path), listen=listen, replace=OUTSIDE) as running,
+            await running.client() as client,
+        ):
+            intake = running.gateway.parts.intake
+            intake.steps = Steps([*intake.steps.all, door])
+            client.send(f"AUTH PLAIN {b64(plain_response('anna@example.org', PASSWORD))}\r\n".encode())
+            await until(lambda: door.attempts, "the attempt")
+            (session,) = intake.sessions
+            if how == "is told 421":
+                assert session.shut_down()
+                await client.expect(421)
+            client.writer.write_eof()
+            await client.closed()
+            await until(lambda: not intake.sessions, "the end of the session")
+            assert session.asking is None or session.asking.cancelled()
+
+    run(played())

@@ -42,6 +42,11 @@ class Submission(Section):
         description="Add Date and Message-ID to a user's message that lacks them (RFC 6409 §8).",
         examples=[False],
     )
+    hide_client: Switch = Field(
+        default=False,
+        description="Leave a user's address and EHLO name out of Received (RFC 5321 §7.6); log and queue have them.",
+        examples=[True],
+    )
     messages_per_hour: Count | None = Field(
         default=None,
         ge=1,

@@ -119,9 +119,10 @@ class Conversation(ABC):
 
     def trace(self, *, smtputf8: bool) -> Received:
         """What all Received fields of this client have in common since its last EHLO."""
-        return _trace(
-            self.helo, self.client_address, self.intake.hostname, self.extended, self.tls, smtputf8, self.user != ""
-        )
+        hostname, user = self.intake.hostname, self.user != ""
+        if user and self.intake.config.submission.hide_client:
+            return _trace(hostname, "", hostname, self.extended, self.tls, smtputf8, user)
+        return _trace(self.helo, self.client_address, hostname, self.extended, self.tls, smtputf8, user)
 
     def handle(self, event: ServerEvent) -> None:
         """Decide about one event and answer it, now or, for a complete message, once the disk has it."""

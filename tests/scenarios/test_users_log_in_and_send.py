@@ -213,6 +213,30 @@ def test_a_client_that_guesses_is_locked_out(tmp_path: Path) -> None:
     play(tmp_path, work, submission='client_failures = "4/h"\n')
 
 
+def test_guesses_that_are_still_checked_when_the_door_is_shut_stay_outside(tmp_path: Path) -> None:
+    door, shut = Door(), asyncio.Event()
+
+    async def late(client: SeenClient, attempt: Attempt) -> Admit:
+        door.attempts.append(attempt)
+        await shut.wait()
+        return Admit()
+
+    door.auth = late  # type: ignore[method-assign]
+
+    async def work(running: Running, client: Client) -> None:
+        client.send(f"AUTH PLAIN {b64(plain_response('anna@example.org', PASSWORD))}\r\n".encode())
+        await until(lambda: door.attempts, "the attempt")
+        logins = running.gateway.parts.intake.logins
+        assert logins is not None
+        while logins.lockouts.refusal("127.0.0.1", "anna@example.org") is None:
+            logins.lockouts.failed("127.0.0.1", "anna@example.org")
+        shut.set()
+        assert (await client.answer()).code == 454
+        await client.expect(530, "MAIL FROM:<anna@example.org>")
+
+    play(tmp_path, work, step=door)
+
+
 def test_users_may_send_as_themselves_only(tmp_path: Path) -> None:
     async def work(running: Running, client: Client) -> None:
         await plain(client)

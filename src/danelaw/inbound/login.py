@@ -92,6 +92,10 @@ class Login:
         finally:
             # A client that leaves before the answer has cost the same work as one that waits for it.
             delay = 0.0 if _is_no_failure(said) else lockouts.failed(network, self.user)
+        if isinstance(said, Admit):
+            # Guesses made all at once must not go beyond the ceiling: those still being checked when it is reached
+            # are answered as those that come after.
+            said = lockouts.refusal(network, self.user) or said
         self._tell(said, step, client)
         if isinstance(said, Admit):
             lockouts.passed(network, self.user)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from danelaw.address import Domain
 from danelaw.config.model import Config
 from danelaw.config.ways import Ways
-from danelaw.routing import NextHop
+from danelaw.routing import NextHop, carrier_of
 from danelaw.state import configured_overrides
 from danelaw.tlspolicy import Override
 from danelaw.tlspolicy import effective as effective_override
@@ -29,7 +29,9 @@ def next_hop_for(config: Config, domain: Domain) -> str | None:
 
 
 def policy_domain(next_hop: str | None, domain: Domain) -> Domain | None:
-    """The name overrides and policies go by: the next hop's, without brackets and port; None for an address."""
+    """The name overrides and policies go by, without brackets and port; None for an address or a carrier."""
+    if next_hop is not None and carrier_of(next_hop) is not None:
+        return None
     return domain if next_hop is None else NextHop.from_text(next_hop).policy_domain
 
 

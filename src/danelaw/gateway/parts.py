@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from danelaw.config.reporting import signing_key
 from danelaw.gateway import settings
+from danelaw.gateway.carrying import carriers_of
 from danelaw.gateway.numbers import commit_observer, counted_fetch
 from danelaw.gateway.reporting import Reporting
 from danelaw.gateway.shards import Shards, Workshop
@@ -118,6 +119,7 @@ def assemble(
             log=log,
             metrics=metrics,
             place=place,
+            carriers=carriers_of(config, resolver, roots, clock),
             clock=clock,
             observe=commit_observer(metrics),
         )
@@ -238,6 +240,8 @@ async def close(parts: Parts) -> None:
     if parts.sts is not None:
         await parts.sts.close()
     await parts.shards.close()
+    for carrier in parts.workshop.carriers.values():
+        await carrier.close()
     parts.state.close()
     parts.hold_rules.close()
     if parts.digests is not None:

@@ -126,7 +126,7 @@ async def _directed(courier: Courier, work: Work) -> Course:
                 continue
             if not isinstance(said, Directions):
                 raise TypeError(f"it gave {said!r}, and Directions or None are expected")
-            course = course_of(course, work, said, courier.door.certificates)
+            course = course_of(course, work, said, courier.door.certificates, courier.carriers)
         except Exception as error:
             words = _words(step, error)
             _fault(courier, work, step, "before", words)

@@ -9,16 +9,14 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from tests.carriers.test_carriers_post import Service
-from tests.ends import Running, Sink, gateway, run, until
-from tests.outbound.test_outbound_steps import Says, install, recipient
+from tests.ends import Sink, gateway, run, until
+from tests.outbound.test_outbound_steps import Says, install, recipient, release
 
 from danelaw.cli.explain_page import show
 from danelaw.cli.output import Output
 from danelaw.config import ConfigError, loads
 from danelaw.outbound.explanation import explained
 from danelaw.outbound.steps import Directions
-from danelaw.queue import Filter
-from danelaw.spool.acts import Act, perform
 from danelaw.tlspolicy import SenderDemand
 
 BODY = b"Subject: s\r\n\r\nhello\r\n"
@@ -116,15 +114,6 @@ url = "http://127.0.0.1:{service.port}/mail"
                 assert first == second == f'"{message}-0"'
 
     run(play())
-
-
-async def release(running: Running, message: str) -> None:
-    """As `danelaw queue retry` does."""
-    engine = running.gateway.parts.engine
-    act = Act("retry", Filter.from_text(f"id:{message}"), "test", "")
-    for step in perform(running.gateway.parts.spool, act, running.gateway.clock(), engine.scheduler):
-        for key in step.keys:
-            engine.requeued(key)
 
 
 def test_a_service_that_is_down_puts_its_queue_to_sleep(tmp_path: Path) -> None:

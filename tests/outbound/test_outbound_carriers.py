@@ -178,15 +178,17 @@ def test_who_wants_a_notice_of_success_gets_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ('[[carrier]]\nname = "a"', "give one of maildir, pipe and url"),
+        ('[[carrier]]\nname = "a"', "give one of maildir, lmtp, pipe and url"),
         (
             '[[carrier]]\nname = "a"\nmaildir = "/m/{local}"\nurl = "https://x.test"',
-            "give one of maildir, pipe and url",
+            "give one of maildir, lmtp, pipe and url",
         ),
         ('[[carrier]]\nname = "a"\nmaildir = "mail/{local}"', "absolute path"),
         ('[[carrier]]\nname = "a"\nmaildir = "/mail/../{local}"', "absolute path"),
         ('[[carrier]]\nname = "a"\nmaildir = "/mail"', "put {local} into it"),
         ('[[carrier]]\nname = "a"\nmaildir = "/mail/{user}"', "{user} stands for nothing"),
+        ('[[carrier]]\nname = "a"\nlmtp = "192.0.2.1:24"', "LMTP is for this machine"),
+        ('[[carrier]]\nname = "a"\nlmtp = "unix:lmtp"', "unix:lmtp"),
         ('[[carrier]]\nname = "a"\npipe = ["cat"]', "absolute path"),
         ('[[carrier]]\nname = "a"\npipe = ["/bin/{local}"]', "absolute path"),
         ('[[carrier]]\nname = "a"\nurl = "http://desk.example/"', "can be read on the way"),

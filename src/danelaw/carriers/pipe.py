@@ -92,6 +92,8 @@ async def _feed(process: asyncio.subprocess.Process, parcel: Parcel, addressee: 
     assert stdin is not None
     with contextlib.suppress(ConnectionError):
         for piece in parcel.lines_for(addressee):
+            if stdin.is_closing():  # uvloop raises RuntimeError for a pipe that has broken already
+                break
             stdin.write(piece)
             await stdin.drain()
     with contextlib.suppress(ConnectionError):

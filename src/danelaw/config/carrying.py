@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from danelaw.address import SocketAddress
 from danelaw.carriers import Template
 from danelaw.config.section import Section
 from danelaw.config.values import Duration, FilePath, Size, Switch, Text, explained
@@ -16,7 +17,7 @@ from danelaw.config.values import Duration, FilePath, Size, Switch, Text, explai
 
 class Carrier(Section):
     """A folder, a program or a service that mail is handed to. `next_hop = "carrier:NAME"` in `[[domain]]`, `[[route]]`
-    or `[delivery]` sends mail there, as policy steps can. Give one of `maildir`, `pipe` and `url`.
+    or `[delivery]` sends mail there, as policy steps can. Give one of `maildir`, `lmtp`, `pipe` and `url`.
     """
 
     name: Text = Field(
@@ -29,6 +30,12 @@ class Carrier(Section):
         description="A folder in maildir form for each recipient, made when missing: `{local}` and `{domain}` stand "
         "for the recipient in small letters.",
         examples=["/var/mail/{domain}/{local}"],
+    )
+    lmtp: Text | None = Field(
+        default=None,
+        description="The socket of a mailbox server on this machine (RFC 2033): `unix:` and a path, or a loopback "
+        "address with its port.",
+        examples=["unix:/run/dovecot/lmtp"],
     )
     pipe: tuple[Text, ...] = Field(
         default=(),
@@ -55,13 +62,13 @@ class Carrier(Section):
         default=timedelta(minutes=1),
         ge=timedelta(milliseconds=100),
         le=timedelta(minutes=30),
-        description="With `pipe` and `url`: the longest time for one run or request.",
+        description="With `lmtp`, `pipe` and `url`: the longest time for one message, run or request.",
         examples=["5m"],
     )
     last_stop: Switch | None = Field(
         default=None,
         description="Mail handed over goes no further, so that REQUIRETLS ends there (RFC 8689). Absent: true for "
-        "`maildir`, else false, and mail under REQUIRETLS is returned.",
+        "`maildir` and `lmtp`, else false, and mail under REQUIRETLS is returned.",
         examples=[True],
     )
 
@@ -74,6 +81,18 @@ class Carrier(Section):
                 raise ValueError("write the folder as an absolute path without ..")
             if "{local}" not in value and "{address}" not in value:
                 raise ValueError("all recipients would share one folder; put {local} into it")
+        return value
+
+    @field_validator("lmtp")
+    @classmethod
+    def _socket(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if value.startswith("unix:/") and len(value.encode()) <= 112 and value.isprintable():
+            return value
+        address = explained(lambda: SocketAddress.from_text(value))
+        if not _is_here(address.host):
+            raise ValueError("LMTP is for this machine; to others mail goes by SMTP")
         return value
 
     @field_validator("pipe")
@@ -99,9 +118,9 @@ class Carrier(Section):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Carrier:
-        kinds = [name for name in ("maildir", "pipe", "url") if getattr(self, name)]
+        kinds = [name for name in ("maildir", "lmtp", "pipe", "url") if getattr(self, name)]
         if len(kinds) != 1:
-            raise ValueError("give one of maildir, pipe and url")
+            raise ValueError("give one of maildir, lmtp, pipe and url")
         if self.quota is not None and kinds != ["maildir"]:
             raise ValueError("quota means something with maildir only")
         if self.token_file is not None and kinds != ["url"]:
@@ -111,7 +130,7 @@ class Carrier(Section):
     @property
     def is_last_stop(self) -> bool:
         """Whether mail goes no further from there."""
-        return bool(self.maildir) if self.last_stop is None else self.last_stop
+        return bool(self.maildir or self.lmtp) if self.last_stop is None else self.last_stop
 
 
 def _is_here(host: str) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danelaw.address import Domain
-from danelaw.carriers import Carrier, Maildir, Pipe, Post, Template
+from danelaw.address import Domain, SocketAddress
+from danelaw.carriers import LMTP, Carrier, Maildir, Pipe, Post, Template
 from danelaw.errors import DanelawError
 from danelaw.net.fetch import addresses_of, verifying_context
 
@@ -32,6 +32,12 @@ def carriers_of(config: Config, resolver: Resolver, roots: Roots, clock: Callabl
         seconds = section.timeout.total_seconds()
         if section.maildir is not None:
             return Maildir(section.name, Template(section.maildir), str(config.hostname), quota=section.quota)
+        if section.lmtp is not None and section.lmtp.startswith("unix:"):
+            path = section.lmtp.removeprefix("unix:")
+            return LMTP(section.name, str(config.hostname), path=path, seconds=seconds)
+        if section.lmtp is not None:
+            host, port = SocketAddress.from_text(section.lmtp).pair
+            return LMTP(section.name, str(config.hostname), host=host, port=port, seconds=seconds)
         if section.pipe:
             return Pipe(section.name, [Template(text) for text in section.pipe], seconds=seconds)
         assert section.url is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from tests.carriers.test_carriers_lmtp import Boxes
 from tests.carriers.test_carriers_post import Service
 from tests.ends import Sink, gateway, run, until
 from tests.outbound.test_outbound_steps import Says, install, recipient, release
@@ -64,6 +65,26 @@ def test_a_large_message_is_handed_over_from_its_file(tmp_path: Path) -> None:
             [file] = (tmp_path / "mail/boxes.test/anna/new").iterdir()
             assert file.read_bytes().endswith(body.replace(b"\r\n", b"\n"))
             await until(lambda: running.bodies == [], "the end of its file in the spool")
+
+    run(play())
+
+
+def test_a_mailbox_server_decides_about_each_recipient_too(tmp_path: Path) -> None:
+    boxes = Boxes(tmp_path / "s", lambda verb, line: "550 5.2.1 off\r\n" if verb == "DOT" and "<b" in line else None)
+    section = f"""[[route]]
+domain = "x.test"
+next_hop = "carrier:dovecot"
+[[carrier]]
+name = "dovecot"
+lmtp = "unix:{tmp_path}/s"
+"""
+
+    async def play() -> None:
+        async with boxes, Sink() as sink, gateway(tmp_path / "gw", sink.smarthost + section) as running:
+            found = await running.tried(await running.send("a@x.test", "b@x.test", body=BODY), 2)
+            assert [one["state"] for one in found["recipients"]] == ["delivered", "returned"]
+            assert boxes.data[0].endswith(b"Subject: s\r\n\r\nhello\r\n.\r\n")
+            assert b"5.2.1" in (await sink.messages())[0].data
 
     run(play())
 

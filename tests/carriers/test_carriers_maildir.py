@@ -80,6 +80,21 @@ def test_a_message_that_is_tried_again_is_there_once(tmp_path: Path) -> None:
     assert list((folder / "new").iterdir()) == []
 
 
+def test_tries_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
+    """A delivery that is ended by us goes on in its thread."""
+    large = b"".join(b"%06d line of a large message\r\n" % number for number in range(30_000))
+
+    async def play() -> None:
+        carrier = boxes(tmp_path)
+        await asyncio.gather(*(carrier.carry(parcel(content=large)) for _ in range(6)))
+
+    asyncio.run(play())
+    [file] = (tmp_path / "example.org/anna/new").iterdir()
+    assert file.read_bytes().endswith(large.replace(b"\r\n", b"\n"))
+    assert f",S={file.stat().st_size}" in file.name
+    assert list((tmp_path / "example.org/anna/tmp").iterdir()) == []
+
+
 def test_a_full_folder_makes_mail_wait(tmp_path: Path) -> None:
     carrier = boxes(tmp_path, quota=len(MESSAGE) + 100)
     assert carry(carrier, parcel())[0].result is Result.DELIVERED

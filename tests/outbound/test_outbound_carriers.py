@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from click.testing import CliRunner
 from tests.carriers.test_carriers_lmtp import Boxes
 from tests.carriers.test_carriers_post import Service
 from tests.ends import Sink, gateway, run, until
 from tests.outbound.test_outbound_steps import Says, install, recipient, release
 
+from danelaw.cli.check import command as check
+from danelaw.cli.config import effective
 from danelaw.cli.explain_page import show
 from danelaw.cli.output import Output
 from danelaw.config import ConfigError, loads
@@ -224,6 +227,16 @@ def test_a_wrong_carrier_is_refused_with_its_reason(section: str, words: str) ->
     with pytest.raises(ConfigError) as error:
         loads(f'hostname = "gw.test"\n{section}\n')
     assert words in str(error.value)
+
+
+def test_nothing_is_said_about_servers_where_mail_is_handed_over(tmp_path: Path) -> None:
+    path = tmp_path / "danelaw.toml"
+    path.write_text('hostname = "gw.test"\n' + maildir(tmp_path))
+    told = CliRunner().invoke(effective, ["boxes.test", "--config", str(path)], standalone_mode=False).output
+    assert "handed over" in told
+    assert "next: danelaw queue list to:*@boxes.test" in told
+    checked = CliRunner().invoke(check, ["boxes.test", "--config", str(path)], standalone_mode=False)
+    assert "handed to carrier:boxes here" in str(checked.exception)
 
 
 def test_a_right_one_is_taken() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import os
 import re
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from danelaw.carriers.parcel import Addressee, CarrierDown, Given, Parcel, Resul
 from danelaw.carriers.template import Template, Unusable
 
 _SIZE = re.compile(r",S=([0-9]{1,15})(?:[,:]|\Z)", re.ASCII)
+_tries = itertools.count()
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -70,7 +72,8 @@ def _make(folder: Path) -> None:
 
 
 def _write(folder: Path, name: str, parcel: Parcel, addressee: Addressee) -> None:
-    temporary = folder / "tmp" / f"{name}.{os.getpid()}"
+    # A delivery that was ended goes on in its thread, and another try must not write into the same file.
+    temporary = folder / "tmp" / f"{name}.{os.getpid()}.{next(_tries)}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:

@@ -47,7 +47,11 @@ def effective(
 
     `overrides` are all there are, those set at run time first; otherwise only those of the configuration.
     """
-    destination = policy_domain(next_hop_for(config, domain), domain)
+    next_hop = next_hop_for(config, domain)
+    if next_hop is not None and carrier_of(next_hop) is not None:
+        handed = Applied("protection", "handed over", "a carrier has no server whose protection could be judged")
+        return (_acceptance(config, domain), _way(config, domain), handed)
+    destination = policy_domain(next_hop, domain)
     known = configured_overrides(config.override) if overrides is None else tuple(overrides)
     return (_acceptance(config, domain), _way(config, domain), *_protection(config, destination, known, now))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from danelaw.address import Domain, DomainError
 from danelaw.errors import DanelawError
-from danelaw.outbound.steps import USUAL, Carried, Directions, End, Return, Way
+from danelaw.outbound.steps import USUAL, Carried, Directions, End, Return, Wait, Way
 from danelaw.queue.values import MOST_CONTEXT
 from danelaw.routing import NextHop, NextHopError, carrier_of
 from danelaw.smtp import EnhancedStatusCode
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 LONGEST_JOB = 64
 """Characters."""
+SOONEST = 1.0
+"""Seconds until the next try that a step may ask for: none may have a message tried without a pause."""
 
 
 class Misdirection(DanelawError):
@@ -70,6 +73,8 @@ def course_of(
     end = said.end
     if isinstance(end, Carried) and SenderDemand.from_word(key.demand).verified:
         raise Misdirection("what is to travel through verified TLS only cannot be carried by a step itself")
+    if isinstance(end, Wait) and math.isnan(end.until):
+        raise Misdirection("the time to wait until is none")
     if isinstance(end, Return):
         _failure_status(end.status)
     if said.most_recipients is not None and said.most_recipients < 1:

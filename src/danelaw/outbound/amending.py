@@ -28,7 +28,7 @@ def amended(
 ) -> list[str]:
     """Do what `said` asks for, of step `step`; gives the addresses whose end is another now.
 
-    `classes` are the bounce classes by name, `now` is POSIX seconds. Raises `Misdirection`, and then nothing was changed.
+    `classes` are the bounce classes by name, `now` is POSIX seconds. Raises `Misdirection`; then nothing was changed.
     """
     _check(said, classes)
     if said.at is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from danelaw.scripting.caching import bind
-from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
+from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carriers
 from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD
 from danelaw.scripting.http_hooks import HTTPHooks
@@ -51,10 +51,10 @@ class Scripts:
         log: Log,
         metrics: Metrics,
         clock: Callable[[], float],
-        carry: Carries,
+        carriers: Carriers,
         caches: Caches | None = None,
     ) -> None:
-        """Load the policy, if there is one, behind the rules; `carry` delivers by carriers, cached functions have their
+        """Load the policy, if there is one, behind the rules; `carriers` deliver, cached functions have their
         places among `caches`. Raises `PolicyError`, `StateError`.
         """
         self._caches = caches
@@ -68,7 +68,7 @@ class Scripts:
         self.library = library
         self.http_hooks = HTTPHooks(section.http_hook)
         self.runner = runner_of(section, self._failed, self._worker_ended)
-        self._carry = carry
+        self._carriers = carriers
         directory = section.directory
         self.following = None if directory is None else Following(spool, directory, log, clock, self._load)
         self._no_policy = Versions(policy_of(section, None, self.http_hooks.hooks))
@@ -126,7 +126,7 @@ class Scripts:
     def delivery_steps(self) -> tuple[DeliveryStep, ...]:
         """The steps beside a delivery that any version in use has hooks for."""
         points = self.versions.points
-        parts = (self._goes_on, self.runner, self.library, self._carry)
+        parts = (self._goes_on, self.runner, self.library, self._carriers.carry)
         before = (BeforeDelivery(*parts),) if "pre_delivery" in points else ()
         after = (AfterDelivery(*parts),) if "post_delivery" in points else ()
         return (*before, *after)
@@ -154,6 +154,7 @@ class Scripts:
         if self.following is not None:
             self.following.close()
         self.runner.close()
+        await self._carriers.close()
         await self.http_hooks.close()
 
     def _worker_ended(self, fault: str) -> None:

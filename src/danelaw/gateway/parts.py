@@ -163,6 +163,7 @@ def _library(workshop: Workshop, resolver: Resolver, roots: Roots) -> OpenLibrar
             roots=roots,
             clock=workshop.clock,
             shared=workshop.shared,
+            caches=workshop.caches,
         )
     )
 

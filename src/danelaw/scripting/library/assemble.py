@@ -6,17 +6,17 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from danelaw.inbound.relay import RelayPolicy
 from danelaw.net.fetch import verifying_context
 from danelaw.outbound.callahead import CallAhead
 from danelaw.pkix import Roots
 from danelaw.policy import Library
-from danelaw.scripting.library.absent import Absent
 from danelaw.scripting.library.callahead import CACHE, GatewayCallAhead, is_refused
 from danelaw.scripting.library.certificates import CertificateReader
 from danelaw.scripting.library.dns import ResolverDNS
+from danelaw.scripting.library.files import FileExaminer
 from danelaw.scripting.library.http import HTTPClient
 from danelaw.scripting.library.ldap import Directories
 from danelaw.scripting.library.reach import Reach
@@ -66,9 +66,9 @@ class OpenLibrary:
 def open_library(means: Means) -> OpenLibrary:
     """What `[policy]` lets scripts use; nothing is connected yet. Raises `DanelawError` for what cannot be made."""
     policy = means.config.policy
-    absent: Any = Absent
     reach = Reach(policy.http.hosts, policy.http.forbidden_networks, means.resolver, means.config.lab.dial)
     http = HTTPClient(reach, lambda: _trust(means), policy.http.connections_per_host)
+    files = FileExaminer()
     directories, databases = Directories(policy.ldap), Databases(policy.database)
     library = Library(
         dns=ResolverDNS(means.resolver),
@@ -78,13 +78,13 @@ def open_library(means: Means) -> OpenLibrary:
         sql=databases,
         tls=MailHostProbe(means.surveyor, means.door, means.roots, means.clock),
         certificates=CertificateReader(reach),
-        files=absent("looking at files"),
+        files=files,
         secrets=SecretFiles(policy.secrets),
         measures=GatewayMeasures(means.metrics),
         log=GatewayLog(means.log),
         state=SharedState(means.shared),
     )
-    return OpenLibrary(library, (http.close, directories.close, databases.close))
+    return OpenLibrary(library, (http.close, directories.close, databases.close, files.close))
 
 
 def _call_ahead(means: Means) -> GatewayCallAhead:

@@ -38,6 +38,7 @@ def library_of(workshop: Workshop, resolver: Resolver, roots: Roots) -> OpenLibr
             roots=roots,
             clock=workshop.clock,
             shared=workshop.shared,
+            caches=workshop.caches,
         )
     )
 

@@ -226,7 +226,7 @@ def test_what_has_errors_is_not_staged(tmp_path: Path) -> None:
     async def play() -> None:
         async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink)):
             write(tmp_path, "bad", "    time.sleep(1)\n")
-            with pytest.raises(DanelawError, match=r"has 1 errors; the first: inbound\.py:17: the name time is not"):
+            with pytest.raises(DanelawError, match=r"has an error: inbound\.py:17: the name time is not"):
                 await policy(tmp_path, "stage", "--for", "10%")
             status = await policy(tmp_path, "status")
             assert (status["standing"]["staged"], status["standing"]["active"]) == ("", first)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
 from danelaw.filters.breaker import BreakerState
+from danelaw.scripting import differences
 
 if TYPE_CHECKING:
     from danelaw.gateway.control import Operation
@@ -23,7 +24,40 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
     def status(_: Mapping[str, Any], __: str) -> dict[str, Any]:
         return together([report(gateway)])
 
-    return {"policy.status": status}
+    def shadow(_: Mapping[str, Any], __: str) -> dict[str, Any]:
+        return shadows_together([shadow_report(gateway)])
+
+    return {"policy.status": status, "policy.shadow": shadow}
+
+
+def shadow_report(gateway: Gateway) -> dict[str, Any] | None:
+    """What the shadow of one process has found, the one that runs or ran last; None where none has run."""
+    scripts = gateway.parts.scripts
+    if scripts is None:
+        return None
+    scripts.look()
+    shadow = scripts.shadow
+    if shadow is None:
+        return None
+    runs = scripts.versions.shadow is not None and scripts.versions.shadow.policy.version == shadow.version
+    return {
+        "version": shadow.version,
+        "part": shadow.candidate.portion.to_text(),
+        "runs": runs,
+        "found": shadow.differences.to_object(),
+    }
+
+
+def shadows_together(reports: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """The reports of all processes about the same shadow as one. Raises `DanelawError` where none has run."""
+    known = [one for one in reports if one is not None]
+    if not known:
+        raise DanelawError(
+            "no shadow has run since the gateway was started", advice="danelaw policy shadow start --for 10%"
+        )
+    newest = next((one for one in known if one["runs"]), known[0])
+    same = [one["found"] for one in known if one["version"] == newest["version"]]
+    return {**newest, "workers": len(same), "found": differences.together(same)}
 
 
 def report(gateway: Gateway) -> dict[str, Any] | None:

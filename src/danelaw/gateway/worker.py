@@ -58,6 +58,7 @@ class WorkerProcess:
             "health": self._health,
             "top": self._top,
             "policy": lambda sender, args: policies.report(self._gateway),
+            "shadow": lambda sender, args: policies.shadow_report(self._gateway),
             "limits": lambda sender, args: limiting.reasons(self._gateway),
             "suspending": lambda sender, args: limiting.perform(
                 self._gateway, str(args["name"]), args["arguments"], str(args["caller"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD
 from danelaw.scripting.running import Budget, Called, Runner
+from danelaw.scripting.shadow import Meter, Shadow
 from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.withdrawing import fails_too_often
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from danelaw.config.scripting import Policy
     from danelaw.policy import Context, Hook, Library
     from danelaw.scripting.loading import LoadedPolicy
-    from danelaw.scripting.versions import Versions
+    from danelaw.scripting.versions import Candidate, Versions
     from danelaw.telemetry import Log, Metrics
 
 
@@ -30,7 +31,8 @@ LOOK_SECONDS = 0.5
 class Scripts:
     """The policy of one process. `clock` gives POSIX seconds, `spool` is the directory with versions and `state.db`.
 
-    `step` asks about connections that begin now; `changed` is told of the one that takes its place.
+    `step` asks about connections that begin now; `changed` is told of the one that takes its place. `shadow` is the one
+    that runs, or ran last.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Scripts:
         self.library = library
         self.runner = Runner(budget_of(section), self._failed)
         self.following = Following(spool, section.directory, log, clock)
+        self.shadow: Shadow | None = None
         self.step = self._step()
         self.changed: Callable[[ScriptStep], None] = lambda step: None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -77,7 +80,18 @@ class Scripts:
         self.changed(self.step)
 
     def _step(self) -> ScriptStep:
-        return ScriptStep(self.versions, self.runner, self.library, self._clock, self.background)
+        candidate, shadow = self.versions.shadow, self.shadow
+        if candidate is not None and (shadow is None or shadow.candidate is not candidate):
+            if shadow is not None:
+                shadow.close()
+            self.shadow = self._new_shadow(candidate)
+        runs = self.shadow if candidate is not None else None
+        return ScriptStep(self.versions, self.runner, self.library, self._clock, self.background, runs)
+
+    def _new_shadow(self, candidate: Candidate) -> Shadow:
+        meter = Meter(GUARD)
+        runner = Runner(budget_of(self._section), guard=meter)
+        return Shadow(candidate, runner, meter, self.library, self._section.shadow_percent / 100)
 
     def background(self, policy: LoadedPolicy, hooks: tuple[Hook, ...], context: Context) -> None:
         """Ask hooks that nobody waits for."""
@@ -93,6 +107,8 @@ class Scripts:
         """The gateway ends: so does what runs beside the mail."""
         for task in self._tasks:
             task.cancel()
+        if self.shadow is not None:
+            self.shadow.close()
         self.following.close()
 
     def _failed(self, called: Called, context: Context) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from danelaw.inbound.arrival import Arrival, Client, Ruling
     from danelaw.policy import Hook, Library
     from danelaw.scripting.loading import LoadedPolicy
+    from danelaw.scripting.shadow import Shadow
     from danelaw.scripting.versions import Versions
     from danelaw.smtp import Recipient, Reply
 
@@ -54,13 +55,15 @@ class ScriptStep(Step):
         library: Library,
         clock: Callable[[], float],
         background: Callable[[LoadedPolicy, tuple[Hook, ...], Context], None],
+        shadow: Shadow | None = None,
     ) -> None:
-        """`clock` gives POSIX seconds. `background` asks hooks that nobody waits for."""
+        """`clock` gives POSIX seconds. `background` asks hooks that nobody waits for. `shadow` is told of all."""
         self._versions = versions
         self._runner = runner
         self._library = library
         self._clock = clock
         self._background = background
+        self._shadow = shadow
 
     @property
     def stages(self) -> Stage:  # type: ignore[override]
@@ -85,19 +88,19 @@ class ScriptStep(Step):
         """The connect hooks."""
         session = self._session(client)
         hooks = session.policy.at("connect")
-        if not hooks:
+        if not hooks and session.follower is None:
             return None
         context = ConnectContext(**self._common(session), client=session.client(client))
-        return reply_of(await self._runner.ask(session.policy, hooks, context))
+        return reply_of(await self._ask(session, session.policy, "connect", context))
 
     async def helo(self, client: Client) -> Reply | None:
         """The helo hooks."""
         session = self._session(client)
         hooks = session.policy.at("helo")
-        if not hooks:
+        if not hooks and session.follower is None:
             return None
         context = HeloContext(**self._common(session), client=session.client(client))
-        return reply_of(await self._runner.ask(session.policy, hooks, context))
+        return reply_of(await self._ask(session, session.policy, "helo", context))
 
     async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
         """A transaction begins; the mail_from hooks."""
@@ -109,12 +112,12 @@ class ScriptStep(Step):
         transaction = session.transaction
         assert transaction is not None
         hooks = transaction.policy.at("mail_from")
-        if not hooks:
+        if not hooks and session.follower is None:
             return None
         context = MailContext(
             **self._common(session, transaction), client=session.client(client), reverse_path=transaction.reverse_path
         )
-        return await self._runner.ask(transaction.policy, hooks, context)
+        return await self._ask(session, transaction.policy, "mail_from", context)
 
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """The rcpt_to hooks."""
@@ -146,8 +149,7 @@ class ScriptStep(Step):
         transaction = session.transaction
         assert transaction is not None
         said = None
-        hooks = transaction.policy.at("rcpt_to")
-        if hooks:
+        if transaction.policy.at("rcpt_to") or session.follower is not None:
             context = RecipientContext(
                 **self._common(session, transaction),
                 client=session.client(client),
@@ -156,7 +158,7 @@ class ScriptStep(Step):
                 recipients=tuple(transaction.recipients),
                 relaying=relaying,
             )
-            said = await self._runner.ask(transaction.policy, hooks, context)
+            said = await self._ask(session, transaction.policy, "rcpt_to", context)
         if said is not None and isinstance(said.verdict, Redirect):
             transaction.redirected[address] = said.verdict.to
         if reply_of(said) is None:
@@ -185,14 +187,14 @@ class ScriptStep(Step):
         transaction = session.transaction or session.begin(Address.of(arrival.reverse_path.mailbox))
         session.transaction = None
         replace_recipients(arrival, transaction.redirected)
-        hooks = transaction.policy.at("end_of_data")
         said, context = None, None
-        if hooks:
+        hooks = transaction.policy.at("end_of_data")
+        if hooks or session.follower is not None:
             context = self._message_context(session, transaction, arrival)
-            said = await self._runner.ask(transaction.policy, hooks, context)
+            said = await self._ask(session, transaction.policy, "end_of_data", context)
             self._note(arrival, said)
         ruling = ruling_of(said)
-        if context is not None and (ruling is None or said is None or not said.failed):
+        if hooks and context is not None and (ruling is None or said is None or not said.failed):
             carry_out(arrival, context, None if said is None else said.verdict)
         arrival.context = _kept(transaction)
         session.messages += 1
@@ -224,6 +226,19 @@ class ScriptStep(Step):
 
     # common
 
+    async def _ask(self, session: ScriptSession, policy: LoadedPolicy, point: str, context: Context) -> Said | None:
+        """What the hooks of a step say; a shadow is asked the same afterwards, and nobody waits for that."""
+        follower, hooks = session.follower, policy.at(point)
+        if follower is None or self._shadow is None:
+            return await self._runner.ask(policy, hooks, context)
+        trial = self._shadow.begins(follower, point, context, self._library)
+        if trial is None:
+            return await self._runner.ask(policy, hooks, context) if hooks else None
+        context.library = trial.library
+        said = await self._runner.ask(policy, hooks, context)
+        trial.ends(said, context)
+        return said
+
     def _session(self, client: Client) -> ScriptSession:
         session = client.memory.get(NAME)
         if session is None:
@@ -231,6 +246,8 @@ class ScriptStep(Step):
             session = client.memory[NAME] = ScriptSession(
                 versions.choose(facts, now), now, versions.by_recipient(facts, now)
             )
+            if self._shadow is not None:
+                session.follower = self._shadow.follow(facts, now)
         return session
 
     def _common(self, session: ScriptSession, transaction: ScriptTransaction | None = None) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
     python bench/policy.py [--messages 6000] [--rounds 5]
 
-Relays 4 KB messages over 20 kept connections, in alternating rounds through gateways that differ in their policy alone.
+Relays 4 KB messages over 20 kept connections, in alternating rounds through gateways that differ in policy alone.
 The five hooks: mail_from and rcpt_to look at addresses, two at end of data read and change header fields, one counts.
-Needs Debian's postfix package for the load tools. Processor time is divided by that of the load tools in the same round.
+Needs Debian's postfix package for the load tools. Processor time is divided by that of the load tools in the round.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SINK_PORT, PORT = 2696, 2597
 AIMS = {"empty policy": 1.03, "five hooks": 1.25}
 
 EMPTY = '"""Says nothing."""\n'
-FIVE = '''
+FIVE = """
 from danelaw.policy import *
 
 
@@ -58,7 +58,7 @@ def write(ctx: MessageContext):
 async def count(ctx: MessageContext):
     ctx.notes["seen"] = True
     {counting}
-'''
+"""
 
 
 def policies(home: Path, counting: str) -> dict[str, str]:
@@ -88,7 +88,10 @@ def measure(options: argparse.Namespace) -> dict[str, list[Run]]:
             for name, gateway in gateways.items():
                 run = load.run(gateway.port, [gateway.pid])
                 runs.setdefault(name, []).append(run)
-                print(f"  {name:14} {run.rate:5.0f}/s  {run.cpu_us:4.0f} us, load tools {run.tools_us:4.1f} us", flush=True)
+                print(
+                    f"  {name:14} {run.rate:5.0f}/s  {run.cpu_us:4.0f} us, load tools {run.tools_us:4.1f} us",
+                    flush=True,
+                )
     return runs
 
 

@@ -106,6 +106,25 @@ def test_level_exit_status_and_form(world: World, domain: str) -> None:
             assert set(record) == {"record", "usable", "matched", "reason"}
 
 
+@pytest.mark.parametrize(
+    ("domain", "demand", "level", "status"),
+    [
+        ("dane.lab", "dane", "dane", 0),
+        ("sts.lab", "dane", "waits", 40),
+        ("sts.lab", "verified", "mta-sts", 0),
+        ("plain.lab", "encrypted", "waits", 40),
+        ("odd-tlsa.lab", "encrypted", "encrypted", 20),
+        ("stripped.lab", "tls-required-no", "clear", 30),
+    ],
+)
+def test_what_a_sender_demands_can_be_asked_for(
+    world: World, domain: str, demand: str, level: str, status: int
+) -> None:
+    found, exit_status = as_json(world, domain, "--demand", demand)
+    assert (found["level"], found["demand"], exit_status) == (level, demand, status)
+    assert "--demand " + demand in run(world, domain, "--demand", demand).output
+
+
 def test_every_way_to_have_no_mx_is_as_the_lab_says(world: World) -> None:
     others = {domain: level for domain, level in world.levels.items() if domain not in WANTED}
     assert others

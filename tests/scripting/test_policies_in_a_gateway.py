@@ -235,12 +235,12 @@ def test_a_script_can_let_strangers_relay_and_nothing_else_can(tmp_path: Path) -
         async with (
             Sink() as sink,
             gateway(tmp_path, to(sink) + config, replace={"127.0.0.0/8": "192.0.2.0/24"}) as running,
+            await running.client() as client,
         ):
-            async with await running.client() as client:
-                await client.expect(250, "MAIL FROM:<a@sender.test>")
-                await client.expect(250, "RCPT TO:<b@hosted.example>")
-                await client.expect(550, "RCPT TO:<b@other.example>")
-                await client.expect(550, "RCPT TO:<b@third.example>")
+            await client.expect(250, "MAIL FROM:<a@sender.test>")
+            await client.expect(250, "RCPT TO:<b@hosted.example>")
+            await client.expect(550, "RCPT TO:<b@other.example>")
+            await client.expect(550, "RCPT TO:<b@third.example>")
 
     run(play())
 
@@ -254,3 +254,45 @@ def test_a_faulty_policy_is_told_with_its_line(tmp_path: Path) -> None:
 
     with pytest.raises(DanelawError, match=r"inbound\.py:2: one takes 2 arguments"):
         run(play())
+
+
+def test_what_scripts_note_and_choose_is_kept_with_the_message(tmp_path: Path) -> None:
+    config = policy(
+        tmp_path,
+        """
+        @hook.connect
+        def seen(ctx: ConnectContext):
+            ctx.notes["seen"] = 1
+
+        @hook.mail_from
+        def counted(ctx: MailContext):
+            ctx.notes["transactions"] = ctx.notes.number("transactions") + 1
+
+        @hook.end_of_data
+        def chosen(ctx: MessageContext):
+            ctx.tags.add("newsletter")
+            ctx.handling = Handling(job="spring", priority=-1, tenant="acme", next_hop="[127.0.0.1]:9", expires_in=60.0)
+        """,
+    )
+
+    async def play() -> None:
+        async with (
+            Sink() as sink,
+            gateway(tmp_path, to(sink) + config) as running,
+            await running.client() as client,
+        ):
+            for _ in range(2):
+                await client.message(MESSAGE, "b@example.org")
+            lines = await until(lambda: running.lines("received")[1:] and running.lines("received"), "two messages")
+            for line in lines:
+                message = running.look(line.split(" id=")[1].split()[0])
+                context = message["context"]
+                assert context["notes"] == {"seen": 1, "transactions": 1}
+                assert context["tags"] == ["newsletter"]
+                assert len(context["policy"]) == 12
+                (recipient,) = message["recipients"]
+                assert recipient["host"] == "[127.0.0.1]:9"
+                assert (recipient["job"], recipient["tenant"], recipient["priority"]) == ("spring", "acme", "low")
+                assert message["expires_at"] - message["received_at"] <= 60
+
+    run(play())

@@ -391,16 +391,16 @@ def test_what_it_cannot_keep_up_with_is_dropped_and_counted() -> None:
                 now=1.0, policy="v", library=library, client=Client("192.0.2.1", 1), reverse_path=Address("a@b.test"),
                 notes=Notes(),
             )  # fmt: skip
-            trial = shadow.begins(follower, "mail_from", context, library)
+            trial = shadow.begins(follower, "mail_from", context)
             assert trial is not None
             trial.ends(None, context)
         assert shadow.differences.dropped == 1
-        assert shadow.begins(follower, "mail_from", context, library) is None
+        assert shadow.begins(follower, "mail_from", context) is None
         await shadow.settled()
         assert shadow.differences.steps == 0
         another = shadow.follow(Client("192.0.2.1", 1), 1.0)
         assert another is not None
-        trial = shadow.begins(another, "mail_from", context, library)
+        trial = shadow.begins(another, "mail_from", context)
         assert trial is not None
         trial.ends(None, context)
         await shadow.settled()

@@ -141,6 +141,125 @@ def test_overrides(line: list[str]) -> None:
     assert found == expected
 
 
+# The same without REQUIRETLS: what is demanded is encryption, verified TLS, DANE.
+STRONGER = """
+    signed    usable    none      DANE      DANE       DANE
+    signed    usable    testing   DANE      DANE       DANE
+    signed    usable    testing-  DANE      DANE       DANE
+    signed    usable    enforce   DANE      DANE       DANE
+    signed    usable    enforce-  DANE      DANE       DANE
+    signed    unusable  none      TLS       CA         skip
+    signed    unusable  testing   TLS?STS   CA?STS     skip
+    signed    unusable  testing-  TLS?STS   CA?STS     skip
+    signed    unusable  enforce   STS       STS        skip
+    signed    unusable  enforce-  skip      skip       skip
+    signed    absent    none      TLS       CA         skip
+    signed    absent    testing   TLS?STS   CA?STS     skip
+    signed    absent    testing-  TLS?STS   CA?STS     skip
+    signed    absent    enforce   STS       STS        skip
+    signed    absent    enforce-  skip      skip       skip
+    unsigned  usable    none      DANE      DANE+CA    skip
+    unsigned  usable    testing   DANE?STS  DANE+CA?STS skip
+    unsigned  usable    testing-  DANE?STS  DANE+CA?STS skip
+    unsigned  usable    enforce   DANE+STS  DANE+STS   skip
+    unsigned  usable    enforce-  skip      skip       skip
+    unsigned  unusable  none      TLS       CA         skip
+    unsigned  unusable  testing   TLS?STS   CA?STS     skip
+    unsigned  unusable  testing-  TLS?STS   CA?STS     skip
+    unsigned  unusable  enforce   STS       STS        skip
+    unsigned  unusable  enforce-  skip      skip       skip
+    unsigned  absent    none      TLS       CA         skip
+    unsigned  absent    testing   TLS?STS   CA?STS     skip
+    unsigned  absent    testing-  TLS?STS   CA?STS     skip
+    unsigned  absent    enforce   STS       STS        skip
+    unsigned  absent    enforce-  skip      skip       skip
+"""
+STRONGER_LINES = [line.split() for line in STRONGER.strip().splitlines()]
+STRONGER_DEMANDS = (SenderDemand.ENCRYPTED, SenderDemand.VERIFIED, SenderDemand.DANE)
+
+
+def test_stronger_demands_leave_no_cell_empty() -> None:
+    assert [line[:3] for line in STRONGER_LINES] == [line[:3] for line in LINES]
+
+
+@pytest.mark.parametrize("line", STRONGER_LINES, ids=" ".join)
+def test_stronger_demands_without_override(line: list[str]) -> None:
+    facts = case(secure_mx=line[0] == "signed", tlsa=TLSA[line[1]], sts=STS[line[2]])
+    assert [words(decide(facts, None, demand)) for demand in STRONGER_DEMANDS] == line[3:]
+
+
+# Encryption, verified TLS, DANE, each for DANE, nothing with a signed MX, nothing with an unsigned MX.
+STRONGER_OVERRIDDEN = """
+    none          TLS       TLS   TLS    DANE      CA    CA    DANE      skip  skip
+    may           TLS?DANE  TLS   TLS    DANE      CA    CA    DANE      skip  skip
+    encrypt       TLS?DANE  TLS   TLS    DANE      CA    CA    DANE      skip  skip
+    verify        CA?DANE   CA    CA     CA?DANE   CA    CA    CA+DANE   skip  skip
+    dane          DANE      TLS   TLS    DANE      CA    CA    DANE      skip  skip
+    dane-require  DANE      skip  skip   DANE      skip  skip  DANE      skip  skip
+    fingerprint   pin?DANE  pin   pin    pin?DANE  pin   pin   pin+DANE  skip  skip
+"""
+
+
+@pytest.mark.parametrize(
+    "line", [line.split() for line in STRONGER_OVERRIDDEN.strip().splitlines()], ids=lambda line: line[0]
+)
+def test_stronger_demands_under_overrides(line: list[str]) -> None:
+    tls, *expected = line
+    shapes = [case(secure_mx=True, tlsa=TLSAState.USABLE), case(secure_mx=True), case(secure_mx=False)]
+    chosen = override(OverrideTLS(tls))
+    assert [words(decide(facts, chosen, demand)) for demand in STRONGER_DEMANDS for facts in shapes] == expected
+
+
+def test_an_address_can_be_encrypted_to_but_not_verified() -> None:
+    [literal] = [facts for facts in cases() if facts.domain is None]
+    assert [words(decide(literal, None, demand)) for demand in STRONGER_DEMANDS] == ["TLS", "skip", "skip"]
+
+
+def test_requiretls_and_dane_is_both() -> None:
+    both = SenderDemand.REQUIRETLS_DANE
+    assert words(decide(case(secure_mx=True, tlsa=TLSAState.USABLE), None, both)) == "DANE+RT"
+    assert words(decide(case(secure_mx=True), None, both)) == "skip"
+    verify = override(OverrideTLS.VERIFY)
+    assert words(decide(case(secure_mx=True, tlsa=TLSAState.USABLE), verify, both)) == "CA+DANE+RT"
+    assert words(decide(case(secure_mx=True, tlsa=TLSAState.USABLE), override(OverrideTLS.NONE), both)) == "skip"
+    assert words(decide(case(secure_mx=True, tlsa_error="bogus"), None, both)) == "skip-dns"
+
+
+def test_demands_join_to_the_stronger_of_both() -> None:
+    none, waived, encrypted, verified, dane, required, both = SenderDemand
+    for one, other, joined in (
+        (none, waived, waived),
+        (waived, none, waived),
+        (waived, encrypted, encrypted),
+        (encrypted, verified, verified),
+        (dane, encrypted, dane),
+        (required, verified, required),
+        (verified, required, required),
+        (dane, required, both),
+        (both, waived, both),
+    ):
+        assert one.with_demand(other) is joined
+        assert other.with_demand(one) is joined
+    for one in SenderDemand:
+        assert one.with_demand(one) is one
+        assert SenderDemand.from_word(one.word) is one
+    with pytest.raises(ValueError, match="no demand"):
+        SenderDemand.from_word("safe")
+
+
+def test_a_stronger_demand_never_earns_less() -> None:
+    for facts in cases():
+        for tls in (None, *OverrideTLS):
+            for weaker, stronger in itertools.product(SenderDemand, repeat=2):
+                if weaker.with_demand(stronger) is not stronger or stronger is SenderDemand.TLS_REQUIRED_NO:
+                    continue
+                less, more = (decide(facts, override(tls), demand) for demand in (weaker, stronger))
+                if more.refusal is None and less.refusal is None:
+                    assert more.earns >= less.earns, (facts, tls, weaker, stronger)
+                if less.refusal is not None and weaker is not SenderDemand.TLS_REQUIRED_NO:
+                    assert more.refusal is not None
+
+
 def test_every_override_wins_over_a_waiver() -> None:
     for facts in cases():
         for tls in OverrideTLS:
@@ -216,13 +335,20 @@ def test_every_cell_says_who_demands_what() -> None:
         if wanted.tls is TLSUse.MANDATORY and wanted.refusal is None:
             assert wanted.earns not in (Protection.CLEAR, Protection.NOTHING_SENT)
             assert wanted.demanded_by != "nobody"
-        if row.demand is SenderDemand.REQUIRETLS and wanted.refusal is None:
+        if row.demand.requiretls and wanted.refusal is None:
             assert wanted.requiretls
             assert wanted.earns.verified
         if wanted.earns is Protection.DANE:
             assert wanted.dane is not None
             assert wanted.dane.secure_mx
-    assert count == len(list(cases())) * 8 * 3
+        if row.demand.verified and wanted.refusal is None:
+            assert wanted.tls is TLSUse.MANDATORY
+            assert wanted.earns.verified
+        if row.demand.dane and wanted.refusal is None:
+            assert wanted.earns is Protection.DANE
+        if row.demand is SenderDemand.ENCRYPTED and wanted.refusal is None:
+            assert wanted.tls is TLSUse.MANDATORY
+    assert count == len(list(cases())) * 8 * 7
 
 
 def test_no_demand_weaker_than_what_is_published_without_someone_asking_for_it() -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from danelaw.state import FetchPolicy, StateDatabase, STSStore
     from danelaw.tlspolicy import Override
 
+DEMANDS = ("encrypted", "verified", "dane", "requiretls", "requiretls+dane", "tls-required-no")
+"""As `tlspolicy.SenderDemand.word` spells them."""
 # A person waits for the answer, so a silent server gets less time than in a delivery.
 _CONNECT_SECONDS = 10.0
 _REPLY_SECONDS = 20.0
@@ -44,6 +46,11 @@ _REPLY_SECONDS = 20.0
     metavar="CA.pem",
     help="Public CAs to trust, instead of this machine's.",
 )
+@click.option(
+    "--demand",
+    type=click.Choice(DEMANDS),
+    help="What the sender of the mail, or a policy script, demands.",
+)
 @click.option("--no-sts", is_flag=True, help="Leave MTA-STS aside.")
 @click.option("--route", "routes", multiple=True, metavar="A:P=A:P", help="Connect elsewhere, for a lab; repeatable.")
 @click.option("--timeout", type=click.FloatRange(0.1, 300), default=_CONNECT_SECONDS, help="Seconds to connect.")
@@ -56,6 +63,7 @@ def command(
     at: str | None,
     port: int | None,
     roots_file: Path | None,
+    demand: str | None,
     no_sts: bool,
     routes: tuple[str, ...],
     timeout: float,
@@ -85,6 +93,7 @@ def command(
         sts=not no_sts and (config is None or config.mta_sts.enabled),
         config=config,
         connect_seconds=timeout,
+        demand=demand or "",
     )
     started = time.monotonic()
     checkup = asyncio.run(examine(domain, wanted))
@@ -110,6 +119,7 @@ class Wanted:
     sts: bool = True
     config: Config | None = None
     connect_seconds: float = _CONNECT_SECONDS
+    demand: str = ""
 
 
 async def examine(domain: str, wanted: Wanted) -> Checkup:
@@ -122,13 +132,20 @@ async def examine(domain: str, wanted: Wanted) -> Checkup:
     from danelaw.outbound.probe import probe
     from danelaw.resolver import Resolver
     from danelaw.routing import SMTP_PORT
+    from danelaw.tlspolicy import SenderDemand
 
     resolver = Resolver(wanted.resolver, clock=wanted.clock)
     database, overrides = _state(wanted)
     store = _sts_store(wanted, database, resolver)
     try:
         found = await survey(
-            wanted.next_hop, resolver, store, overrides, now=wanted.clock(), sts_always=store is not None
+            wanted.next_hop,
+            resolver,
+            store,
+            overrides,
+            SenderDemand.from_word(wanted.demand),
+            now=wanted.clock(),
+            sts_always=store is not None,
         )
         probes, name_servers = await asyncio.gather(
             probe(found, _door(wanted), wanted.roots, wanted.clock),

@@ -12,7 +12,7 @@ from danelaw.cli.output import Output, Symbol, absolute, duration, fingerprint
 from danelaw.outbound.checkup import Checkup, verdicts, was_shown
 from danelaw.outbound.nameservers import TLSAAnswers, ZoneReport
 from danelaw.outbound.probe import Probed, Unreached
-from danelaw.tlspolicy import Protection, StartTLSOutcome
+from danelaw.tlspolicy import Protection, SenderDemand, StartTLSOutcome
 
 if TYPE_CHECKING:
     from danelaw.routing import MXResult
@@ -117,6 +117,8 @@ def _circumstances(out: Output, checkup: Checkup, now: float) -> None:
         if policy is not None and decided:
             words += "   not needed: DANE applies"
         _row(out, "MTA-STS", words or found.sts.note.removeprefix("no MTA-STS policy: "))
+    if found.demand is not SenderDemand.NONE:
+        _row(out, "sender", f"{found.demand.value}, as asked for with --demand {found.demand.word}")
     override = found.override
     _row(out, "you", override.why if override.override is not None else "no override for this destination")
 

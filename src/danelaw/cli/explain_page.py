@@ -95,6 +95,8 @@ def _received(out: Output, message: dict[str, Any]) -> None:
         _row(out, message["received_at"], "made", "by this gateway, to tell a sender what became of a message")
         return
     by = f"{client['address']} {client['helo']}, {client['tls'] or 'clear text'}"
+    if client["user"]:
+        by += f", logged in as {client['user']}"
     _row(out, message["received_at"], "received", f"{by}; on disk, then 250")
 
 
@@ -124,7 +126,11 @@ def _custody(out: Output, message: dict[str, Any], now: float) -> None:
 def _demand(out: Output, message: dict[str, Any], about: dict[str, Any]) -> None:
     last = _last_try(message, about)
     asked = {
+        "encrypted": "TLS is demanded for this message, whoever answers",
+        "verified": "verified TLS is demanded for this message",
+        "dane": "DANE is demanded for this message",
         "requiretls": "the sender demands REQUIRETLS",
+        "requiretls+dane": "the sender demands REQUIRETLS, and DANE is demanded for this message",
         "tls-required-no": "the sender waives TLS (TLS-Required: No)",
     }
     if about["demand"] in asked:
@@ -148,7 +154,8 @@ def _tries(out: Output, message: dict[str, Any]) -> None:
             words = f"{item['protection']}: {words}; {item['reply']}"
         elif item["reply"] and item["reply"] not in words:
             words += f"; it said: {item['reply']}"
-        _row(out, item["time"], f"try {number}", "   ".join(filter(None, (where, tls, words))))
+        label = f"try {number}" if item["host"] or item["port"] else "policy"
+        _row(out, item["time"], label, "   ".join(filter(None, (where, tls, words))))
         for record in item["records"]:
             if item["outcome"] != "delivered" or record["matched"]:
                 _row(out, None, "", f"TLSA {record['record']}: {record['reason']}")

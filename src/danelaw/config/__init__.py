@@ -21,6 +21,7 @@ from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, S
 from danelaw.config.problems import ConfigError, Problem
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay
 from danelaw.config.sending import MTASTS, TLS, Delivery, NegativeAnchor, Override, Queue, Resolver, Route
+from danelaw.config.submitting import Submission
 from danelaw.config.values import format_duration, format_size, parse_duration, parse_size
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "Server",
     "SocketAddress",
     "Spool",
+    "Submission",
     "find",
     "format_duration",
     "format_size",

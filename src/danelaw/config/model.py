@@ -25,9 +25,11 @@ from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, S
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay, Tenant
 from danelaw.config.recipients import LDAP, SRS, Aliases, CallAhead
 from danelaw.config.reporting import Reports
+from danelaw.config.ruling import RuleTable
 from danelaw.config.scripting import Policy
 from danelaw.config.section import Section
-from danelaw.config.sending import MTASTS, TLS, Delivery, Override, Queue, Resolver, Route
+from danelaw.config.sending import MTASTS, TLS, ClientCertificate, Delivery, Override, Queue, Resolver, Route
+from danelaw.config.submitting import Submission
 from danelaw.config.values import HostName
 
 
@@ -58,6 +60,7 @@ class Config(Section):
     )
     authentication: Authentication = Field(default=Authentication(), description="Who really sent a message.")
     relay: Relay = Field(default=Relay(), description="Who may relay.")
+    submission: Submission = Field(default=Submission(), description="Users who log in and hand in mail.")
     tenant: tuple[Tenant, ...] = Field(
         default=(),
         description="Whose mail it is: tenants have equal shares of the deliveries, and `[[limit]]` and filters can "
@@ -78,6 +81,11 @@ class Config(Section):
         examples=[[{"name": "rspamd", "kind": "rspamd", "address": ["127.0.0.1:11333"]}]],
     )
     policy: Policy = Field(default=Policy(), description="Your own Python at every step of a mail's life.")
+    rule: tuple[RuleTable, ...] = Field(
+        default=(),
+        description="Rules without code: conditions on a message, and what follows. They are asked before scripts.",
+        examples=[[{"name": "no-images", "when": {"attachment": ["*.iso"]}, "action": "hold"}]],
+    )
     filtering: Filtering = Field(default=Filtering(), description="What all filters together do.")
     route: tuple[Route, ...] = Field(
         default=(),
@@ -102,6 +110,12 @@ class Config(Section):
     look_alikes: LookAlikes = Field(default=LookAlikes(), description="Senders that look like somebody else.")
     correspondents: Correspondents = Field(default=Correspondents(), description="First-time senders.")
     tarpit: Tarpit = Field(default=Tarpit(), description="Slowness towards strangers.")
+    client_certificate: tuple[ClientCertificate, ...] = Field(
+        default=(),
+        description="Certificates shown to other servers: only in deliveries for which a policy step names one, since "
+        "a certificate tells who we are.",
+        examples=[[{"name": "partner", "chain": "partner.pem", "key": "partner.key"}]],
+    )
     delivery: Delivery = Field(default=Delivery(), description="How mail is sent on.")
     limit: tuple[Limit, ...] = Field(
         default=(),
@@ -150,6 +164,8 @@ class Config(Section):
                 raise ValueError(
                     f"listener {listen.address} starts TLS but there is no certificate; add [[certificate]]"
                 )
+            if listen.auth != "off" and not (self.certificate or listen.auth_without_tls):
+                raise ValueError(f"users log in at {listen.address} inside TLS only; add [[certificate]]")
         return self
 
     @model_validator(mode="after")
@@ -184,9 +200,11 @@ class Config(Section):
     def _nothing_twice(self) -> Config:
         for key, values in (
             ("[[listen]] address", [str(item.address) for item in self.listen]),
+            ("[[rule]] name", [item.name for item in self.rule]),
             ("[[filter]] name", [item.name for item in self.filter]),
             ("[[domain]] name", [item.name for item in self.domain]),
             ("[[route]] domain", [item.domain for item in self.route]),
+            ("[[client_certificate]] name", [item.name for item in self.client_certificate]),
             ("[[limit]] name", [item.name for item in self.limit]),
             ("[[tenant]] name", [item.name for item in self.tenant]),
             ("[[dns_list]] name", [item.shown for item in self.dns_list]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import timedelta
 from typing import Literal
 
@@ -18,6 +19,7 @@ from danelaw.config.values import (
     ListenAddress,
     NextHopText,
     Size,
+    Switch,
     Text,
 )
 
@@ -38,6 +40,29 @@ class Listen(Section):
         "header; connections from elsewhere are then refused. Empty: no PROXY header is read.",
         examples=[["10.0.0.10/32"]],
     )
+    auth: Literal["off", "optional", "required"] = Field(
+        default="off",
+        description="Whether users log in here (AUTH, RFC 4954; `[submission]`): `off`, `optional`, or `required` "
+        "before any mail, as on ports 587 and 465.",
+        examples=["required"],
+    )
+    auth_without_tls: Switch = Field(
+        default=False,
+        description="Offer AUTH outside TLS too. Only for loopback addresses: passwords travel in clear text.",
+        examples=[True],
+    )
+
+    @model_validator(mode="after")
+    def _passwords_are_protected(self) -> Listen:
+        loopback = ipaddress.ip_address(self.address.host).is_loopback
+        if self.auth_without_tls and not loopback:
+            raise ValueError(f"listener {self.address} would show passwords to the network; drop auth_without_tls")
+        if self.auth != "off" and self.tls == "none" and not self.auth_without_tls:
+            raise ValueError(
+                f'listener {self.address} has auth but no TLS; set tls = "starttls" or "implicit" (on a loopback '
+                "address auth_without_tls = true will do)"
+            )
+        return self
 
 
 class Certificate(Section):
@@ -62,8 +87,8 @@ class Relay(Section):
 
     networks: tuple[IPNetwork, ...] = Field(
         default=(),
-        description="Clients in these networks may relay to any destination. Everybody else reaches only the "
-        "recipient domains in `[[domain]]`.",
+        description="Clients in these networks may relay to any destination, as users who log in may (`[submission]`). "
+        "Everybody else reaches only the recipient domains in `[[domain]]`.",
         examples=[["10.0.0.0/8", "127.0.0.0/8", "::1/128"]],
     )
 
@@ -79,6 +104,12 @@ class Tenant(Section):
     networks: tuple[IPNetwork, ...] = Field(
         default=(), description="Clients whose mail it is. Absent: any.", examples=[["10.0.7.0/24"]]
     )
+    users: tuple[Text, ...] = Field(
+        default=(),
+        description="Users who logged in (`[submission]`) whose mail it is, from any network. `@example.org` stands "
+        "for all names that end so. Absent: any.",
+        examples=[["@news.example.org", "newsletter"]],
+    )
     senders: tuple[DomainPattern, ...] = Field(
         default=(),
         description="Domains of envelope senders whose mail it is, from `networks` or else from clients that may "
@@ -88,8 +119,8 @@ class Tenant(Section):
 
     @model_validator(mode="after")
     def _says_whose(self) -> Tenant:
-        if not (self.networks or self.senders):
-            raise ValueError("everybody would be this tenant; add networks or senders")
+        if not (self.networks or self.senders or self.users):
+            raise ValueError("everybody would be this tenant; add networks, users or senders")
         return self
 
 
@@ -239,7 +270,8 @@ class Limits(Section):
         "`[relay]` networks. With several workers they hold for all of them together.",
     )
     trusted: TrustedCeilings = Field(
-        default=TrustedCeilings(), description="The same for each client in `[relay]` networks."
+        default=TrustedCeilings(),
+        description="The same for each client in `[relay]` networks, and for those that have logged in.",
     )
     total: Ceilings = Field(default=Ceilings(), description="Ceilings for all clients together.")
 

@@ -195,6 +195,21 @@ class Route(Section):
     )
 
 
+class ClientCertificate(Section):
+    """A certificate this gateway shows to servers that ask for one, where a policy step says so."""
+
+    name: Text = Field(
+        pattern="^[a-z0-9][a-z0-9._-]{0,39}$",
+        description="What policy calls it: small letters, digits, dots, hyphens.",
+        examples=["partner"],
+    )
+    chain: FilePath = Field(
+        description="PEM file: the certificate, then its intermediates. Re-read when it changes.",
+        examples=["/etc/danelaw/partner.pem"],
+    )
+    key: FilePath = Field(description="PEM file with the private key.", examples=["/etc/danelaw/partner.key"])
+
+
 class LocalAddress(Section):
     """One of this machine's addresses to send from."""
 

@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from danelaw.gateway import shared_numbers
 from danelaw.queue import RecipientState
+from danelaw.shared import inspection
 from danelaw.spool import database
 from danelaw.spool.view import slices
 
@@ -97,6 +99,10 @@ def connect(metrics: Metrics, parts: Parts, log: Log) -> None:
         metrics.resolver_queries.cell("udp").value = counts.udp
         metrics.resolver_queries.cell("tcp").value = counts.tcp
         metrics.log_lost.cell().value = log.dropped
+        line = parts.workshop.place and parts.workshop.place.shared
+        shared_numbers.of_process(metrics, parts.workshop.shared, parts.workshop.caches, line.late if line else 0)
+        if parts.shared_here is not None:
+            shared_numbers.of_store(metrics, inspection.listed(parts.shared_here.store))
         now = time.time()
         in_force = (one for one in parts.overrides.all(now) if one.expires is None or one.expires > now)
         metrics.overrides.set(float(sum(1 for _ in in_force)))

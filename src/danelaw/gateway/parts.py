@@ -19,12 +19,13 @@ from danelaw.gateway.reporting import Reporting
 from danelaw.gateway.shards import Shards, Workshop
 from danelaw.gateway.shared_here import SharedHere
 from danelaw.gateway.steps import steps_of
+from danelaw.gateway.submitting import logins_of, submission_step
 from danelaw.inbound.intake import Intake
 from danelaw.inbound.ledger import Ledger
 from danelaw.inbound.relay import RelayPolicy
 from danelaw.inbound.steps import Steps
 from danelaw.net import tls
-from danelaw.net.certificates import ServerCertificates
+from danelaw.net.certificates import ClientCertificates, ServerCertificates
 from danelaw.outbound.connection import Sweep
 from danelaw.outbound.destination import Surveyor
 from danelaw.outbound.opening import Door
@@ -40,8 +41,11 @@ if TYPE_CHECKING:
 
     from danelaw.config import Config
     from danelaw.gateway.place import Place
+    from danelaw.inbound.ceilings import Ceilings
+    from danelaw.inbound.login import Logins
     from danelaw.inbound.steps import Steps
     from danelaw.outbound.engine import Engine
+    from danelaw.rules import Rule
     from danelaw.scripting import Scripts
     from danelaw.spool import Spool
     from danelaw.state import STSStore
@@ -103,10 +107,12 @@ def assemble(
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
     door = _door(config, clock)
     reporting = Reporting(config, log, metrics, signing_key(config.reports)) if config.reports.sends else None
+    ceilings = settings.ceilings(config, Ledger.private(os.urandom(16)) if place is None else place.ledger())
+    logins = logins_of(config, ceilings, log, metrics)
     directory = config.spool.directory
     lock = lock_spool(directory) if place is None else -1
     try:
-        shared_here = SharedHere(directory, config.server.shared_state, log) if place is None else None
+        shared_here = SharedHere(directory, config.server.shared_state, log, clock) if place is None else None
         state = StateDatabase(directory / FILE_NAME)
         sts = _sts_store(config, state, resolver, roots, log, metrics)
         overrides = OverrideStore(state, configured_overrides(config.override))
@@ -130,30 +136,51 @@ def assemble(
             observe=commit_observer(metrics),
         )
         scripts = _scripts(workshop, resolver)
-        steps = steps_of(workshop, resolver, hold_rules, scripts, reporting)
-        if scripts is not None:
-            scripts.changed = steps.replace
+        first = () if logins is None else (submission_step(config, logins, ceilings),)
+        steps = steps_of(workshop, resolver, hold_rules, scripts, reporting, first)
+        _connect(scripts, steps, workshop)
         shards = _shards(workshop, directory, place)
     except BaseException:
         if lock >= 0:
             os.close(lock)
         raise
-    intake = _intake(workshop, shards, certificates, place, steps)
+    intake = _intake(workshop, shards, certificates, place, steps, ceilings, logins)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
         digests, steps, reporting, lock, scripts, shared_here,
     )  # fmt: skip
 
 
+def rules_of(config: Config) -> list[Rule]:
+    """The rules of the configuration that are switched on."""
+    return [table.rule() for table in config.rule if table.enabled]
+
+
 def _scripts(workshop: Workshop, resolver: Resolver) -> Scripts | None:
     config = workshop.config
-    if config.policy.directory is None:
+    rules = rules_of(config)
+    if config.policy.directory is None and not rules:
         return None
+    from danelaw.gateway.carrying import carry
     from danelaw.scripting import Scripts
     from danelaw.scripting.library import make_library
 
     library = make_library(config, resolver, workshop.log, workshop.metrics)
-    return Scripts(config.policy, config.spool.directory, library, workshop.log, workshop.metrics, workshop.clock)
+    directory = config.spool.directory
+    return Scripts(config.policy, rules, directory, library, workshop.log, workshop.metrics, workshop.clock, carry)
+
+
+def _connect(scripts: Scripts | None, steps: Steps, workshop: Workshop) -> None:
+    """Let connections and deliveries that begin later ask the scripts and rules as they are then."""
+    if scripts is None:
+        return
+
+    def changed() -> None:
+        steps.replace(scripts.step)
+        workshop.steps.install(scripts.delivery_steps)
+
+    scripts.changed = changed
+    changed()
 
 
 def _shared(place: Place | None, here: SharedHere | None) -> SharedStore:
@@ -190,8 +217,9 @@ def _shards(workshop: Workshop, directory: Path, place: Place | None) -> Shards:
 
 
 def _intake(
-    workshop: Workshop, shards: Shards, certificates: ServerCertificates | None, place: Place | None, steps: Steps
-) -> Intake:
+    workshop: Workshop, shards: Shards, certificates: ServerCertificates | None, place: Place | None, steps: Steps,
+    ceilings: Ceilings, logins: Logins | None,
+) -> Intake:  # fmt: skip
     engine = shards.home.engine
     admitted = settings.within_descriptors(workshop.config, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     if admitted is not workshop.config:
@@ -208,11 +236,12 @@ def _intake(
         log=workshop.log,
         metrics=workshop.metrics,
         certificates=certificates,
-        ceilings=settings.ceilings(admitted, Ledger.private(os.urandom(16)) if place is None else place.ledger()),
+        ceilings=ceilings,
         admit=engine.scheduler.admit,
         abandoned=engine.scheduler.abandoned,
         arrived=engine.arrived,
         steps=steps,
+        logins=logins,
         terms=settings.retention(workshop.config),
         clock=workshop.clock,
         open_listener=None if place is None else place.open_listener,
@@ -254,6 +283,9 @@ def _door(config: Config, clock: Callable[[], float]) -> Door:
         patience=settings.patience(config),
         sweep=Sweep(),
         routes=config.lab.dial,
+        certificates=ClientCertificates(
+            {one.name: one for one in config.client_certificate}, minimum=config.tls.minimum_version
+        ),
     )
 
 

@@ -67,14 +67,15 @@ def report(gateway: Gateway) -> dict[str, Any] | None:
         return None
     scripts.look()
     versions, following = scripts.versions, scripts.following
+    troubles = {} if following is None else following.troubles
     return {
         "pid": os.getpid(),
-        "serial": 0 if following.standing is None else following.standing.serial,
+        "serial": 0 if following is None or following.standing is None else following.standing.serial,
         "active": versions.active.version,
         "usable": versions.active.is_usable,
         "staged": None if versions.candidate is None else versions.candidate.policy.version,
         "shadow": None if versions.shadow is None else versions.shadow.policy.version,
-        "troubles": [[version, reason] for version, reason in following.troubles.items()],
+        "troubles": [[version, reason] for version, reason in troubles.items()],
         "hooks": hooks(gateway),
     }
 

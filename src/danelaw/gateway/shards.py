@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from danelaw.caches import Caches
 from danelaw.gateway import settings
 from danelaw.outbound.courier import Courier
 from danelaw.outbound.engine import Engine
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.pool import Pool
+from danelaw.outbound.steps import DeliverySteps
 from danelaw.queue import Filter, id_to_text
 from danelaw.queue.pages import SchedulerSettings
 from danelaw.queue.scheduler import Scheduler
@@ -51,7 +53,7 @@ class Workshop:
 
     The slots of `[delivery]` are shared equally by the workers of the `place`, and within one by the shards with mail;
     what `[[limit]]` allows is asked for through `permits`, and belongs to nobody beforehand. `shared` is what policy
-    shares with all workers.
+    shares with all workers, `caches` are this process's; `steps` are asked about deliveries.
     """
 
     config: Config
@@ -66,8 +68,10 @@ class Workshop:
     log: Log
     metrics: Metrics
     place: Place | None = None
+    steps: DeliverySteps = field(default_factory=DeliverySteps)
     clock: Callable[[], float] = time.time
     observe: Callable[[int, float | None], None] = lambda messages, seconds: None
+    caches: Caches = field(default_factory=Caches)
 
     def spool(self, number: int) -> Spool:
         """Lock and recover a shard. May take long, and may run in a thread. Raises `SpoolError`."""
@@ -104,6 +108,7 @@ class Workshop:
             clock=self.clock,
             gate=gate,
             answers=settings.answers(self.conduct, self.log, self.metrics, self.door.addresses),
+            steps=self.steps,
         )
         notices = Notices(
             str(self.config.hostname),

@@ -157,7 +157,7 @@ class Supervisor:
         if not self._roster.stopping:
             self._front.look(self._config, self._listeners, now)
         self._look_at_rehearsal()
-        self._shared.look(now, resting=self._permits.broker.closed)
+        self._shared.look(now, self._config, resting=self._permits.broker.closed)
         self._permits.look(self._roster.owned)
         if self._roster.complete and not self._roster.rolling:
             self._settled()

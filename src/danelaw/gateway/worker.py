@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
-from danelaw.gateway import limiting, policies
+from danelaw.gateway import limiting, policies, shared_operations
 from danelaw.gateway.gateway import Gateway
 from danelaw.gateway.health import findings
 from danelaw.gateway.line import Line
@@ -59,6 +59,10 @@ class WorkerProcess:
             "top": self._top,
             "policy": lambda sender, args: policies.report(self._gateway),
             "shadow": lambda sender, args: policies.shadow_report(self._gateway),
+            shared_operations.CACHE: lambda sender, args: shared_operations.on_caches(
+                self._gateway.parts.workshop.caches, str(args["name"]), args["arguments"]
+            ),
+            "shared-calls": lambda sender, args: self._gateway.parts.workshop.shared.calls(),
             "limits": lambda sender, args: limiting.reasons(self._gateway),
             "suspending": lambda sender, args: limiting.perform(
                 self._gateway, str(args["name"]), args["arguments"], str(args["caller"])

@@ -44,9 +44,9 @@ class TooManyCopies(DanelawError):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who speaks: IP address in text form, port, HELO name, TLS version and cipher (None in clear text), whether its
-    network may relay, and the address it connected to. `memory` is what steps remember of this connection, by their
-    name; it ends with the connection.
+    """Who speaks: IP address in text form, port, HELO name, TLS version and cipher (None in clear text), whether it may
+    relay, the address it connected to, and as whom it logged in ('' when it did not). `memory` is what steps remember
+    of this connection, by their name; it ends with the connection.
     """
 
     address: str
@@ -56,6 +56,7 @@ class Client:
     tls: tuple[str, str] | None = None
     trusted: bool = False
     listener: str = ""
+    user: str = ""
     memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 

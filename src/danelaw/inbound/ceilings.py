@@ -166,6 +166,13 @@ class Visit:
         self._row = row
         self._rates = rates
 
+    def trusted(self) -> Visit | None:
+        """The visit of the same client once it has logged in, under the ceilings of trusted ones."""
+        ceilings = self._ceilings
+        if not (ceilings.trusted.counts or ceilings.total.counts):
+            return None
+        return Visit(ceilings, self._network, self._row, ceilings.trusted)
+
     def transaction(self) -> Reply | None:
         """MAIL: one more message."""
         now = self._ceilings.ticks()

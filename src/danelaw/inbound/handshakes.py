@@ -82,3 +82,10 @@ class Handshakes:
 def _give_up(turn: asyncio.Future[object]) -> None:
     if not turn.done():
         turn.set_exception(DanelawError("too many TLS handshakes at once: none could be begun in time"))
+
+
+def tls_facts(transport: asyncio.Transport) -> tuple[str, str] | None:
+    """Version and cipher of a protected transport."""
+    tls = transport.get_extra_info("ssl_object")
+    cipher = tls.cipher() if tls is not None else None
+    return (str(tls.version()), str(cipher[0])) if cipher else None

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
 import ssl
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from danelaw.errors import DanelawError
@@ -15,15 +13,16 @@ from danelaw.inbound import receipt
 from danelaw.inbound.admission import Admission
 from danelaw.inbound.handshakes import Handshakes
 from danelaw.inbound.keeping import Room
+from danelaw.inbound.listener import listener_of
 from danelaw.inbound.lobby import Lobby
 from danelaw.inbound.pace import Floor
 from danelaw.inbound.precedence import Precedence
 from danelaw.inbound.session import Session
 from danelaw.inbound.steps import Steps
-from danelaw.net import proxy, tls
+from danelaw.net import tls
 from danelaw.net.certificates import ServerCertificates
 from danelaw.quarantine import Retention
-from danelaw.smtp import BareNewlines, Reply, ServerLimits, ServerSettings
+from danelaw.smtp import Reply
 from danelaw.telemetry import Pulse
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from danelaw.config.receiving import Listen
     from danelaw.inbound.arrival import Arrival, Discard
     from danelaw.inbound.ceilings import Ceilings, Visit
+    from danelaw.inbound.login import Logins
     from danelaw.inbound.relay import RelayPolicy
     from danelaw.queue import QueuedMessage, RetrySchedule
     from danelaw.smtp import MailFrom
@@ -46,49 +46,6 @@ _BACKLOG = 1024
 USUAL_TERMS = Retention()
 _STALL_SECONDS = 5.0
 _LOBBY_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """One listening address, ready to serve."""
-
-    address: str
-    port: int
-    settings: ServerSettings
-    implicit_tls: bool
-    proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
-
-    def proxy_reader(self) -> proxy.ProxyReader | None:
-        """A reader for the PROXY header, None where no header is expected."""
-        return proxy.ProxyReader() if self.proxies else None
-
-    def proxy_expected_from(self, address: str) -> bool:
-        """True when `address` is one of our load balancers."""
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-        return any(parsed.version == network.version and parsed in network for network in self.proxies)
-
-
-def listener_of(config: Config, listen: Listen) -> Listener:
-    """The server settings of one `[[listen]]` entry."""
-    limits = config.limits
-    offers_tls = listen.tls != "none" and bool(config.certificate)
-    settings = ServerSettings(
-        hostname=config.hostname,
-        limits=ServerLimits(
-            command_line=limits.command_line,
-            text_line=limits.text_line,
-            commands=limits.commands,
-            errors=limits.errors,
-            messages=limits.messages,
-            recipients=limits.recipients,
-            message_size=limits.message_size,
-            stream_above=64 * 1024,
-        ),
-        starttls=offers_tls and listen.tls == "starttls",
-        requiretls=offers_tls,
-        bare_newlines=BareNewlines(config.bare_newline),
-    )
-    return Listener(listen.address.host, listen.address.port, settings, listen.tls == "implicit", tuple(listen.proxy))
 
 
 class Closeable(Protocol):
@@ -122,6 +79,7 @@ class Intake:
         abandoned: Callable[[QueuedMessage, int], None],
         arrived: Callable[[QueuedMessage, bytes | None, bool], None],
         steps: Steps | None = None,
+        logins: Logins | None = None,
         terms: Retention = USUAL_TERMS,
         open_listener: OpenListener | None = None,
         clock: Callable[[], float] = time.time,
@@ -133,15 +91,13 @@ class Intake:
         self.data_seconds = config.limits.data_timeout.total_seconds()
         self.session_seconds = config.limits.session_time.total_seconds()
         self.relay = relay
-        self.steps = steps or Steps()
+        self.steps, self.logins = steps or Steps(), logins
         self.terms = terms
         self.spool = spool
         self.schedule = schedule
         self.log = log
         self.metrics = metrics
-        self.admit = admit
-        self.abandoned = abandoned
-        self.arrived = arrived
+        self.admit, self.abandoned, self.arrived = admit, abandoned, arrived
         self.clock = clock
         self.sessions: set[Session] = set()
         self.accepting = True

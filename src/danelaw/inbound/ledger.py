@@ -150,6 +150,10 @@ class Ledger:
         """True when one more use would not be too many."""
         return max(self._words[row * _WORDS + kind], now) + ceiling.interval - now <= ceiling.depth
 
+    def level(self, row: int, kind: int, ceiling: Ceiling, now: int) -> int:
+        """How many uses still count against the ceiling."""
+        return max(0, -((now - self._words[row * _WORDS + kind]) // ceiling.interval))
+
     def charge(self, row: int, kind: int, ceiling: Ceiling, now: int, number: int) -> None:
         """Count so many uses that nobody can refuse any more; later ones wait until they would have been allowed."""
         at = row * _WORDS + kind

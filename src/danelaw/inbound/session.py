@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, cast
 
 from danelaw.errors import DanelawError
 from danelaw.inbound.conversation import Conversation
+from danelaw.inbound.handshakes import tls_facts
 from danelaw.smtp import NEED_DATA, NEED_REPLY, Reply
 
 if TYPE_CHECKING:
     from danelaw.inbound.arrival import Client
-    from danelaw.inbound.intake import Intake, Listener
+    from danelaw.inbound.intake import Intake
+    from danelaw.inbound.listener import Listener
 
 _SHUTTING_DOWN = Reply.of(421, "4.3.2", "this gateway is going down for maintenance; try again soon")
 _TOO_SLOW = Reply.of(421, "4.4.2", "too long without a command; closing the connection")
 _TOO_LONG = Reply.of(421, "4.7.0", "this connection has lasted too long; open a new one")
 _NO_PROGRESS = Reply.of(421, "4.4.2", "too slow; closing the connection")
-# How long the last words may take to reach a client that does not read.
-_FAREWELL_SECONDS = 10.0
+_FAREWELL_SECONDS = 10.0  # for the last words to reach a client that does not read
 _AT_A_TURN = 100  # commands of one client: a thousand RCPT sent at once must not hold up the others
 _LINGER_SECONDS = 2.0
 _DISK_SECONDS = 60.0
@@ -195,7 +196,7 @@ class Session(Conversation, asyncio.Protocol):
             self._transport.abort()
 
     def stored(self, reply: Reply, *, late: bool = True) -> None:
-        """The message's fate is on stable storage, or it was refused: tell the client and, if it is late, read on."""
+        """See `Conversation`."""
         self.reception = None
         if self._transport is None:
             return  # the client left without waiting for the 250; it may send the message again
@@ -221,7 +222,7 @@ class Session(Conversation, asyncio.Protocol):
         """Count the client in. `first` are octets that came behind the PROXY header."""
         self.entered = True
         refusal = self.intake.enter(self)
-        self.panel = self.intake.steps.panel(trusted=self.trusted)
+        self.panel = self.intake.steps.panel(trusted=self.trusted, users=self.users_only)
         if self._listener.implicit_tls:
             if refusal is None and self.visit is not None:
                 refusal = self.visit.handshake()
@@ -264,6 +265,8 @@ class Session(Conversation, asyncio.Protocol):
             self.connection.greet(refusal)
 
         self.ask(self.panel.connect, "connect", lambda step: step.connect(client), say)
+        if not self._greeting_due:
+            self._advance()
 
     def _first_word_against(self, client: Client) -> tuple[Reply | None, str]:
         for step in self.panel.connect:
@@ -379,22 +382,15 @@ class Session(Conversation, asyncio.Protocol):
             self.task = None
         self._transport = secured
         self._paused = False
-        self.tls = _tls_facts(secured)
+        self.tls = tls_facts(secured)
         self.intake.tls_established(self.tls)
         if self._listener.implicit_tls:
             self._greet()
         else:
-            self.helo = ""
+            self.forget_what_was_said()
             self.connection.tls_established()
             self._advance()
         early, self._early = self._early or (), None
         for data in early:
             if self._transport is not None:
                 self.data_received(data)
-
-
-def _tls_facts(transport: asyncio.Transport) -> tuple[str, str] | None:
-    """Version and cipher of a protected transport."""
-    tls = transport.get_extra_info("ssl_object")
-    cipher = tls.cipher() if tls is not None else None
-    return (str(tls.version()), str(cipher[0])) if cipher else None

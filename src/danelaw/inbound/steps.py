@@ -6,14 +6,15 @@ Without steps nothing here runs: the path of a relayed message has no task and n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntFlag
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from danelaw.address import ReversePath
     from danelaw.inbound.arrival import Arrival, Client, Ruling
-    from danelaw.smtp import Recipient, Reply
+    from danelaw.inbound.attempt import Admit, Attempt
+    from danelaw.smtp import MailFrom, Recipient, Reply
 
 
 class Stage(IntFlag):
@@ -27,6 +28,7 @@ class Stage(IntFlag):
     REFUSAL = 32
     HELO = 64
     RELAY = 128
+    AUTH = 256
 
 
 class Step:
@@ -36,12 +38,21 @@ class Step:
 
     `name` is one word, unique, shown in findings, logs and metrics. What a method raises is a fault of the step: it is
     logged, and the client is told 451 to come again, since nothing unexamined may pass.
+
+    A client that logs in is another one for a step (`left`, then asked anew) unless it `stays_with_client`.
+
+    Whom it is asked about: strangers (`for_strangers`), clients whose network may relay and users who logged in
+    (`for_trusted`), users alone (`for_users`). Where only users send, nobody is a stranger: `connect` too is asked of
+    those for users only, since nobody has logged in by then.
     """
 
     name = ""
     stages = Stage(0)
+    for_strangers = True
     for_trusted = False
+    for_users = False
     prompt = False
+    stays_with_client = False
 
     @property
     def idle(self) -> bool:
@@ -66,9 +77,19 @@ class Step:
         """EHLO or HELO: None to go on."""
         return None
 
+    async def auth(self, client: Client, attempt: Attempt) -> Admit | Reply | None:
+        """A client wants to log in, whoever it is: `Admit` lets it in, a reply does not (535 for good, 454 for now),
+        None lets the next one decide, and last the file of users. A step that fails gives 454.
+        """
+        return None
+
     async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
         """MAIL: None to go on."""
         return None
+
+    async def transaction(self, client: Client, mail: MailFrom) -> Reply | None:
+        """MAIL with its parameters; most steps look at the reverse-path alone."""
+        return await self.mail(client, mail.reverse_path)
 
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """RCPT of a recipient that relaying rules allow: None to accept it."""
@@ -79,6 +100,12 @@ class Step:
     ) -> Reply | None:
         """RCPT of a recipient that relaying rules refuse: None to accept it all the same, usually the refusal."""
         return refusal
+
+    def recipient_refused(self, client: Client, recipient: Recipient, reply: Reply) -> None:
+        """A recipient was refused, by the rules or by another step. Nothing can be said to that any more."""
+
+    def command_refused(self, client: Client, line: str) -> None:
+        """A command that nobody knows was refused (RFC 5321 §4.2.4). Nothing can be said to that any more."""
 
     def left(self, client: Client) -> None:
         """A client whose connection a step was asked about has gone; what is kept for it can go."""
@@ -98,7 +125,7 @@ class Step:
 class Panel:
     """The steps that are asked about one kind of client, by stage, in order. Tuples: mostly they are empty."""
 
-    __slots__ = ("connect", "helo", "leaving", "mail", "message", "recipient", "refusal", "relay")
+    __slots__ = ("connect", "helo", "leaving", "mail", "message", "recipient", "refusal", "relay", "witnesses")
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         steps = tuple(steps)
@@ -110,6 +137,7 @@ class Panel:
         self.refusal = tuple(step for step in steps if Stage.REFUSAL in step.stages)
         self.message = tuple(step for step in steps if Stage.MESSAGE in step.stages)
         self.leaving = tuple(step for step in steps if type(step).left is not Step.left)
+        self.witnesses = tuple(step for step in steps if type(step).recipient_refused is not Step.recipient_refused)
 
     def about_message(self) -> tuple[Step, ...]:
         """Who is asked about a message that begins now: those that have something to ask for."""
@@ -119,12 +147,18 @@ class Panel:
 
 
 class Steps:
-    """The configured steps in order, and who of them is asked about trusted clients and about all others."""
+    """The configured steps in order, and who of them is asked about trusted clients, about users who logged in, and
+    about all others; `auth` are those that are asked who may log in.
 
-    __slots__ = ("all", "others", "trusted")
+    `known_name` gives the verified host name of a client's address where one of them has looked it up, for our Received
+    field.
+    """
 
-    def __init__(self, steps: Iterable[Step] = ()) -> None:
+    __slots__ = ("all", "auth", "known_name", "others", "trusted", "users")
+
+    def __init__(self, steps: Iterable[Step] = (), known_name: Callable[[str], str | None] | None = None) -> None:
         self._set(tuple(steps))
+        self.known_name = known_name if self.all else None
 
     def replace(self, step: Step) -> None:
         """Another step takes the place of the one of that name, for clients that come from now on; those that are here
@@ -134,9 +168,14 @@ class Steps:
 
     def _set(self, steps: tuple[Step, ...]) -> None:
         self.all = steps
-        self.others = Panel(self.all)
+        self.others = Panel(step for step in self.all if step.for_strangers)
         self.trusted = Panel(step for step in self.all if step.for_trusted)
+        self.users = Panel(step for step in self.all if step.for_trusted or step.for_users)
+        self.users.connect = tuple(step for step in self.users.connect if step.for_users)
+        self.auth = tuple(step for step in self.all if Stage.AUTH in step.stages)
 
-    def panel(self, *, trusted: bool) -> Panel:
-        """Who is asked about such a client."""
+    def panel(self, *, trusted: bool, users: bool = False) -> Panel:
+        """Who is asked about such a client; `users` where nobody else may send, wherever they come from."""
+        if users:
+            return self.users
         return self.trusted if trusted else self.others

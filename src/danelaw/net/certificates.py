@@ -1,36 +1,42 @@
-"""The certificates of our own listeners: chosen by SNI, reloaded while running."""
+"""The certificates of our own: those of listeners, chosen by SNI, and those shown to other servers; both reloaded."""
 
 from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from danelaw.address import Domain
 from danelaw.address.domain import DomainError
 from danelaw.errors import DanelawError
-from danelaw.net.tls import server_context
+from danelaw.net.tls import client_context, server_context
 from danelaw.pkix import Certificate, DERError, matches, read_certificate
+
+_Stamp: TypeAlias = tuple[tuple[int, int, int], ...]
 
 
 class CertificateError(DanelawError):
     """A certificate or its key cannot be used."""
 
 
-class CertificateFiles(Protocol):
-    """What one certificate is made from; `danelaw.config` has such entries.
-
-    `names` are the server names it is for, also `*.` and `.` patterns; empty takes the names in the certificate.
-    """
+class KeyFiles(Protocol):
+    """Certificate and key of one of our own, in PEM."""
 
     @property
     def chain(self) -> Path: ...
 
     @property
     def key(self) -> Path: ...
+
+
+class CertificateFiles(KeyFiles, Protocol):
+    """What one certificate is made from; `danelaw.config` has such entries.
+
+    `names` are the server names it is for, also `*.` and `.` patterns; empty takes the names in the certificate.
+    """
 
     @property
     def names(self) -> Sequence[object]: ...
@@ -41,7 +47,7 @@ class _Loaded:
     files: CertificateFiles
     context: ssl.SSLContext
     names: tuple[str, ...]
-    stamp: tuple[tuple[int, int, int], ...]
+    stamp: _Stamp
     not_after: float | None
     problem: str | None = field(default=None)
 
@@ -139,6 +145,40 @@ class ServerCertificates:
         return _Loaded(files, context, names, stamp, leaf.not_after)
 
 
+class ClientCertificates:
+    """Certificates shown to servers that ask for one, by name; `certificates[name]` gives a pair of contexts, for
+    opportunistic and for verified connections. Files that changed are read again when they are next used; bad ones
+    leave the certificate loaded before in place.
+    """
+
+    def __init__(self, files: Mapping[str, KeyFiles], *, minimum: str = "1.2") -> None:
+        """Load all; `minimum` is for opportunistic connections. Raises `CertificateError`."""
+        self._files = dict(files)
+        self._minimum = minimum
+        self._loaded = {name: self._load(one) for name, one in self._files.items()}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._files
+
+    def __getitem__(self, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+        files = self._files[name]
+        stamp, contexts = self._loaded[name]
+        if _stamp(files) != stamp:
+            try:
+                self._loaded[name] = self._load(files)
+            except CertificateError:
+                self._loaded[name] = _stamp(files), contexts
+        return self._loaded[name][1]
+
+    def _load(self, files: KeyFiles) -> tuple[_Stamp, tuple[ssl.SSLContext, ssl.SSLContext]]:
+        stamp, shown = _stamp(files), (str(files.chain), str(files.key))
+        try:
+            contexts = client_context(minimum=self._minimum, shown=shown), client_context(minimum="1.2", shown=shown)
+        except (OSError, ssl.SSLError) as error:
+            raise _in_words(files, error) from None
+        return stamp, contexts
+
+
 def _covers(pattern: str, name: Domain) -> bool:
     """`pattern` is a DNS-ID of a certificate, or from the configuration with ".example.org" for all names below."""
     return name.ascii.endswith(pattern) if pattern.startswith(".") else matches(name, pattern)
@@ -153,7 +193,7 @@ def _leaf(pem: str, files: CertificateFiles) -> Certificate:
         raise CertificateError(f"{files.chain}: its first certificate cannot be read: {error}") from None
 
 
-def _stamp(files: CertificateFiles) -> tuple[tuple[int, int, int], ...]:
+def _stamp(files: KeyFiles) -> _Stamp:
     """What changes when a file is written or replaced; zeros for one that is missing."""
     stamps = []
     for path in (files.chain, files.key):
@@ -165,7 +205,7 @@ def _stamp(files: CertificateFiles) -> tuple[tuple[int, int, int], ...]:
     return tuple(stamps)
 
 
-def _in_words(files: CertificateFiles, error: Exception) -> CertificateError:
+def _in_words(files: KeyFiles, error: Exception) -> CertificateError:
     for path in (files.chain, files.key):
         try:
             with open(path, "rb"):

@@ -32,12 +32,13 @@ class HandshakeFailed(DanelawError):
     """The TLS handshake failed; `reason` says how in words."""
 
 
-def client_context(*, minimum: str = "1.2") -> ssl.SSLContext:
+def client_context(*, minimum: str = "1.2", shown: tuple[str, str] | None = None) -> ssl.SSLContext:
     """A context for connections to other servers; make it once and keep it (it costs milliseconds).
 
     `minimum` is "1.0", "1.1", "1.2" or "1.3" (RFC 8996 forbids those below 1.2; a floor makes an old host get clear
     text in opportunistic delivery, so it is a choice). Resumption is off: a resumed session presents no certificate.
-    Raises `ValueError` for another version.
+    `shown` are the PEM files of certificate and key for servers that ask for one. Raises `ValueError` for another
+    version, `OSError` or `ssl.SSLError` for files as the ssl module does.
     """
     if minimum not in _VERSIONS:
         raise ValueError(f"{minimum!r} is no TLS version; one of {', '.join(_VERSIONS)} expected")
@@ -48,6 +49,8 @@ def client_context(*, minimum: str = "1.2") -> ssl.SSLContext:
     context.set_ciphers(_OLD_CIPHERS if old else _CIPHERS + _CLIENT_LEVEL)
     _set_minimum(context, _VERSIONS[minimum])
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    if shown is not None:
+        context.load_cert_chain(*shown, password=_no_password)
     return context
 
 

@@ -166,7 +166,7 @@ class Account:
         one, number, said = meaning.bounce_class, recipient.number, str(reply)
         if meaning.hold:
             words = f"held for the postmaster; {host} refused it: {reply}"
-            self._end(RecipientOutcome(number, _HELD, _status(reply, "4.0.0"), said, words, host))
+            self._end(RecipientOutcome(number, _HELD, _status(reply, "4.0.0"), said, words, host, bounce=one.name))
             self._courier.log.event(
                 "held",
                 id=self._work.message.id_text,
@@ -179,12 +179,16 @@ class Account:
             words = f"{host} {'refused it' if reply.is_permanent else 'asks to try again later'}: {reply}"
             status = _status(reply, "4.0.0")
             self._keep(
-                RecipientOutcome(number, _QUEUED, status, said, words, host, one.notice, one.advice, meaning.wait)
+                RecipientOutcome(
+                    number, _QUEUED, status, said, words, host, one.notice, one.advice, meaning.wait, one.name
+                )
             )
         else:
             words = f"{host} refused it: {reply}"
             status = _status(reply, "5.0.0")
-            self._end(RecipientOutcome(number, _FAILED, status, said, words, host, one.notice, one.advice))
+            self._end(
+                RecipientOutcome(number, _FAILED, status, said, words, host, one.notice, one.advice, bounce=one.name)
+            )
             self._log_return(recipient, host, words, judgement, one.name)
 
     def _meaning_of(self, reply: Reply, host: str) -> Meaning:

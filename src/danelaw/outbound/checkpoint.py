@@ -10,7 +10,6 @@ from danelaw.queue.limits import Allowance
 from danelaw.queue.permits import PermitKey, Refused
 
 if TYPE_CHECKING:
-    from danelaw.outbound.opening import Door
     from danelaw.outbound.pool import OpenConnection, Pool
     from danelaw.queue.gate import Gate
     from danelaw.queue.pages import Work
@@ -31,23 +30,24 @@ class LimitReached(Exception):
 class Checkpoint:
     """Asks the gate for one process's deliveries. Without a gate everything is allowed."""
 
-    __slots__ = ("_door", "_gate", "_pool")
+    __slots__ = ("_gate", "_pool")
 
-    def __init__(self, gate: Gate | None, pool: Pool, door: Door) -> None:
+    def __init__(self, gate: Gate | None, pool: Pool) -> None:
         self._gate = gate
         self._pool = pool
-        self._door = door
         if gate is not None:
             gate.stock.part = self._part
 
-    def passes(self, work: Work, mx: str, address: str, *, new: bool = False, ask: bool = True) -> Allowance | Question:
-        """What using this host, or opening a new connection to it, is allowed to; a question where the broker must be
-        asked, for `admitted`. Without `ask` it is not asked. Raises `LimitReached`.
+    def passes(
+        self, work: Work, mx: str, address: str, source: str, *, new: bool = False, ask: bool = True
+    ) -> Allowance | Question:
+        """What using this host, or opening a new connection to it, from our address `source` (empty where the kernel
+        chooses) is allowed to; a question where the broker must be asked, for `admitted`. Without `ask` it is not
+        asked. Raises `LimitReached`.
         """
         gate = self._gate
         if gate is None:
             return _FREE
-        source = self._door.source(address, work.key.next_hop, mx) or ""
         answer = gate.connect(work.serial, work.key, mx, address, source, new=new, ask=ask)
         if isinstance(answer, Refused):
             raise LimitReached(answer)
@@ -55,14 +55,16 @@ class Checkpoint:
             self._part(answer.slots)
         return answer
 
-    async def admitted(self, work: Work, mx: str, address: str, question: Question, *, new: bool = False) -> Allowance:
+    async def admitted(
+        self, work: Work, mx: str, address: str, source: str, question: Question, *, new: bool = False
+    ) -> Allowance:
         """The same once the broker has said so, and nothing has run out meanwhile. Raises `LimitReached`."""
         for _ in range(_MOST_QUESTIONS):
             await self._answer(question)
             if new:
                 assert self._gate is not None
                 self._part(self._gate.allowance(work.key).slots)
-            answer = self.passes(work, mx, address)
+            answer = self.passes(work, mx, address, source)
             if not isinstance(answer, Question):
                 return answer
             question = answer

@@ -101,6 +101,7 @@ class Checkup:
         mx = self.survey.destination.mx
         return {
             "domain": self.domain,
+            "demand": self.survey.demand.word,
             "level": self.level,
             "reason": self.reason,
             "mx": {

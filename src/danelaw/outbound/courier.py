@@ -18,6 +18,8 @@ from danelaw.outbound.outcome import Outcome
 from danelaw.outbound.pool import Pool
 from danelaw.outbound.reach import Reachability
 from danelaw.outbound.record import EvidenceLedger, attempt_of
+from danelaw.outbound.stepping import Moves, stepped
+from danelaw.outbound.steps import USUAL, DeliverySteps, Way
 from danelaw.queue import RecipientState
 from danelaw.queue.pages import HostVerdict, Work
 from danelaw.routing import NextHop
@@ -32,16 +34,10 @@ if TYPE_CHECKING:
     from danelaw.spool import Spool
     from danelaw.telemetry import Log, Metrics
 
-_DEMANDS = {
-    "": SenderDemand.NONE,
-    "requiretls": SenderDemand.REQUIRETLS,
-    "tls-required-no": SenderDemand.TLS_REQUIRED_NO,
-}
-
 
 @lru_cache(maxsize=8192)
 def _destination(key: RoutingKey) -> tuple[NextHop, SenderDemand]:
-    return NextHop.from_text(key.next_hop), _DEMANDS[key.demand]
+    return NextHop.from_text(key.next_hop), SenderDemand.from_word(key.demand)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,16 +59,26 @@ class Courier:
     reach: Reachability = field(default_factory=Reachability)
     gate: Gate | None = None
     answers: Answers
+    steps: DeliverySteps = field(default_factory=DeliverySteps)
+    moves: Moves = field(default_factory=Moves.none)
     checkpoint: Checkpoint = field(init=False)
 
     def __post_init__(self) -> None:
-        self.checkpoint = Checkpoint(self.gate, self.pool, self.door)
+        self.checkpoint = Checkpoint(self.gate, self.pool)
 
     async def deliver(self, work: Work, outcome: Outcome | None = None) -> Outcome:
-        """Try every host until each recipient has an end. Network and policy failures are part of the outcome.
+        """Try every host until each recipient has an end, as policy steps have it. Network and policy failures are part
+        of the outcome.
 
         `outcome` is filled while the tries go on: what it says holds even when this is cancelled.
         """
+        filled = Outcome() if outcome is None else outcome
+        if self.steps.all:
+            return await stepped(self, work, filled)
+        return await self.carry(work, filled)
+
+    async def carry(self, work: Work, outcome: Outcome, way: Way = USUAL) -> Outcome:
+        """The same without steps, over connections made in this way."""
         next_hop, demand = _destination(work.key)
         started = self.clock()
         survey = self.surveyor.cached(next_hop, demand, started)
@@ -87,7 +93,7 @@ class Courier:
             waits = Outcome(HostVerdict.DOWN, survey.error)
             self._unreached(work, survey, started, "waiting", survey.error, waits)
             return waits
-        return await Tour(self, work, survey, started, Outcome() if outcome is None else outcome).run()
+        return await Tour(self, work, survey, started, outcome, way).run()
 
     def express(
         self, work: Work, outcome: Outcome, ended: Callable[[Express, Exception | None], None]
@@ -96,7 +102,7 @@ class Courier:
 
         None when it takes the long way, `deliver`; nothing was sent then and nothing is in `outcome`.
         """
-        if work.body is None or len(work.body) > LARGEST_BODY:
+        if work.body is None or len(work.body) > LARGEST_BODY or self.steps.before:
             return None
         next_hop, demand = _destination(work.key)
         now = self.clock()

@@ -11,6 +11,7 @@ from danelaw.outbound.checkpoint import LimitReached
 from danelaw.outbound.opening import HostUnusable, close, open_connection
 from danelaw.outbound.outcome import Outcome
 from danelaw.outbound.pool import OpenConnection
+from danelaw.outbound.steps import USUAL, Way
 from danelaw.outbound.transmission import Transmission, transmit
 from danelaw.queue import RecipientState
 from danelaw.queue.gate_state import Question
@@ -44,10 +45,13 @@ class Tour:
         "_survey",
         "_throttled",
         "_unreached",
+        "_way",
         "_work",
     )
 
-    def __init__(self, courier: Courier, work: Work, survey: Survey, started: float, outcome: Outcome) -> None:
+    def __init__(
+        self, courier: Courier, work: Work, survey: Survey, started: float, outcome: Outcome, way: Way = USUAL
+    ) -> None:
         self._courier = courier
         self._work = work
         self._survey = survey
@@ -60,6 +64,7 @@ class Tour:
         self._heard = False
         self._passed_over: list[tuple[HostPlan, str]] = []
         self._throttled = False
+        self._way = way
 
     async def run(self) -> Outcome:
         """Visit hosts in MX order while recipients are open (FIELD rule 2: never reordered to prefer DANE).
@@ -159,22 +164,26 @@ class Tour:
         by_family: dict[str, list[str]] = {"ipv6": [], "ipv4": []}
         for address in plan.records.addresses:
             by_family["ipv6" if ":" in address else "ipv4"].append(address)
-        return [address for family in self._courier.families for address in by_family[family]]
+        own = ["ipv6" if ":" in address else "ipv4" for address in self._way.local]
+        return [
+            address for family in self._courier.families if not own or family in own for address in by_family[family]
+        ]
 
     async def _try_address(self, plan: HostPlan, address: str) -> bool:
         """Whether this host has had its say, so that its other addresses need not be tried."""
         courier = self._courier
-        allowance = courier.checkpoint.passes(self._work, plan.host.ascii, address)
+        mx, source = plan.host.ascii, self._local(plan, address)
+        allowance = courier.checkpoint.passes(self._work, mx, address, source)
         if isinstance(allowance, Question):
-            allowance = await courier.checkpoint.admitted(self._work, plan.host.ascii, address, allowance)
+            allowance = await courier.checkpoint.admitted(self._work, mx, address, source, allowance)
         kept = self._kept(plan)
         while True:
             if kept is not None:
                 opened, judgement = kept
             else:
-                opening = courier.checkpoint.passes(self._work, plan.host.ascii, address, new=True)
+                opening = courier.checkpoint.passes(self._work, mx, address, source, new=True)
                 if isinstance(opening, Question):
-                    await courier.checkpoint.admitted(self._work, plan.host.ascii, address, opening, new=True)
+                    await courier.checkpoint.admitted(self._work, mx, address, source, opening, new=True)
                 fresh = await self._fresh(plan, address)
                 if fresh is None:
                     return False
@@ -199,12 +208,12 @@ class Tour:
         """Opening took time, and tokens of rates do not keep: where there is no other, the connection waits for it."""
         checkpoint = self._courier.checkpoint
         try:
-            answer = checkpoint.passes(self._work, plan.host.ascii, address)
+            answer = checkpoint.passes(self._work, plan.host.ascii, address, opened.local)
             if isinstance(answer, Question):
-                await checkpoint.admitted(self._work, plan.host.ascii, address, answer)
+                await checkpoint.admitted(self._work, plan.host.ascii, address, opened.local, answer)
         except LimitReached:
             checkpoint.mark(opened, allowance)
-            self._courier.pool.put_back(self._work.key.next_hop, plan.requirement, opened)
+            self._put_back(plan, opened)
             raise
         except BaseException:
             close(self._courier.door, opened.connection)
@@ -214,7 +223,7 @@ class Tour:
         """A kept connection to this host, judged anew."""
         courier, requirement = self._courier, plan.requirement
         while True:
-            kept = courier.pool.take(self._work.key.next_hop, requirement)
+            kept = courier.pool.take(self._work.key.next_hop, requirement, self._way)
             if kept is None:
                 return None
             if not courier.door.addresses.moved or kept.local == self._local(plan, kept.handshake.address):
@@ -259,7 +268,7 @@ class Tour:
             local = self._local(plan, address)
             connection, handshake = await open_connection(
                 courier.door, plan.host, address, next_hop.port, requirement,
-                without_tls=without_tls, next_hop=self._work.key.next_hop,
+                without_tls=without_tls, next_hop=self._work.key.next_hop, way=self._way,
             )  # fmt: skip
             judgement = judge(requirement, handshake, courier.roots, courier.clock())
             if judgement.clearance is not None:
@@ -271,7 +280,7 @@ class Tour:
 
     def _local(self, plan: HostPlan, address: str) -> str:
         """Our address for a connection there."""
-        return self._courier.door.source(address, self._work.key.next_hop, plan.host.ascii)
+        return self._courier.door.from_here(address, self._work.key.next_hop, plan.host.ascii, self._way).address or ""
 
     async def _send(self, opened: OpenConnection, judgement: Judgement) -> Transmission:
         work = self._work
@@ -299,11 +308,14 @@ class Tour:
         self._lacking += sent.lacking
         best = self._account.answered(plan, opened, judgement, sent)
         if sent.lost is None and not sent.closing:
-            self._courier.pool.give(self._work.key.next_hop, plan.requirement, opened)
+            self._courier.pool.give(self._work.key.next_hop, plan.requirement, opened, self._way)
             self._throttled |= best is not None and best.code == 421
         else:
             close(self._courier.door, opened.connection)
             self._throttled |= sent.closing or (best is not None and best.code == 421)
+
+    def _put_back(self, plan: HostPlan, unused: OpenConnection) -> None:
+        self._courier.pool.put_back(self._work.key.next_hop, plan.requirement, unused, self._way)
 
     # without a task: `danelaw.outbound.express`
 
@@ -318,10 +330,11 @@ class Tour:
         opened = kept[0]
         try:
             address = opened.handshake.address
-            allowance = self._courier.checkpoint.passes(self._work, plan.host.ascii, address, ask=False)
+            source = self._local(plan, address)
+            allowance = self._courier.checkpoint.passes(self._work, plan.host.ascii, address, source, ask=False)
             assert not isinstance(allowance, Question)
         except LimitReached:
-            self._courier.pool.put_back(self._work.key.next_hop, plan.requirement, opened)
+            self._put_back(plan, opened)
             return None
         self._courier.checkpoint.mark(opened, allowance)
         return kept

@@ -162,7 +162,7 @@ def _plans(
 
 def _needs_sts(destination: Destination, override: Override | None, demand: SenderDemand) -> bool:
     """Whether any host's requirement can depend on a policy (FIELD rule 7)."""
-    if override is not None and override.tls in _WITHOUT_STS and demand is not SenderDemand.REQUIRETLS:
+    if override is not None and override.tls in _WITHOUT_STS and not demand.verified:
         return False
     decided = (host.error is not None or host.tlsa_state is TLSAState.USABLE for host in destination.hosts)
     return not (destination.mx.secure and all(decided))

@@ -22,6 +22,7 @@ from danelaw.outbound.notices import Notices
 from danelaw.outbound.outcome import Outcome, settlement_of
 from danelaw.outbound.second_look import SecondLook
 from danelaw.outbound.slowing import Slowing
+from danelaw.outbound.stepping import ask_after
 from danelaw.outbound.suspending import Suspending
 from danelaw.outbound.under_way import InHand, UnderWay
 from danelaw.outbound.wakeup import Wakeup
@@ -237,7 +238,7 @@ class Engine:
             self._conclude(work, outcome)
         elif express.unheard:
             self._under_way.run(work, self._deliver(work, outcome), outcome)
-        elif express.tour.complete:
+        elif express.tour.complete and not self._courier.steps.after:
             self._conclude(work, express.tour.ended())
         else:
             self._under_way.run(work, self._finish_tour(express, outcome), outcome)
@@ -272,6 +273,8 @@ class Engine:
         """The first host did not take it for everybody: on to the others."""
         try:
             await express.tour.run()
+            if self._courier.steps.after:
+                await ask_after(self._courier, express.work, outcome)
         except Exception as error:
             self._broke(express.work, outcome, error)
         self._conclude(express.work, outcome)
@@ -325,6 +328,8 @@ class Engine:
             self._lifetimes.owing.stored(settlement)
             for notice, _ in settlement.notices:
                 self._told(notice)
+            for move in settlement.moves:
+                self.scheduler.deferred(move.key, settlement.at, self._clock())
             if due is not None and key is not None:
                 self.scheduler.deferred(key, due, self._clock())
                 self.pump()

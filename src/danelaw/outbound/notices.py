@@ -126,7 +126,7 @@ class Notices:
                 replace(
                     message, id=number, received_at=now, expires=self._schedule.expires(now), recipients=concerned,
                     size=len(content), recipient_count=len(concerned), body_file=None, notified=False,
-                    custody=None, findings="",
+                    custody=None, findings="", context="",
                     requiretls=message.requiretls and form is not redacted,
                     body_kind=message.body_kind if not content.isascii() else "7BIT",
                 ),
@@ -203,7 +203,8 @@ class Notices:
             address=queued.forward_path,
             action=_ACTIONS[end.state],
             status=end.status,
-            reason=f"{end.notice}; {end.reason}" if end.notice else end.reason or "the next server refused it",
+            reason="; ".join(word for word in (end.notice, end.reason, end.text) if word)
+            or "the next server refused it",
             orcpt=queued.orcpt or None,
             remote_mta=end.host or None,
             diagnostic=end.reply or None,

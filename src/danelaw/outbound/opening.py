@@ -9,11 +9,14 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
 from danelaw.errors import DanelawError
 from danelaw.net import dialer, tls
 from danelaw.outbound.connection import Connection, ConnectionLost, Sweep
+from danelaw.outbound.local_addresses import LocalAddress
+from danelaw.outbound.steps import USUAL, Way
 from danelaw.outbound.transmission import Patience
 from danelaw.smtp import (
     USUAL_CLIENT_LIMITS,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 _Maker = Callable[[StartTLSOutcome, str], Handshake]
 _ids = count(1)
+_NO_CERTIFICATES: Mapping[str, tuple[ssl.SSLContext, ssl.SSLContext]] = MappingProxyType({})
 
 
 class HostUnusable(DanelawError):
@@ -50,9 +54,19 @@ class HostUnusable(DanelawError):
         self.throttled = throttled
 
 
+class Certificates(Protocol):
+    """What this module needs of `danelaw.net.certificates.ClientCertificates`."""
+
+    def __contains__(self, name: object) -> bool: ...
+
+    def __getitem__(self, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
-    """How connections are opened: TLS contexts, time-outs, our addresses and names, the lab's routes."""
+    """How connections are opened: TLS contexts, time-outs, our addresses and names, the lab's routes, and by name the
+    certificates we can show: a context for opportunistic and one for verified connections.
+    """
 
     opportunistic: ssl.SSLContext
     verified: ssl.SSLContext
@@ -60,14 +74,22 @@ class Door:
     sweep: Sweep
     addresses: LocalAddresses
     routes: Mapping[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+    certificates: Certificates = field(default_factory=lambda: _NO_CERTIFICATES)
 
-    def source(self, address: str, next_hop: str, mx: str) -> str:
-        """Our address to send from towards `address`, empty where the kernel chooses."""
-        return self.addresses.choose(address, next_hop, mx).address or ""
+    def from_here(self, address: str, next_hop: str, mx: str, way: Way = USUAL) -> LocalAddress:
+        """Our address to send from towards `address`, and the name said from it."""
+        usual = self.addresses.choose(address, next_hop, mx)
+        if way is USUAL:
+            return usual
+        own = next((one for one in way.local if (":" in one) == (":" in address)), usual.address)
+        return LocalAddress(own, way.helo or usual.helo)
 
-    def context(self, requirement: Requirement) -> ssl.SSLContext:
-        """The TLS context for a requirement: verified connections have a floor of TLS 1.2 whatever the setting."""
-        return self.verified if requirement.checks else self.opportunistic
+    def context(self, requirement: Requirement, certificate: str = "") -> ssl.SSLContext:
+        """The TLS context for a requirement: verified connections have a floor of TLS 1.2 whatever the setting. With
+        the name of a client certificate it is shown when the server asks; one that is not known is a `KeyError`.
+        """
+        opportunistic, verified = self.certificates[certificate] if certificate else (self.opportunistic, self.verified)
+        return verified if requirement.checks else opportunistic
 
 
 async def open_connection(
@@ -79,13 +101,15 @@ async def open_connection(
     *,
     without_tls: bool = False,
     next_hop: str = "",
+    way: Way = USUAL,
 ) -> tuple[Connection, Handshake]:
     """Connect and come as far as the requirement's STARTTLS allows.
 
     `without_tls` is for the second try after opportunistic TLS failed. Raises `HostUnusable`; a failed STARTTLS
     is no exception but part of the `Handshake`, since `judge` decides what it means.
     """
-    local = door.addresses.choose(address, next_hop, host.ascii)
+    local = door.from_here(address, next_hop, host.ascii, way)
+    context = door.context(requirement, way.certificate)
     connection = Connection(next(_ids), USUAL_CLIENT_LIMITS)
     connection.phase = "connecting"
     try:
@@ -101,7 +125,9 @@ async def open_connection(
         raise HostUnusable(error.reason) from None
     door.sweep.add(connection)
     try:
-        return connection, await _converse(door, connection, host, address, port, requirement, without_tls, local.helo)
+        return connection, await _converse(
+            door, connection, host, address, port, requirement, context, without_tls, local.helo
+        )
     except (ConnectionLost, RemoteProtocolError) as error:
         close(door, connection)
         raise HostUnusable(error.reason, throttled=isinstance(error, ConnectionLost)) from None
@@ -123,6 +149,7 @@ async def _converse(
     address: str,
     port: int,
     requirement: Requirement,
+    context: ssl.SSLContext,
     without_tls: bool,
     helo: str,
 ) -> Handshake:
@@ -146,7 +173,7 @@ async def _converse(
         return handshake(StartTLSOutcome.HELO_ONLY)
     if not extensions.starttls:
         return handshake(StartTLSOutcome.NOT_OFFERED)
-    return await _secure(door, connection, requirement, handshake, helo)
+    return await _secure(door, connection, requirement, context, handshake, helo)
 
 
 async def _hello(door: Door, connection: Connection, helo: str) -> bool:
@@ -166,7 +193,12 @@ async def _hello(door: Door, connection: Connection, helo: str) -> bool:
 
 
 async def _secure(
-    door: Door, connection: Connection, requirement: Requirement, handshake: _Maker, helo: str
+    door: Door,
+    connection: Connection,
+    requirement: Requirement,
+    context: ssl.SSLContext,
+    handshake: _Maker,
+    helo: str,
 ) -> Handshake:
     connection.protocol.starttls()
     connection.flush()
@@ -185,7 +217,7 @@ async def _secure(
         transport = await tls.start_tls(
             connection.transport,
             connection,
-            door.context(requirement),
+            context,
             server_hostname=name,
             timeout=door.patience.handshake,
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from danelaw.queue import Attempt, RecipientResult, RecipientState, Settlement
+from danelaw.queue import Attempt, Move, RecipientResult, RecipientState, Settlement
 from danelaw.queue.pages import HostVerdict, Work
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ class RecipientOutcome:
 
     `state` is final, or QUEUED for "try again". `status` is an enhanced code such as `5.7.1`, `reply` the next hop's
     words ("" when it said nothing), `reason` ours, `host` the server that answered.
-    `notice` and `advice` are the words of the reply's bounce class, `wait` the least seconds before the next try.
+    `notice` and `advice` are the words of the reply's bounce class `bounce`, `wait` the least seconds before the next
+    try. A policy step may set the next try itself, `at` (POSIX seconds, 0 for by schedule), and give a `text` that is
+    added to the notice; what it put off was no try, and is not `counted` as one.
     """
 
     number: int
@@ -38,17 +40,26 @@ class RecipientOutcome:
     notice: str = ""
     advice: str = ""
     wait: float = 0.0
+    bounce: str = ""
+    at: float = 0.0
+    counted: bool = True
+    text: str = ""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """One delivery. With `verdict` DOWN no host could be used: the queue sleeps and the message keeps its place."""
+    """One delivery. With `verdict` DOWN no host could be used: the queue sleeps and the message keeps its place.
+
+    `moves` puts recipients into other queues, `context` in place of the message's: policy steps ask for both.
+    """
 
     verdict: HostVerdict = HostVerdict.GOOD
     reason: str = ""
     recipients: dict[int, RecipientOutcome] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     evidence: list[bytes] = field(default_factory=list)
+    moves: tuple[Move, ...] = ()
+    context: str | None = None
 
     @property
     def calls_for_notice(self) -> bool:
@@ -95,23 +106,28 @@ def settlement_of(
     """The transaction that writes an outcome down, its notices included; None when there is nothing to write."""
     message = work.message
     if outcome.verdict is _HOST_VERDICT_DOWN:
-        if not outcome.attempts:
+        if not outcome.attempts and outcome.context is None:
             return None
-        return Settlement(message, now, attempts=tuple(outcome.attempts), evidence=tuple(outcome.evidence))
+        found = Settlement(message, now, attempts=tuple(outcome.attempts), evidence=tuple(outcome.evidence))
+        found.context = outcome.context
+        return found
     results = []
     for queued in message.recipients:
         end = outcome.recipients.get(queued.number)
         if end is None:
             end = RecipientOutcome(queued.number, _RECIPIENT_STATE_QUEUED, "4.4.2", reason=outcome.reason)
-        tries = queued.tries + 1
+        tries = queued.tries + end.counted
         due = 0.0
-        if end.state is _RECIPIENT_STATE_QUEUED:
+        if end.at and end.state is _RECIPIENT_STATE_QUEUED:
+            due = max(now, min(end.at, message.expires))
+        elif end.state is _RECIPIENT_STATE_QUEUED:
             chance = spread()
             due = schedule.next_due(tries, now, message.expires, chance) or now + schedule.wait(tries, chance)
             if end.wait:  # never longer than the longest pause the operator wants
                 due = max(due, min(now + min(end.wait, schedule.waits[-1]), message.expires))
         results.append(RecipientResult(queued.number, end.state, due, tries, end.reply, end.reason))
     settlement = Settlement(message, now, tuple(results), tuple(outcome.attempts), evidence=tuple(outcome.evidence))
+    settlement.moves, settlement.context = outcome.moves, outcome.context
     if outcome.calls_for_notice:
         if notices.owes(message):
             ends = outcome.recipients

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from danelaw.outbound.steps import USUAL, Way
 from danelaw.tlspolicy import judge
 
 if TYPE_CHECKING:
@@ -47,21 +48,21 @@ class OpenConnection:
 
 
 class Pool:
-    """Keeps unused connections for `idle` seconds, by next hop and requirement."""
+    """Keeps unused connections for `idle` seconds, by next hop, requirement and way."""
 
     def __init__(self, idle: float, messages_per_connection: int) -> None:
         self._idle = idle
         self._most_messages = messages_per_connection
-        self._kept: dict[tuple[str, Requirement], list[OpenConnection]] = {}
+        self._kept: dict[tuple[str, Requirement, Way], list[OpenConnection]] = {}
         self._counts: Counter[PermitKey] = Counter()
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return sum(len(kept) for kept in self._kept.values())
 
-    def take(self, next_hop: str, requirement: Requirement) -> OpenConnection | None:
+    def take(self, next_hop: str, requirement: Requirement, way: Way = USUAL) -> OpenConnection | None:
         """The connection used last, if it still lives."""
-        kept = self._kept.get((next_hop, requirement))
+        kept = self._kept.get((next_hop, requirement, way))
         while kept:
             candidate = kept.pop()
             self._uncount(candidate)
@@ -70,20 +71,20 @@ class Pool:
             candidate.connection.abort()
         return None
 
-    def give(self, next_hop: str, requirement: Requirement, used: OpenConnection) -> None:
+    def give(self, next_hop: str, requirement: Requirement, used: OpenConnection, way: Way = USUAL) -> None:
         """Take a connection back after a transaction, or close it when it has served enough."""
         used.messages += 1
         most = self._most_messages if used.most is None else min(used.most, self._most_messages)
         if not used.connection.usable or used.messages >= most or self._idle <= 0:
             used.connection.close()
             return
-        self.put_back(next_hop, requirement, used)
+        self.put_back(next_hop, requirement, used, way)
 
-    def put_back(self, next_hop: str, requirement: Requirement, unused: OpenConnection) -> None:
+    def put_back(self, next_hop: str, requirement: Requirement, unused: OpenConnection, way: Way = USUAL) -> None:
         """Keep a connection that was taken."""
         loop = asyncio.get_running_loop()
         unused.idle_since = loop.time()
-        self._kept.setdefault((next_hop, requirement), []).append(unused)
+        self._kept.setdefault((next_hop, requirement, way), []).append(unused)
         if unused.keys:
             self._counts.update(unused.keys)
         if self._timer is None:

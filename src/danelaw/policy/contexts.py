@@ -56,12 +56,14 @@ class HeloContext(ConnectContext):
 @dataclass(slots=True, kw_only=True)
 class AuthContext(HeloContext):
     """The client wants to authenticate. `user` is who it claims to be, `password` what it sent by PLAIN or LOGIN, None
-    for mechanisms that do not send one. `identity` may be set: who it then is, empty for `user`.
+    for mechanisms that do not send one; `proved` tells that the mechanism itself has shown it to be that user.
+    `identity` may be set: who it then is, empty for `user`. `Accept` lets it in, and the file of users is not asked.
     """
 
     mechanism: str
     user: str
     password: str | None = field(default=None, repr=False)
+    proved: bool = False
     identity: str = ""
 
 

@@ -35,7 +35,7 @@ from danelaw.queue.custody import DELIVERY, OPERATOR, Custody, HeldBy, findings_
 from danelaw.queue.filter import Filter, FilterError
 from danelaw.queue.ids import MAX_SHARD, InvalidQueueId, QueueIds, floor_id, id_from_text, id_to_text, shard_of
 from danelaw.queue.pages import HostVerdict, SchedulerSettings, Sleep, VirtualQueue, Work
-from danelaw.queue.results import Owed, RecipientResult, Settlement
+from danelaw.queue.results import Move, Owed, RecipientResult, Settlement
 from danelaw.queue.schedule import InvalidSchedule, RetrySchedule
 from danelaw.queue.scheduler import Scheduler
 from danelaw.queue.values import QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
@@ -52,6 +52,7 @@ __all__ = [
     "HostVerdict",
     "InvalidQueueId",
     "InvalidSchedule",
+    "Move",
     "Owed",
     "QueueIds",
     "QueuedMessage",

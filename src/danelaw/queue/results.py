@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from danelaw.queue.attempt import Attempt
-from danelaw.queue.values import QueuedMessage, RecipientState
+from danelaw.queue.values import QueuedMessage, RecipientState, RoutingKey
 
 
 @dataclass(slots=True)
@@ -28,6 +28,13 @@ class Owed(NamedTuple):
     words: str
 
 
+class Move(NamedTuple):
+    """A recipient waits in another queue from now on."""
+
+    number: int
+    key: RoutingKey
+
+
 @dataclass(slots=True)
 class Settlement:
     """Everything that became true through one delivery, stored all or nothing.
@@ -39,7 +46,7 @@ class Settlement:
 
     Of a message with very many recipients the notice is `owed` instead: what it is to say about each recipient is
     stored with the recipient's end, and the message stays until notices that tell of the numbers in `told` are stored.
-    `context`, where it is not None, takes the place of the message's.
+    `context`, where it is not None, takes the place of the message's. `moves` puts recipients into other queues.
     """
 
     message: QueuedMessage
@@ -52,3 +59,4 @@ class Settlement:
     owed: tuple[Owed, ...] = ()
     told: tuple[int, ...] = ()
     context: str | None = None
+    moves: tuple[Move, ...] = ()

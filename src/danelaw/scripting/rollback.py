@@ -8,9 +8,9 @@ from danelaw.policy.contexts import AuthContext, Context, MessageContext
 
 if TYPE_CHECKING:
     from danelaw.message import Snapshot
-    from danelaw.policy import JSON, Address, Handling
+    from danelaw.policy import JSON, Address, Finding, Handling
 
-    _Message: TypeAlias = tuple[tuple[Snapshot, int] | None, list[Address], Address, Handling]
+    _Message: TypeAlias = tuple[tuple[Snapshot, int] | None, list[Address], Address, Handling, tuple[Finding, ...]]
 
 State: TypeAlias = "tuple[dict[str, JSON], set[str] | None, _Message | None]"
 
@@ -19,7 +19,9 @@ def state_of(context: Context) -> State:
     """The state of a context before a hook. A tuple, and nothing that is not needed: it is taken before every call."""
     message = None
     if isinstance(context, MessageContext):
-        message = (context.mail.state(), context.recipients[:], context.reverse_path, context.handling)
+        message = (
+            context.mail.state(), context.recipients[:], context.reverse_path, context.handling, context.findings,
+        )  # fmt: skip
     return context.notes.saved(), set(context.tags) if context.tags else None, message
 
 
@@ -31,7 +33,7 @@ def back_to(context: Context, state: State) -> None:
     context.tags.update(tags or ())
     if isinstance(context, MessageContext):
         assert message is not None
-        mail, context.recipients[:], context.reverse_path, context.handling = message
+        mail, context.recipients[:], context.reverse_path, context.handling, context.findings = message
         context.mail.back_to(mail)
     elif isinstance(context, AuthContext):
         context.identity = ""

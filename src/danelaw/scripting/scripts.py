@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
 from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD
+from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.running import Budget, Called, Runner
 from danelaw.scripting.shadow import Meter, Shadow
 from danelaw.scripting.step import ScriptStep
+from danelaw.scripting.versions import Versions
 from danelaw.scripting.withdrawing import fails_too_often
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from danelaw.config.scripting import Policy
-    from danelaw.policy import Context, Hook, Library
+    from danelaw.outbound.steps import DeliveryStep
+    from danelaw.policy import Context, Hook, Library, MailContext
+    from danelaw.rules import Rule
     from danelaw.scripting.loading import LoadedPolicy
-    from danelaw.scripting.versions import Candidate, Versions
+    from danelaw.scripting.versions import Candidate
     from danelaw.telemetry import Log, Metrics
 
 
@@ -31,15 +36,24 @@ LOOK_SECONDS = 0.5
 class Scripts:
     """The policy of one process. `clock` gives POSIX seconds, `spool` is the directory with versions and `state.db`.
 
-    `step` asks about connections that begin now; `changed` is told of the one that takes its place. `shadow` is the one
-    that runs, or ran last.
+    `step` asks about connections that begin now; `changed` is called when another one has taken its place. `shadow` is
+    the one that runs, or ran last.
     """
 
     def __init__(
-        self, section: Policy, spool: Path, library: Library, log: Log, metrics: Metrics, clock: Callable[[], float]
+        self,
+        section: Policy,
+        rules: Iterable[Rule],
+        spool: Path,
+        library: Library,
+        log: Log,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        carry: Carries,
     ) -> None:
-        """Load the policy. Raises `PolicyError`, `StateError`."""
-        assert section.directory is not None
+        """Load the policy, if there is one, behind the rules; `carry` delivers by carriers. Raises `PolicyError`,
+        `StateError`.
+        """
         if not GUARD.is_installed:
             GUARD.install()
         self._section = section
@@ -48,21 +62,26 @@ class Scripts:
         self._clock = clock
         self.library = library
         self.runner = Runner(budget_of(section), self._failed)
-        self.following = Following(spool, section.directory, log, clock)
+        self._carry = carry
+        directory = section.directory
+        self.following = None if directory is None else Following(spool, directory, log, clock)
+        self._no_policy = Versions()
         self.shadow: Shadow | None = None
+        self.rulebook = Rulebook(rules, self._matched)
         self.step = self._step()
-        self.changed: Callable[[ScriptStep], None] = lambda step: None
+        self.changed: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def versions(self) -> Versions:
         """The versions for connections that begin now."""
-        return self.following.versions
+        return self._no_policy if self.following is None else self.following.versions
 
     def look(self) -> None:
         """Take up what operators have changed since. Connections that are open stay with their version."""
         before = self.versions
-        self.following.look()
+        if self.following is not None:
+            self.following.look()
         if self.versions is not before:
             self._renew()
 
@@ -77,7 +96,15 @@ class Scripts:
 
     def _renew(self) -> None:
         self.step = self._step()
-        self.changed(self.step)
+        self.changed()
+
+    def use_rules(self, rules: Iterable[Rule]) -> None:
+        """Other rules from now on. Connections that are open stay with theirs."""
+        self.rulebook = Rulebook(rules, self._matched)
+        self._renew()
+
+    def _matched(self, rule: Rule, context: MailContext) -> None:
+        self._metrics.rule_matches.add(rule.name)
 
     def _step(self) -> ScriptStep:
         candidate, shadow = self.versions.shadow, self.shadow
@@ -86,12 +113,21 @@ class Scripts:
                 shadow.close()
             self.shadow = self._new_shadow(candidate)
         runs = self.shadow if candidate is not None else None
-        return ScriptStep(self.versions, self.runner, self.library, self._clock, self.background, runs)
+        return ScriptStep(self.versions, self.rulebook, self.runner, self.library, self._clock, self.background, runs)
 
     def _new_shadow(self, candidate: Candidate) -> Shadow:
         meter = Meter(GUARD)
         runner = Runner(budget_of(self._section), guard=meter)
         return Shadow(candidate, runner, meter, self.library, self._section.shadow_percent / 100)
+
+    @property
+    def delivery_steps(self) -> tuple[DeliveryStep, ...]:
+        """The steps beside a delivery that any version in use has hooks for."""
+        points = self.versions.points
+        parts = (self.versions, self.runner, self.library, self._carry)
+        before = (BeforeDelivery(*parts),) if "pre_delivery" in points else ()
+        after = (AfterDelivery(*parts),) if "post_delivery" in points else ()
+        return (*before, *after)
 
     def background(self, policy: LoadedPolicy, hooks: tuple[Hook, ...], context: Context) -> None:
         """Ask hooks that nobody waits for."""
@@ -109,12 +145,18 @@ class Scripts:
             task.cancel()
         if self.shadow is not None:
             self.shadow.close()
-        self.following.close()
+        if self.following is not None:
+            self.following.close()
 
     def _failed(self, called: Called, context: Context) -> None:
         self._log.error("hook-failed", hook=called.hook, step=called.point, policy=called.version, reason=called.reason)
         candidate = self.versions.candidate
-        if candidate is None or candidate.policy.version != called.version or not candidate.is_open:
+        if (
+            self.following is None
+            or candidate is None
+            or candidate.policy.version != called.version
+            or not candidate.is_open
+        ):
             return
         tallies = [tally for (version, _), tally in self.runner.tallies.items() if version == called.version]
         calls, failures = sum(one.calls for one in tallies), sum(one.failures for one in tallies)

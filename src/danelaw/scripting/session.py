@@ -80,4 +80,5 @@ def client_facts(client: Client) -> ClientFacts:
         None if client.tls is None else TLS(*client.tls),
         client.trusted,
         client.listener,
+        client.user,
     )

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from danelaw.policy import Address, Library, MailContext, MessageContext, Notes, RecipientContext
 from danelaw.scripting.comparing import Before, Outcome, compare
@@ -22,7 +22,7 @@ from danelaw.scripting.quiet import quiet
 from danelaw.scripting.taping import Tape, taped
 
 if TYPE_CHECKING:
-    from danelaw.policy import Context
+    from danelaw.policy import Context, Hook
     from danelaw.scripting.comparing import Difference
     from danelaw.scripting.running import Runner, Said
     from danelaw.scripting.versions import Candidate
@@ -52,6 +52,13 @@ class Meter(Guard):
             self.spent += time.perf_counter() - began
 
 
+class _Job(NamedTuple):
+    context: Context
+    ours: Outcome
+    tape: Tape
+    rules: tuple[Hook, ...]
+
+
 @dataclass(slots=True)
 class Follower:
     """One connection as the shadow sees it: what its hooks have noted, and what is yet to be asked."""
@@ -65,7 +72,7 @@ class Follower:
     is_gone: bool = False
     is_wanted: bool = True
     pending: list[tuple[tuple[Difference, ...], str]] = field(default_factory=list)
-    jobs: deque[tuple[Context, Outcome, Tape]] = field(default_factory=deque)
+    jobs: deque[_Job] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
     is_dropped: bool = False
 
@@ -73,19 +80,22 @@ class Follower:
 class Trial:
     """One step: the context as the shadow will be given it, and the library that writes down what it answers."""
 
-    __slots__ = ("_before", "_context", "_follower", "_point", "_shadow", "_tape", "library")
+    __slots__ = ("_before", "_context", "_follower", "_point", "_rules", "_shadow", "_tape", "library")
 
-    def __init__(self, shadow: Shadow, follower: Follower, point: str, context: Context, library: Library) -> None:
+    def __init__(
+        self, shadow: Shadow, follower: Follower, point: str, context: Context, rules: tuple[Hook, ...]
+    ) -> None:
+        self._rules = rules
         self._shadow, self._follower, self._point = shadow, follower, point
         self._tape = Tape()
         self._before = Before.of(context)
         self._context = _twin(context)
-        self.library = taped(library, self._tape)
+        self.library = taped(context.library, self._tape)
 
     def ends(self, said: Said | None, context: Context) -> None:
         """The active version has spoken; the shadow is asked when there is time."""
         outcome = _outcome(self._point, said, self._before, context)
-        self._shadow.enqueue(self._follower, self._context, outcome, self._tape)
+        self._shadow.enqueue(self._follower, _Job(self._context, outcome, self._tape, self._rules))
 
 
 class Shadow:
@@ -126,21 +136,21 @@ class Shadow:
             return None
         return Follower(client.address, is_wanted=not self.candidate.portion.domains)
 
-    def begins(self, follower: Follower, point: str, context: Context, library: Library) -> Trial | None:
-        """A step begins; None where it need not be compared."""
+    def begins(self, follower: Follower, point: str, context: Context, rules: tuple[Hook, ...] = ()) -> Trial | None:
+        """A step begins, at which `rules` are asked first; None where it need not be compared."""
         if follower.is_dropped:
             return None
-        return Trial(self, follower, point, context, library)
+        return Trial(self, follower, point, context, rules)
 
-    def enqueue(self, follower: Follower, context: Context, outcome: Outcome, tape: Tape) -> None:
+    def enqueue(self, follower: Follower, job: _Job) -> None:
         """To be asked later."""
-        octets = context.size if isinstance(context, MessageContext) else 0
+        octets = _octets(job.context)
         if self._jobs >= MOST_JOBS or self._octets + octets > MOST_OCTETS:
             self._drop(follower)
             return
         self._jobs += 1
         self._octets += octets
-        follower.jobs.append((context, outcome, tape))
+        follower.jobs.append(job)
         if follower.task is None:
             follower.task = task = asyncio.get_running_loop().create_task(self._work(follower))
             self._tasks.add(task)
@@ -171,28 +181,29 @@ class Shadow:
         if not follower.is_dropped:
             follower.is_dropped = True
             self.differences.dropped += 1
-        for context, _, _ in follower.jobs:
-            self._done(context)
+        for job in follower.jobs:
+            self._done(job.context)
         follower.jobs.clear()
 
     def _done(self, context: Context) -> None:
         self._jobs -= 1
-        self._octets -= context.size if isinstance(context, MessageContext) else 0
+        self._octets -= _octets(context)
 
     async def _work(self, follower: Follower) -> None:
         await asyncio.sleep(0)  # after what the client waits for
         while follower.jobs:
-            context, outcome, tape = follower.jobs.popleft()
+            job = follower.jobs.popleft()
             try:
                 if not self._has_time():
                     self._drop(follower)
                     break
-                await self._ask(follower, context, outcome, tape)
+                await self._ask(follower, job)
             finally:
-                self._done(context)
+                self._done(job.context)
         follower.task = None
 
-    async def _ask(self, follower: Follower, context: Context, ours: Outcome, tape: Tape) -> None:
+    async def _ask(self, follower: Follower, job: _Job) -> None:
+        context, ours, tape, rules = job
         point, policy = ours.point, self.candidate.policy
         if follower.is_gone and point != "helo":
             return  # the shadow has refused this client: there would be no more of it
@@ -211,7 +222,7 @@ class Shadow:
         if isinstance(context, MessageContext):
             context.recipients = [one for one in context.recipients if one not in follower.refused]
         before = Before.of(context)
-        said = await self._runner.ask(policy, policy.at(point), context)
+        said = await self._runner.ask(policy, (*rules, *policy.at(point)), context)
         theirs = _outcome(point, said, before, context)
         self._note(follower, context, ours, theirs, effects)
         if point == "end_of_data":
@@ -245,6 +256,10 @@ class Shadow:
         for differences, whose in follower.pending:
             self.differences.add(differences, whose)
         follower.pending = []
+
+
+def _octets(context: Context) -> int:
+    return context.size if isinstance(context, MessageContext) else 0
 
 
 def _twin(context: Context) -> Context:

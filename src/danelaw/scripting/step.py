@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from danelaw.inbound.arrival import Finding
+from danelaw.inbound.attempt import Admit, Attempt
 from danelaw.inbound.steps import Stage, Step
 from danelaw.policy import (
     Accept,
     Address,
+    AuthContext,
     ConnectContext,
     Context,
     DisconnectContext,
@@ -22,20 +23,25 @@ from danelaw.policy import (
     Redirect,
 )
 from danelaw.policy import Finding as FindingFact
+from danelaw.rules.asking import NAME as RULES
 from danelaw.scripting.changes import carry_out, mail_of, replace_recipients
+from danelaw.scripting.delivery import kept_text
 from danelaw.scripting.outcome import NAME, reply_of, ruling_of
 from danelaw.scripting.running import Runner, Said
 from danelaw.scripting.session import ScriptSession, ScriptTransaction, client_facts
+from danelaw.smtp import Reply
 
 if TYPE_CHECKING:
     from danelaw.address import ReversePath
     from danelaw.inbound.arrival import Arrival, Client, Ruling
     from danelaw.policy import Hook, Library
     from danelaw.scripting.loading import LoadedPolicy
+    from danelaw.scripting.rulebook import Rulebook
     from danelaw.scripting.shadow import Shadow
     from danelaw.scripting.versions import Versions
-    from danelaw.smtp import Recipient, Reply
+    from danelaw.smtp import Recipient
 
+_AUTH_DEFERRED = Reply.of(454, "4.7.0", "Temporary authentication failure; try again later")
 _INBOUND = frozenset({"connect", "helo", "auth", "mail_from", "rcpt_to", "end_of_data"})
 
 
@@ -46,11 +52,14 @@ class ScriptStep(Step):
 
     name = NAME
     for_trusted = True
+    for_users = True
     prompt = True
+    stays_with_client = True
 
     def __init__(
         self,
         versions: Versions,
+        rulebook: Rulebook,
         runner: Runner,
         library: Library,
         clock: Callable[[], float],
@@ -59,6 +68,7 @@ class ScriptStep(Step):
     ) -> None:
         """`clock` gives POSIX seconds. `background` asks hooks that nobody waits for. `shadow` is told of all."""
         self._versions = versions
+        self._rulebook = rulebook
         self._runner = runner
         self._library = library
         self._clock = clock
@@ -68,12 +78,14 @@ class ScriptStep(Step):
     @property
     def stages(self) -> Stage:  # type: ignore[override]
         """Where any version in use has hooks."""
-        points = self._versions.points
+        points = self._versions.points | self._rulebook.points
         stages = Stage(0)
         if "connect" in points:
             stages |= Stage.CONNECT
         if "helo" in points:
             stages |= Stage.HELO
+        if "auth" in points:
+            stages |= Stage.AUTH
         if points & {"mail_from", "rcpt_to", "end_of_data"}:
             stages |= Stage.MAIL
         if "rcpt_to" in points:
@@ -87,20 +99,41 @@ class ScriptStep(Step):
     async def connect(self, client: Client) -> Reply | None:
         """The connect hooks."""
         session = self._session(client)
-        hooks = session.policy.at("connect")
+        hooks = self._hooks(session.policy, "connect")
         if not hooks and session.follower is None:
             return None
         context = ConnectContext(**self._common(session), client=session.client(client))
-        return reply_of(await self._ask(session, session.policy, "connect", context))
+        return reply_of(await self._ask(session, session.policy, "connect", hooks, context))
 
     async def helo(self, client: Client) -> Reply | None:
         """The helo hooks."""
         session = self._session(client)
-        hooks = session.policy.at("helo")
+        hooks = self._hooks(session.policy, "helo")
         if not hooks and session.follower is None:
             return None
         context = HeloContext(**self._common(session), client=session.client(client))
-        return reply_of(await self._ask(session, session.policy, "helo", context))
+        return reply_of(await self._ask(session, session.policy, "helo", hooks, context))
+
+    async def auth(self, client: Client, attempt: Attempt) -> Admit | Reply | None:
+        """The auth hooks: `Accept` lets the client in."""
+        session = self._session(client)
+        hooks = self._hooks(session.policy, "auth")
+        if not hooks:
+            return None
+        context = AuthContext(
+            **self._common(session),
+            client=session.client(client),
+            mechanism=attempt.mechanism,
+            user=attempt.user,
+            password=None if attempt.password is None else attempt.password.text,
+            proved=attempt.proved,
+        )
+        said = await self._runner.ask(session.policy, hooks, context)
+        if said is not None and isinstance(said.verdict, Accept):
+            return Admit(context.identity)
+        reply = reply_of(said)
+        # RFC 4954 §6: what fails for now is 454 here.
+        return _AUTH_DEFERRED if reply is not None and reply.code == 451 else reply
 
     async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
         """A transaction begins; the mail_from hooks."""
@@ -111,13 +144,13 @@ class ScriptStep(Step):
     async def _about_sender(self, client: Client, session: ScriptSession) -> Said | None:
         transaction = session.transaction
         assert transaction is not None
-        hooks = transaction.policy.at("mail_from")
+        hooks = self._hooks(transaction.policy, "mail_from")
         if not hooks and session.follower is None:
             return None
         context = MailContext(
             **self._common(session, transaction), client=session.client(client), reverse_path=transaction.reverse_path
         )
-        return await self._ask(session, transaction.policy, "mail_from", context)
+        return await self._ask(session, transaction.policy, "mail_from", hooks, context)
 
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """The rcpt_to hooks."""
@@ -149,7 +182,8 @@ class ScriptStep(Step):
         transaction = session.transaction
         assert transaction is not None
         said = None
-        if transaction.policy.at("rcpt_to") or session.follower is not None:
+        hooks = self._hooks(transaction.policy, "rcpt_to")
+        if hooks or session.follower is not None:
             context = RecipientContext(
                 **self._common(session, transaction),
                 client=session.client(client),
@@ -158,7 +192,7 @@ class ScriptStep(Step):
                 recipients=tuple(transaction.recipients),
                 relaying=relaying,
             )
-            said = await self._ask(session, transaction.policy, "rcpt_to", context)
+            said = await self._ask(session, transaction.policy, "rcpt_to", hooks, context)
         if said is not None and isinstance(said.verdict, Redirect):
             transaction.redirected[address] = said.verdict.to
         if reply_of(said) is None:
@@ -170,7 +204,7 @@ class ScriptStep(Step):
         session = client.memory.get(NAME)
         if session is None:
             return
-        hooks = session.policy.at("disconnect")
+        hooks = self._hooks(session.policy, "disconnect")
         if hooks:
             now = self._clock()
             context = DisconnectContext(
@@ -187,16 +221,18 @@ class ScriptStep(Step):
         transaction = session.transaction or session.begin(Address.of(arrival.reverse_path.mailbox))
         session.transaction = None
         replace_recipients(arrival, transaction.redirected)
+        hooks = self._hooks(transaction.policy, "end_of_data")
         said, context = None, None
-        hooks = transaction.policy.at("end_of_data")
         if hooks or session.follower is not None:
             context = self._message_context(session, transaction, arrival)
-            said = await self._ask(session, transaction.policy, "end_of_data", context)
+            known = len(context.findings)
+            said = await self._ask(session, transaction.policy, "end_of_data", hooks, context)
+            arrival.findings += (Finding(one.step, one.result, one.reason) for one in context.findings[known:])
             self._note(arrival, said)
         ruling = ruling_of(said)
         if hooks and context is not None and (ruling is None or said is None or not said.failed):
             carry_out(arrival, context, None if said is None else said.verdict)
-        arrival.context = _kept(transaction)
+        arrival.context = kept_text(transaction.policy.version, transaction.notes.to_object(), sorted(transaction.tags))
         session.messages += 1
         return ruling
 
@@ -219,25 +255,30 @@ class ScriptStep(Step):
 
     def _note(self, arrival: Arrival, said: Said | None) -> None:
         """A verdict is a finding, for `explain`."""
-        if said is not None:
+        if said is not None and said.hook.module != RULES:
             word = "failed" if said.failed else type(said.verdict).__name__.lower()
             reason = getattr(said.verdict, "reason", "") or getattr(said.verdict, "text", "")
             arrival.findings.append(Finding(NAME, word, f"{said.hook.name}: {reason}" if reason else said.hook.name))
 
     # common
 
-    async def _ask(self, session: ScriptSession, policy: LoadedPolicy, point: str, context: Context) -> Said | None:
+    async def _ask(
+        self, session: ScriptSession, policy: LoadedPolicy, point: str, hooks: tuple[Hook, ...], context: Context
+    ) -> Said | None:
         """What the hooks of a step say; a shadow is asked the same afterwards, and nobody waits for that."""
-        follower, hooks = session.follower, policy.at(point)
+        follower = session.follower
         if follower is None or self._shadow is None:
             return await self._runner.ask(policy, hooks, context)
-        trial = self._shadow.begins(follower, point, context, self._library)
+        trial = self._shadow.begins(follower, point, context, self._rulebook.unseen.at(point))
         if trial is None:
-            return await self._runner.ask(policy, hooks, context) if hooks else None
+            return await self._runner.ask(policy, hooks, context)
         context.library = trial.library
         said = await self._runner.ask(policy, hooks, context)
         trial.ends(said, context)
         return said
+
+    def _hooks(self, policy: LoadedPolicy, point: str) -> tuple[Hook, ...]:
+        return (*self._rulebook.at(point), *policy.at(point))
 
     def _session(self, client: Client) -> ScriptSession:
         session = client.memory.get(NAME)
@@ -259,13 +300,3 @@ class ScriptStep(Step):
             "notes": whose.notes,
             "tags": whose.tags,
         }
-
-
-def _kept(transaction: ScriptTransaction) -> str:
-    """What is stored with the message: the version that judged it, notes and tags."""
-    kept: dict[str, object] = {"policy": transaction.policy.version}
-    if transaction.notes:
-        kept["notes"] = transaction.notes.to_object()
-    if transaction.tags:
-        kept["tags"] = sorted(transaction.tags)
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))

@@ -72,6 +72,11 @@ class Versions:
         others = (one.policy for one in (self.candidate, self.shadow) if one is not None)
         return self.active.points.union(*(one.points for one in others))
 
+    def of(self, version: str) -> LoadedPolicy:
+        """The version that judged a message before, or the active one where that is not at hand any more."""
+        candidate = self.candidate
+        return candidate.policy if candidate is not None and candidate.policy.version == version else self.active
+
     def choose(self, client: Client, now: float) -> LoadedPolicy:
         """The version for a connection that begins `now` (POSIX seconds)."""
         candidate = self.candidate

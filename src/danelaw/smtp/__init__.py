@@ -25,6 +25,10 @@ After `StartTLS` was accepted and `awaiting_tls` is true: send, do the handshake
 **Sending.** `ClientConnection`: `ehlo`, `starttls` and `tls_established`, `mail(clearance, envelope)`, on `BodyDue`
 `send_message`, and `MessageAnswered` is the verdict. `mail` takes only a `Clearance` bound to this connection.
 
+**AUTH** (RFC 4954), where `ServerSettings.auth` names mechanisms: `AuthRequested` and `AuthResponse` carry the client's
+octets, and are answered by `challenge`, `accept` or `reply`; what the octets mean is SASL's (`danelaw.sasl`). It is
+forgotten at STARTTLS, and what the client sent for it is in no event that is shown.
+
 **Line ends.** Only CRLF ends a line and only CRLF.CRLF ends a message (RFC 5321 §2.3.8, §4.1.1.4). A bare CR or LF in a
 command is refused, in a message refused or cleaned (`BareNewlines`), and never sent.
 
@@ -32,7 +36,8 @@ command is refused, in a message refused or cleaned (`BareNewlines`), and never 
 none; lines of messages above 1000 octets, by the limit; 8-bit data without BODY=8BITMIME, by setting; text of replies
 that is not ASCII. **Refused** though some accept it: commands without angle brackets, parameters that were not
 offered, NUL in messages (by setting), BDAT that cannot be read or is not offered (its chunk would be read as commands).
-**Not done**: AUTH, BINARYMIME, EXPN, any conversion of 8-bit or internationalised mail (`danelaw.smtp.nexthop`).
+**Not done**: AUTH on the sending side, BINARYMIME, EXPN, any conversion of 8-bit or internationalised mail
+(`danelaw.smtp.nexthop`).
 
 Modules: `settings` (limits are arguments), `events` and `client_events`, `reply`, `status`, `envelope`, `xtext`,
 `extensions`, `clearance`, `nexthop`; behind them `grammar`, `parameters`, `state` (the table), `message_reader`,
@@ -70,6 +75,9 @@ from danelaw.smtp.errors import (
 from danelaw.smtp.events import (
     NEED_DATA,
     NEED_REPLY,
+    AuthCancelled,
+    AuthRequested,
+    AuthResponse,
     BodyChunk,
     CommandRefused,
     ConnectionBroken,
@@ -105,6 +113,9 @@ __all__ = [
     "NEED_REPLY",
     "USUAL_CLIENT_LIMITS",
     "USUAL_LIMITS",
+    "AuthCancelled",
+    "AuthRequested",
+    "AuthResponse",
     "BareNewline",
     "BareNewlines",
     "Body",

@@ -17,6 +17,7 @@ class Verb(Enum):
     EHLO = "EHLO"
     HELO = "HELO"
     STARTTLS = "STARTTLS"
+    AUTH = "AUTH"
     MAIL = "MAIL"
     RCPT = "RCPT"
     DATA = "DATA"

@@ -6,7 +6,7 @@ told and need nothing. The classes are immutable by convention only: frozen ones
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from danelaw.address import AddressLiteral, Domain, ReversePath
@@ -43,8 +43,35 @@ class StartTLS:
 
 
 @dataclass(slots=True)
+class AuthRequested:
+    """*answer* AUTH (RFC 4954 §4). `mechanism` is one that is offered; `initial_response` is decoded, None for none.
+
+    Answer with `accept`, `ServerConnection.challenge`, or a refusal by `reply`.
+    """
+
+    mechanism: str
+    initial_response: bytes | None = field(repr=False)
+
+
+@dataclass(slots=True)
+class AuthResponse:
+    """*answer* The client's answer to a challenge, decoded. To be answered as `AuthRequested` is."""
+
+    data: bytes = field(repr=False)
+
+
+@dataclass(slots=True)
+class AuthCancelled:
+    """An exchange is over before its end: the client cancelled it, or sent what is no response. Drop it."""
+
+    reply: Reply
+
+
+@dataclass(slots=True)
 class MailFrom:
-    """*answer* MAIL. `size` is the SIZE parameter, already below the limit."""
+    """*answer* MAIL. `size` is the SIZE parameter, already below the limit. `auth` is whoever submitted the message
+    first as the client has it (RFC 4954 §5), empty for `<>`, None without the parameter.
+    """
 
     reverse_path: ReversePath
     size: int | None
@@ -53,6 +80,7 @@ class MailFrom:
     ret: Ret | None
     envid: str | None
     requiretls: bool
+    auth: str | None = None
 
 
 @dataclass(slots=True)
@@ -137,6 +165,9 @@ class ConnectionBroken:
 ServerEvent = (
     Hello
     | StartTLS
+    | AuthRequested
+    | AuthResponse
+    | AuthCancelled
     | MailFrom
     | RcptTo
     | DataRequested

@@ -74,7 +74,9 @@ def mail(line: bytes, offered: frozenset[str], *, space_after_colon: bool) -> Ma
         reverse_path = ReversePath.from_text(path)
     except PathError:
         raise CommandError(replies.SENDER_SYNTAX) from None
-    return MailFrom(reverse_path, found.size, found.body, found.smtputf8, found.ret, found.envid, found.requiretls)
+    return MailFrom(
+        reverse_path, found.size, found.body, found.smtputf8, found.ret, found.envid, found.requiretls, found.auth
+    )
 
 
 def rcpt(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from danelaw.smtp import replies
 from danelaw.smtp.errors import CommandError, RemoteProtocolError
-from danelaw.smtp.settings import MAX_LINE_INCREMENT
 
 _CR = 0x0D
 _TLS_HANDSHAKE = 0x16  # ContentType handshake, RFC 8446 §5.1: no command begins with it
@@ -19,13 +18,13 @@ class LineReader:
 
     __slots__ = ("_buffer", "_incoming", "_incoming_octets", "_longest", "_position", "_skipped", "_skipping", "fresh")
 
-    def __init__(self, command_line: int) -> None:
-        """`command_line`: octets of a line before any extension's increment."""
+    def __init__(self, longest: int) -> None:
+        """`longest`: octets of a line of any command, with what extensions add to it."""
         self._buffer = b""
         self._position = 0
         self._incoming: list[bytes] = []
         self._incoming_octets = 0
-        self._longest = command_line + MAX_LINE_INCREMENT
+        self._longest = longest
         self._skipping = False
         self._skipped = 0
         self.fresh = False

@@ -11,6 +11,11 @@ NOTHING: frozenset[str] = frozenset()
 """The parameters a HELO session may use."""
 
 
+def auth(settings: ServerSettings, *, tls: bool) -> bool:
+    """Whether AUTH is offered: inside TLS, unless passwords may travel in the clear here (RFC 4954 §4)."""
+    return bool(settings.auth) and (tls or settings.auth_in_clear)
+
+
 @lru_cache(maxsize=64)
 def keywords(settings: ServerSettings, *, tls: bool) -> tuple[str, ...]:
     """The EHLO lines after the first. STARTTLS only outside TLS, REQUIRETLS only inside (RFC 3207, RFC 8689)."""
@@ -25,6 +30,7 @@ def keywords(settings: ServerSettings, *, tls: bool) -> tuple[str, ...]:
         "DSN": settings.dsn,
         "STARTTLS": settings.starttls and not tls,
         "REQUIRETLS": settings.requiretls and tls,
+        f"AUTH {' '.join(settings.auth)}": auth(settings, tls=tls),
         f"LIMITS RCPTMAX={limits.recipients} MAILMAX={limits.messages}": True,
         "HELP": True,
     }
@@ -41,6 +47,8 @@ def parameters(settings: ServerSettings, *, tls: bool) -> frozenset[str]:
         found |= {"RET", "ENVID", "NOTIFY", "ORCPT"}
     if settings.requiretls and tls:
         found.add("REQUIRETLS")
+    if auth(settings, tls=tls):
+        found.add("AUTH")
     return frozenset(found)
 
 

@@ -18,6 +18,7 @@ _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([\x21-\x3c\x3e-\x7e\u00
 _SIZE = re.compile(r"[0-9]{1,20}\Z", re.ASCII)
 _ENVID_CHARACTERS = 100  # RFC 3461 §4.4
 _ORCPT_CHARACTERS = 500  # RFC 3461 §4.2
+_AUTH_CHARACTERS = 500  # RFC 4954 §3
 
 Value = str | None
 
@@ -32,6 +33,7 @@ class MailParameters:
     ret: Ret | None = None
     envid: str | None = None
     requiretls: bool = False
+    auth: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,19 @@ def _envid(value: Value) -> tuple[str, object]:
     return "envid", envid
 
 
+def _auth(value: Value) -> tuple[str, object]:
+    if value == "<>":
+        return "auth", ""
+    try:
+        auth = xtext.decode(value or "")
+    except XtextError:
+        auth = ""
+    # RFC 4954 §5: a mailbox in xtext. Nothing is done with it, so it need not be read further.
+    if not auth or not auth.isprintable() or len(value or "") > _AUTH_CHARACTERS:
+        raise _bad("AUTH", "<> or an address in xtext is expected")
+    return "auth", auth
+
+
 def _notify(value: Value) -> tuple[str, object]:
     notify = Notify(0)
     for word in (value or "").upper().split(","):
@@ -122,6 +137,7 @@ _MAIL: dict[str, _Reader] = {
     "RET": _ret,
     "ENVID": _envid,
     "REQUIRETLS": _requiretls,
+    "AUTH": _auth,
 }
 _RCPT: dict[str, _Reader] = {"NOTIFY": _notify, "ORCPT": _orcpt}
 

@@ -8,12 +8,16 @@ overtake it. What needs no policy is answered by the connection itself: see `dan
 
 from __future__ import annotations
 
+import binascii
+
 from danelaw.smtp import offer, replies
 from danelaw.smtp.envelope import Envelope
 from danelaw.smtp.errors import LocalProtocolError
 from danelaw.smtp.events import (
     NEED_DATA,
     NEED_REPLY,
+    AuthRequested,
+    AuthResponse,
     DataRequested,
     EndOfMessage,
     Hello,
@@ -30,6 +34,7 @@ from danelaw.smtp.state import State
 from danelaw.smtp.transaction import Transaction
 
 # A member looked up on its Enum class costs eight times a global in Python 3.11, and these are on the hot path.
+_STATE_AUTH = State.AUTH
 _STATE_BDAT = State.BDAT
 _STATE_BDAT_FAILED = State.BDAT_FAILED
 _STATE_CLOSED = State.CLOSED
@@ -44,6 +49,8 @@ _STATE_TURNED_AWAY = State.TURNED_AWAY
 _READ_AHEAD = 256 * 1024
 _ACCEPTED = {
     StartTLS: replies.READY_FOR_TLS,
+    AuthRequested: replies.AUTHENTICATED,
+    AuthResponse: replies.AUTHENTICATED,
     MailFrom: replies.SENDER_OK,
     RcptTo: replies.RECIPIENT_OK,
     DataRequested: replies.START_INPUT,
@@ -73,6 +80,11 @@ class ServerConnection(ServerDialogue):
     def tls(self) -> bool:
         """Inside TLS."""
         return self._tls
+
+    @property
+    def authenticated(self) -> bool:
+        """AUTH has succeeded, inside this TLS."""
+        return self._authenticated
 
     @property
     def awaiting_tls(self) -> bool:
@@ -204,6 +216,17 @@ class ServerConnection(ServerDialogue):
             wire = Reply(usual.code, usual.enhanced, text).to_wire()
         self._settle(event, wire, positive=True)
 
+    def challenge(self, data: bytes) -> None:
+        """Answer `AuthRequested` or `AuthResponse` with a challenge, in 334; `AuthResponse` or `AuthCancelled` follows.
+
+        Raises `LocalProtocolError` when neither waits.
+        """
+        event = self._answered()
+        if not isinstance(event, AuthRequested | AuthResponse):
+            raise LocalProtocolError("only AUTH is answered with a challenge")
+        self._out.append(b"334 " + binascii.b2a_base64(data, newline=False) + b"\r\n")
+        self._state = _STATE_AUTH
+
     def close(self, reply: Reply) -> None:
         """Say this, mostly 421 for a shutdown or a time-out, whatever is under way, and end."""
         if self._state is not _STATE_CLOSED:
@@ -216,7 +239,7 @@ class ServerConnection(ServerDialogue):
         if self._state is not _STATE_TLS:
             raise LocalProtocolError("no TLS handshake is due")
         self._tls = True
-        self._extended = False
+        self._extended = self._authenticated = False
         self._state = _STATE_GREETED
 
     def _answered(self) -> Answerable:
@@ -244,6 +267,9 @@ class ServerConnection(ServerDialogue):
         elif isinstance(event, EndOfMessage):
             self._transaction = None
             self._state = _STATE_READY
+        elif isinstance(event, AuthRequested | AuthResponse):
+            self._settle_auth(wire, positive=positive)
+            return
         elif isinstance(event, Hello):
             self._extended = positive and event.extended
             self._state = _STATE_READY if positive else _STATE_GREETED
@@ -253,6 +279,14 @@ class ServerConnection(ServerDialogue):
                 return
             self._state = _STATE_TLS
         self._out.append(wire)
+
+    def _settle_auth(self, wire: bytes, *, positive: bool) -> None:
+        self._authenticated, self._state = positive, _STATE_READY
+        self._out.append(wire)
+        if not positive and wire.startswith(b"5"):
+            self._auth_failures += 1
+            if self._auth_failures >= self._settings.auth_failures:
+                self._break("the client failed to authenticate too often", replies.TOO_MANY_FAILURES)
 
     def _settle_data(self, event: DataRequested, wire: bytes, *, positive: bool) -> bytes:
         transaction = self._open()

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 
-from danelaw.smtp import grammar, offer, replies
+from danelaw.smtp import auth, grammar, offer, replies
 from danelaw.smtp.commands import Verb
 from danelaw.smtp.errors import CommandError, RemoteProtocolError
 from danelaw.smtp.events import (
+    AuthCancelled,
+    AuthRequested,
+    AuthResponse,
     BodyChunk,
     CommandRefused,
     ConnectionBroken,
@@ -29,17 +32,25 @@ from danelaw.smtp.events import (
 from danelaw.smtp.line_reader import LineReader
 from danelaw.smtp.message_reader import ChunkReader, DataReader
 from danelaw.smtp.reply import Reply
-from danelaw.smtp.settings import LINE_INCREMENT, ServerSettings
+from danelaw.smtp.settings import (
+    AUTH_LINE,
+    LINE_INCREMENT,
+    LINE_INCREMENT_WITH_AUTH,
+    MAX_LINE_INCREMENT,
+    ServerSettings,
+)
 from danelaw.smtp.state import ALLOWED, State, refusal
 from danelaw.smtp.transaction import Transaction
 
 # A member looked up on its Enum class costs eight times a global in Python 3.11, and these are on the hot path.
+_STATE_AUTH = State.AUTH
 _STATE_BDAT_FAILED = State.BDAT_FAILED
 _STATE_CLOSED = State.CLOSED
 _STATE_CONNECTED = State.CONNECTED
 _STATE_DATA = State.DATA
 _STATE_GREETED = State.GREETED
 _STATE_READY = State.READY
+_VERB_AUTH = Verb.AUTH
 _VERB_BDAT = Verb.BDAT
 _VERB_DATA = Verb.DATA
 _VERB_EHLO = Verb.EHLO
@@ -52,11 +63,11 @@ _VERB_RCPT = Verb.RCPT
 _VERB_RSET = Verb.RSET
 _VERB_STARTTLS = Verb.STARTTLS
 _VERB_VRFY = Verb.VRFY
-Answerable = Hello | StartTLS | MailFrom | RcptTo | DataRequested | EndOfMessage
+Answerable = Hello | StartTLS | AuthRequested | AuthResponse | MailFrom | RcptTo | DataRequested | EndOfMessage
 
 _SHOWN_OCTETS = 200
 _VERBS = {verb.value.encode(): verb for verb in Verb if verb not in (Verb.GREETING, Verb.MESSAGE)}
-_NEEDS_TLS = frozenset({Verb.MAIL, Verb.RCPT, Verb.DATA, Verb.BDAT, Verb.VRFY, Verb.EXPN})
+_NEEDS_LEAVE = frozenset({Verb.MAIL, Verb.RCPT, Verb.DATA, Verb.BDAT, Verb.VRFY, Verb.EXPN})
 _NO_ARGUMENT = frozenset({Verb.STARTTLS, Verb.DATA, Verb.RSET, Verb.QUIT})
 _READS_LINES = frozenset(State) - {State.CONNECTED, State.DATA, State.TLS, State.CLOSED}
 # What browsers and proxies say first. A browser can be made to post an SMTP conversation as a form's body: whoever
@@ -72,6 +83,8 @@ class ServerDialogue:
     """State, transaction, replies and events of one conversation."""
 
     __slots__ = (
+        "_auth_failures",
+        "_authenticated",
         "_chunk_dropped",
         "_chunk_last",
         "_chunk_left",
@@ -93,11 +106,13 @@ class ServerDialogue:
         self._settings = settings
         self._tls = tls
         self._state = _STATE_CONNECTED
-        self._lines = LineReader(settings.limits.command_line)
+        longest = settings.limits.command_line + (AUTH_LINE if settings.auth else MAX_LINE_INCREMENT)
+        self._lines = LineReader(longest)
         self._events: deque[ServerEvent] = deque()
         self._pending: Answerable | None = None
         self._out: list[bytes] = []
-        self._extended = False
+        self._extended = self._authenticated = False
+        self._auth_failures = 0
         self._commands = self._errors = self._messages = 0
         self._transaction: Transaction | None = None
         self._chunk_left: int | None = None  # octets still to come of the BDAT chunk under way
@@ -116,9 +131,15 @@ class ServerDialogue:
             line = self._lines.next_line()
             if line is None:
                 return False
-            self._command(line.rstrip(b" \t"))
+            if self._state is _STATE_AUTH:
+                self._put_up(AuthResponse(auth.response(line.rstrip(b" \t"))))
+            else:
+                self._command(line.rstrip(b" \t"))
         except CommandError as error:
-            self._refuse(line or b"", error.reply)
+            if self._state is _STATE_AUTH:
+                self._cancel_auth(error.reply)
+            else:
+                self._refuse(auth.presentable(line or b""), error.reply)
         except RemoteProtocolError as error:
             self._break(error.reason, error.reply)
         return True
@@ -137,13 +158,15 @@ class ServerDialogue:
             if word in _HTTP_WORDS:
                 raise RemoteProtocolError("the client speaks HTTP", replies.NOT_HTTP)
             raise CommandError(replies.UNKNOWN_COMMAND)
-        if len(line) + 2 > limits.command_line and len(line) + 2 > limits.command_line + LINE_INCREMENT.get(word, 0):
-            raise CommandError(replies.LINE_TOO_LONG)
+        if len(line) + 2 > limits.command_line:
+            increments = LINE_INCREMENT_WITH_AUTH if self._settings.auth else LINE_INCREMENT
+            if len(line) + 2 > limits.command_line + increments.get(word, 0):
+                raise CommandError(replies.LINE_TOO_LONG)
         if verb is _VERB_BDAT:
             self._bdat(line, argument)
             return
-        if self._settings.tls_required and not self._tls and verb in _NEEDS_TLS:
-            raise CommandError(replies.TLS_FIRST)
+        if (self._settings.tls_required or self._settings.auth_required) and verb in _NEEDS_LEAVE:
+            auth.check_leave(self._settings, tls=self._tls, authenticated=self._authenticated)
         if verb is _VERB_STARTTLS and not self._settings.starttls:
             raise CommandError(replies.NOT_PROVIDED)
         if argument and verb in _NO_ARGUMENT:
@@ -174,6 +197,16 @@ class ServerDialogue:
             if self._tls:
                 raise CommandError(replies.TLS_ACTIVE)
             self._put_up(StartTLS())
+        elif verb is _VERB_AUTH:
+            self._put_up(
+                auth.request(
+                    argument,
+                    self._settings,
+                    extended=self._extended,
+                    tls=self._tls,
+                    authenticated=self._authenticated,
+                )
+            )
         elif verb is _VERB_NOOP:
             self._out.append(replies.NOOP_OK.to_wire())
         elif verb is _VERB_HELP:
@@ -184,6 +217,14 @@ class ServerDialogue:
             self._out.append(replies.VRFY.to_wire())
         else:
             raise CommandError(replies.EXPN)
+
+    def _cancel_auth(self, reply: Reply) -> None:
+        """The exchange ends without a verdict. What the client sent is shown to nobody: it may be a password."""
+        if reply is replies.LINE_TOO_LONG:
+            reply = replies.AUTH_LINE_TOO_LONG
+        self._state = _STATE_READY
+        self._events.append(AuthCancelled(reply))
+        self._refuse(b"", reply)
 
     def _check_sequence(self, verb: Verb) -> None:
         transaction = self._transaction
@@ -234,8 +275,7 @@ class ServerDialogue:
             raise RemoteProtocolError("the client sent BDAT, which is not offered", replies.BDAT_NOT_OFFERED)
         octets, last = chunk
         self._chunk_left, self._chunk_last, self._chunk_dropped = octets, last, True
-        if self._settings.tls_required and not self._tls:
-            raise CommandError(replies.TLS_FIRST)
+        auth.check_leave(self._settings, tls=self._tls, authenticated=self._authenticated)
         self._check_sequence(_VERB_BDAT)
         transaction = self._open()
         transaction.received += octets

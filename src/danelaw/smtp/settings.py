@@ -11,6 +11,10 @@ from danelaw.address import AddressLiteral, Domain
 # DSN 107 on MAIL and 500 on RCPT (RFC 3461 §4), SMTPUTF8 10 (RFC 6531 §3.1), REQUIRETLS 11 (RFC 8689 §7).
 LINE_INCREMENT = {b"MAIL": 26 + 17 + 107 + 10 + 11, b"RCPT": 500, b"VRFY": 10, b"EXPN": 10}
 MAX_LINE_INCREMENT = max(LINE_INCREMENT.values())
+AUTH_LINE = 12_288
+"""Octets of a line of an authentication exchange (RFC 4954 §4); also what AUTH adds to its own line."""
+# Where AUTH is offered it adds 500 to MAIL as well (RFC 4954 §3).
+LINE_INCREMENT_WITH_AUTH = LINE_INCREMENT | {b"MAIL": LINE_INCREMENT[b"MAIL"] + 500, b"AUTH": AUTH_LINE}
 
 
 class BareNewlines(Enum):
@@ -72,6 +76,14 @@ class ServerSettings:
     """Answer MAIL, RCPT, DATA, BDAT, VRFY and EXPN with 530 5.7.0 outside TLS (RFC 3207 §4)."""
     requiretls: bool = False
     """Offer REQUIRETLS inside TLS (RFC 8689)."""
+    auth: tuple[str, ...] = ()
+    """SASL mechanisms to offer inside TLS by AUTH (RFC 4954 §3); none: AUTH is unknown."""
+    auth_in_clear: bool = False
+    """Offer them outside TLS too: every router on the way then reads the passwords of PLAIN and LOGIN."""
+    auth_required: bool = False
+    """Answer MAIL and what follows it, VRFY and EXPN with 530 5.7.0 before AUTH succeeded (RFC 4954 §6)."""
+    auth_failures: int = 3
+    """Refused AUTH exchanges after which 421 closes the connection."""
     smtputf8: bool = True
     chunking: bool = True
     dsn: bool = True

@@ -34,6 +34,8 @@ class State(Enum):
     """Between two chunks of one message."""
     BDAT_FAILED = "bdat failed"
     """A chunk was refused: chunks are consumed and refused until RSET."""
+    AUTH = "auth"
+    """334 was given to AUTH: the next line is a response to it (RFC 4954 §4)."""
     TLS = "tls"
     """220 was given to STARTTLS: the next octets are the handshake's."""
     CLOSED = "closed"
@@ -46,6 +48,7 @@ ALLOWED: Mapping[Verb, frozenset[State]] = MappingProxyType(
         Verb.EHLO: _TALKING,
         Verb.HELO: _TALKING,
         Verb.STARTTLS: frozenset({State.READY}),
+        Verb.AUTH: frozenset({State.READY}),
         Verb.MAIL: frozenset({State.READY}),
         Verb.RCPT: frozenset({State.MAIL, State.RCPT}),
         Verb.DATA: frozenset({State.RCPT}),
@@ -59,7 +62,7 @@ ALLOWED: Mapping[Verb, frozenset[State]] = MappingProxyType(
         Verb.QUIT: _TALKING | {State.TURNED_AWAY},
     }
 )
-"""The transition table's left side. In DATA, TLS, CONNECTED and CLOSED no line is read as a command at all."""
+"""The transition table's left side. In DATA, AUTH, TLS, CONNECTED and CLOSED no line is read as a command at all."""
 
 
 def refusal(verb: Verb, state: State, *, recipients_refused: bool) -> Reply | None:
@@ -77,7 +80,7 @@ def refusal(verb: Verb, state: State, *, recipients_refused: bool) -> Reply | No
         return replies.CHUNKS_STARTED
     if state is State.BDAT_FAILED:
         return replies.RESET_FIRST
-    if verb is Verb.STARTTLS:
+    if verb in (Verb.STARTTLS, Verb.AUTH):
         return replies.NESTED_MAIL
     if verb in (Verb.DATA, Verb.BDAT) and state is State.MAIL:
         return replies.NO_RECIPIENTS if recipients_refused else replies.RCPT_FIRST

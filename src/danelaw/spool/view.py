@@ -22,12 +22,13 @@ from danelaw.spool.queues import OF_KEY
 SLICE = 10000
 _HISTORY = (
     "SELECT id, received_at, finished_at, reverse_path, size, flags, client_address, client_helo, client_tls,"
-    " message_id, recipients FROM history"
+    " message_id, recipients, client_user FROM history"
 )
 _HISTORY_CUT = _HISTORY.replace(
-    "recipients FROM",
+    "recipients, client_user FROM",
     "(SELECT json_group_array(json(value)) FROM"
-    " (SELECT value FROM json_each(history.recipients) ORDER BY json_extract(value, '$[3]') = 3, key LIMIT ?)) FROM",
+    " (SELECT value FROM json_each(history.recipients) ORDER BY json_extract(value, '$[3]') = 3, key LIMIT ?)),"
+    " client_user FROM",
 )
 MOST_SHOWN = 1000
 """Recipients that `queue show` lists of one message; all are counted."""
@@ -149,6 +150,7 @@ def finished_message(row: Sequence[object]) -> QueuedMessage:
         row[8],
         row[9],
         None,
+        row[11],
     )
     return rows.message_value(full, recipients)
 
@@ -277,7 +279,12 @@ def shown(connection: sqlite3.Connection, message_id: int, now: float) -> dict[s
     result = described(message, now, finished=finished)
     result |= {
         "finished": finished,
-        "client": {"address": message.client_address, "helo": message.client_helo, "tls": message.client_tls},
+        "client": {
+            "address": message.client_address,
+            "helo": message.client_helo,
+            "tls": message.client_tls,
+            "user": message.client_user,
+        },
         "requiretls": message.requiretls,
         "tls_required_no": message.tls_required_no,
         "smtputf8": message.smtputf8,

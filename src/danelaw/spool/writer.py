@@ -31,6 +31,7 @@ _UPDATE_RECIPIENT = (
     f"UPDATE recipient SET state = CASE WHEN state = {_HELD} AND ?1 < {_DELIVERED} THEN state ELSE ?1 END,"
     " due = ?2, tries = ?3, reply = ?4, reason = ?5, changed_at = ?6 WHERE message = ?7 AND number = ?8"
 )
+_MOVE_RECIPIENT = "UPDATE recipient SET queue = ? WHERE message = ? AND number = ?"
 
 
 class Appended(NamedTuple):
@@ -90,6 +91,7 @@ class BatchWriter:
         """Store outcomes, the DSNs they call for, and the record; remove messages all of whose recipients are final."""
         finished: list[tuple[Any, ...]] = []
         updates: list[tuple[Any, ...]] = []
+        moves: list[tuple[int, int, int]] = []
         partly: dict[int, float] = {}
         notices: list[Appended] = []
         for settlement in settlements:
@@ -106,6 +108,8 @@ class BatchWriter:
                 held = next((result for result in settlement.results if result.state == _HELD), None)
                 if held is not None:
                     custody.take(self.connection, message.id, HeldBy(DELIVERY, held.reason), settlement.at)
+            if settlement.moves:
+                moves += [(self.numbers.number(move.key), message.id, move.number) for move in settlement.moves]
             if settlement.owed:
                 owed.add(self.connection, message.id, settlement.owed)
             if settlement.told:
@@ -117,6 +121,9 @@ class BatchWriter:
                 )
             notices += [Appended(notice, body, False) for notice, body in settlement.notices]
         self.connection.executemany(_UPDATE_RECIPIENT, updates)
+        if moves:
+            self.numbers.write(self.connection)
+            self.connection.executemany(_MOVE_RECIPIENT, moves)
         self._finish([*finished, *self._finished_by_parts(partly)])
         self._append_notices(notices)
         self.attempts.write(self.connection, settlements)

@@ -37,6 +37,7 @@ class Metrics:
         self._queueing()
         self._sending()
         self._asking()
+        self._sharing()
         self._itself()
 
     def _receiving(self) -> None:
@@ -53,7 +54,7 @@ class Metrics:
         self.inbound_bytes = Counter("danelaw_inbound_bytes", "Octets of accepted messages.")
         self.inbound_refusals = Counter(
             "danelaw_inbound_refusals",
-            "Refused commands; `stage` is connect, helo, mail, rcpt, data or other, `class` is 4 or 5.",
+            "Refused commands; `stage` is connect, helo, auth, mail, rcpt, data or other, `class` is 4 or 5.",
             "stage",
             "class",
         )
@@ -71,9 +72,18 @@ class Metrics:
         self.inbound_ceilings = Counter(
             "danelaw_inbound_ceilings",
             "Uses refused because of `[limits]`; `ceiling` is connections, messages, recipients, octets, handshakes, "
-            "errors, refused for errors, open connections or progress, `scope` is client or total.",
+            "errors, refused for errors, open connections, progress, failed logins, messages of a user or recipients "
+            "of a user, `scope` is client or total.",
             "ceiling",
             "scope",
+        )
+
+        self.inbound_logins = Counter(
+            "danelaw_inbound_logins",
+            "Logins of users; `mechanism` is plain, login or scram-sha-256, `result` is passed, failed, deferred or "
+            "locked-out.",
+            "mechanism",
+            "result",
         )
 
     def _scripting(self) -> None:
@@ -85,6 +95,7 @@ class Metrics:
             "outcome",
         )
         self.policy_seconds = Counter("danelaw_policy_seconds", "Time from the call of a hook to its verdict.", "hook")
+        self.rule_matches = Counter("danelaw_rule_matches", "Recipients and messages a `[[rule]]` applied to.", "rule")
         self.policy_counter = Counter(
             "danelaw_policy_counter", "What scripts count; `name` is theirs, at most 200 of them.", "name"
         )
@@ -218,6 +229,14 @@ class Metrics:
             "outcome",
             "protection",
         )
+        self.delivery_steps = Counter(
+            "danelaw_delivery_steps",
+            "Times a policy `step` was asked `when` (before, after) about a delivery, by `result` (nothing, directed, "
+            "ended, amended, failed).",
+            "step",
+            "when",
+            "result",
+        )
         self.bounces = Counter(
             "danelaw_bounces",
             "Failed replies of next hops, for each recipient, by bounce `class` (`danelaw bounce list`).",
@@ -259,6 +278,41 @@ class Metrics:
         self.sts_fetches = Counter(
             "danelaw_mta_sts_fetches", "Fetches of MTA-STS policies; `result` as in RFC 8460 §4.3, or ok.", "result"
         )
+
+    def _sharing(self) -> None:
+        """Names of spaces and caches are those that policy declares, 200 of each at most."""
+        self.shared_calls = Counter(
+            "danelaw_shared_state_calls",
+            "Calls of policy about shared state; `answer` is local (from what the process holds) or asked.",
+            "space",
+            "answer",
+        )
+        self.shared_refused = Counter(
+            "danelaw_shared_state_refused",
+            "Operations on shared state that were not done: full, of another kind.",
+            "space",
+        )
+        self.shared_forgotten = Counter(
+            "danelaw_shared_state_forgotten_keys", "Keys that had to make room for others.", "space"
+        )
+        self.shared_lost = Counter(
+            "danelaw_shared_state_lost_adds", "What was added to leased counters and perhaps never told to the store."
+        )
+        self.shared_late = Counter(
+            "danelaw_shared_state_late_answers", "Requests of workers to the store that were not answered in time."
+        )
+        self.shared_keys = Gauge("danelaw_shared_state_keys", "Keys of a space of shared state.", "space")
+        self.shared_octets = Gauge("danelaw_shared_state_bytes", "Room that shared state takes, as it is accounted.")
+        self.cache_lookups = Counter(
+            "danelaw_cache_lookups",
+            "Look-ups in caches of policy; `result` is hit, miss, stale (an old value while a new one is computed), "
+            "joined (waited for another's computation), or failed, which is a miss too.",
+            "cache",
+            "result",
+        )
+        self.cache_evicted = Counter("danelaw_cache_evicted", "Values that had to make room for others.", "cache")
+        self.cache_entries = Gauge("danelaw_cache_entries", "Values in a cache of policy.", "cache")
+        self.cache_octets = Gauge("danelaw_cache_bytes", "About how much memory they take.", "cache")
 
     def _itself(self) -> None:
         self.loop_lag = Histogram(

@@ -56,7 +56,7 @@ def conclude(demand: SenderDemand, judgements: Sequence[Judgement], *, unreached
     if not failures:
         return Conclusion(False, (4, 4, 1), "no server could be reached")
     may_pass = unreached > 0 or any(one.failure in _MAY_PASS for one in failures)
-    if demand is SenderDemand.REQUIRETLS and not may_pass:
+    if demand.requiretls and not may_pass:
         lacking = next((one for one in failures if one.failure is Failure.NO_REQUIRETLS), None)
         decisive = lacking or failures[0]
         return Conclusion(True, SUPPORT_REQUIRED if lacking else ENCRYPTION_NEEDED, decisive.reason)

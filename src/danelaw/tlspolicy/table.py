@@ -184,14 +184,25 @@ an attacker cannot have chosen it (signed MX, host named by the administrator, o
 What overrides mean: they replace what is published, in both directions. `dane` keeps DANE and leaves MTA-STS
 aside; `dane-require` insists on a signed MX and usable records. The most specific destination wins, an exact name
 before `.suffix`, one set by `danelaw override` before one in the configuration file; expired ones never count.
-An override for the domain wins over `TLS-Required: No`, and REQUIRETLS is added to every override (RFC 8689 §4.2.1),
+An override for the domain wins over `TLS-Required: No`, and every demand is added to every override (RFC 8689 §4.2.1),
 so that neither postmaster nor destination can make a message weaker than its sender demands.
+
+What senders demand, and policy scripts for them. *Encrypted*: TLS, whoever answers. *Verified*: a server proved to be
+the destination's, by DANE with a signed MX, an enforced MTA-STS policy, a pinned key, or a public CA as with `verify`;
+host-only DANE is not enough. *DANE*: as `dane-require`. An override can neither waive nor weaken them; one that
+switches TLS off gives way, since TLS may work after all and the mail would wait without it. REQUIRETLS asks more, of
+the next hop too, and a server that is never to be spoken TLS with cannot promise it: there the host is skipped. Two
+demands together are the stronger of both. Where they cannot be met the mail waits; only with REQUIRETLS it is returned.
 """
 
 _HEADINGS = {
     SenderDemand.NONE: "The sender asks for nothing",
-    SenderDemand.REQUIRETLS: "The sender demands REQUIRETLS",
     SenderDemand.TLS_REQUIRED_NO: "The sender says TLS-Required: No",
+    SenderDemand.ENCRYPTED: "The sender demands encryption",
+    SenderDemand.VERIFIED: "The sender demands verified TLS",
+    SenderDemand.DANE: "The sender demands DANE",
+    SenderDemand.REQUIRETLS: "The sender demands REQUIRETLS",
+    SenderDemand.REQUIRETLS_DANE: "The sender demands REQUIRETLS and DANE",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 from danelaw.errors import DanelawError
 from danelaw.filters.breaker import BreakerState
 from danelaw.scripting import differences
+from danelaw.spool import database
+from danelaw.spool.judged import judged_by
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from danelaw.gateway.control import Operation
     from danelaw.gateway.gateway import Gateway
 
+_QUEUE_SECONDS = 600.0
 MOST_HOOKS = 500
 _ADDED = ("calls", "failures", "running", "pending", "seconds")
 
@@ -58,6 +64,28 @@ def shadows_together(reports: Iterable[Mapping[str, Any] | None]) -> dict[str, A
     newest = next((one for one in known if one["runs"]), known[0])
     same = [one["found"] for one in known if one["version"] == newest["version"]]
     return {**newest, "workers": len(same), "found": differences.together(same)}
+
+
+async def keep_for_queue(gateway: Gateway) -> None:
+    """Let versions stay at hand that mail in the queue was judged by, and copies go that nobody needs; until cancelled.
+    What is in the queue is looked through in a thread.
+    """
+    scripts = gateway.parts.scripts
+    while scripts is not None and scripts.following is not None:
+        try:
+            needed = await asyncio.to_thread(_judged_in, gateway.config.spool.directory)
+            scripts.keep_for(needed)
+            removed = scripts.following.remove_old(needed, gateway.clock())
+            if removed:
+                gateway.log.event("policy-removed", policies=" ".join(removed))
+        except Exception as error:  # what is kept too long harms nobody
+            gateway.log.warning("policy-kept", reason=f"{type(error).__name__}: {error}")
+        await asyncio.sleep(_QUEUE_SECONDS)
+
+
+def _judged_in(spool: Path) -> frozenset[str]:
+    shards = (database.shard_directory(spool, number) for number in database.shards(spool))
+    return frozenset(version for shard in shards for version in judged_by(shard))
 
 
 def report(gateway: Gateway) -> dict[str, Any] | None:

@@ -65,7 +65,7 @@ class Scripts:
         self._carry = carry
         directory = section.directory
         self.following = None if directory is None else Following(spool, directory, log, clock)
-        self._no_policy = Versions()
+        self._no_policy = Versions(waiting=())
         self.shadow: Shadow | None = None
         self.rulebook = Rulebook(rules, self._matched)
         self.step = self._step()
@@ -83,6 +83,11 @@ class Scripts:
         if self.following is not None:
             self.following.look()
         if self.versions is not before:
+            self._renew()
+
+    def keep_for(self, needed: Iterable[str]) -> None:
+        """Mail in the queue was judged by these versions: what they say beside deliveries is asked."""
+        if self.following is not None and self.following.keep_for(needed):
             self._renew()
 
     async def keep_looking(self) -> None:
@@ -123,7 +128,7 @@ class Scripts:
     @property
     def delivery_steps(self) -> tuple[DeliveryStep, ...]:
         """The steps beside a delivery that any version in use has hooks for."""
-        points = self.versions.points
+        points = self.versions.delivery_points
         parts = (self.versions, self.runner, self.library, self._carry)
         before = (BeforeDelivery(*parts),) if "pre_delivery" in points else ()
         after = (AfterDelivery(*parts),) if "post_delivery" in points else ()

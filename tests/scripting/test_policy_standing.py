@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -180,3 +181,14 @@ def test_a_version_is_never_a_path(tmp_path: Path, name: str) -> None:
 )
 def test_when_a_version_fails_too_often(calls: int, failures: int, after: int, withdraws: bool) -> None:
     assert fails_too_often(calls, failures, after) is withdraws
+
+
+def test_processes_that_copy_the_same_policy_at_once_never_take_it_away(tmp_path: Path) -> None:
+    folder = policy(tmp_path / "policy")
+    version = Shelf(tmp_path).keep(folder)
+    late = Shelf(tmp_path)
+    draft = late.directory / ".new-late"
+    shutil.copytree(late.path(version), draft)
+    late._put(draft, late.path(version), version)
+    assert late.is_whole(version)
+    assert not list(late.directory.glob(".damaged-*"))

@@ -47,7 +47,6 @@ def start(
     """Copy a policy (DIRECTORY, otherwise [policy] directory) and let it run as a shadow."""
     from danelaw.cli.policy_check import without_errors
     from danelaw.scripting import PolicyError
-    from danelaw.scripting.ledger import Stored
     from danelaw.scripting.portion import Portion
     from danelaw.scripting.standing import Act
 
@@ -58,9 +57,8 @@ def start(
     with policies(config) as store:
         folder = store.folder(directory)
         without_errors(folder, types=not no_types)
-        version = store.shelf.keep(folder)
         now, who = time.time(), caller()
-        store.ledger.note(Stored(version, now, who, str(folder.resolve())))
+        version = store.keep(folder, now, who)
         act = Act("shadow", version, now, who, portion=part.to_text(), why=because)
         after = store.ledger.change(act, lambda standing: standing.shadowed(version, part.to_text()))
     words = f"{version} runs as a shadow for {part.to_text()}; {after.active} judges all mail."

@@ -44,7 +44,6 @@ def command(
     withdrawn by itself. Exit status 1: errors were found, nothing is staged.
     """
     from danelaw.cli.policy_check import without_errors
-    from danelaw.scripting.ledger import Stored
     from danelaw.scripting.portion import Portion
     from danelaw.scripting.standing import Act
 
@@ -54,9 +53,8 @@ def command(
         folder = store.folder(directory)
         if not despite_errors:
             without_errors(folder, types=not no_types)
-        version = store.shelf.keep(folder)
         now, who = time.time(), caller()
-        store.ledger.note(Stored(version, now, who, str(folder.resolve())))
+        version = store.keep(folder, now, who)
         act = Act("staged", version, now, who, portion=part, why=because)
         after = store.ledger.change(act, lambda standing: standing.with_staged(version, part))
     words = f"{version} is staged for {part}; {after.active} judges the rest."

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
     from danelaw.gateway.control import Operation
     from danelaw.gateway.gateway import Gateway
+    from danelaw.policy import Hook
+    from danelaw.scripting.loading import LoadedPolicy
+    from danelaw.scripting.running import Runner
 
 _QUEUE_SECONDS = 600.0
+_QUEUE_AGAIN_SECONDS = 5.0
 MOST_HOOKS = 500
 _ADDED = ("calls", "failures", "running", "pending", "seconds")
 
@@ -78,9 +82,11 @@ async def keep_for_queue(gateway: Gateway) -> None:
             removed = scripts.following.remove_old(needed, gateway.clock())
             if removed:
                 gateway.log.event("policy-removed", policies=" ".join(removed))
-        except Exception as error:  # what is kept too long harms nobody
-            gateway.log.warning("policy-kept", reason=f"{type(error).__name__}: {error}")
-        await asyncio.sleep(_QUEUE_SECONDS)
+        except Exception as error:  # what is kept too long harms nobody; a shard may be new or changing hands
+            gateway.log.event("policy-kept", reason=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(_QUEUE_AGAIN_SECONDS)
+        else:
+            await asyncio.sleep(_QUEUE_SECONDS)
 
 
 def _judged_in(spool: Path) -> frozenset[str]:
@@ -108,36 +114,57 @@ def report(gateway: Gateway) -> dict[str, Any] | None:
     }
 
 
+def brief(gateway: Gateway) -> dict[str, Any]:
+    """What `top` shows of the policy of one process."""
+    scripts = gateway.parts.scripts
+    if scripts is None:
+        return {"active": None, "staged": None, "shadow": None, "hooks": []}
+    versions = scripts.versions
+    return {
+        "active": versions.active.version,
+        "staged": None if versions.candidate is None else versions.candidate.policy.version,
+        "shadow": None if versions.shadow is None else versions.shadow.policy.version,
+        "hooks": hooks(gateway),
+    }
+
+
+def briefly_together(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What `top` shows of all processes."""
+    return {**found[0], "hooks": hooks_together([one["hooks"] for one in found])}
+
+
 def hooks(gateway: Gateway) -> list[dict[str, Any]]:
     """Numbers of every hook of the versions in use since this process began, in the order of asking."""
     scripts = gateway.parts.scripts
     if scripts is None:
         return []
-    versions = scripts.versions
-    used = [versions.active, *(one.policy for one in (versions.candidate,) if one is not None)]
-    found = []
-    for policy in used:
-        for hook in policy.hooks:
-            tally = scripts.runner.tallies.get((policy.version, hook.name))
-            found.append(
-                {
-                    "version": policy.version,
-                    "step": hook.point,
-                    "hook": hook.name,
-                    "place": hook.place,
-                    "calls": tally.calls if tally else 0,
-                    "failures": tally.failures if tally else 0,
-                    "running": tally.running if tally else 0,
-                    "pending": tally.pending if tally else 0,
-                    "seconds": round(tally.seconds, 6) if tally else 0.0,
-                    "longest": round(tally.longest, 6) if tally else 0.0,
-                    "resting": tally is not None
-                    and tally.breaker.state(scripts.runner.clock()) is not BreakerState.CLOSED,
-                    "outcomes": dict(tally.outcomes) if tally else {},
-                    "last_failure": tally.last_failure if tally else "",
-                }
-            )
+    versions, shadow = scripts.versions, scripts.shadow
+    used = [(versions.active, scripts.runner)]
+    if versions.candidate is not None:
+        used.append((versions.candidate.policy, scripts.runner))
+    if versions.shadow is not None and shadow is not None:
+        used.append((versions.shadow.policy, shadow.runner))
+    found = [_numbers(policy, hook, runner) for policy, runner in used for hook in policy.hooks]
     return found[:MOST_HOOKS]
+
+
+def _numbers(policy: LoadedPolicy, hook: Hook, runner: Runner) -> dict[str, Any]:
+    tally = runner.tallies.get((policy.version, hook.name))
+    return {
+        "version": policy.version,
+        "step": hook.point,
+        "hook": hook.name,
+        "place": hook.place,
+        "calls": tally.calls if tally else 0,
+        "failures": tally.failures if tally else 0,
+        "running": tally.running if tally else 0,
+        "pending": tally.pending if tally else 0,
+        "seconds": round(tally.seconds, 6) if tally else 0.0,
+        "longest": round(tally.longest, 6) if tally else 0.0,
+        "resting": tally is not None and tally.breaker.state(runner.clock()) is not BreakerState.CLOSED,
+        "outcomes": dict(tally.outcomes) if tally else {},
+        "last_failure": tally.last_failure if tally else "",
+    }
 
 
 def together(reports: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:

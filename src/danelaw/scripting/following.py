@@ -108,7 +108,10 @@ class Following:
         """Remove copies that nobody needs any more (`needed` are those of mail in the queue); gives their versions."""
         if self.standing is None:
             return []
-        copies, stored, acts = self.shelf.versions(), self.ledger.stored(), self.ledger.acts(MOST_ACTS)
+        copies = self.shelf.versions()
+        for version in copies - {one.version for one in self.ledger.stored()}:
+            self.ledger.note(Stored(version, now, GATEWAY, "found in the spool"))  # it grows old from now on
+        stored, acts = self.ledger.stored(), self.ledger.acts(MOST_ACTS)
         removed = unneeded(copies, self.standing, stored, acts, needed, now)
         for version in removed:
             self.shelf.remove(version)
@@ -157,8 +160,8 @@ class Following:
             self._defer_everything("unknown", error, now)
             return None
         self._loader(self._configured)  # faults are told with the names of the files that people edit
-        self.shelf.keep(self._configured)
         self.ledger.note(Stored(version, now, GATEWAY, str(self._configured)))
+        self.shelf.keep(self._configured)
         return self.ledger.install(Act("installed", version, now, GATEWAY, why=f"first start, {self._configured}"))
 
     def _restore(self, version: str) -> None:
@@ -218,8 +221,10 @@ class Following:
                 return
             active = before.active
             self._trouble(standing.active, error, now, f"{active.version} goes on")
-        candidate = self._candidate(before.candidate, standing.staged, standing.portion, standing.trial, now)
-        shadow = self._candidate(before.shadow, standing.shadow, standing.shadow_portion, 0, now)
+        candidate = self._candidate(
+            active.version, before.candidate, standing.staged, standing.portion, standing.trial, now
+        )
+        shadow = self._candidate(active.version, before.shadow, standing.shadow, standing.shadow_portion, 0, now)
         if (active, candidate, shadow) == (before.active, before.candidate, before.shadow):
             return
         waiting = _waiting(before, {active.version, standing.staged, *standing.revoked})
@@ -238,9 +243,9 @@ class Following:
         )
 
     def _candidate(
-        self, before: Candidate | None, version: str, portion: str, trial: int, now: float
+        self, active: str, before: Candidate | None, version: str, portion: str, trial: int, now: float
     ) -> Candidate | None:
-        if not version:
+        if not version or version == active:
             return None
         if before is not None and (before.policy.version, before.portion.to_text(), before.trial) == (
             version,

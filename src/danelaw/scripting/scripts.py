@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
 from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD
+from danelaw.scripting.numbers import HookNumbers
 from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.running import Budget, Called, Runner
 from danelaw.scripting.shadow import Meter, Shadow
@@ -62,6 +62,7 @@ class Scripts:
         self._clock = clock
         self.library = library
         self.runner = Runner(budget_of(section), self._failed)
+        self._numbers = HookNumbers(metrics)
         self._carry = carry
         directory = section.directory
         self.following = None if directory is None else Following(spool, directory, log, clock)
@@ -101,6 +102,7 @@ class Scripts:
 
     def _renew(self) -> None:
         self.step = self._step()
+        self._numbers.retire(self.runner.tallies, {one.version for one in self.versions.judging})
         self.changed()
 
     def use_rules(self, rules: Iterable[Rule]) -> None:
@@ -116,6 +118,7 @@ class Scripts:
         if candidate is not None and (shadow is None or shadow.candidate is not candidate):
             if shadow is not None:
                 shadow.close()
+                self._numbers.retire_shadow(shadow.differences)
             self.shadow = self._new_shadow(candidate)
         runs = self.shadow if candidate is not None else None
         return ScriptStep(self.versions, self.rulebook, self.runner, self.library, self._clock, self.background, runs)
@@ -167,21 +170,14 @@ class Scripts:
         calls, failures = sum(one.calls for one in tallies), sum(one.failures for one in tallies)
         if fails_too_often(calls, failures, self._section.withdraw_after):
             words = f"{failures} of {calls} calls of its hooks failed, the last one {called.hook}: {called.reason}"
+            self._metrics.policy_withdrawn.add()
             self.following.withdraw(called.version, words)
             self._renew()
 
     def show_numbers(self) -> None:
         """Bring the metrics up to date: what hooks did is counted with each of them, not with every call here."""
-        calls: Counter[tuple[str, str]] = Counter()
-        seconds: dict[str, float] = {}
-        for (_, name), tally in self.runner.tallies.items():
-            seconds[name] = seconds.get(name, 0.0) + tally.seconds
-            for outcome, count in tally.outcomes.items():
-                calls[name, outcome] += count
-        for (name, outcome), count in calls.items():
-            self._metrics.policy_calls.cell(name, outcome).value = count
-        for name, took in seconds.items():
-            self._metrics.policy_seconds.cell(name).value = took
+        self._numbers.show(self.runner.tallies.items(), None if self.shadow is None else self.shadow.differences)
+        self._metrics.policy_unusable.set(0.0 if self.versions.active.is_usable else 1.0)
 
 
 def budget_of(section: Policy) -> Budget:

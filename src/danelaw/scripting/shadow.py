@@ -110,7 +110,7 @@ class Shadow:
         self.candidate = candidate
         self.differences = Differences()
         self.since = clock()
-        self._runner = runner
+        self.runner = runner
         self._meter = meter
         self._library = library
         self._share = share
@@ -222,7 +222,7 @@ class Shadow:
         if isinstance(context, MessageContext):
             context.recipients = [one for one in context.recipients if one not in follower.refused]
         before = Before.of(context)
-        said = await self._runner.ask(policy, (*rules, *policy.at(point)), context)
+        said = await self.runner.ask(policy, (*rules, *policy.at(point)), context)
         theirs = _outcome(point, said, before, context)
         self._note(follower, context, ours, theirs, effects)
         if point == "end_of_data":

@@ -78,12 +78,17 @@ class Versions:
         return self.active.points.union(*(one.points for one in others))
 
     @property
+    def judging(self) -> tuple[LoadedPolicy, ...]:
+        """All that judge mail, or have judged mail that waits."""
+        staged = () if self.candidate is None else (self.candidate.policy,)
+        return (self.active, *staged, *(self.waiting or ()))
+
+    @property
     def delivery_points(self) -> frozenset[str]:
         """The steps beside deliveries at which any of them has hooks, or may have."""
         if self.waiting is None and self.find is not None:
             return _BESIDE_DELIVERIES
-        judging = [self.active, *(self.waiting or ()), *([self.candidate.policy] if self.candidate is not None else [])]
-        return frozenset(point for one in judging for point in one.points if point in _BESIDE_DELIVERIES)
+        return frozenset(point for one in self.judging for point in one.points if point in _BESIDE_DELIVERIES)
 
     def of(self, version: str) -> LoadedPolicy:
         """The version that goes on with a message which `version` has judged: that one, unless it was withdrawn or

@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -81,10 +82,10 @@ class Figures:
 
 
 class Sink:
-    """Takes all mail; keeps what each message says of its judges."""
+    """Takes all mail; keeps what each message says of its judges, for whoever wants to know."""
 
-    def __init__(self, figures: Figures) -> None:
-        self._figures = figures
+    def __init__(self, figures: Figures | None = None) -> None:
+        self._figures = figures or Figures()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of the gateway."""
@@ -120,31 +121,33 @@ class Clients:
         """One connection after the other, from one address."""
         while not self.stopping:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port, local_addr=(source, 0))
-            assert await _code(reader) == 220
-            await _say(reader, writer, "EHLO client.test", 250)
+            assert await code_of(reader) == 220
+            await answered(reader, writer, "EHLO client.test", 250)
             for _ in range(_MESSAGES):
                 self._number += 1
                 await self._send(reader, writer, f"m{self._number}")
-            await _say(reader, writer, "QUIT", 221)
+            await answered(reader, writer, "QUIT", 221)
             writer.close()
 
     async def _send(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: str) -> None:
-        await _say(reader, writer, "MAIL FROM:<a@client.test>", 250)
-        await _say(reader, writer, "RCPT TO:<b@bench.test>", 250)
-        await _say(reader, writer, "RCPT TO:<c@bench.test>", 250)
-        await _say(reader, writer, "DATA", 354)
-        await _say(reader, writer, f"X-Number: {number}\r\nSubject: x\r\n\r\nx\r\n.", 250)
+        await answered(reader, writer, "MAIL FROM:<a@client.test>", 250)
+        await answered(reader, writer, "RCPT TO:<b@bench.test>", 250)
+        await answered(reader, writer, "RCPT TO:<c@bench.test>", 250)
+        await answered(reader, writer, "DATA", 354)
+        await answered(reader, writer, f"X-Number: {number}\r\nSubject: x\r\n\r\nx\r\n.", 250)
         self._figures.sent.add(number)
 
 
-async def _say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: str, code: int) -> None:
+async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: str, code: int) -> None:
+    """Say a line, and insist on the code of the answer."""
     writer.write(line.encode() + b"\r\n")
-    found = await _code(reader)
+    found = await code_of(reader)
     if found != code:
         raise SystemExit(f"{line!r} was answered by {found}")
 
 
-async def _code(reader: asyncio.StreamReader) -> int:
+async def code_of(reader: asyncio.StreamReader) -> int:
+    """The code of a whole reply."""
     while True:
         line = await reader.readuntil(b"\n")
         if line[3:4] != b"-":
@@ -190,14 +193,20 @@ class Changes:
         return self._ledger.change(act, lambda one: one.rolled_back())
 
     async def _is_followed(self, serial: int) -> bool:
-        reader, writer = await asyncio.open_unix_connection(str(self._spool / "control.sock"))
-        try:
-            writer.write(b'{"op": "policy.status"}\n')
-            answer = json.loads(await reader.readline())
-        finally:
-            writer.close()
-        result = answer["result"]
-        return not result["silent"] and all(one["serial"] >= serial for one in result["workers"])
+        found = await ask(self._spool, "policy.status")
+        return not found["silent"] and all(one["serial"] >= serial for one in found["workers"])
+
+
+async def ask(spool: Path, operation: str) -> dict[str, Any]:
+    """An operation of the running gateway."""
+    reader, writer = await asyncio.open_unix_connection(str(spool / "control.sock"), limit=1 << 22)
+    try:
+        writer.write(json.dumps({"op": operation}).encode() + b"\n")
+        answer = json.loads(await reader.readline())
+    finally:
+        writer.close()
+    result: dict[str, Any] = answer["result"]
+    return result
 
 
 def write(folder: Path, name: str) -> str:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from tests.ends import Sink, gateway, run
 from tests.scripting.test_policy_versions import MESSAGE, config, policy
 
+from bench.policy_shadow import found_in
+from bench.policy_shadow import play as play_shadow
 from danelaw.policy import (
     Address,
     Client,
@@ -181,6 +183,14 @@ def test_a_shadow_that_fails_or_never_ends_harms_nobody(tmp_path: Path) -> None:
             assert found["failed"] + found["dropped"] <= 60
 
     run(play())
+
+
+@pytest.mark.timeout(120)
+def test_the_report_of_two_workers_is_one(tmp_path: Path) -> None:
+    work, report, _ = asyncio.run(play_shadow(tmp_path, mails=80, clients=4, workers=2))
+    assert work.sent == 80
+    assert found_in(report) == work.known
+    assert (report["workers"], report["found"]["dropped"]) == (2, 0)
 
 
 # comparing

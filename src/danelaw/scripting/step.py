@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from danelaw.inbound.arrival import Finding
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from danelaw.policy import Hook, Library
     from danelaw.scripting.loading import LoadedPolicy
     from danelaw.scripting.rulebook import Rulebook
-    from danelaw.scripting.shadow import Shadow
+    from danelaw.scripting.shadow import Shadow, Trial
     from danelaw.scripting.versions import Versions
     from danelaw.smtp import Recipient
 
@@ -262,19 +262,23 @@ class ScriptStep(Step):
 
     # common
 
-    async def _ask(
+    def _ask(
         self, session: ScriptSession, policy: LoadedPolicy, point: str, hooks: tuple[Hook, ...], context: Context
-    ) -> Said | None:
+    ) -> Awaitable[Said | None]:
         """What the hooks of a step say; a shadow is asked the same afterwards, and nobody waits for that."""
-        follower = session.follower
-        if follower is None or self._shadow is None:
-            return await self._runner.ask(policy, hooks, context)
-        trial = self._shadow.begins(follower, point, context, self._rulebook.unseen.at(point))
-        if trial is None:
-            return await self._runner.ask(policy, hooks, context)
-        context.library = trial.library
+        if session.follower is None or self._shadow is None:
+            return self._runner.ask(policy, hooks, context)
+        trial = self._shadow.begins(session.follower, point, context, self._rulebook.unseen.at(point))
+        return self._tried(trial, policy, hooks, context)
+
+    async def _tried(
+        self, trial: Trial | None, policy: LoadedPolicy, hooks: tuple[Hook, ...], context: Context
+    ) -> Said | None:
+        if trial is not None:
+            context.library = trial.library
         said = await self._runner.ask(policy, hooks, context)
-        trial.ends(said, context)
+        if trial is not None:
+            trial.ends(said, context)
         return said
 
     def _hooks(self, policy: LoadedPolicy, point: str) -> tuple[Hook, ...]:

@@ -38,7 +38,8 @@ class LoadedPolicy:
 
     `in_task` names the modules whose coroutines must run in a task from their first step on, since they use
     asyncio themselves; all others are begun at once, and most hooks end without ever waiting. `is_usable` is False for
-    what only stands for a version that could not be loaded. `package` is the name of its modules in this process.
+    what only stands for a version that could not be loaded. `package` is the name of its modules in this process, which stay as long as anybody has
+    `modules`.
     """
 
     version: str
@@ -48,6 +49,7 @@ class LoadedPolicy:
     in_task: frozenset[str] = frozenset()
     is_usable: bool = True
     package: str = ""
+    modules: object = field(default=None, repr=False)
 
     by_point: dict[str, tuple[Hook, ...]] = field(init=False, compare=False)
 
@@ -64,6 +66,10 @@ class LoadedPolicy:
     def points(self) -> frozenset[str]:
         """The steps it has hooks for."""
         return frozenset(self.by_point)
+
+
+class _Modules:
+    """Stands for the modules of one loaded policy, and for all policies made from that one."""
 
 
 EMPTY = LoadedPolicy("none", Path(), (), ())
@@ -134,10 +140,12 @@ def load(directory: Path) -> LoadedPolicy:
     finally:
         loading.reset(token)
     names = tuple(path.relative_to(directory).as_posix() for path in files)
-    loaded = LoadedPolicy(version, directory, declarations.sorted(), names, frozenset(in_task), package=package)
     # A hook may import something of its own policy at any time: its modules stay as long as a connection has it.
-    weakref.finalize(loaded, _forget, package).atexit = False
-    return loaded
+    modules = _Modules()
+    weakref.finalize(modules, _forget, package).atexit = False
+    return LoadedPolicy(
+        version, directory, declarations.sorted(), names, frozenset(in_task), package=package, modules=modules
+    )
 
 
 def modules_of(policy: LoadedPolicy) -> dict[str, ModuleType]:

@@ -22,6 +22,7 @@ READING: dict[str, frozenset[str]] = {
     "ldap": frozenset({"search"}),
     "sql": frozenset(),
     "tls": frozenset({"probe"}),
+    "certificates": frozenset({"of"}),
     "files": frozenset({"examine"}),
     "secrets": frozenset({"get"}),
     "measures": frozenset(),
@@ -37,12 +38,10 @@ def quiet(library: Library, note: Note, tape: Tape | None = None) -> Library:
     """A library that calls `note` with what would have been done (`http.post https://…`). What is on the tape is
     answered from there, and was done by whoever it was answered.
     """
-    parts: dict[str, Any] = {
-        one.name: _Part(one.name, getattr(library, one.name), note, tape or Tape())
-        for one in fields(library)
-        if getattr(library, one.name) is not None
-    }
-    return Library(**parts)
+    tape = tape or Tape()
+    parts: dict[str, Any] = {one.name: getattr(library, one.name) for one in fields(library)}
+    quieter = {name: None if part is None else _Part(name, part, note, tape) for name, part in parts.items()}
+    return Library(**quieter)  # type: ignore[arg-type]
 
 
 class _Part:

@@ -35,7 +35,7 @@ class Confinement:
     cpu: int = 1200
     open_files: int = 32
     files: tuple[str, ...] = ()
-    niceness: int = 5
+    niceness: int = 0
 
     def to_object(self) -> dict[str, Any]:
         """As JSON, for the worker."""

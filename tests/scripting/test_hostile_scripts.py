@@ -75,7 +75,10 @@ HOSTILE: dict[str, tuple[str, str]] = {
         "more than 1000 times",
     ),
     "log lines without end": ("while True: ctx.library.log.event('x')", "more than 1000 times|without being asked"),
-    "a call that is not in the library": ("ctx.library.dns._line.ask({'call': [['dns'], ['__class__', {}]]})", "there is no '__class__'"),
+    "a call that is not in the library": (
+        "ctx.library.dns._line.ask({'call': [['dns'], ['__class__', {}]]})",
+        "there is no '__class__'",
+    ),
     "a forged verdict": ("return Route(next_hop='[evil.example]')", "no verdict of rcpt_to"),
 }
 
@@ -263,6 +266,7 @@ def test_the_library_is_at_hand_in_workers(tmp_path: Path) -> None:
 
 IN_PROCESS = {
     "an endless loop": ("while True: pass", "failed,none"),
+    "a regular expression": ("re.match(r'(a+)+$', 'a' * 60 + 'b')", "failed,none"),
     "recursion": ("f = lambda: f()\nf()", "failed,none"),
     "an exception": ("raise ValueError('no')", "failed,none"),
     "a sleep": ("time.sleep(1000)", "failed,none"),

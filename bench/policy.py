@@ -2,9 +2,9 @@
 
     python bench/policy.py [--messages 6000] [--rounds 5]
 
-Relays 4 KB messages over 20 kept connections, in alternating rounds through gateways that differ in their policy alone.
+Relays 4 KB messages over 20 kept connections, in alternating rounds through gateways that differ in policy alone.
 The five hooks: mail_from and rcpt_to look at addresses, two at end of data read and change header fields, one counts.
-Needs Debian's postfix package for the load tools. Processor time is divided by that of the load tools in the same round.
+Needs Debian's postfix package for the load tools. Processor time is divided by that of the load tools in the round.
 """
 
 from __future__ import annotations

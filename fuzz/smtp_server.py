@@ -27,7 +27,16 @@ from danelaw.smtp.body_writer import is_canonical
 _LIMITS = replace(USUAL_LIMITS, text_line=1000, stream_above=64, message_size=2000, errors=30)
 _HOST = Domain.from_text("mx.example.org")
 _SETTINGS = [
-    ServerSettings(hostname=_HOST, limits=_LIMITS, starttls=True, requiretls=True, bare_newlines=mode)
+    ServerSettings(
+        hostname=_HOST,
+        limits=_LIMITS,
+        starttls=True,
+        requiretls=True,
+        bare_newlines=mode,
+        auth=auth,
+        auth_in_clear=True,
+    )
+    for auth in ((), ("PLAIN", "LOGIN"))
     for mode in BareNewlines
 ]
 _NO = Reply.of(550, "5.7.1", "No")
@@ -49,6 +58,8 @@ def _run(settings: ServerSettings, chunks: list[bytes], refusals: int, *, tls: b
                 answered += 1
                 if refusals >> (answered % 8) & 1:
                     server.reply(_NO)
+                elif told[-1] in ("AuthRequested", "AuthResponse") and answered % 3:
+                    server.challenge(b"more")
                 else:
                     server.accept()
             elif isinstance(event, BodyChunk):
@@ -69,7 +80,12 @@ def test_one_input(data: bytes) -> None:
     """The first octets choose settings, refusals and the chunking; the rest is what the client sends."""
     if len(data) < 4:
         return
-    settings, tls, refusals, step = _SETTINGS[data[0] & 1], bool(data[0] & 2), data[1], data[2] % 61 + 1
+    settings, tls, refusals, step = (
+        _SETTINGS[(data[0] & 1) | (data[0] >> 1 & 2)],
+        bool(data[0] & 2),
+        data[1],
+        data[2] % 61 + 1,
+    )
     octets = data[3:]
     whole = _run(settings, [octets], refusals, tls=tls)
     cut = _run(settings, [octets[i : i + step] for i in range(0, len(octets), step)], refusals, tls=tls)

@@ -77,8 +77,7 @@ def compare(count: int, seed: int, python: str | None) -> Comparison:
     found = Comparison()
     for number, start in enumerate(range(0, count, _PER_WORLD)):
         world = World(1_000 * seed + number)
-        names = _names(world)
-        judged = [(mail, _verdicts(mail, names)) for mail in mails(world, min(_PER_WORLD, count - start))]
+        judged = judge(world, min(_PER_WORLD, count - start))
         with tempfile.TemporaryDirectory() as place:
             peers = {
                 "dkimpy and pyspf": _Python.start(world, python),
@@ -89,6 +88,12 @@ def compare(count: int, seed: int, python: str | None) -> Comparison:
             for peer in filter(None, peers.values()):
                 peer.compare(judged, found)
     return found
+
+
+def judge(world: World, count: int) -> list[tuple[Mail, Verdicts]]:
+    """So many mails of a world, and our verdicts on them."""
+    names = _names(world)
+    return [(mail, _verdicts(mail, names)) for mail in mails(world, count)]
 
 
 def _names(world: World) -> FakeDNS:

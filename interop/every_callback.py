@@ -15,6 +15,7 @@ CHANGES = (
 )  # fmt: skip
 
 
+@Milter.rejected_recipients
 class EveryCallback(Milter.Base):
     """One client."""
 
@@ -25,6 +26,7 @@ class EveryCallback(Milter.Base):
     def connect(self, hostname, family, hostaddr):
         self.subject, self.size = "", 0
         self.tell("connect", hostname, hostaddr[0], self.getsymval("j"), self.getsymval("{client_addr}"))
+        self.tell("resolved", self.getsymval("{client_resolve}"), self.getsymval("{client_ptr}"))
         return Milter.CONTINUE
 
     def hello(self, hostname):
@@ -33,11 +35,14 @@ class EveryCallback(Milter.Base):
 
     def envfrom(self, path, *parameters):
         self.subject, self.size = "", 0
-        self.tell("envfrom", path, self.getsymval("{mail_addr}"))
+        self.tell("envfrom", path, self.getsymval("{mail_addr}"), *parameters)
         return Milter.CONTINUE
 
     def envrcpt(self, path, *parameters):
-        self.tell("envrcpt", path, self.getsymval("{rcpt_addr}"))
+        if self.getsymval("{rcpt_mailer}") == "error":
+            self.tell("refused", path, self.getsymval("{rcpt_host}"), self.getsymval("{rcpt_addr}"))
+            return Milter.CONTINUE
+        self.tell("envrcpt", path, self.getsymval("{rcpt_addr}"), *parameters)
         if path.startswith("<nobody@"):
             self.setreply("550", "5.1.1", "nobody of that name", "ask your correspondent")
             return Milter.REJECT
@@ -46,7 +51,7 @@ class EveryCallback(Milter.Base):
         return Milter.CONTINUE
 
     def data(self):
-        self.tell("data", self.getsymval("i"))
+        self.tell("data", self.getsymval("i"), self.getsymval("{nrcpts}"))
         return Milter.CONTINUE
 
     def header(self, name, value):
@@ -65,7 +70,7 @@ class EveryCallback(Milter.Base):
         return Milter.SKIP if self.subject == "skip" else Milter.CONTINUE
 
     def eom(self):
-        self.tell("eom", self.size)
+        self.tell("eom", self.size, self.getsymval("{msg_id}"))
         if self.subject == "change":
             self.progress()
             self.addheader("X-Added", "one")

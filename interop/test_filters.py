@@ -217,7 +217,9 @@ def test_a_milter_that_uses_every_callback_and_every_change(
     seen = {line.split(" ")[0] for line in journal}
     assert seen >= {"connect", "hello", "envfrom", "envrcpt", "data", "header", "eoh", "body", "eom", "close"}
     assert "connect [127.0.0.1] 127.0.0.1 gw.test 127.0.0.1" in journal
-    assert "envfrom <anna@sender.example> anna@sender.example" in journal
+    assert any(line.startswith("resolved ") for line in journal)
+    assert any(line.startswith("envfrom <anna@sender.example> anna@sender.example") for line in journal)
+    assert any(line.startswith("data ") and line.endswith(" 1") for line in journal)
     assert sum(line.startswith("body ") for line in journal if line != "body 20") >= 1
     report.text(
         SECTION,
@@ -238,14 +240,19 @@ def _changed(taken: Taken | None) -> None:
     assert any("added@here.example" in line for line in taken.recipients)
 
 
-def test_recipients_are_refused_in_time_by_the_sample(sample: engines.Engine, tmp_path: Path, report: Report) -> None:
+def test_recipients_are_refused_in_time_by_the_sample(
+    place: Path, sample: engines.Engine, tmp_path: Path, report: Report
+) -> None:
     async def play() -> list[str]:
         async with Sink() as sink:
             text = f'{sink.smarthost}[[domain]]\nname = "here.example"\n{section("milter", sample)}'
             strangers = {'networks = ["127.0.0.0/8"]': 'networks = ["127.0.0.9/32"]'}
             async with gateway(tmp_path, text, replace=strangers) as running, await running.client() as client:
-                await client.expect(250, "MAIL FROM:<anna@sender.example>")
-                answers = [await client.say(f"RCPT TO:<{name}@here.example>") for name in ("nobody", "busy", "bob")]
+                await client.expect(500, "WHAT is this")
+                await client.expect(250, "MAIL FROM:<anna@sender.example> BODY=8BITMIME RET=HDRS")
+                await client.expect(550, "RCPT TO:<bob@elsewhere.example>")
+                names = ("nobody", "busy", "bob")
+                answers = [await client.say(f"RCPT TO:<{name}@here.example> NOTIFY=NEVER") for name in names]
                 await client.expect(250, "RSET")
                 return [f"{answer.code} {answer.text}" for answer in answers]
 
@@ -253,7 +260,16 @@ def test_recipients_are_refused_in_time_by_the_sample(sample: engines.Engine, tm
     assert told[0] == "550 5.1.1 nobody of that name\n5.1.1 ask your correspondent"
     assert told[1].startswith("451 4.7.1")
     assert told[2].startswith("250")
+    journal = (place / "sample" / "journal").read_text().splitlines()
+    assert "unknown WHAT is this" in journal
+    assert "envfrom <anna@sender.example> anna@sender.example BODY=8BITMIME RET=HDRS" in journal
+    assert "envrcpt <bob@here.example> bob@here.example NOTIFY=NEVER" in journal
+    assert any(line.startswith("refused <bob@elsewhere.example> 5.7.1 relaying denied") for line in journal)
     report.text(SECTION, f"- its refusal of a recipient is told at RCPT: `{told[0].splitlines()[0]}`")
+    report.text(
+        SECTION,
+        "- it hears the parameters of MAIL and RCPT, a command nobody knows, and a recipient that others refuse",
+    )
 
 
 @pytest.mark.needs("rspamd", "clamd", "spamd")

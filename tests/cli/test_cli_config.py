@@ -91,3 +91,36 @@ def test_what_is_probably_not_meant_is_remarked(text: str, words: str) -> None:
 def test_where_postmasters_mail_goes_somewhere_nothing_is_remarked(text: str) -> None:
     remarks = remarks_on(loads(f'hostname = "m.example"\n{text}\n'))
     assert not any("postmaster" in remark for remark in remarks)
+
+
+def test_map_files_are_read_and_every_fault_is_named_with_file_and_line(file: Path) -> None:
+    here = file.parent
+    good = file.read_text()
+    file.write_text(
+        good.replace('name = "example.org"', f'name = "example.org"\nrecipients = "{here}/recipients"')
+        + f'[aliases]\nfiles = ["{here}/aliases"]\n'
+    )
+    assert "recipients" in file.read_text()
+    (here / "recipients").write_text("anna\nbob\n")
+    (here / "aliases").write_text("team@example.org: anna@example.org\n")
+    assert invoke("check", file).return_value == 0
+    (here / "recipients").write_text("anna\n\nbob: \n")
+    (here / "aliases").write_text("# names\nteam: anna@example.org\nteam@example.org: b@\n")
+    error = str(invoke("check", file).exception)
+    places = [f"{here}/aliases:2: ", f"{here}/aliases:3: ", f"{here}/recipients:3: "]
+    assert [place for place in places if place in error] == places
+    result = invoke("check", file, "--json")
+    assert result.return_value == 1
+    found = json.loads(result.output)
+    assert found["ok"] is False
+    assert [f"{one['file']}:{one['line']}: " for one in found["problems"]] == places
+    (here / "recipients").write_text("anna\n")
+    (here / "aliases").write_text("a@example.org: b@example.org\nb@example.org: a@example.org\n")
+    assert f"{here}/aliases:1: a loop" in str(invoke("check", file).exception)
+    (here / "aliases").unlink()
+    assert "aliases cannot be read" in str(invoke("check", file).exception)
+
+
+def test_keys_of_srs_are_read(file: Path) -> None:
+    file.write_text(file.read_text() + '[srs]\ndomain = "example.org"\nkeys = ["no.key"]\n')
+    assert "no.key cannot be read" in str(invoke("check", file).exception)

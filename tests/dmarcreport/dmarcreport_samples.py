@@ -104,3 +104,37 @@ reports = st.builds(
     errors=st.just(()) | some.map(lambda text: (text,)),
     generator=texts,
 )
+
+
+FAILURE_FIELDS = (
+    "Feedback-Type: auth-failure",
+    "User-Agent: x",
+    "Version: 1",
+    "Auth-Failure: dmarc",
+    "Authentication-Results: reporter.test; dmarc=fail header.from=example.com",
+    "Identity-Alignment: dkim, spf",
+    "DKIM-Domain: example.com",
+    "DKIM-Selector: s1",
+    'SPF-DNS: txt : example.com : "v=spf1 -all"',
+    "Original-Mail-From: <x@example.com>",
+    "Original-Rcpt-To: <bob@ours.test>",
+    "Arrival-Date: Tue, 19 Jul 2022 00:57:48 -0500",
+    "Source-IP: 192.0.2.9",
+    "Reported-Domain: example.com",
+    "Delivery-Result: reject",
+    "Incidents: 3",
+)
+
+
+def failure_mail(header: bytes, replace: tuple[str, str] = ("", "")) -> bytes:
+    """A failure report by mail; `replace` exchanges something in its fields."""
+    fields = "\r\n".join(FAILURE_FIELDS)
+    assert replace[0] in fields
+    parts = (
+        b"Content-Type: text/plain\r\n\r\nIt failed.\r\n",
+        b"Content-Type: message/feedback-report\r\n\r\n" + fields.replace(*replace, 1).encode() + b"\r\n",
+        b"Content-Type: message/rfc822\r\n\r\n" + header + b"\r\nTHE BODY\r\n",
+    )
+    head = b"From: Reports <noreply@reporter.test>\r\nTo: d@ours.test\r\nMIME-Version: 1.0\r\n"
+    kind = b'Content-Type: multipart/report; report-type=feedback-report; boundary="=_b"\r\n\r\n'
+    return head + kind + b"".join(b"--=_b\r\n" + part + b"\r\n" for part in parts) + b"--=_b--\r\n"

@@ -143,6 +143,29 @@ def test_names_are_facts_and_refuse_only_where_asked(tmp_path: Path) -> None:
     run(play())
 
 
+def test_a_verified_name_stands_in_our_received_field_and_no_other(tmp_path: Path) -> None:
+    async def play() -> None:
+        zone = """
+            5.0.0.127.in-addr.arpa. PTR mx.sender.test.
+            mx.sender.test. A 127.0.0.5
+            6.0.0.127.in-addr.arpa. PTR mx.sender.test.
+            9.0.0.127.in-addr.arpa. PTR relayed.test.
+            relayed.test. A 127.0.0.9
+        """
+        async with front(tmp_path, "[client_names]\nenabled = true\n", FakeDNS(secure=zone)) as (running, sink):
+            for source in ("127.0.0.5", "127.0.0.6", "127.0.0.9"):
+                async with await running.client(source=source) as client:
+                    await client.message(MESSAGE, "b@ours.test")
+            traces = {taken.data.split(b"\r\n")[0] for taken in await sink.messages(3)}
+            assert traces == {
+                b"Received: from client.test (mx.sender.test [127.0.0.5])",
+                b"Received: from client.test ([127.0.0.6])",  # the name does not lead back
+                b"Received: from client.test ([127.0.0.9])",  # a trusted client's is not looked up
+            }
+
+    run(play())
+
+
 def test_a_silent_dns_is_waited_for_only_so_long_and_is_no_fact(tmp_path: Path) -> None:
     # The gateway's own resolver asks a port where nobody answers.
     async def play() -> None:

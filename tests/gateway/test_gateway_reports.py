@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.authentication.authentication_samples import MESSAGE, NOW, internet, signed
 from tests.dkim.dkim_samples import rsa_key
-from tests.dmarcreport.dmarcreport_samples import RECORD, REPORT
+from tests.dmarcreport.dmarcreport_samples import RECORD, REPORT, failure_mail
 from tests.ends import Running, Sink, Taken, gateway, run
 
 from danelaw.cli import danelaw
@@ -313,6 +313,51 @@ def test_a_report_comes_and_is_shown(tmp_path: Path) -> None:
     assert "The mail it came in passed DMARC for gw.test" in page
     page = CliRunner().invoke(danelaw, ["reports", "dmarc", "list", "--spool", spool]).output
     assert "Reports of others" in page
+
+
+def test_a_failure_report_comes_and_is_shown_without_persons(tmp_path: Path) -> None:
+    report = failure_mail(b"Subject: plan\r\nFrom: Anna <anna@example.com>\r\n")
+
+    async def play() -> None:
+        more = 'dmarc_address = "dmarc@ours.test"\nmax_failures = 10'
+        async with world(tmp_path, "v=DMARC1; p=none", more=more) as here:
+            for _ in range(2):
+                assert await here.offer(report, to="dmarc@ours.test") == 250
+            found = dict(here.running.gateway.metrics.dmarc_reports.samples())
+            assert found == {("failure", "received"): 1, ("failure", "duplicate"): 1}
+            assert "failure report 1: reporter.test about example.com" in here.running.lines("discarded")[0]
+
+    run(play())
+    spool = next(path.parent for path in tmp_path.rglob("reports.db"))
+
+    def said(*arguments: str) -> Any:
+        result = CliRunner().invoke(danelaw, ["reports", "dmarc", *arguments, "--spool", str(spool), "--json"])
+        assert result.exit_code == 0, result.output
+        assert "anna" not in result.output
+        return json.loads(result.output)
+
+    (one,) = said("failures", "Example.com")["failures"]
+    assert (one["domain"], one["source_ip"], one["failed"], one["delivery"], one["incidents"]) == (
+        "example.com", "192.0.2.9", ["dkim", "spf"], "reject", 3
+    )  # fmt: skip
+    assert said("failures", "example.org")["failures"] == []
+    shown = said("failure", "1")
+    assert (shown["mail_from"], shown["header"]) == ("…@example.com", "From: <***@example.com>\r\n")
+    page = CliRunner().invoke(danelaw, ["reports", "dmarc", "failures", "--spool", str(spool)]).output
+    assert "192.0.2.9" in page
+    page = CliRunner().invoke(danelaw, ["reports", "dmarc", "failure", "1", "--spool", str(spool), "--ascii"]).output
+    assert "reporter.test about 3 messages in the name of example.com: dkim, spf failed" in page
+    assert "Who sent it is not proved" in page
+    missing = CliRunner().invoke(danelaw, ["reports", "dmarc", "failure", "9", "--spool", str(spool)])
+    assert missing.exit_code != 0
+    file = tmp_path / "r.eml"
+    file.write_bytes(report.replace(b"192.0.2.9", b"192.0.2.10"))
+    (taken,) = said("ingest", str(file))["files"]
+    assert (taken["kind"], taken["number"]) == ("failure", 2)
+    whole = CliRunner().invoke(
+        danelaw, ["reports", "dmarc", "ingest", str(file), "--whole-header", "--spool", str(spool)]
+    )
+    assert "here already" in whole.output
 
 
 @pytest.mark.parametrize(("unreadable", "held"), [("hold", True), ("discard", False)])

@@ -27,7 +27,8 @@ from danelaw.inbound.filtering import Filtering
 from danelaw.inbound.filters_of import Meter, filter_set
 from danelaw.inbound.steps import Stage
 from danelaw.message import Header
-from danelaw.smtp import Envelope, Recipient, Reply
+from danelaw.milter import ProtocolStep
+from danelaw.smtp import Body, Envelope, MailFrom, Notify, OriginalRecipient, Recipient, Reply, Ret
 from danelaw.telemetry import Metrics
 
 MESSAGE = (
@@ -220,6 +221,83 @@ def test_rspamd_s_edits_are_carried_out_and_cannot_forge() -> None:
     asyncio.run(run())
 
 
+def mail(sender: ReversePath, **parameters: Any) -> MailFrom:
+    """MAIL, without parameters unless they are given."""
+    none = {"size": None, "body": None, "smtputf8": False, "ret": None, "envid": None, "requiretls": False}
+    return MailFrom(sender, **none | parameters)  # type: ignore[arg-type]
+
+
+def test_milters_hear_parameters_and_what_others_refuse() -> None:
+    async def run() -> None:
+        first = FakeMilter({"E": packet(b"2", b"<new@here.example>\0NOTIFY=NEVER\0") + packet(b"c")})
+        second = FakeMilter(
+            {"E": packet(b"2", b"<x@here.example>\0NOTIFY=WHENEVER\0") + packet(b"e", b"<o@s.example>\0RET=FULL\0")
+             + packet(b"c")}, steps=ProtocolStep.RCPT_REJ
+        )  # fmt: skip
+        async with serving(first) as one, serving(second) as two:
+            asked = step(section("one", "milter", one) + section("two", "milter", two))
+            await asked.connect(CLIENT)
+            sender = ReversePath.from_text("<anna@sender.example>")
+            said = mail(sender, size=77, body=Body.EIGHT_BIT_MIME, smtputf8=True, ret=Ret.HDRS, envid="a b",
+                        requiretls=True)  # fmt: skip
+            asked.command_refused(CLIENT, "WHAT is this")
+            await asked.transaction(CLIENT, said)
+            assert first.letters() == second.letters() == "CHUM"
+            assert first.told("U") == [b"WHAT is this\0"]
+            words = b"SIZE=77\0BODY=8BITMIME\0SMTPUTF8\0RET=HDRS\0ENVID=a+20b\0REQUIRETLS\0"
+            assert first.told("M") == [b"<anna@sender.example>\0" + words]
+            await asked.recipient(
+                CLIENT, sender, Recipient(ForwardPath.from_text("<bob@here.example>"), Notify.NEVER,
+                                          OriginalRecipient("rfc822", "b+b@here.example"))
+            )  # fmt: skip
+            assert first.told("R") == [b"<bob@here.example>\0NOTIFY=NEVER\0ORCPT=rfc822;b+2Bb@here.example\0"]
+            # One that the gateway refuses: only who asked for it is told, with the words of the refusal.
+            gone = Recipient(ForwardPath.from_text("<gone@here.example>"))
+            asked.recipient_refused(CLIENT, gone, Reply.of(550, "5.1.1", "no such mailbox"))
+            # One that the first milter refuses: the second is told.
+            first.answers["R"] = packet(b"y", b"550 5.7.1 not him\0")
+            await asked.recipient(CLIENT, sender, Recipient(ForwardPath.from_text("<eve@here.example>")))
+            del first.answers["R"]
+            subject = arrival()
+            assert await asked.message(subject) is None
+            assert first.letters().startswith("CHUMRRT")
+            assert [data.partition(b"\0")[0] for data in second.told("R")] == [
+                b"<bob@here.example>", b"<gone@here.example>", b"<eve@here.example>"
+            ]  # fmt: skip
+            macros = b"R{rcpt_mailer}\0error\0{rcpt_host}\x005.1.1\0{rcpt_addr}\0no such mailbox\0"
+            assert macros in second.told("D")
+            assert {one.forward_path.mailbox.to_text(): one.notify for one in subject.recipients[-2:]} == {
+                "new@here.example": Notify.NEVER, "x@here.example": None
+            }  # fmt: skip
+            assert subject.reverse_path == ReversePath.from_text("<o@s.example>")
+            found = [one.reason.partition(":")[0] for one in subject.findings if one.result == "not done"]
+            assert found == ["AddRecipient", "ChangeSender"]
+            asked.left(CLIENT)
+
+    asyncio.run(run())
+
+
+def test_what_is_noted_for_milters_is_bounded_and_ends_with_its_message() -> None:
+    async def run() -> None:
+        fake = FakeMilter(steps=ProtocolStep.RCPT_REJ)
+        async with serving(fake) as server:
+            asked = step(section("it", "milter", server))
+            await asked.connect(CLIENT)
+            sender = ReversePath.from_text("<anna@sender.example>")
+            gone = Recipient(ForwardPath.from_text("<gone@here.example>"))
+            for _ in range(500):
+                asked.command_refused(CLIENT, "WHAT")
+            await asked.transaction(CLIENT, mail(sender))
+            asked.recipient_refused(CLIENT, gone, Reply.of(550, "5.1.1", "no"))
+            await asked.transaction(CLIENT, mail(sender))  # the first message did not end
+            await asked.recipient(CLIENT, sender, Recipient(ForwardPath.from_text("<bob@here.example>")))
+            assert len(fake.told("U")) == 50
+            assert [data.partition(b"\0")[0] for data in fake.told("R")] == [b"<bob@here.example>"]
+            asked.left(CLIENT)
+
+    asyncio.run(run())
+
+
 def test_milters_refuse_in_time_and_change_one_after_the_other() -> None:
     async def run() -> None:
         first = FakeMilter(
@@ -234,7 +312,7 @@ def test_milters_refuse_in_time_and_change_one_after_the_other() -> None:
             assert asked.stages == Stage.CONNECT | Stage.MAIL | Stage.RECIPIENT | Stage.MESSAGE | Stage.RELEASE
             assert await asked.connect(CLIENT) is None
             sender = ReversePath.from_text("<anna@sender.example>")
-            assert await asked.mail(CLIENT, sender) is None
+            assert await asked.transaction(CLIENT, mail(sender)) is None
             first.answers["R"] = packet(b"y", b"550 5.1.1 nobody there\0")
             nobody = Recipient(ForwardPath.from_text("<nobody@here.example>"))
             reply = await asked.recipient(CLIENT, sender, nobody)
@@ -287,12 +365,12 @@ def test_a_client_refused_at_connect_or_mail_is_told_so() -> None:
                 asked = step(section("it", "milter", server))
                 reply = await asked.connect(CLIENT)
                 assert (reply is not None) == (letter == "C")
-                reply = reply or await asked.mail(CLIENT, sender)
+                reply = reply or await asked.transaction(CLIENT, mail(sender))
                 assert reply is not None
                 assert reply.code == 554
                 held = step(section("it", "milter", server, 'on_found = "hold"'))
                 assert await held.connect(CLIENT) is None
-                assert await held.mail(CLIENT, sender) is None
+                assert await held.transaction(CLIENT, mail(sender)) is None
                 assert isinstance(await held.message(arrival()), Hold)
                 for one in (asked, held):
                     one.left(CLIENT)

@@ -46,6 +46,19 @@ def test_the_first_that_fits_is_it(client: str, sender: str, trusted: bool, tena
         assert tenants.of(client, ReversePath.from_text(f"<{sender}>"), trusted=trusted) == tenant
 
 
+def test_users_are_tenants_wherever_they_come_from_and_strangers_are_not() -> None:
+    text = '[[tenant]]\nname = "shop"\nusers = ["@shop.example", "anna"]\n'
+    tenants = Tenants(loads(SMALLEST + text).tenant)
+    for user, tenant in (
+        ("bert@shop.example", "shop"),
+        ("anna", "shop"),
+        ("bert", ""),
+        ("anna@x.example", ""),
+        ("", ""),
+    ):
+        assert tenants.of("192.0.2.1", ReversePath.from_text("<>"), trusted=True, user=user) == tenant
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

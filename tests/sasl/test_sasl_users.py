@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from danelaw.address import Mailbox
 from danelaw.sasl import SASLError, SCRAMKeys, ScryptKey, User, UserTable, saslprep, verifier_from_text
-from danelaw.sasl.users import sender_address, user_name
+from danelaw.sasl.users import sender_address, user_name, with_user, without_user
 
 CHEAP = ScryptKey.of("pencil", b"0123456789abcdef", log_n=4, p=1)
 SCRAM = SCRAMKeys.of("pencil", b"0123456789abcdef", iterations=4096)
@@ -65,6 +65,7 @@ def test_a_table_is_read_and_written() -> None:
         (f"anna:{CHEAP.to_text()}:nobody", "users:2: 'nobody' is neither an address"),
         (f" :{CHEAP.to_text()}", "users:2: "),
         (f"bert:{CHEAP.to_text()}", "users:2: user 'bert' appears twice"),
+        (f"BERT:{CHEAP.to_text()}", "users:2: user 'BERT' appears twice"),
     ],
 )
 def test_a_fault_is_told_with_its_line_and_without_the_verifier(line: str, words: str) -> None:
@@ -72,6 +73,16 @@ def test_a_fault_is_told_with_its_line_and_without_the_verifier(line: str, words
         UserTable.from_text(f"bert:{CHEAP.to_text()}\n{line}\n")
     assert words in caught.value.reason
     assert CHEAP.to_text()[10:] not in caught.value.reason
+
+
+def test_case_makes_no_difference_in_names() -> None:
+    text = f"# people\nAnna@Example.org:{CHEAP.to_text()}\n"
+    found = UserTable.from_text(text).get("anna@example.ORG")
+    assert found is not None
+    assert found.name == "Anna@Example.org"
+    changed = with_user(text, User("anna@example.org", SCRAM))
+    assert changed == f"# people\nanna@example.org:{SCRAM.to_text()}\n"
+    assert without_user(changed, "ANNA@example.org") == "# people\n"
 
 
 def test_users_may_send_as_their_addresses_or_else_as_their_name() -> None:

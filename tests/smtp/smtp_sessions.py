@@ -9,6 +9,9 @@ from danelaw.smtp import (
     NEED_DATA,
     NEED_REPLY,
     USUAL_LIMITS,
+    AuthCancelled,
+    AuthRequested,
+    AuthResponse,
     BodyChunk,
     CommandRefused,
     ConnectionBroken,
@@ -46,7 +49,7 @@ def told(event: object) -> object:
             return ("end", event.size, event.streamed, event.cleaned, event.eight_bit, event.nul)
         case Hello() | MailFrom() | RcptTo() | StartTLS() | DataRequested() | CommandRefused() | Quit() | Reset():
             return event
-        case MessageRefused() | ConnectionBroken():
+        case MessageRefused() | ConnectionBroken() | AuthRequested() | AuthResponse() | AuthCancelled():
             return event
     raise AssertionError(f"unknown event {event!r}")
 

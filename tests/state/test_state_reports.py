@@ -9,7 +9,7 @@ import pytest
 from tests.dmarcreport.dmarcreport_samples import RECORD, REPORT
 
 from danelaw.dmarcreport import OverrideReason, ReportRecord, to_xml
-from danelaw.state import GatheringStore, ReportArchive, ReportsDatabase
+from danelaw.state import FailureArchive, GatheringStore, ReportArchive, ReportIntake, ReportsDatabase
 from danelaw.state.report_gathering import Key, record_text
 
 DAY = 86_400
@@ -136,7 +136,7 @@ def test_the_oldest_reports_make_room(database: ReportsDatabase) -> None:
 
 
 def test_files_and_mail_are_ingested_or_refused_in_words(database: ReportsDatabase) -> None:
-    archive = ReportArchive(database)
+    archive = ReportIntake(ReportArchive(database), FailureArchive(database))
     (taken,) = archive.ingest(to_xml(REPORT), 1.0)
     assert (taken.number, taken.words) == (1, "report 1: gw.test about example.com")
     (again,) = archive.ingest(to_xml(REPORT), 1.0)

@@ -26,10 +26,11 @@ def command() -> None:
 @config_option
 @output_options
 def check(file: Path | None, config_file: Path | None, as_json: bool, ascii_only: bool) -> int:
-    """Say whether a configuration can be used, and everything that is wrong with it.
+    """Say whether a configuration and its map files can be used, and everything that is wrong with them.
 
     Exit status 0 when it can, 1 when not.
     """
+    from danelaw.aliases import AliasFileError
     from danelaw.config import ConfigError
 
     out = output(ascii_only)
@@ -40,7 +41,14 @@ def check(file: Path | None, config_file: Path | None, as_json: bool, ascii_only
             raise
         out.json({"ok": False, "problems": [_problem(problem) for problem in error.problems]})
         return 1
-    _check_files(config)
+    try:
+        _check_files(config)
+    except AliasFileError as error:
+        if not as_json:
+            raise
+        rows = [{"file": one.file, "line": one.line, "key": None, "wrong": one.wrong} for one in error.problems]
+        out.json({"ok": False, "problems": [row | {"right": None} for row in rows]})
+        return 1
     remarks = remarks_on(config)
     if as_json:
         out.json({"ok": True, "file": str(config.source), "remarks": remarks})
@@ -53,14 +61,20 @@ def check(file: Path | None, config_file: Path | None, as_json: bool, ascii_only
 
 
 def _check_files(config: Config) -> None:
-    """The data files beside the configuration, each rule held to its examples. Raises `DanelawError`."""
+    """The data files beside the configuration, each rule held to its examples; the maps of recipients and aliases, and
+    the keys of SRS. Raises `DanelawError`.
+    """
     from danelaw.config.limiting import bounce_classifier, limit_rules, responses, site_roll, unrecognised
+    from danelaw.frontdoor import map_files
+    from danelaw.frontdoor.rewriting import rewriter_of
 
     limit_rules(config.limit, site_roll(config.sites.file), shipped_limits=config.sites.limits)
     classifier = bounce_classifier(config.bounces.file)
     wrong = unrecognised(classifier) + responses(config.responses, classifier).failures(classifier)
     if wrong:
         raise DanelawError("\n".join(wrong), advice="correct the examples or the order of the rules")
+    map_files(config)
+    rewriter_of(config.srs)
 
 
 def _problem(problem: object) -> dict[str, object]:

@@ -95,6 +95,8 @@ def _received(out: Output, message: dict[str, Any]) -> None:
         _row(out, message["received_at"], "made", "by this gateway, to tell a sender what became of a message")
         return
     by = f"{client['address']} {client['helo']}, {client['tls'] or 'clear text'}"
+    if client["user"]:
+        by += f", logged in as {client['user']}"
     _row(out, message["received_at"], "received", f"{by}; on disk, then 250")
 
 

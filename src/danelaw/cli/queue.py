@@ -46,7 +46,8 @@ def command() -> None:
     """List, show, hold, release, retry, return or drop waiting messages.
 
     FILTER names messages, for example:  to:*@example.org state:waiting age>2h not reason:"greylisted".
-    Fields: to from host site tenant job demand client message-id reason state priority id age size tries; and, or, not.
+    Fields: to from host site tenant job demand client user message-id reason state priority id age size tries; and, or,
+    not.
     """
 
 

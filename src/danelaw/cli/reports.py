@@ -1,23 +1,19 @@
-"""`danelaw reports dmarc list | show | sources | ingest | send-now`."""
+"""`danelaw reports dmarc list | show | sources | failures | failure | ingest | send-now`."""
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
 
-from danelaw.cli.options import load_config, output, output_options, spool_option
+from danelaw.cli.options import load_config, output
 from danelaw.cli.output import Symbol
+from danelaw.cli.reports_failures import failure, failures
+from danelaw.cli.reports_place import directory, place_options, reports_database
 from danelaw.errors import DanelawError
 
-if TYPE_CHECKING:
-    from danelaw.state import ReportsDatabase
-
-F = TypeVar("F", bound=Callable[..., Any])
 DAY = 86_400.0
 _LARGEST_FILE = 64 << 20
 
@@ -29,40 +25,13 @@ def command() -> None:
 
 @command.group(no_args_is_help=True)
 def dmarc() -> None:
-    """DMARC aggregate reports (RFC 9990): what you report to others, and what they report about your domains."""
-
-
-def _place_options(command: F) -> F:
-    return spool_option(output_options(command))
-
-
-def _directory(spool: Path | None, config_file: Path | None) -> Path:
-    return spool if spool is not None else load_config(config_file).spool.directory
-
-
-@contextlib.contextmanager
-def _database(directory: Path, *, write: bool = False) -> Iterator[ReportsDatabase | None]:
-    """The file in a spool; None where there is none yet and nothing is to be written."""
-    from danelaw.state import ReportsDatabase
-    from danelaw.state.reports_database import FILE_NAME
-
-    path = directory / FILE_NAME
-    if not directory.is_dir():
-        raise DanelawError(f"the spool {directory} does not exist yet", advice="start the gateway once: danelaw serve")
-    if not write and not path.exists():
-        yield None
-        return
-    database = ReportsDatabase(path, read_only=not write)
-    try:
-        yield database
-    finally:
-        database.close()
+    """DMARC reports (RFC 9990, RFC 9991): what you report to others, and what they report about your domains."""
 
 
 @dmarc.command("list")
 @click.argument("domain", required=False)
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Lines of each kind.")
-@_place_options
+@place_options
 def list_(
     domain: str | None, limit: int, spool: Path | None, config_file: Path | None, as_json: bool, ascii_only: bool
 ) -> None:
@@ -74,7 +43,7 @@ def list_(
     from danelaw.state import GatheringStore, ReportArchive
 
     wanted = domain.lower() if domain is not None else None
-    with _database(_directory(spool, config_file)) as database:
+    with reports_database(directory(spool, config_file)) as database:
         store = GatheringStore(database) if database is not None else None
         gathered = [one for one in store.gathered() if wanted in (None, one.domain)][:limit] if store else []
         reports = list(store.reports(wanted, limit)) if store else []
@@ -93,11 +62,15 @@ def list_(
     show_list(out, gathered, reports, received, time.time())
 
 
+dmarc.add_command(failures)
+dmarc.add_command(failure)
+
+
 @dmarc.command()
 @click.argument("number", type=click.IntRange(1))
 @click.option("--unaligned", is_flag=True, help="Only what did not pass DMARC.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, help="Records at most.")
-@_place_options
+@place_options
 def show(
     number: int,
     unaligned: bool,
@@ -111,7 +84,7 @@ def show(
     from danelaw.cli.reports_page import received_object, show_received
     from danelaw.state import ReportArchive
 
-    with _database(_directory(spool, config_file)) as database:
+    with reports_database(directory(spool, config_file)) as database:
         archive = ReportArchive(database) if database is not None else None
         report = archive.one_received(number) if archive is not None else None
         if archive is None or report is None:
@@ -130,7 +103,7 @@ def show(
 @click.option("--unaligned", is_flag=True, help="Only clients whose mail did not pass DMARC.")
 @click.option("--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="How far back.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Lines at most.")
-@_place_options
+@place_options
 def sources(
     domain: str | None,
     unaligned: bool,
@@ -146,7 +119,7 @@ def sources(
     from danelaw.state import ReportArchive
 
     wanted = domain.lower() if domain is not None else None
-    with _database(_directory(spool, config_file)) as database:
+    with reports_database(directory(spool, config_file)) as database:
         since = time.time() - days * DAY
         archive = ReportArchive(database) if database is not None else None
         found = archive.sources(wanted, since, unaligned=unaligned, most=limit) if archive is not None else ()
@@ -160,25 +133,40 @@ def sources(
 
 @dmarc.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@_place_options
+@click.option("--whole-header", is_flag=True, help="Keep all of the failed message's header, and all addresses.")
+@place_options
 def ingest(
-    files: tuple[Path, ...], spool: Path | None, config_file: Path | None, as_json: bool, ascii_only: bool
+    files: tuple[Path, ...],
+    whole_header: bool,
+    spool: Path | None,
+    config_file: Path | None,
+    as_json: bool,
+    ascii_only: bool,
 ) -> None:
-    """Take in reports of others: mail, XML, gzip or zip files, `-` for standard input. One that is here stays once."""
-    from danelaw.state import ReportArchive
+    """Take in reports of others: mail, XML, gzip or zip files, `-` for standard input. One that is here stays once.
 
-    directory = _directory(spool, config_file)
+    Of failure reports what identifies persons is left out, unless `[reports] failure_header` says otherwise.
+    """
+    from danelaw.state import FailureArchive, ReportArchive, ReportIntake
+
+    place = directory(spool, config_file)
     results: list[dict[str, Any]] = []
-    with _database(directory, write=True) as database:
+    with reports_database(place, write=True) as database:
         assert database is not None
-        archive = ReportArchive(database)
+        whole = whole_header or _keeps_whole_headers(spool, config_file)
+        intake = ReportIntake(ReportArchive(database), FailureArchive(database, whole_header=whole))
         for file in files:
-            taken = archive.ingest(_read(file), time.time())
+            taken = intake.ingest(_read(file), time.time())
             if not taken:
                 results.append({"file": str(file), "number": None, "refusal": "it holds no DMARC report"})
             for one in taken:
-                domain = one.report.domain if one.report is not None else None
-                what = {"number": one.number, "domain": domain, "refusal": one.refusal or None, "words": one.words}
+                what = {
+                    "kind": one.kind,
+                    "number": one.number,
+                    "domain": one.report.domain if one.report is not None else None,
+                    "refusal": one.refusal or None,
+                    "words": one.words,
+                }
                 results.append({"file": str(file)} | what)
     out = output(ascii_only)
     if as_json:
@@ -194,7 +182,7 @@ def ingest(
 
 @dmarc.command("send-now")
 @click.argument("domain", required=False)
-@_place_options
+@place_options
 def send_now(domain: str | None, spool: Path | None, config_file: Path | None, as_json: bool, ascii_only: bool) -> None:
     """End the period that is gathered now, for one domain or all, and let its reports go; those that wait go too.
 
@@ -203,7 +191,7 @@ def send_now(domain: str | None, spool: Path | None, config_file: Path | None, a
     from danelaw.state import GatheringStore
 
     wanted = domain.lower() if domain is not None else None
-    with _database(_directory(spool, config_file), write=True) as database:
+    with reports_database(directory(spool, config_file), write=True) as database:
         assert database is not None
         store, now = GatheringStore(database), time.time()
         made = store.complete(now, now, domain=wanted, early=True)
@@ -217,6 +205,11 @@ def send_now(domain: str | None, spool: Path | None, config_file: Path | None, a
         Symbol.VERIFIED if hurried else Symbol.NONE, f"{hurried} report{plural} to be sent, {made} of them new."
     )
     out.next("danelaw reports dmarc list")
+
+
+def _keeps_whole_headers(spool: Path | None, config_file: Path | None) -> bool:
+    """A spool that is named has no configuration beside it."""
+    return spool is None and load_config(config_file).reports.failure_header == "whole"
 
 
 def _read(file: Path) -> bytes:

@@ -33,6 +33,13 @@ _MOST_BODY = 100 << 20
 )
 @click.option("--helo", default="localhost", show_default=True, metavar="NAME", help="Name to say in EHLO.")
 @click.option("--starttls", is_flag=True, help="Insist on STARTTLS; the certificate is not checked.")
+@click.option("--user", metavar="NAME", help="Log in by AUTH PLAIN; the password is asked for.")
+@click.option(
+    "--password-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Read the password from the first line of FILE instead.",
+)
 @output_options
 def command(
     sender: str,
@@ -42,6 +49,8 @@ def command(
     body: Path | None,
     helo: str,
     starttls: bool,
+    user: str | None,
+    password_file: Path | None,
     as_json: bool,
     ascii_only: bool,
 ) -> None:
@@ -50,7 +59,8 @@ def command(
     Exit status 0 when every recipient was accepted, 1 when not.
     """
     message, message_id = compose(sender, recipients, subject, _read(body))
-    reply, refused, protection = _submit(server, helo, starttls, sender, recipients, message)
+    response = None if user is None else _login(user, password_file)
+    reply, refused, protection = _submit(server, helo, starttls, sender, recipients, message, response)
     out = output(ascii_only)
     if as_json:
         result = {"server": server, "message_id": message_id, "reply": reply, "refused": refused, "tls": protection}
@@ -119,8 +129,28 @@ def _endpoint(server: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _login(user: str, password_file: Path | None) -> bytes:
+    """The response of PLAIN."""
+    from danelaw.sasl import plain_response
+
+    if password_file is None:
+        return plain_response(user, str(click.prompt("Password", hide_input=True, err=True)))
+    try:
+        with password_file.open(encoding="utf-8") as file:
+            return plain_response(user, file.readline(4096).rstrip("\r\n"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise DanelawError(f"{password_file} cannot be read: {reason}", advice="leave out --password-file") from None
+
+
 def _submit(
-    server: str, helo: str, starttls: bool, sender: str, recipients: tuple[str, ...], message: bytes
+    server: str,
+    helo: str,
+    starttls: bool,
+    sender: str,
+    recipients: tuple[str, ...],
+    message: bytes,
+    response: bytes | None,
 ) -> tuple[str, dict[str, str], str | None]:
     """The server's last reply, what it said about refused recipients, and the TLS version in use."""
     import smtplib
@@ -131,6 +161,8 @@ def _submit(
         try:
             client.ehlo()
             protection = _secure(client, server) if starttls else None
+            if response is not None:
+                _authenticate(client, server, response)
             return (*_transact(client, sender, recipients, message), protection)
         finally:
             # How the server takes leave changes nothing about what it said before.
@@ -156,6 +188,17 @@ def _secure(client: smtplib.SMTP, server: str) -> str:
     client.ehlo()
     version = client.sock.version() if isinstance(client.sock, ssl.SSLSocket) else None
     return version or "TLS"
+
+
+def _authenticate(client: smtplib.SMTP, server: str, response: bytes) -> None:
+    import base64
+    import smtplib
+
+    if "PLAIN" not in client.esmtp_features.get("auth", "").split():
+        raise DanelawError(f"{server} does not offer AUTH PLAIN here", advice="inside TLS it may: --starttls")
+    code, text = client.docmd("AUTH", f"PLAIN {base64.b64encode(response).decode('ascii')}")
+    if code != 235:
+        raise smtplib.SMTPResponseException(code, text)
 
 
 def _transact(

@@ -39,8 +39,8 @@ class Filter(Section):
     )
     clients: Literal["strangers", "trusted", "all"] = Field(
         default="strangers",
-        description="Whose mail it sees: that of `strangers`, of clients in `[relay]` networks (`trusted`; a signing "
-        "milter), or `all`.",
+        description="Whose mail it sees: that of `strangers`, of clients in `[relay]` networks and users who logged in "
+        "(`trusted`; a signing milter), or `all`.",
         examples=["all"],
     )
     timeout: Duration = Field(

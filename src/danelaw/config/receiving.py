@@ -87,8 +87,8 @@ class Relay(Section):
 
     networks: tuple[IPNetwork, ...] = Field(
         default=(),
-        description="Clients in these networks may relay to any destination. Everybody else reaches only the "
-        "recipient domains in `[[domain]]`.",
+        description="Clients in these networks may relay to any destination, as users who log in may (`[submission]`). "
+        "Everybody else reaches only the recipient domains in `[[domain]]`.",
         examples=[["10.0.0.0/8", "127.0.0.0/8", "::1/128"]],
     )
 
@@ -270,7 +270,8 @@ class Limits(Section):
         "`[relay]` networks. With several workers they hold for all of them together.",
     )
     trusted: TrustedCeilings = Field(
-        default=TrustedCeilings(), description="The same for each client in `[relay]` networks."
+        default=TrustedCeilings(),
+        description="The same for each client in `[relay]` networks, and for those that have logged in.",
     )
     total: Ceilings = Field(default=Ceilings(), description="Ceilings for all clients together.")
 

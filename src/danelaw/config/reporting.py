@@ -79,10 +79,24 @@ class Reports(Section):
         "them for one domain. Mail beyond is not counted, and `danelaw_dmarc_report_messages` says how much.",
         examples=[50_000],
     )
+    max_failures: Count = Field(
+        default=10_000,
+        ge=10,
+        le=1_000_000,
+        description="Failure reports of others that are kept at most; the oldest go first.",
+        examples=[2_000],
+    )
+    failure_header: Literal["redacted", "whole"] = Field(
+        default="redacted",
+        description="What failure reports of others keep of the failed message's header: `redacted` is what says how "
+        "it failed, and no local-part anywhere in the report; `whole` is all of it, up to 16 KiB. Nothing of a body "
+        "is kept (RFC 9991 §7).",
+        examples=["whole"],
+    )
     dmarc_address: Text | None = Field(
         default=None,
-        description="Mail from outside to this address is read as DMARC reports and not delivered. Name it in `rua=` "
-        "of your domains, and its domain in `[[domain]]`.",
+        description="Mail from outside to this address is read as DMARC reports of both kinds and not delivered. "
+        "Name it in `rua=` and `ruf=` of your domains, and its domain in `[[domain]]`.",
         examples=["dmarc@example.org"],
     )
     unreadable: Literal["hold", "discard"] = Field(

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict, field_validator
 
 from danelaw.config.http_hooks import HTTPHook
+from danelaw.config.library import PolicyDatabase, PolicyHTTP, PolicyLDAP
 from danelaw.config.section import Section
 from danelaw.config.values import Count, Duration, FilePath, Size, Text
 
@@ -36,6 +37,12 @@ class Policy(Section):
         default=10, description="After so many failures in a row a hook is left alone for a while.", examples=[3]
     )
     rest: Duration = Field(default=timedelta(seconds=30), description="For how long.", examples=["5m"])
+    withdraw_after: Annotated[int, Strict(), Field(ge=0, le=1_000_000)] = Field(
+        default=10,
+        description="A staged version is withdrawn by itself when so many calls of its hooks have failed in one "
+        "worker, and no fewer than 1 % of them; 0: never.",
+        examples=[3],
+    )
     at_once: Annotated[int, Strict(), Field(ge=1, le=100_000)] = Field(
         default=500, description="Most calls of one hook that wait for something at the same time.", examples=[50]
     )
@@ -43,6 +50,18 @@ class Policy(Section):
         default={},
         description="Files with passwords and keys, by the names under which scripts ask for them.",
         examples=[{"api": "/etc/danelaw/api.key"}],
+    )
+    http: PolicyHTTP = Field(default=PolicyHTTP(), description="What scripts may ask over HTTP.")
+    ldap: dict[Text, PolicyLDAP] = Field(
+        default={},
+        description="Directories, by the names under which scripts ask them (`ctx.library.ldap`). Needs "
+        "`pip install danelaw[ldap]`.",
+        examples=[{"people": {"url": "ldaps://directory.example.org", "base": "dc=example,dc=org"}}],
+    )
+    database: dict[Text, PolicyDatabase] = Field(
+        default={},
+        description="Databases, by the names under which scripts ask them (`ctx.library.sql`).",
+        examples=[{"customers": {"url": "sqlite:////var/lib/danelaw/customers.db"}}],
     )
     run: Literal["here", "isolated"] = Field(
         default="here",

@@ -30,11 +30,12 @@ class Submission(Section):
         "`danelaw user` makes such ones while it is in this list.",
         examples=[["PLAIN", "LOGIN", "SCRAM-SHA-256"]],
     )
-    sender: Literal["any", "own"] = Field(
+    sender: Literal["any", "own", "own-author"] = Field(
         default="any",
-        description="Which envelope senders a user may use: `any`, or only its `own` addresses in the file of users "
-        "(without any there, its name where that is an address); others are refused with 550 5.7.1.",
-        examples=["own"],
+        description="Which senders a user may use: `any`; in the envelope only its `own` addresses in the file of "
+        "users (without any there, its name where that is an address); `own-author`: in the From field too. Others are "
+        "refused with 550 5.7.1.",
+        examples=["own-author"],
     )
     add_fields: Switch = Field(
         default=True,

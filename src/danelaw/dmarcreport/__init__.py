@@ -9,6 +9,7 @@ names the domain, the reporter and the report. A *failure report* is about one m
     message = ReportMail(submitter=…, sender=…, to=…).build(report, date=…, message_id=…, boundary=…)
     report = read_file(octets)                             # XML, gzip or zip, of RFC 9990 or RFC 7489
     read_mail(message)                                     # every report a mail holds, or why it holds none
+    read_failure_mail(message)                             # the failure report that it is
 
 Whatever strangers send is read within limits: compressed and decompressed octets, elements, their depth, records,
 characters of a text. A document type declaration is refused, so entities cannot grow. What is odd but harmless is in
@@ -17,13 +18,14 @@ characters of a text. A document type declaration is refused, so entities cannot
 Public names: `AggregateReport`, `PublishedPolicy`, `ReportRecord`, `OverrideReason`, `DKIMAuthResult`, `SPFAuthResult`,
 `to_xml`, `from_xml`, `ReadingLimits`, `unpack`, `compress`, `ReportMail`, `read_mail`, `read_file`, `looks_like_mail`,
 `Attached`, `report_id`, `filename`; `Observation`, `observed`, `published_policy`; `confirm`, `Destinations`,
-`Refused`; `Failure`, `FailureMail`, `failures`, `redacted`; `ReportError`.
+`Refused`; `Failure`, `FailureMail`, `failures`, `redacted`, `FailureReport`, `read_failure_mail`; `ReportError`.
 """
 
 from danelaw.dmarcreport.container import compress, unpack
 from danelaw.dmarcreport.destinations import Destinations, Refused, confirm
 from danelaw.dmarcreport.errors import ReportError
 from danelaw.dmarcreport.failure import Failure, FailureMail, failures, redacted
+from danelaw.dmarcreport.failure_reading import FailureReport, read_failure_mail
 from danelaw.dmarcreport.mail import Attached, ReportMail, filename, looks_like_mail, read_file, read_mail, report_id
 from danelaw.dmarcreport.observation import Observation, observed, published_policy
 from danelaw.dmarcreport.values import (
@@ -44,6 +46,7 @@ __all__ = [
     "Destinations",
     "Failure",
     "FailureMail",
+    "FailureReport",
     "Observation",
     "OverrideReason",
     "PublishedPolicy",
@@ -61,6 +64,7 @@ __all__ = [
     "looks_like_mail",
     "observed",
     "published_policy",
+    "read_failure_mail",
     "read_file",
     "read_mail",
     "redacted",

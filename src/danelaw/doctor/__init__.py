@@ -3,9 +3,9 @@
 `examine(config, resolver, now)` runs every check and gives `Finding`s, worst first; `danelaw doctor` shows them,
 and the gateway logs those above a note when it starts. The checks are plain functions in `machine` (clock, open
 files, the spool's disk), `storage` (its databases, the files its gateway has open), `certificate` (the listeners'),
-`network` (resolver, port 25, reverse DNS), `lists` (DNS lists), `reports` (the key that signs them) and `filters`
-(filter engines). What only a running gateway can know it says itself (`danelaw.gateway.health`). In a closed network
-what cannot be tried says so and is no fault.
+`users` (who may log in), `network` (resolver, port 25, reverse DNS), `lists` (DNS lists), `reports` (the key that
+signs them) and `filters` (filter engines). What only a running gateway can know it says itself
+(`danelaw.gateway.health`). In a closed network what cannot be tried says so and is no fault.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from danelaw.doctor import certificate, filters, lists, machine, network, reports, storage
+from danelaw.doctor import certificate, filters, lists, machine, network, reports, storage, users
 from danelaw.doctor.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def examine_machine(config: Config, now: float) -> tuple[Finding, ...]:
         *machine.open_files(config),
         *storage.open_files(config),
         *certificate.certificates(config, now),
+        *users.users(config),
     )
 
 

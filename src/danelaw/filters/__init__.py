@@ -26,7 +26,7 @@ from danelaw.filters.editing import edited_content_header, new_body
 from danelaw.filters.engine import Engine
 from danelaw.filters.filter import Filter, Servers
 from danelaw.filters.judgement import Action, Judgement, Rule, Thresholds, combined
-from danelaw.filters.milter_talk import Party
+from danelaw.filters.milter_talk import Party, Refused
 from danelaw.filters.milters import Milter, MilterFilter, MilterSession
 from danelaw.filters.result import FilterEdit, FilterError, FilterResult, RemoveField, ReplaceHeader, Verdict
 from danelaw.filters.rspamd import Rspamd
@@ -50,6 +50,7 @@ __all__ = [
     "MilterSession",
     "Octets",
     "Party",
+    "Refused",
     "RemoveField",
     "ReplaceHeader",
     "Rspamd",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from danelaw.filters.result import FilterError, FilterResult, Verdict, plain
 from danelaw.filters.specimen import Specimen, pieces
 from danelaw.filters.stream import ServerAddress, Stream
+from danelaw.message import Header
 from danelaw.milter import (
     NEED_DATA,
     Action,
@@ -30,19 +32,23 @@ if TYPE_CHECKING:
     from danelaw.milter import Edit
 
 LARGEST_PACKET = (1 << 20) + 4096
-# Recipients that were refused are not known to steps, and a command nobody knows never gets to them.
-OFFERED_STEPS = ProtocolStep(0x1FFFFF) & ~ProtocolStep.RCPT_REJ | ProtocolStep.MDS_256K | ProtocolStep.MDS_1M
+_CIPHER_BITS = re.compile(r"AES_?(128|256)|CHACHA20")
 
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Both ends of an SMTP connection: our host name, the client, the listener's address as text."""
+    """Both ends of an SMTP connection: our host name, the client, the listener's address as text. `client_name` leads
+    back to the client, `client_ptr` is what its address is called whether it does or not; `resolve` says how that went:
+    OK, FAIL, FORGED or TEMP.
+    """
 
     hostname: str
     client_address: str
     client_port: int
     client_name: str | None = None
     listener: str = ""
+    client_ptr: str | None = None
+    resolve: str = ""
 
     @classmethod
     def of(cls, specimen: Specimen) -> Party:
@@ -62,7 +68,9 @@ class Party:
             "{client_addr}": self.client_address,
             "{client_port}": str(self.client_port),
             "{client_name}": name if self.client_name else "unknown",
-            "{client_ptr}": self.client_name or "unknown",
+            "{client_ptr}": self.client_ptr or self.client_name or "unknown",
+            "{client_resolve}": self.resolve or ("OK" if self.client_name else "FAIL"),
+            "{if_name}": self.hostname,
             **(daemon if host else {}),
         }
 
@@ -70,6 +78,16 @@ class Party:
     def shown_name(self) -> str:
         """The client's name, its address in brackets where none is known."""
         return self.client_name or f"[{self.client_address}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A recipient that was refused: its address, the parameters it came with, and enhanced code and words of the no."""
+
+    address: str
+    arguments: tuple[str, ...]
+    status: str
+    words: str
 
 
 @dataclass(slots=True)
@@ -85,9 +103,7 @@ class Talk:
     async def open(cls, server: ServerAddress, step_seconds: float, largest: int) -> Talk:
         """Connect and agree. Raises `FilterError`."""
         stream = await Stream.open(server)
-        connection = MilterConnection(
-            largest_packet=LARGEST_PACKET, largest_total=2 * largest + LARGEST_PACKET, steps=OFFERED_STEPS
-        )
+        connection = MilterConnection(largest_packet=LARGEST_PACKET, largest_total=2 * largest + LARGEST_PACKET)
         talk = cls(stream, connection, step_seconds)
         try:
             connection.open()
@@ -149,24 +165,44 @@ class Talk:
 
     async def helo(self, name: str, tls: tuple[str, str] | None) -> Answer | None:
         """Tell it of HELO."""
-        macros = {} if tls is None else {"{tls_version}": tls[0], "{cipher}": tls[1]}
+        macros = {} if tls is None else {"{tls_version}": tls[0], "{cipher}": tls[1], "{verify}": "NOT"}
+        bits = _CIPHER_BITS.search(tls[1]) if tls is not None else None
+        if bits is not None:
+            macros["{cipher_bits}"] = bits[1] or "256"
         return await self.ask(self.connection.helo(name, macros))
 
-    async def mail(self, sender: str, user: str = "") -> Answer | None:
-        """Tell it of MAIL."""
+    async def mail(self, sender: str, arguments: Sequence[str] = (), user: str = "") -> Answer | None:
+        """Tell it of MAIL and its parameters."""
         self.edits.clear()
         macros = _address_macros("mail", sender) | ({"{auth_authen}": user} if user else {})
-        return await self.ask(self.connection.mail(_path(sender), macros=macros))
+        return await self.ask(self.connection.mail(_path(sender), _octets(arguments), macros))
 
-    async def rcpt(self, recipient: str) -> Answer | None:
+    async def rcpt(self, recipient: str, arguments: Sequence[str] = ()) -> Answer | None:
         """Tell it of a recipient."""
-        return await self.ask(self.connection.rcpt(_path(recipient), macros=_address_macros("rcpt", recipient)))
+        macros = _address_macros("rcpt", recipient)
+        return await self.ask(self.connection.rcpt(_path(recipient), _octets(arguments), macros))
+
+    async def refused_rcpt(self, recipient: Refused) -> None:
+        """Tell it of a recipient that was refused, where it wants to know; its answer changes nothing."""
+        agreed = self.connection.agreed
+        if agreed is None or ProtocolStep.RCPT_REJ not in agreed.steps:
+            return
+        macros = {
+            "{rcpt_mailer}": "error",
+            "{rcpt_host}": recipient.status,
+            "{rcpt_addr}": recipient.words,
+        }
+        await self.ask(self.connection.rcpt(_path(recipient.address), _octets(recipient.arguments), macros))
+
+    async def unknown(self, line: str) -> None:
+        """Tell it of a command nobody knows; the client has its answer already."""
+        await self.ask(self.connection.unknown(line))
 
     async def content(self, specimen: Specimen) -> Answer | None:
         """Tell it the message until it has had its last word; None when it was never asked."""
         connection = self.connection
         macros = {"i": specimen.ident}
-        answer = await self.ask(connection.data(macros))
+        answer = await self.ask(connection.data(macros | {"{nrcpts}": str(len(specimen.recipients))}))
         if connection.wants(Command.HEADER):
             for name, value in fields_of(specimen.content.header, leading_space=connection.leading_space):
                 answer = await self.ask(connection.header(name, value))
@@ -180,7 +216,8 @@ class Talk:
                     break
                 if not connection.due:
                     await self.flush()
-        return await self.ask(connection.end_of_message(macros)) or connection.ruling or answer
+        ended = connection.end_of_message(macros | _message_id(specimen)) if connection.ruling is None else False
+        return await self.ask(ended) or connection.ruling or answer
 
 
 def result_of(answer: Answer | None, edits: tuple[Edit, ...] = (), *, leading_space: bool = False) -> FilterResult:
@@ -228,6 +265,16 @@ async def _chunks(source: AsyncIterator[bytes], size: int) -> AsyncIterator[byte
         rest = bytes(view[whole:])
     if rest:
         yield rest
+
+
+def _message_id(specimen: Specimen) -> dict[str, str]:
+    header = specimen.content.header
+    found = Header.from_bytes(header + b"\r\n", max_octets=len(header) + 2, max_fields=len(header) + 1).message_id
+    return {} if found is None else {"{msg_id}": found}
+
+
+def _octets(arguments: Sequence[str]) -> tuple[bytes, ...]:
+    return tuple(one.encode("utf-8", "surrogateescape") for one in arguments)
 
 
 def _path(address: str) -> bytes:

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 from danelaw.filters.engine import Engine
 from danelaw.filters.filter import Filter, Servers
-from danelaw.filters.milter_talk import Party, Talk, described, result_of
+from danelaw.filters.milter_talk import Party, Refused, Talk, described, result_of
 from danelaw.filters.result import FilterError, FilterResult, Verdict
 from danelaw.filters.specimen import Specimen
 from danelaw.filters.stream import ServerAddress
 from danelaw.milter import Answer, Disposition
+
+_MOST_NOTES = 50
 
 
 class Milter(Engine):
@@ -52,12 +54,12 @@ async def whole_session(talk: Talk, specimen: Specimen) -> FilterResult:
     for answer in (await talk.greet(Party.of(specimen)), await talk.helo(specimen.helo, specimen.tls)):
         if _ends(answer):
             return result_of(answer)
-    answer = await talk.mail(specimen.sender, specimen.user)
+    answer = await talk.mail(specimen.sender, specimen.mail_arguments, specimen.user)
     if _ends(answer):
         return result_of(answer)
     refused: list[Answer] = []
-    for recipient in specimen.recipients:
-        answer = await talk.rcpt(recipient)
+    for number, recipient in enumerate(specimen.recipients):
+        answer = await talk.rcpt(recipient, specimen.rcpt_arguments[number] if specimen.rcpt_arguments else ())
         if answer is not None and answer.refuses:
             refused.append(answer)
         elif _ends(answer):
@@ -107,12 +109,21 @@ class MilterSession:
         self._server: ServerAddress | None = None
         self._helo: tuple[str, tuple[str, str] | None] | None = None
         self._sender: str | None = None
+        self._unknown: list[str] = []
+        self._refused: list[Refused] = []
 
     async def connect(self) -> FilterResult:
         """The client has connected."""
         return await self._step(self._opened)
 
-    async def mail(self, helo: str, tls: tuple[str, str] | None, sender: str, user: str = "") -> FilterResult:
+    async def mail(
+        self,
+        helo: str,
+        tls: tuple[str, str] | None,
+        sender: str,
+        arguments: tuple[str, ...] = (),
+        user: str = "",
+    ) -> FilterResult:
         """MAIL, and HELO before it where that is news. An earlier message that did not end is over."""
 
         async def tell() -> Answer | None:
@@ -121,18 +132,43 @@ class MilterSession:
                 answer = await self._open_talk.helo(helo, tls)
                 self._helo = (helo, tls)
             if not _ends(answer):
-                answer = await self._open_talk.mail(sender, user)
+                self._refused.clear()  # of a message that did not end
+                await self._tell_notes()
+                answer = await self._open_talk.mail(sender, arguments, user)
             self._sender = sender
             return answer
 
         self._sender = None
         return await self._step(tell)
 
-    async def rcpt(self, recipient: str) -> FilterResult:
+    async def rcpt(self, recipient: str, arguments: tuple[str, ...] = ()) -> FilterResult:
         """RCPT. Nothing when MAIL could not be told: the message is then told as a whole at its end."""
         if self._talk is None or self._sender is None:
             return FilterResult(self._filter.name, Verdict.CLEAN)
-        return await self._step(lambda: self._open_talk.rcpt(recipient))
+
+        async def tell() -> Answer | None:
+            await self._tell_notes()
+            return await self._open_talk.rcpt(recipient, arguments)
+
+        return await self._step(tell)
+
+    def note_unknown(self, line: str) -> None:
+        """A command nobody knows was refused: the milter is told before the next step, if it wants to hear of such."""
+        if len(self._unknown) < _MOST_NOTES:
+            self._unknown.append(line)
+
+    def note_refused(self, recipient: Refused) -> None:
+        """The same with a recipient that was refused."""
+        if self._sender is not None and len(self._refused) < _MOST_NOTES:
+            self._refused.append(recipient)
+
+    async def _tell_notes(self) -> None:
+        unknown, self._unknown = self._unknown, []
+        refused, self._refused = self._refused, []
+        for line in unknown:
+            await self._open_talk.unknown(line)
+        for recipient in refused:
+            await self._open_talk.refused_rcpt(recipient)
 
     async def message(self, specimen: Specimen) -> FilterResult:
         """The message has come. A conversation that broke is held again as a whole, once, with any server."""
@@ -145,6 +181,7 @@ class MilterSession:
             begun, server = loop.time(), str(self._server)
             try:
                 async with asyncio.timeout(filter.seconds):
+                    await self._tell_notes()
                     ruling = self._talk.connection.ruling
                     result = result_of(ruling) if ruling else await _ending(self._talk, specimen)
             except (TimeoutError, FilterError) as error:
@@ -166,6 +203,7 @@ class MilterSession:
                 self._filter.servers.given_up(self._server)
             self._talk.close()
         self._talk = self._server = self._helo = self._sender = None
+        self._unknown, self._refused = [], []
 
     async def _step(self, tell: Callable[[], Awaitable[Answer | None]]) -> FilterResult:
         loop = asyncio.get_running_loop()

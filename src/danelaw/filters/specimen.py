@@ -33,7 +33,8 @@ class Octets(Protocol):
 @dataclass(frozen=True, slots=True)
 class Specimen:
     """One message. Addresses without angle brackets, the null reverse-path as an empty text; `ident` is our queue id,
-    `client_name` the client's name in DNS where it is known.
+    `client_name` the client's name in DNS where it is known. `mail_arguments` are the parameters of MAIL,
+    `rcpt_arguments` those of each recipient, or none.
     """
 
     ident: str
@@ -47,6 +48,8 @@ class Specimen:
     tls: tuple[str, str] | None = None
     client_name: str | None = None
     user: str = ""
+    mail_arguments: tuple[str, ...] = ()
+    rcpt_arguments: tuple[tuple[str, ...], ...] = ()
 
 
 async def pieces(octets: Octets, *, body_only: bool = False) -> AsyncIterator[bytes]:

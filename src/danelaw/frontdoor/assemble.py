@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class FrontSteps:
     """`early` steps judge strangers; `late` ones change recipients and the reverse-path, after whoever else judges by
-    them (SPF, filters), and before what holds mail.
+    them (SPF, filters), and before what holds mail. `names` knows the clients' names for all of them, whether it is a
+    step or not.
     """
 
     early: tuple[Step, ...]
     late: tuple[Step, ...]
+    names: ClientNameStep
 
 
 def front_steps(premises: Premises, ahead: CallAhead | None = None) -> FrontSteps:
@@ -67,7 +69,7 @@ def front_steps(premises: Premises, ahead: CallAhead | None = None) -> FrontStep
         steps.append(LookAlikeStep(premises))
     if correspondents is not None:
         steps.append(correspondents)
-    return FrontSteps(tuple(steps), tuple(late))
+    return FrontSteps(tuple(steps), tuple(late), names)
 
 
 def _rewriting(premises: Premises) -> RewritingStep | None:

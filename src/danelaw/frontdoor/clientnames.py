@@ -63,6 +63,13 @@ class ClientNameStep(Step):
             self.premises.metrics.client_names.add("reverse", known.result.value)
         return known
 
+    def known_name(self, address: str) -> str | None:
+        """A name that leads back to this address, where it was looked up lately; asks nobody."""
+        if not self._names:
+            return None
+        known = self._names.get(address, self.premises.clock())
+        return known.names[0].ascii if known is not None and known.names else None
+
     async def helo_worth(self, client: Client) -> HELO:
         """What its HELO name is worth."""
         now = self.premises.clock()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danelaw.address import Domain
-from danelaw.aliases import Aliases, AliasMap
+from danelaw.aliases import Aliases, AliasFileError, AliasMap, AliasProblem
 from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
@@ -65,7 +65,16 @@ class MapFiles:
             self._task = None
 
     def _read(self) -> Aliases:
-        return Aliases((_map(path, domain) for path, domain in self._files), separator=self._separator)
+        maps: list[AliasMap] = []
+        problems: list[AliasProblem] = []
+        for path, domain in self._files:
+            try:
+                maps.append(_map(path, domain))
+            except AliasFileError as error:
+                problems += error.problems
+        if problems:
+            raise AliasFileError(problems)
+        return Aliases(maps, separator=self._separator)
 
 
 def _signature(path: Path) -> _Signature | None:

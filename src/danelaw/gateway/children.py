@@ -215,6 +215,8 @@ class Nursery:
                 peer.socket.close()
             for descriptor in close:
                 os.close(descriptor)
+            # What is the supervisor's is no garbage of ours: to look through it would copy its memory.
+            gc.freeze()
             gc.enable()
             status = work(theirs)
         except BaseException:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
-from danelaw.gateway import limiting, quarantine, snapshot
+from danelaw.gateway import limiting, policies, quarantine, shared_numbers, shared_operations, snapshot
 from danelaw.gateway.control import ControlServer, Operation
 from danelaw.gateway.line import Line, LineError
 from danelaw.gateway.operations import reading_operations
@@ -122,6 +122,8 @@ class Desk:
             total.workers.set(float(number), state)
         for cause, number in self._supervisor.get("deaths", {}).items():
             total.worker_deaths.add(cause, by=number)
+        with contextlib.suppress(LineError):
+            shared_numbers.of_store(total, await self._state("list", {}))
         total.start_time.set(self._supervisor.get("started", time.time()))
         return total
 
@@ -165,9 +167,11 @@ class Desk:
             "gateway.status": self._status,
             "gateway.health": self._health,
             "gateway.reload": self._reload,
+            "policy.status": self._policy,
             "top": self._top,
         }
         found |= reading_operations(self._config.spool.directory, time.time, self._limits)
+        found |= shared_operations.operations(self._state_listed, self._caches, self._log)
         found |= {f"queue.{name}": self._suspending(name) for name in limiting.SUSPENDING}
         found |= {f"queue.{name}": self._acting(name) for name in queue_operations.CHANGING}
         return found | {name: self._acting(name) for name in map(quarantine.PREFIX.__add__, quarantine.CHANGING)}
@@ -176,6 +180,26 @@ class Desk:
         await self._look()
         answers = await asyncio.gather(*(self._ask(name, "limits") for name in self._names()))
         return [row for answer in answers for row in answer or ()]
+
+    async def _state(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        request = {"name": name, "arguments": dict(arguments)}
+        found: dict[str, Any] = await self._line.ask(SUPERVISOR, shared_operations.STATE, request)
+        return found
+
+    async def _state_listed(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        found = await self._state(name, arguments)
+        if name != "list":
+            return found
+        await self._look()
+        answers = await asyncio.gather(*(self._ask(worker, "shared-calls") for worker in self._names()))
+        return shared_operations.with_calls(found, [answer for answer in answers if answer is not None])
+
+    async def _caches(self, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """By every worker: each has caches of its own."""
+        await self._look()
+        request = {"name": name, "arguments": dict(arguments)}
+        asking = (self._line.ask(worker, shared_operations.CACHE, request) for worker in self._names())
+        return shared_operations.of_workers(name, await asyncio.gather(*asking, return_exceptions=True))
 
     def _suspending(self, name: str) -> Operation:
         async def act(arguments: Mapping[str, Any], caller: str) -> dict[str, Any]:
@@ -212,6 +236,10 @@ class Desk:
         if any(one["severity"] in ("error", "warning") for one in found.values()):
             found = {key: one for key, one in found.items() if one["severity"] != "ok"}
         return list(found.values())
+
+    async def _policy(self, _: Mapping[str, Any], __: str) -> dict[str, Any]:
+        await self._look()
+        return policies.together(await asyncio.gather(*(self._ask(name, "policy") for name in self._names())))
 
     async def _top(self, arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
         await self._look()

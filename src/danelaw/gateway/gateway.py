@@ -22,6 +22,7 @@ from danelaw.gateway.digests import Digests
 from danelaw.gateway.health import ClockRecord
 from danelaw.gateway.history import History
 from danelaw.gateway.operations import operations, perform
+from danelaw.gateway.parts import rules_of
 from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
 from danelaw.gateway.reporter import Reporter
 from danelaw.resolver import ProbeReport, Severity
@@ -116,6 +117,7 @@ class Gateway:
             loop.create_task(self.history.keep()),
             loop.create_task(Custodian(self, settings.retention(self.config)).keep()),
             loop.create_task(shared_here.keep_flushing(parts.workshop.shared)),
+            *([loop.create_task(parts.scripts.keep_looking())] if parts.scripts is not None else []),
             *([loop.create_task(parts.shared_here.keep())] if parts.shared_here is not None else []),
             *([loop.create_task(Digests(self, parts.digests).keep())] if parts.digests is not None else []),
         ]
@@ -183,8 +185,8 @@ class Gateway:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     def reload(self) -> None:
-        """SIGHUP: certificates, overrides and log file anew; the rest of the configuration needs a restart, and is
-        said to. A faulty file changes nothing.
+        """SIGHUP: certificates, overrides, rules and log file anew; the rest of the configuration needs a restart, and
+        is said to. A faulty file changes nothing.
         """
         parts = self._parts
         if parts is None:
@@ -193,6 +195,8 @@ class Gateway:
             if self.config.source is not None:
                 fresh = load(self.config.source)
                 parts.overrides.configure(configured_overrides(fresh.override))
+                if parts.scripts is not None:
+                    parts.scripts.use_rules(rules_of(fresh))
                 self._say_what_needs_restart(fresh)
         except DanelawError as error:
             self.log.error("reload-failed", reason=error.reason, advice=error.advice)
@@ -334,7 +338,7 @@ class Gateway:
             self.metrics.certificate_expiry.set(ends, name)
 
     def _say_what_needs_restart(self, fresh: Config) -> None:
-        live = {"override"}
+        live = {"override"} | ({"rule"} if self.parts.scripts is not None else set())
         changed = [
             name
             for name in type(fresh).model_fields

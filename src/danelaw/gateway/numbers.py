@@ -7,9 +7,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from danelaw.gateway import shared_numbers
 from danelaw.queue import RecipientState
+from danelaw.shared import inspection
 from danelaw.spool import database
-from danelaw.spool.view import slices
+from danelaw.spool.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -53,13 +55,15 @@ def _shard_size(shard: Path) -> QueueSize:
     waiting = held = 0
     oldest: float | None = None
     try:
-        for above, upto in slices(connection, 0):
-            counts, all_open, first = connection.execute(
+        counted = Turns(connection).read(
+            lambda above, upto: connection.execute(
                 "SELECT count(DISTINCT iif(state < ?1, message, NULL)), count(DISTINCT message),"
                 " min(iif(state < ?1, message, NULL)) FROM recipient"
                 " WHERE message > ?2 AND message <= ?3 AND state <= ?1",
                 (_HELD, above, upto),
             ).fetchone()
+        )
+        for counts, all_open, first in counted:
             waiting, held = waiting + counts, held + all_open - counts
             if oldest is None and first is not None:
                 row = connection.execute("SELECT received_at FROM message WHERE id = ?", (first,)).fetchone()
@@ -97,6 +101,10 @@ def connect(metrics: Metrics, parts: Parts, log: Log) -> None:
         metrics.resolver_queries.cell("udp").value = counts.udp
         metrics.resolver_queries.cell("tcp").value = counts.tcp
         metrics.log_lost.cell().value = log.dropped
+        line = parts.workshop.place and parts.workshop.place.shared
+        shared_numbers.of_process(metrics, parts.workshop.shared, parts.workshop.caches, line.late if line else 0)
+        if parts.shared_here is not None:
+            shared_numbers.of_store(metrics, inspection.listed(parts.shared_here.store))
         now = time.time()
         in_force = (one for one in parts.overrides.all(now) if one.expires is None or one.expires > now)
         metrics.overrides.set(float(sum(1 for _ in in_force)))

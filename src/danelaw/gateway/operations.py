@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
-from danelaw.gateway import limiting, quarantine, snapshot
+from danelaw.gateway import limiting, policies, quarantine, shared_operations, snapshot
 from danelaw.gateway.health import findings
 from danelaw.outbound.explanation import explained
 from danelaw.spool import operations as queue_operations
@@ -44,7 +44,8 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
         return act
 
     found: dict[str, Operation] = {"gateway.status": status, "gateway.health": health, "gateway.reload": reload}
-    found |= limiting.operations(gateway)
+    found |= limiting.operations(gateway) | shared_operations.here(gateway)
+    found |= policies.operations(gateway)
     found["top"] = snapshot.operation(gateway)
 
     async def waiting() -> list[list[str]]:

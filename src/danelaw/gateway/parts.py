@@ -45,7 +45,9 @@ if TYPE_CHECKING:
     from danelaw.inbound.login import Logins
     from danelaw.inbound.steps import Steps
     from danelaw.outbound.engine import Engine
+    from danelaw.rules import Rule
     from danelaw.scripting import Scripts
+    from danelaw.scripting.library import OpenLibrary
     from danelaw.spool import Spool
     from danelaw.state import STSStore
     from danelaw.telemetry import Log, Metrics
@@ -75,6 +77,7 @@ class Parts:
     reporting: Reporting | None = None
     lock: int = -1
     scripts: Scripts | None = None
+    library: OpenLibrary | None = None
     shared_here: SharedHere | None = None
 
     @property
@@ -111,7 +114,7 @@ def assemble(
     directory = config.spool.directory
     lock = lock_spool(directory) if place is None else -1
     try:
-        shared_here = SharedHere(directory, config.server.shared_state, log) if place is None else None
+        shared_here = SharedHere(directory, config.server.shared_state, log, clock) if place is None else None
         state = StateDatabase(directory / FILE_NAME)
         sts = _sts_store(config, state, resolver, roots, log, metrics)
         overrides = OverrideStore(state, configured_overrides(config.override))
@@ -134,9 +137,10 @@ def assemble(
             clock=clock,
             observe=commit_observer(metrics),
         )
-        scripts = _scripts(workshop, resolver)
+        scripts = _scripts(workshop, library := _library(workshop, resolver, roots))
         first = () if logins is None else (submission_step(config, logins, ceilings),)
         steps = steps_of(workshop, resolver, hold_rules, scripts, reporting, first)
+        _connect(scripts, steps, workshop)
         shards = _shards(workshop, directory, place)
     except BaseException:
         if lock >= 0:
@@ -145,23 +149,68 @@ def assemble(
     intake = _intake(workshop, shards, certificates, place, steps, ceilings, logins)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
-        digests, steps, reporting, lock, scripts, shared_here,
+        digests, steps, reporting, lock, scripts, library, shared_here,
     )  # fmt: skip
 
 
-def _scripts(workshop: Workshop, resolver: Resolver) -> Scripts | None:
-    config = workshop.config
-    rules = [table.rule() for table in config.rule if table.enabled]
-    if config.policy.directory is None and not config.policy.http_hook and not rules:
+def rules_of(config: Config) -> list[Rule]:
+    """The rules of the configuration that are switched on."""
+    return [table.rule() for table in config.rule if table.enabled]
+
+
+def _library(workshop: Workshop, resolver: Resolver, roots: Roots) -> OpenLibrary | None:
+    """What policy scripts may use."""
+    section = workshop.config.policy
+    if section.directory is None and not section.http_hook and not rules_of(workshop.config):
+        return None
+    from danelaw.scripting.library import Means, open_library
+
+    return open_library(
+        Means(
+            config=workshop.config,
+            resolver=resolver,
+            log=workshop.log,
+            metrics=workshop.metrics,
+            surveyor=workshop.surveyor,
+            door=workshop.door,
+            roots=roots,
+            clock=workshop.clock,
+            shared=workshop.shared,
+        )
+    )
+
+
+def _scripts(workshop: Workshop, library: OpenLibrary | None) -> Scripts | None:
+    if library is None:
         return None
     from danelaw.gateway.carrying import carry
     from danelaw.scripting import Scripts
-    from danelaw.scripting.library import make_library
 
-    library = make_library(config, resolver, workshop.log, workshop.metrics)
-    scripts = Scripts(config.policy, rules, library, workshop.log, workshop.metrics, workshop.clock, carry)
-    workshop.steps.install(scripts.delivery_steps)
-    return scripts
+    config, directory = workshop.config, workshop.config.spool.directory
+    return Scripts(
+        config.policy,
+        rules_of(config),
+        directory,
+        library.library,
+        workshop.log,
+        workshop.metrics,
+        workshop.clock,
+        carry,
+        workshop.caches,
+    )
+
+
+def _connect(scripts: Scripts | None, steps: Steps, workshop: Workshop) -> None:
+    """Let connections and deliveries that begin later ask the scripts and rules as they are then."""
+    if scripts is None:
+        return
+
+    def changed() -> None:
+        steps.replace(scripts.step)
+        workshop.steps.install(scripts.delivery_steps)
+
+    scripts.changed = changed
+    changed()
 
 
 def _shared(place: Place | None, here: SharedHere | None) -> SharedStore:
@@ -276,6 +325,8 @@ async def close(parts: Parts) -> None:
         step.close()
     if parts.scripts is not None:
         await parts.scripts.close()
+    if parts.library is not None:
+        await parts.library.close()
     await parts.resolver.close()
     if parts.sts is not None:
         await parts.sts.close()

@@ -80,7 +80,7 @@ async def _may_go(gateway: Gateway, shard: Shard, message: QueuedMessage) -> boo
     if custody_now is None or not any(Stage.RELEASE in step.stages for step in steps.all):
         return True
     content = shard.spool.body_path(message) if message.body_file is not None else _body(shard.spool, message)
-    trusted = gateway.parts.workshop.relay.trusts(message.client_address)
+    trusted = message.client_user != "" or gateway.parts.workshop.relay.trusts(message.client_address)
     try:
         kept = await resume(steps, stored_arrival(message, content, trusted=trusted), custody_now.step)
     except DanelawError as error:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danelaw.errors import DanelawError
 from danelaw.shared import Store, UnreadableSnapshot, restore_file
 
 if TYPE_CHECKING:
@@ -20,13 +21,32 @@ if TYPE_CHECKING:
 FILE_NAME = "shared-state"
 SAVE_SECONDS = 10.0
 """How old, at most, what a crash leaves of shared state may be."""
+_MOST_LOOKED_AT = 1 << 30
 _LARGEST_SHARE = 8
 """A file may have so many times the octets that the store may, since JSON escapes some characters."""
 
 
-def load(directory: Path, most_octets: int, ticks: Callable[[], float], log: Log) -> Store:
+def read(directory: Path, clock: Callable[[], float]) -> Store:
+    """The store as it was saved last, for whoever only looks; `clock` is POSIX seconds. Raises `DanelawError`."""
+    store = Store()
+    try:
+        octets = _read(directory / FILE_NAME, _MOST_LOOKED_AT)
+    except OSError as error:
+        raise DanelawError(f"{directory / FILE_NAME} cannot be read: {error.strerror}") from None
+    if octets is not None:
+        restore_file(store, octets, clock(), clock())
+    return store
+
+
+def load(
+    directory: Path,
+    most_octets: int,
+    log: Log,
+    ticks: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = time.time,
+) -> Store:
     """The store as it was when it was saved last, or an empty one. A file that cannot be used is set aside, with an
-    event that says so.
+    event that says so. `ticks` are steady seconds, `clock` POSIX seconds.
     """
     path = directory / FILE_NAME
     store = Store(most_octets)
@@ -34,7 +54,7 @@ def load(directory: Path, most_octets: int, ticks: Callable[[], float], log: Log
         octets = _read(path, most_octets)
         if octets is None:
             return store
-        keys = restore_file(store, octets, ticks(), time.time())
+        keys = restore_file(store, octets, ticks(), clock())
     except UnreadableSnapshot as error:
         aside = path.with_name(f"{FILE_NAME}.damaged-{int(time.time())}")
         with contextlib.suppress(OSError):

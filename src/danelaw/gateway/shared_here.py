@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from danelaw.gateway import shared_file
 from danelaw.shared import FLUSH_SECONDS, DirectCarrier, SharedStore, lines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from danelaw.shared import Store
@@ -20,7 +22,10 @@ _SETTLING_SECONDS = 2.0
 
 
 async def keep_flushing(shared: SharedStore) -> None:
-    """Tell the store what leased spaces hold, as long as there are any; they come with the first that is used."""
+    """Tell the store what leased spaces hold, from the first such space on."""
+    leasing = asyncio.Event()
+    shared.when_leasing(leasing.set)
+    await leasing.wait()
     while True:
         await asyncio.sleep(FLUSH_SECONDS)
         shared.flush()
@@ -41,16 +46,18 @@ async def settle(shared: SharedStore, log: Log) -> None:
 class SharedHere:
     """The store of a gateway in one process, with its file."""
 
-    def __init__(self, directory: Path, most_octets: int, log: Log) -> None:
-        """Load what was saved last."""
+    def __init__(self, directory: Path, most_octets: int, log: Log, clock: Callable[[], float]) -> None:
+        """Load what was saved last. `clock` gives POSIX seconds."""
+        self._clock = clock
         self._directory = directory
         self._log = log
         self._loop = asyncio.get_running_loop()
         shared_file.sweep(directory)
-        self.store: Store = shared_file.load(directory, most_octets, time.monotonic, log)
+        self.store: Store = shared_file.load(directory, most_octets, log, clock=clock)
         self.carrier = DirectCarrier(self.store, time.monotonic, self._loop.create_future)
         self.shared = SharedStore(self.carrier)
         self._saved = self.store.changes
+        self._writing = threading.Lock()
 
     async def keep(self) -> None:
         """Let time work, and save what has changed."""
@@ -70,12 +77,17 @@ class SharedHere:
         if changes == self._saved:
             return
         chunks = []
-        for octets in lines(self.store, time.monotonic(), time.time()):
+        for octets in lines(self.store, time.monotonic(), self._clock()):
             chunks.append(octets)
             await asyncio.sleep(0)
         try:
-            await asyncio.to_thread(shared_file.save, self._directory, chunks)
+            await asyncio.to_thread(self._write, chunks, changes)
         except OSError as error:
             self._log.error("shared-state-unsaved", reason=error.strerror or str(error))
-            return
-        self._saved = changes
+
+    def _write(self, chunks: list[bytes], changes: int) -> None:
+        # A task that is cancelled leaves its thread at work: the last one at the end must come after it, and be last.
+        with self._writing:
+            if changes > self._saved:
+                shared_file.save(self._directory, chunks)
+                self._saved = changes

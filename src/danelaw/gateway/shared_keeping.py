@@ -10,6 +10,7 @@ import resource
 import time
 from typing import TYPE_CHECKING, Any
 
+from danelaw.errors import DanelawError
 from danelaw.gateway.frames import encode
 from danelaw.gateway.shared_file import SAVE_SECONDS, load, save, sweep
 from danelaw.gateway.shared_service import SharedService
@@ -42,25 +43,37 @@ class SharedKeeping:
         self._directory = config.spool.directory
         self._nursery = nursery
         self._lock = lock
-        octets = config.server.shared_state
-        self.service = SharedService(Store(octets), time.monotonic)
-        if before:
-            self.service.restore(before)
-        else:
+        found = self._inherited(before, log) if before else None
+        if found is None:
             sweep(self._directory)
-            self.service.store = load(self._directory, octets, time.monotonic, log)
+            loaded = load(self._directory, config.server.shared_state, log)
+            self.service = SharedService(loaded, time.monotonic)
+        else:
+            self.service = found
         self.service.attach(switchboard)
         switchboard.services["shared-state-unsaved"] = self._unsaved
         # What was handed on may be newer than the file.
-        self._saved = -1 if before else self.service.store.changes
+        self._saved = -1 if found is not None else self.service.store.changes
         self._saving = self._saved
         self._due = time.monotonic() + SAVE_SECONDS
         self._number = 0
         self._why = ""
 
-    def look(self, now: float, *, resting: bool) -> None:
+    @staticmethod
+    def _inherited(before: dict[str, Any], log: Log) -> SharedService | None:
+        service = SharedService(Store(), time.monotonic)
+        try:
+            service.restore(before)
+        except (DanelawError, KeyError, TypeError, ValueError) as error:
+            # The program before this one may have been another version; the file is for all of them.
+            log.error("shared-state-damaged", reason=f"what was handed on makes no sense: {error}")
+            return None
+        return service
+
+    def look(self, now: float, config: Config, *, resting: bool) -> None:
         """Save what has changed, when it is time and no child is at it. While `resting`, no semaphore is lent."""
         self.service.store.closed = resting
+        self.service.store.budget.most = config.server.shared_state
         if now < self._due or self.service.store.changes == self._saved:
             return
         if any(child.name.startswith(_NAME) for child in self._nursery.children.values()):

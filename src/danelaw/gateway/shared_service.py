@@ -6,13 +6,24 @@ deliveries, and workers take turns. A worker that says more than the protocol al
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
 from danelaw.gateway.shared_line import MOST_OPEN, OPERATION
-from danelaw.shared import LATER, MOST_AT_ONCE, SharedStateError, Store, StoreUnavailable, everything, restore
+from danelaw.gateway.shared_operations import STATE
+from danelaw.shared import (
+    LATER,
+    MOST_AT_ONCE,
+    SharedStateError,
+    Store,
+    StoreUnavailable,
+    everything,
+    inspection,
+    restore,
+)
 from danelaw.shared.protocol import answer_to_row, request_from_row
 
 if TYPE_CHECKING:
@@ -41,6 +52,7 @@ class SharedService:
         """Hear what workers say from now on."""
         self._switchboard = switchboard
         switchboard.services[OPERATION] = self._hear
+        switchboard.services[STATE] = self._for_operator
 
     @property
     def waiting(self) -> int:
@@ -94,6 +106,11 @@ class SharedService:
         self._answer(holder, [answer_to_row(row[0], refused) for row in rows[room:] if isinstance(row, list) and row])
         if not line:
             del self._lines[holder]
+
+    def _for_operator(self, sender: str, args: dict[str, Any]) -> dict[str, Any]:
+        found = inspection.perform(self.store, str(args["name"]), args["arguments"], self._ticks(), time.time())
+        self._tell_news()
+        return found
 
     def _portion(self, holder: str, line: deque[Any], now: float) -> bool:
         """Do some of what one worker asked for; true when the time of this turn is over."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from danelaw.frontdoor import Premises, front_steps
-from danelaw.frontdoor.clientnames import ClientNameStep
 from danelaw.gateway.settings import origin_settings
 from danelaw.inbound.dmarc_intake import DMARCIntake
 from danelaw.inbound.filtering import Filtering
@@ -19,8 +18,8 @@ from danelaw.state.reports_database import FILE_NAME
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from danelaw.frontdoor.clientnames import ClientNameStep
     from danelaw.gateway.shards import Workshop
-    from danelaw.inbound.arrival import Client
     from danelaw.resolver import Resolver
     from danelaw.scripting import Scripts
     from danelaw.state import HoldRuleStore
@@ -48,24 +47,24 @@ def steps_of(
     if config.reports.dmarc_address is not None:
         steps.append(_dmarc_intake(workshop, config.reports.dmarc_address))
     if config.filter:
-        steps.append(_filtering(workshop, ClientNameStep(premises)))
+        steps.append(_filtering(workshop, front.names))
     steps += front.late
     if scripts is not None:
         steps.append(scripts.step)
     steps.append(HoldingStep(hold_rules, workshop.clock))
-    return Steps(steps)
+    return Steps(steps, front.names.known_name)
 
 
 def _filtering(workshop: Workshop, names: ClientNameStep) -> Filtering:
     config = workshop.config
     meter = Meter(workshop.log, workshop.metrics)
 
-    async def name_of(client: Client) -> str | None:
-        found = (await names.client_name(client)).names
-        return found[0].ascii if found else None
-
     return Filtering(
-        filter_set(config, meter), config.filtering, hostname=str(config.hostname), meter=meter, name_of=name_of
+        filter_set(config, meter),
+        config.filtering,
+        hostname=str(config.hostname),
+        meter=meter,
+        name_of=names.client_name,
     )
 
 
@@ -79,4 +78,6 @@ def _dmarc_intake(workshop: Workshop, address: str) -> DMARCIntake:
         keep=section.keep.total_seconds(),
         hold=section.unreadable == "hold",
         most=section.max_records,
+        most_failures=section.max_failures,
+        whole_header=section.failure_header == "whole",
     )

@@ -50,7 +50,8 @@ def submission_step(config: Config, logins: Logins, ceilings: Ceilings) -> Submi
     section = config.submission
     settings = SubmissionSettings(
         hostname=str(config.hostname),
-        own_senders=section.sender == "own",
+        own_senders=section.sender != "any",
+        own_authors=section.sender == "own-author",
         add_fields=section.add_fields,
         messages=_hourly(section.messages_per_hour),
         recipients=_hourly(section.recipients_per_hour),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from danelaw.inbound.head import Head
 from danelaw.policy.handling import USUAL
 from danelaw.queue import HeldBy, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
 from danelaw.requiretls import waives_tls
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from danelaw.address import AddressLiteral, Domain
     from danelaw.inbound.arrival import Arrival
     from danelaw.inbound.conversation import Conversation
-    from danelaw.inbound.head import Head
     from danelaw.inbound.intake import Intake
     from danelaw.smtp import Envelope
     from danelaw.spool import BodyWriter
@@ -43,8 +43,8 @@ class Consignment:
         "_envelope",
         "_findings",
         "_handling",
-        "_head",
         "_intake",
+        "_message_id",
         "_reverse_path",
         "_session",
         "_tenant",
@@ -61,7 +61,9 @@ class Consignment:
         self._intake = intake
         self._session = session
         self._envelope = envelope
-        self._head = head
+        self._message_id = head.message_id
+        if not self._message_id and arrival is not None and arrival.added:
+            self._message_id = Head(b"".join(arrival.added)).message_id
         self.size = size
         self._reverse_path = envelope.reverse_path if arrival is None else arrival.reverse_path
         self.to = envelope.recipients if arrival is None else tuple(arrival.recipients)
@@ -130,8 +132,9 @@ class Consignment:
             session.client_address,
             session.helo,
             " ".join(session.tls or ()),
-            self._head.message_id,
+            self._message_id,
             custody=self._custody,
             findings=self._findings,
             context=self._context,
+            client_user=session.user,
         )

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, assert_never
 
 from danelaw.inbound.arrival import Client
 from danelaw.inbound.asking import begin, first_refusal, hesitate
-from danelaw.inbound.attempt import Admit
 from danelaw.inbound.ledger import client_network
+from danelaw.inbound.logging_in import LoggingIn
 from danelaw.inbound.pace import IDLE, Pace
 from danelaw.inbound.reception import Reception, refusal_of_recipient
-from danelaw.message import Received, with_protocol
-from danelaw.sasl import Challenge
+from danelaw.inbound.tracing import trace_of
+from danelaw.message import Received
 from danelaw.smtp import (
     AuthCancelled,
     AuthRequested,
@@ -41,54 +40,31 @@ from danelaw.smtp import (
 if TYPE_CHECKING:
     from danelaw.inbound.ceilings import Visit
     from danelaw.inbound.intake import Intake
-    from danelaw.inbound.login import Login, Outcome
+    from danelaw.inbound.login import Login
     from danelaw.inbound.steps import Step
-    from danelaw.sasl import Step as ExchangeStep
     from danelaw.smtp import ServerSettings
 
-
-@lru_cache(maxsize=2048)  # clients come again, and most send many messages
-def _trace(
-    helo: str, client_address: str, by: str, extended: bool, tls: tuple[str, str] | None, smtputf8: bool, user: bool
-) -> Received:
-    version, cipher = tls or (None, None)
-    return Received(
-        helo=helo,
-        client_address=client_address,
-        by=by,
-        protocol=with_protocol(extended=extended, tls=tls is not None, authenticated=user, smtputf8=smtputf8),
-        cipher=cipher,
-        tls_version=version,
-    )
+_UNKNOWN_COMMAND = (500, 502)
 
 
-class Conversation(ABC):
+class Conversation(LoggingIn):
     """One client's facts and the message under way. `Session` adds the network.
 
     `task` is what still runs for this client (a handshake, a large body on its way to the disk). `asking` is the steps
     being asked about it: that ends with the client. `visit` counts what a client under ceilings asks for,
-    `octets` what it sent. `user` is as whom it logged in, `login` how it is doing so.
+    `octets` what it sent. `user` is as whom it logged in, `login` how it is doing so;
+    `users_only` tells that nobody sends here who has not.
     """
 
     __slots__ = (
-        "asking",
-        "client_address",
         "client_port",
-        "connection",
         "extended",
-        "helo",
-        "intake",
-        "login",
         "memory",
         "octets",
         "pace",
-        "panel",
         "reception",
         "task",
         "tls",
-        "trusted",
-        "user",
-        "visit",
     )
 
     def __init__(self, intake: Intake, settings: ServerSettings, *, tls: bool) -> None:
@@ -105,6 +81,7 @@ class Conversation(ABC):
         self.tls: tuple[str, str] | None = None
         self.trusted = False
         self.user = ""
+        self.users_only = settings.auth_required
         self.login: Login | None = None
         self.visit: Visit | None = None
         self.octets = 0
@@ -117,10 +94,12 @@ class Conversation(ABC):
         return self.reception is not None and self.reception.complete
 
     def trace(self, *, smtputf8: bool) -> Received:
-        """What all Received fields of this client have in common since its last EHLO."""
-        return _trace(
-            self.helo, self.client_address, self.intake.hostname, self.extended, self.tls, smtputf8, self.user != ""
-        )
+        """What all Received fields of this client have in common since its last EHLO. Its host name stands there where
+        a step has verified it (RFC 5321 §4.4); it is not looked up for that.
+        """
+        intake, address = self.intake, self.client_address
+        name = None if intake.steps.known_name is None else intake.steps.known_name(address)
+        return trace_of(self.helo, address, name, intake.hostname, self.extended, self.tls, smtputf8, self.user != "")
 
     def handle(self, event: ServerEvent) -> None:
         """Decide about one event and answer it, now or, for a complete message, once the disk has it."""
@@ -140,14 +119,14 @@ class Conversation(ABC):
             case Hello():
                 self._hello(event)
             case StartTLS():
-                self._answer(None if self.visit is None else self.visit.handshake(), "other")
+                self.answer_refusal(None if self.visit is None else self.visit.handshake(), "other")
             case AuthRequested():
                 assert self.intake.logins is not None
                 self.login = self.intake.logins.begin(event.mechanism)
-                self._next_of_login(self.login, self.login.start(event.initial_response))
+                self.next_of_login(self.login, self.login.start(event.initial_response))
             case AuthResponse():
                 assert self.login is not None
-                self._next_of_login(self.login, self.login.respond(event.data))
+                self.next_of_login(self.login, self.login.respond(event.data))
             case AuthCancelled():
                 self.login = None
             case MessageRefused() | CommandRefused():
@@ -240,7 +219,8 @@ class Conversation(ABC):
             self.reception.abandon()
             self.reception = None
 
-    def _answer(self, refusal: Reply | None, stage: str) -> None:
+    def answer_refusal(self, refusal: Reply | None, stage: str) -> None:
+        """See `LoggingIn`."""
         if refusal is None:
             self.connection.accept()
         else:
@@ -263,58 +243,23 @@ class Conversation(ABC):
         def say(refusal: Reply | None, step: str) -> None:
             if refusal is not None:
                 self.log_refusal(refusal, step)
-            self._answer(refusal, "other")
+            self.answer_refusal(refusal, "other")
 
         self.ask(self.panel.helo, "helo", lambda step: step.helo(client), say)
-
-    def _next_of_login(self, login: Login, step: ExchangeStep) -> None:
-        """Go on with an exchange: a challenge at once, anything else when it was decided."""
-        if isinstance(step, Challenge):
-            self.connection.challenge(step.data)
-            return
-
-        async def decided() -> None:
-            said = await login.outcome(step, self.client(), self.intake.steps.auth, self.intake)
-            self.asking = None
-            if not self.connection.closed:
-                self._say_of_login(said)
-                self.go_on()
-
-        self.asking = asyncio.get_running_loop().create_task(decided())
-
-    def _say_of_login(self, said: Outcome) -> None:
-        if isinstance(said, Challenge):
-            self.connection.challenge(said.data)
-            return
-        self.login = None
-        if isinstance(said, Admit):
-            # It may relay now, and is asked and counted as one that may.
-            self.user, self.trusted, self.panel = said.user, True, self.intake.steps.users
-            self.visit = None if self.visit is None else self.visit.trusted()
-            self.connection.accept()
-        else:
-            self._answer(said, "auth")
-
-    def forget_what_was_said(self) -> None:
-        """What a client said and proved outside TLS does not hold within it (RFC 3207 §4.2)."""
-        self.helo = ""
-        if self.user:
-            self.user, self.trusted = "", self.intake.relay.trusts(self.client_address)
-            self.panel = self.intake.steps.panel(trusted=self.trusted)
 
     def _mail(self, event: MailFrom) -> None:
         refusal = self.intake.refusal_of_transaction(event, self.visit)
         if refusal is not None or not self.panel.mail:
-            self._answer(refusal, "mail")
+            self.answer_refusal(refusal, "mail")
             return
         client = self.client()
 
         def say(refusal: Reply | None, step: str) -> None:
             if refusal is not None:
                 self.log_refusal(refusal, step)
-            self._answer(refusal, "mail")
+            self.answer_refusal(refusal, "mail")
 
-        self.ask(self.panel.mail, "mail", lambda step: step.mail(client, event.reverse_path), say)
+        self.ask(self.panel.mail, "mail", lambda step: step.transaction(client, event), say)
 
     def _recipient(self, event: RcptTo) -> None:
         refusal = refusal_of_recipient(self.intake.relay, event.recipient, self.trusted)
@@ -328,17 +273,19 @@ class Conversation(ABC):
         if refusal is None and (self.panel.recipient or relaying is not None):
             self._ask_about(event, relaying)
             return
-        if refusal is not None and self.panel.refusal:
-            self._refuse_slowly(refusal)
-            return
-        self._answer(refusal, "rcpt")
+        if refusal is not None:
+            self._witness(event.recipient, refusal)
+            if self.panel.refusal:
+                self._refuse_slowly(refusal)
+                return
+        self.answer_refusal(refusal, "rcpt")
 
     def _refuse_slowly(self, refusal: Reply) -> None:
         async def hesitated() -> None:
             await hesitate(self.panel.refusal, self.client(), self.intake)
             self.asking = None
             if not self.connection.closed:
-                self._answer(refusal, "rcpt")
+                self.answer_refusal(refusal, "rcpt")
                 self.go_on()
 
         self.asking = asyncio.get_running_loop().create_task(hesitated())
@@ -352,7 +299,8 @@ class Conversation(ABC):
         def say(refusal: Reply | None, step: str) -> None:
             if refusal is not None:
                 self.log_refusal(refusal, step, recipient)
-            self._answer(refusal, "rcpt")
+                self._witness(recipient, refusal, step)
+            self.answer_refusal(refusal, "rcpt")
 
         over = () if relaying is None else self.panel.relay
 
@@ -363,6 +311,11 @@ class Conversation(ABC):
 
         steps = (*over, *(step for step in self.panel.recipient if step not in over))
         self.ask(steps, "rcpt", question, say)
+
+    def _witness(self, recipient: Recipient, refusal: Reply, by: str = "") -> None:
+        for step in self.panel.witnesses:
+            if step.name != by:
+                step.recipient_refused(self.client(), recipient, refusal)
 
     def log_refusal(self, refusal: Reply, step: str = "", to: Recipient | None = None) -> None:
         """Write a refusal down, and which step's it is."""
@@ -379,6 +332,9 @@ class Conversation(ABC):
         if isinstance(event, MessageRefused):
             self.drop_reception()
             self.intake.log.event("refused", client=self.client_address, reply=event.reply.to_text())
+        elif event.reply.code in _UNKNOWN_COMMAND:
+            for step in self.panel.witnesses:
+                step.command_refused(self.client(), event.line.decode("utf-8", "surrogateescape"))
         self._erred(event.reply)
 
     def _end_of_message(self, event: EndOfMessage) -> None:
@@ -390,4 +346,4 @@ class Conversation(ABC):
         if refusal is not None:
             self.reception = None
             self.intake.log.event("refused", client=self.client_address, reply=refusal.to_text())
-            self._answer(refusal, "data")
+            self.answer_refusal(refusal, "data")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from danelaw.dmarc import DMARCResult
 from danelaw.inbound.arrival import Discard, Finding, Hold
 from danelaw.inbound.steps import Stage, Step
-from danelaw.state import ReportArchive, ReportsDatabase
+from danelaw.state import FailureArchive, ReportArchive, ReportIntake, ReportsDatabase
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from danelaw.inbound.arrival import Arrival, Ruling
-    from danelaw.state.report_archive import Taken
+    from danelaw.state.report_intake import Taken
     from danelaw.telemetry import Metrics
 
 MOST_OCTETS = 24 << 20
@@ -41,14 +41,20 @@ class DMARCIntake(Step):
         keep: float = 90 * 86_400.0,
         hold: bool = True,
         most: int = 200_000,
+        most_failures: int = 10_000,
+        whole_header: bool = False,
     ) -> None:
-        """Reports are forgotten after `keep` seconds; at most about `most` records are kept."""
+        """Reports are forgotten after `keep` seconds; at most about `most` records of aggregate reports are kept, and
+        `most_failures` failure reports, of these the `whole_header` of the failed message where that is wanted.
+        """
         self._address = address.lower()
         self._path = path
         self._metrics = metrics
         self._keep = keep
         self._hold = hold
         self._most = most
+        self._most_failures = most_failures
+        self._whole_header = whole_header
         self._one_at_a_time = asyncio.Lock()
 
     async def message(self, arrival: Arrival) -> Ruling | None:
@@ -75,7 +81,7 @@ class DMARCIntake(Step):
             found = await asyncio.to_thread(self._ingest, arrival)
         for one in found:
             result = "unreadable" if one.report is None else "duplicate" if one.number is None else "received"
-            count.add("aggregate", result)
+            count.add(one.kind, result)
         if not found:
             count.add("aggregate", "unreadable")
             return False, "no part of the mail looks like a DMARC report"
@@ -86,8 +92,11 @@ class DMARCIntake(Step):
         authenticated = dmarc.domain if dmarc is not None and dmarc.result is DMARCResult.PASS else ""
         database = ReportsDatabase(self._path)
         try:
-            archive = ReportArchive(database, most=self._most)
-            archive.forget(arrival.received_at - self._keep)
-            return archive.ingest(b"".join(arrival.content.chunks()), arrival.received_at, authenticated)
+            intake = ReportIntake(
+                ReportArchive(database, most=self._most),
+                FailureArchive(database, most=self._most_failures, whole_header=self._whole_header),
+            )
+            intake.forget(arrival.received_at - self._keep)
+            return intake.ingest(b"".join(arrival.content.chunks()), arrival.received_at, authenticated)
         finally:
             database.close()

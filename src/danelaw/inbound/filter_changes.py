@@ -10,7 +10,9 @@ from danelaw.address import ForwardPath, MailboxError, ReversePath
 from danelaw.filters import Action, FilterResult, Judgement, Verdict, edited_content_header, new_body
 from danelaw.inbound.arrival import Finding
 from danelaw.milter import AddHeader, AddRecipient, ChangeHeader, ChangeSender, DeleteRecipient, InsertHeader
-from danelaw.smtp import Recipient
+from danelaw.smtp import Recipient, Reply
+from danelaw.smtp.errors import CommandError
+from danelaw.smtp.parameters import rcpt_parameters
 
 if TYPE_CHECKING:
     from danelaw.filters import FilterEdit
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[^A-Za-z0-9_.:/+-]+")
 _MOST_NAMES = 100
+_RCPT_KEYWORDS = frozenset({"NOTIFY", "ORCPT"})
 _LINE = 76
 
 
@@ -32,18 +35,23 @@ def carry_out(arrival: Arrival, result: FilterResult) -> None:
     for edit in result.edits:
         try:
             _change_envelope(arrival, edit)
-        except MailboxError as error:
-            arrival.findings.append(Finding(result.filter, "not done", f"{type(edit).__name__}: {error.reason}"))
+        except (MailboxError, CommandError) as error:
+            reason = error.reply.text if isinstance(error, CommandError) else error.reason
+            arrival.findings.append(Finding(result.filter, "not done", f"{type(edit).__name__}: {reason}"))
 
 
 def _change_envelope(arrival: Arrival, edit: FilterEdit) -> None:
     match edit:
-        case ChangeSender(address):
+        case ChangeSender(address, arguments):
             arrival.reverse_path = ReversePath.from_text(_bracketed(address))
-        case AddRecipient(address):
+            if arguments:
+                raise CommandError(Reply.of(555, "5.5.4", f"parameters of a sender are not changed: {arguments[:80]}"))
+        case AddRecipient(address, arguments):
             path = ForwardPath.from_text(_bracketed(address))
             if all(recipient.forward_path != path for recipient in arrival.recipients):
                 arrival.recipients.append(Recipient(path))
+                said = rcpt_parameters(arguments, _RCPT_KEYWORDS)
+                arrival.recipients[-1] = Recipient(path, said.notify, said.orcpt)
         case DeleteRecipient(address):
             path = ForwardPath.from_text(_bracketed(address))
             arrival.recipients[:] = [one for one in arrival.recipients if one.forward_path != path]

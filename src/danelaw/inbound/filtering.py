@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from danelaw.clientname import ClientName, ReverseResult
 from danelaw.filters import (
     Action,
     Filter,
@@ -14,6 +15,7 @@ from danelaw.filters import (
     MilterFilter,
     MilterSession,
     Party,
+    Refused,
     Specimen,
     Verdict,
     combined,
@@ -27,19 +29,26 @@ from danelaw.inbound.filters_of import FilterSet, Meter
 from danelaw.inbound.steps import Stage, Step
 from danelaw.message import Header
 from danelaw.smtp import EnhancedStatusCode, Reply
+from danelaw.smtp.arguments import mail_arguments, rcpt_arguments
 from danelaw.smtp.status import StatusCodeError
 
 if TYPE_CHECKING:
     from danelaw.address import ReversePath
     from danelaw.config import Filtering as FilteringSection
     from danelaw.inbound.arrival import Arrival, Client, Ruling
-    from danelaw.smtp import Recipient
+    from danelaw.smtp import MailFrom, Recipient
 
 _Key: TypeAlias = tuple[str, int, str]
 _Sessions: TypeAlias = dict[MilterFilter, MilterSession]
-NameOf: TypeAlias = "Callable[[Client], Awaitable[str | None]]"
+NameOf: TypeAlias = "Callable[[Client], Awaitable[ClientName | None]]"
 
 _SECONDS = STEP_SECONDS - 10.0
+_RESOLVE = {
+    ReverseResult.PASS: "OK",
+    ReverseResult.FAIL: "FORGED",
+    ReverseResult.PERMERROR: "FAIL",
+    ReverseResult.TEMPERROR: "TEMP",
+}
 _FOUND = Reply.of(554, "5.7.1", "a filter of this gateway refuses the message")
 _VIRUS = "a virus was found in the message"
 _SPAM = Reply.of(554, "5.7.1", "the message was taken for spam")
@@ -63,7 +72,7 @@ class Filtering(Step):
         meter: Meter | None = None,
         name_of: NameOf | None = None,
     ) -> None:
-        """`name_of` gives the name of a client in DNS that leads back to it, None where there is none."""
+        """`name_of` gives the names of a client in DNS, None where nobody looks them up."""
         self._name_of = name_of or _nameless
         self._filters = filters
         self._settings = settings
@@ -86,15 +95,31 @@ class Filtering(Step):
             return None
         return await self._each(client, lambda session: session.connect(), failures_count=False)
 
-    async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
+    async def transaction(self, client: Client, mail: MailFrom) -> Reply | None:
         """Milters are told of HELO and MAIL."""
-        sender = _address(reverse_path)
-        return await self._each(client, lambda session: session.mail(client.helo, client.tls, sender))
+        sender, arguments = _address(mail.reverse_path), mail_arguments(mail)
+        return await self._each(
+            client, lambda session: session.mail(client.helo, client.tls, sender, arguments, client.user)
+        )
 
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
-        """Milters are told of a recipient, and may refuse it alone."""
-        address = recipient.forward_path.mailbox.to_text()
-        return await self._each(client, lambda session: session.rcpt(address))
+        """Milters are told of a recipient, and may refuse it alone. Those behind one that does are told of that."""
+        address, arguments = recipient.forward_path.mailbox.to_text(), rcpt_arguments(recipient)
+        return await self._each(
+            client,
+            lambda session: session.rcpt(address, arguments),
+            unasked=lambda session, reply: session.note_refused(_refused(recipient, reply)),
+        )
+
+    def recipient_refused(self, client: Client, recipient: Recipient, reply: Reply) -> None:
+        """Milters that want it are told of a recipient that others refused, before the next step."""
+        for session in self._sessions.get(_key(client), {}).values():
+            session.note_refused(_refused(recipient, reply))
+
+    def command_refused(self, client: Client, line: str) -> None:
+        """The same with a command that nobody knows."""
+        for session in self._sessions.get(_key(client), {}).values():
+            session.note_unknown(line)
 
     def left(self, client: Client) -> None:
         """The client has gone: milters are told so."""
@@ -107,8 +132,10 @@ class Filtering(Step):
         ask: Callable[[MilterSession], Awaitable[FilterResult]],
         *,
         failures_count: bool = True,
+        unasked: Callable[[MilterSession, Reply], None] = lambda session, reply: None,
     ) -> Reply | None:
-        for filter, session in (await self._sessions_of(client)).items():
+        sessions = iter((await self._sessions_of(client)).items())
+        for filter, session in sessions:
             result = await ask(session)
             if result.verdict is Verdict.FAILED:
                 self._meter.asked(filter, result)
@@ -117,7 +144,10 @@ class Filtering(Step):
             action = action_of(result, self._filters.rules[filter.name])
             # Anything but a plain no waits for the message, when there is something to hold or to mark.
             if action in (Action.REFUSE, Action.DEFER):
-                return reply_to(result, action)
+                reply = reply_to(result, action)
+                for _, other in sessions:
+                    unasked(other, reply)
+                return reply
         return None
 
     async def _sessions_of(self, client: Client) -> _Sessions:
@@ -127,10 +157,22 @@ class Filtering(Step):
         key = _key(client)
         sessions = self._sessions.get(key)
         if sessions is None:
-            name = await self._name_of(client)
-            party = Party(self._hostname, client.address, client.port, name, client.listener)
+            party = self._party(client, await self._name_of(client))
             sessions = self._sessions[key] = {milter: milter.begin(party) for milter in milters}
         return sessions
+
+    def _party(self, client: Client, found: ClientName | None) -> Party:
+        names = found.names if found is not None else ()
+        claimed = found.claimed if found is not None else ()
+        return Party(
+            self._hostname,
+            client.address,
+            client.port,
+            names[0].ascii if names else None,
+            client.listener,
+            claimed[0].ascii if claimed else None,
+            "" if found is None else _RESOLVE[found.result],
+        )
 
     # the message
 
@@ -217,6 +259,7 @@ class Filtering(Step):
 
     async def _specimen(self, arrival: Arrival) -> Specimen:
         client = arrival.client
+        found = await self._name_of(client)
         recipients = tuple(one.forward_path.mailbox.to_text() for one in arrival.recipients)
         return Specimen(
             arrival.id_text,
@@ -228,8 +271,16 @@ class Filtering(Step):
             recipients,
             arrival.content,
             client.tls,
-            await self._name_of(client),
+            found.names[0].ascii if found is not None and found.names else None,
+            client.user,
+            mail_arguments=mail_arguments(arrival.envelope),
+            rcpt_arguments=tuple(rcpt_arguments(one) for one in arrival.recipients),
         )
+
+
+def _refused(recipient: Recipient, reply: Reply) -> Refused:
+    address, status = recipient.forward_path.mailbox.to_text(), reply.enhanced
+    return Refused(address, rcpt_arguments(recipient), "" if status is None else status.to_text(), reply.text)
 
 
 def reply_to(result: FilterResult, action: Action) -> Reply:
@@ -259,7 +310,7 @@ def _status(code: int, enhanced: str | None) -> EnhancedStatusCode:
     return status.with_class(code // 100)
 
 
-async def _nameless(client: Client) -> str | None:
+async def _nameless(client: Client) -> ClientName | None:
     return None
 
 

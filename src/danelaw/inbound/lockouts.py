@@ -40,21 +40,23 @@ class Lockouts:
         now = self.ticks()
         if self.client is not None and self.book.refused(self.book.row(_of_client(network), now), now):
             return LOCKED
-        if self.user is None or (user, network) in self._known:
+        if self.user is None or not user or (user.casefold(), network) in self._known:
             return None
         return LOCKED if self.book.refused(self.book.row(_of_user(user), now), now) else None
 
     def failed(self, network: str, user: str) -> float:
-        """One more failure; gives for how many seconds to wait before the client is told."""
-        level = max(
-            self._count(_of_client(network), self.client, network), self._count(_of_user(user), self.user, user)
-        )
+        """One more failure; gives for how many seconds to wait before the client is told. `user` is empty where the
+        client did not come to say who it is.
+        """
+        level = self._count(_of_client(network), self.client, network)
+        if user:
+            level = max(level, self._count(_of_user(user), self.user, user))
         return self.delay * float(1 << min(max(level - 1, 0), _MOST_DOUBLINGS))
 
     def passed(self, network: str, user: str) -> None:
         """A login that was right: that name is at home there."""
-        self._known[user, network] = None
-        self._known.move_to_end((user, network))
+        self._known[user.casefold(), network] = None
+        self._known.move_to_end((user.casefold(), network))
         if len(self._known) > _MOST_KNOWN:
             self._known.popitem(last=False)
 
@@ -74,4 +76,4 @@ def _of_client(network: str) -> str:
 
 
 def _of_user(user: str) -> str:
-    return f"user {user}"
+    return f"user {user.casefold()}"

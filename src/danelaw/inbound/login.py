@@ -85,16 +85,18 @@ class Login:
             return step
         self.user = step.user or self.user
         network = client_network(client.address)
-        refusal = self._logins.lockouts.refusal(network, self.user)
-        if refusal is None:
-            said = await self._decided(step, client, steps, journal)
-        else:
-            said = refusal
-        if isinstance(said, Reply) and said.code >= 500:
-            await asyncio.sleep(self._logins.lockouts.failed(network, self.user))
-        elif isinstance(said, Admit):
-            self._logins.lockouts.passed(network, self.user)
+        lockouts = self._logins.lockouts
+        said: Outcome | None = lockouts.refusal(network, self.user)
+        try:
+            said = said or await self._decided(step, client, steps, journal)
+        finally:
+            # A client that leaves before the answer has cost the same work as one that waits for it.
+            delay = 0.0 if _is_no_failure(said) else lockouts.failed(network, self.user)
         self._tell(said, step, client)
+        if isinstance(said, Admit):
+            lockouts.passed(network, self.user)
+        elif delay:
+            await asyncio.sleep(delay)
         return said
 
     async def _decided(self, step: ExchangeStep, client: Client, steps: Iterable[Step], journal: Journal) -> Outcome:
@@ -109,14 +111,19 @@ class Login:
         attempt = Attempt(self.mechanism, self.user, password, proved=password is None)
         word = await _asked(attempt, client, steps, journal)
         if word is not None:
-            return Admit(word.user or self.user) if isinstance(word, Admit) else word
+            return Admit(word.user or self._known_as()) if isinstance(word, Admit) else word
         if password is None:
-            return Admit(self.user)
+            return Admit(self._known_as())
         try:
-            right = await self._logins.book.matches(self.user, password.text, self._logins.clock())
+            user = await self._logins.book.matching(self.user, password.text, self._logins.clock())
         except TooBusy:
             return _DEFERRED
-        return Admit(self.user) if right else WRONG
+        return WRONG if user is None else Admit(user)
+
+    def _known_as(self) -> str:
+        """The client's name as the file writes it, where it has it."""
+        known = self._logins.book.user(self.user)
+        return self.user if known is None else known.name
 
     def _tell(self, said: Outcome, step: ExchangeStep, client: Client) -> None:
         if isinstance(said, Challenge):
@@ -133,6 +140,11 @@ class Login:
             return
         reason = step.reason if isinstance(step, Failed) else None
         logins.log.warning("login-refused", **facts, reply=said.to_text(), reason=reason)
+
+
+def _is_no_failure(said: Outcome | None) -> bool:
+    """True for what is not held against anybody; None is an answer that did not come about."""
+    return said is not None and not (isinstance(said, Reply) and said.code >= 500)
 
 
 async def _asked(attempt: Attempt, client: Client, steps: Iterable[Step], journal: Journal) -> Admit | Reply | None:

@@ -24,6 +24,7 @@ _KINDS = {
     "recipients": Kind.NUMBER,
     "size": Kind.NUMBER,
     "message_id": Kind.FREE,
+    "user": Kind.FREE,
 }
 _RECEIVED = Columns(**_KINDS)
 _COPIED = Columns(**_KINDS, copies=Kind.OWN)
@@ -75,4 +76,5 @@ def _values(message: QueuedMessage, ident: str) -> tuple[object, ...]:
         message.recipient_count if message.recipient_count > 1 else None,
         message.size,
         message.message_id or None,
+        message.client_user or None,
     )

@@ -52,7 +52,13 @@ def stored_arrival(message: QueuedMessage, content: bytes | Path, *, trusted: bo
     ]
     version, _, cipher = message.client_tls.partition(" ")
     client = Client(
-        message.client_address, 0, message.client_helo, True, (version, cipher) if version else None, trusted=trusted
+        message.client_address,
+        0,
+        message.client_helo,
+        True,
+        (version, cipher) if version else None,
+        trusted=trusted,
+        user=message.client_user,
     )
     envelope = Envelope(
         reverse_path, tuple(recipients), message.smtputf8, envid=message.envid or None, requiretls=message.requiretls

@@ -222,7 +222,7 @@ class Session(Conversation, asyncio.Protocol):
         """Count the client in. `first` are octets that came behind the PROXY header."""
         self.entered = True
         refusal = self.intake.enter(self)
-        self.panel = self.intake.steps.panel(trusted=self.trusted, users=self._listener.settings.auth_required)
+        self.panel = self.intake.steps.panel(trusted=self.trusted, users=self.users_only)
         if self._listener.implicit_tls:
             if refusal is None and self.visit is not None:
                 refusal = self.visit.handshake()

@@ -6,7 +6,7 @@ Without steps nothing here runs: the path of a relayed message has no task and n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntFlag
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from danelaw.address import ReversePath
     from danelaw.inbound.arrival import Arrival, Client, Ruling
     from danelaw.inbound.attempt import Admit, Attempt
-    from danelaw.smtp import Recipient, Reply
+    from danelaw.smtp import MailFrom, Recipient, Reply
 
 
 class Stage(IntFlag):
@@ -39,8 +39,11 @@ class Step:
     `name` is one word, unique, shown in findings, logs and metrics. What a method raises is a fault of the step: it is
     logged, and the client is told 451 to come again, since nothing unexamined may pass.
 
+    A client that logs in is another one for a step (`left`, then asked anew) unless it `stays_with_client`.
+
     Whom it is asked about: strangers (`for_strangers`), clients whose network may relay and users who logged in
-    (`for_trusted`), users alone (`for_users`).
+    (`for_trusted`), users alone (`for_users`). Where only users send, nobody is a stranger: `connect` too is asked of
+    those for users only, since nobody has logged in by then.
     """
 
     name = ""
@@ -49,6 +52,7 @@ class Step:
     for_trusted = False
     for_users = False
     prompt = False
+    stays_with_client = False
 
     @property
     def idle(self) -> bool:
@@ -83,6 +87,10 @@ class Step:
         """MAIL: None to go on."""
         return None
 
+    async def transaction(self, client: Client, mail: MailFrom) -> Reply | None:
+        """MAIL with its parameters; most steps look at the reverse-path alone."""
+        return await self.mail(client, mail.reverse_path)
+
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """RCPT of a recipient that relaying rules allow: None to accept it."""
         return None
@@ -92,6 +100,12 @@ class Step:
     ) -> Reply | None:
         """RCPT of a recipient that relaying rules refuse: None to accept it all the same, usually the refusal."""
         return refusal
+
+    def recipient_refused(self, client: Client, recipient: Recipient, reply: Reply) -> None:
+        """A recipient was refused, by the rules or by another step. Nothing can be said to that any more."""
+
+    def command_refused(self, client: Client, line: str) -> None:
+        """A command that nobody knows was refused (RFC 5321 §4.2.4). Nothing can be said to that any more."""
 
     def left(self, client: Client) -> None:
         """A client whose connection a step was asked about has gone; what is kept for it can go."""
@@ -111,7 +125,7 @@ class Step:
 class Panel:
     """The steps that are asked about one kind of client, by stage, in order. Tuples: mostly they are empty."""
 
-    __slots__ = ("connect", "helo", "leaving", "mail", "message", "recipient", "refusal", "relay")
+    __slots__ = ("connect", "helo", "leaving", "mail", "message", "recipient", "refusal", "relay", "witnesses")
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         steps = tuple(steps)
@@ -123,6 +137,7 @@ class Panel:
         self.refusal = tuple(step for step in steps if Stage.REFUSAL in step.stages)
         self.message = tuple(step for step in steps if Stage.MESSAGE in step.stages)
         self.leaving = tuple(step for step in steps if type(step).left is not Step.left)
+        self.witnesses = tuple(step for step in steps if type(step).recipient_refused is not Step.recipient_refused)
 
     def about_message(self) -> tuple[Step, ...]:
         """Who is asked about a message that begins now: those that have something to ask for."""
@@ -134,15 +149,29 @@ class Panel:
 class Steps:
     """The configured steps in order, and who of them is asked about trusted clients, about users who logged in, and
     about all others; `auth` are those that are asked who may log in.
+
+    `known_name` gives the verified host name of a client's address where one of them has looked it up, for our Received
+    field.
     """
 
-    __slots__ = ("all", "auth", "others", "trusted", "users")
+    __slots__ = ("all", "auth", "known_name", "others", "trusted", "users")
 
-    def __init__(self, steps: Iterable[Step] = ()) -> None:
-        self.all = tuple(steps)
+    def __init__(self, steps: Iterable[Step] = (), known_name: Callable[[str], str | None] | None = None) -> None:
+        self._set(tuple(steps))
+        self.known_name = known_name if self.all else None
+
+    def replace(self, step: Step) -> None:
+        """Another step takes the place of the one of that name, for clients that come from now on; those that are here
+        go on with the panel they were given.
+        """
+        self._set(tuple(step if one.name == step.name else one for one in self.all))
+
+    def _set(self, steps: tuple[Step, ...]) -> None:
+        self.all = steps
         self.others = Panel(step for step in self.all if step.for_strangers)
         self.trusted = Panel(step for step in self.all if step.for_trusted)
         self.users = Panel(step for step in self.all if step.for_trusted or step.for_users)
+        self.users.connect = tuple(step for step in self.users.connect if step.for_users)
         self.auth = tuple(step for step in self.all if Stage.AUTH in step.stages)
 
     def panel(self, *, trusted: bool, users: bool = False) -> Panel:

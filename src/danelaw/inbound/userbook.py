@@ -47,12 +47,13 @@ class UserBook:
         """`secret` is chance nobody else knows, 32 octets. Raises `DanelawError` for a file that cannot be used."""
         self._path = path
         self._secret = secret
+        self._noise_key = secret
         self._checks = checks
         self._remember = remember
         self._trouble = trouble
         self._signature = _signature(path)
         self._table = read_users(path) if path is not None else UserTable()
-        self._models = tuple(user.verifier for user in self._table)
+        self._take(self._table)
         self._looked = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         self._threads: ThreadPoolExecutor | None = None
@@ -75,20 +76,22 @@ class UserBook:
             await asyncio.wait([self._reading])
         return self._table
 
-    async def matches(self, name: str, password: str, now: float) -> bool:
-        """Whether this is the password of this user. An unknown name costs the same time. Raises `TooBusy`."""
+    async def matching(self, name: str, password: str, now: float) -> str | None:
+        """The user, by its name in the file, whose name and password these are; None when they are not. An unknown
+        name costs the same time. Raises `TooBusy`.
+        """
         user = (await self.settled(now)).get(name)
         verifier = user.verifier if user is not None else self._decoy(name)
         key = self._key(name, password, verifier)
-        if self._right.get(key, float("-inf")) > now:
-            return True
-        right = await self._checked(verifier, password) and user is not None
-        if right:
-            self._right[key] = now + self._remember
-            self._right.move_to_end(key)
-            if len(self._right) > _MOST_REMEMBERED:
-                self._right.popitem(last=False)
-        return right
+        if user is not None and self._right.get(key, float("-inf")) > now:
+            return user.name
+        if not await self._checked(verifier, password) or user is None:
+            return None
+        self._right[key] = now + self._remember
+        self._right.move_to_end(key)
+        if len(self._right) > _MOST_REMEMBERED:
+            self._right.popitem(last=False)
+        return user.name
 
     async def keys(self, name: str, now: float) -> SCRAMKeys:
         """The SCRAM keys of a user; of one who has none, or is unknown, always the same ones that match nothing."""
@@ -107,6 +110,13 @@ class UserBook:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
+    def _take(self, table: UserTable) -> None:
+        self._table = table
+        self._models = tuple(user.verifier for user in table)
+        # Decoys that change tell that there is no such user: the first verifier is the same in every process and after
+        # a restart, and known to nobody outside.
+        self._noise_key = self._models[0].to_text().encode() if self._models else self._secret
+
     def _decoy(self, name: str) -> Verifier:
         return self._alike(name).decoy(self._noise(name))
 
@@ -116,7 +126,7 @@ class UserBook:
         return models[int.from_bytes(self._noise(name)[:8]) % len(models)] if models else _USUAL
 
     def _noise(self, name: str) -> bytes:
-        return hashlib.shake_256(hmac.digest(self._secret, name.encode(), "sha256")).digest(128)
+        return hashlib.shake_256(hmac.digest(self._noise_key, name.casefold().encode(), "sha256")).digest(128)
 
     def _key(self, name: str, password: str, verifier: Verifier) -> bytes:
         return hmac.digest(self._secret, "\0".join((name, verifier.to_text(), password)).encode(), "sha256")
@@ -135,8 +145,7 @@ class UserBook:
     async def _reload(self, signature: _Signature | None) -> None:
         assert self._path is not None
         try:
-            self._table = await asyncio.to_thread(read_users, self._path)
-            self._models = tuple(user.verifier for user in self._table)
+            self._take(await asyncio.to_thread(read_users, self._path))
         except DanelawError as error:
             self._trouble(error)
         finally:

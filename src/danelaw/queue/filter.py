@@ -4,7 +4,7 @@
 
 A filter is conditions on one recipient of a message, all of which must hold; `or`, `not` and parentheses as usual,
 `and` may be written or left out. Fields with a pattern (`*`, `?`; case ignored; quotes around spaces): to from host
-site tenant job demand client message-id reason. `state:` is waiting, held, delivered, returned or dropped.
+site tenant job demand client user message-id reason. `state:` is waiting, held, delivered, returned or dropped.
 `priority:` is high, normal or low. `id:` is a queue id. Numbers: `age>2h` (s m h d w), `size>=1M` (K M G, of 1024),
 `tries>3`. `all`, or nothing, is every message.
 """

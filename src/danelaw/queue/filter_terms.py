@@ -37,6 +37,7 @@ _TEXTS: dict[str, tuple[tuple[str, Callable[[QueuedMessage, QueuedRecipient], st
     "job": (("q.job", lambda m, r: r.key.job),),
     "demand": (("q.demand", lambda m, r: r.key.demand),),
     "client": (("m.client_address", lambda m, r: m.client_address), ("m.client_helo", lambda m, r: m.client_helo)),
+    "user": (("m.client_user", lambda m, r: m.client_user),),
     "message-id": (("m.message_id", lambda m, r: m.message_id),),
     "reason": (("r.reason", lambda m, r: r.reason), ("r.reply", lambda m, r: r.reply)),
 }

@@ -125,8 +125,9 @@ class QueuedMessage:
 
     `reverse_path` is the address without brackets, empty for `<>`. `body_kind` is `7BIT` or `8BITMIME` (RFC 6152).
     `ret` is `FULL`, `HDRS` or empty and `envid` decoded (RFC 3461 §4.3-4.4). `client_*` say who gave it to us, for
-    history: `client_tls` is version and cipher in words, empty for clear text. `size` is octets as stored (our
-    Received field included). `body_file` names the file of a large body, None when the body is in the database.
+    history: `client_tls` is version and cipher in words, empty for clear text, `client_user` as whom it had logged in.
+    `size` is octets as stored (our Received field included). `body_file` names the file of a large body, None when the
+    body is in the database.
     `notified` is true once the sender was told about the delay. `recipients` may be a part of all recipients (those
     of one routing key); `recipient_count` always counts all. `custody` says why recipients of it are held, None when
     none is. `findings` is what steps found out at arrival, as JSON text `[["spf","pass","why"],…]`, empty when nothing.
@@ -156,6 +157,7 @@ class QueuedMessage:
     custody: Custody | None = None
     findings: str = ""
     context: str = ""
+    client_user: str = ""
 
     @property
     def id_text(self) -> str:

@@ -6,13 +6,13 @@ octets whose form the mechanism knows, until the server says yes or no. SMTP car
 
 PLAIN (RFC 4616) is one response with name and password, LOGIN the same in two. SCRAM-SHA-256 (RFC 5802, RFC 7677) sends
 no password: both sides prove that they know keys made from it, over nonces of both, so that neither an eavesdropper
-nor a false server learns anything to log in with. SCRAM-SHA-256-PLUS binds the proof to the TLS channel as well
-(RFC 5929), so that somebody in the middle of it is found out.
+nor a false server learns anything to log in with. Its -PLUS form, bound to the TLS channel, is not there: clients bind
+TLS 1.3 by tls-exporter (RFC 9266), which Python's TLS does not give.
 
-**Use.** `begin(mechanism, …)` gives an exchange; `respond(octets)` gives what follows::
+**Use.** `begin(mechanism, …)` gives an exchange; `start`, then `respond`, give what follows::
 
     exchange = begin("SCRAM-SHA-256", nonce="…")
-    step = exchange.respond(initial_response)        # b"" where there is none and the mechanism speaks first
+    step = exchange.start(initial_response)          # None where the client sent none
     match step:
         case Challenge(): send it, and call respond with the answer
         case Claimed(): look the user up; for SCRAM call exchange.keys(…), which is the next step
@@ -30,7 +30,6 @@ SASLprep (RFC 4013).
 from danelaw.sasl.errors import SASLError
 from danelaw.sasl.exchange import (
     MECHANISMS,
-    ChannelBindings,
     Exchange,
     begin,
     plain_response,
@@ -43,7 +42,6 @@ from danelaw.sasl.verifiers import SCRAMKeys, ScryptKey, Verifier, verifier_from
 __all__ = [
     "MECHANISMS",
     "Challenge",
-    "ChannelBindings",
     "Claimed",
     "Exchange",
     "Failed",

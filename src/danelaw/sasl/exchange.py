@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from danelaw.sasl.errors import SASLError
 from danelaw.sasl.saslprep import saslprep
 from danelaw.sasl.scram import (
     ClientFinal,
     ClientFirst,
-    SCRAMError,
     client_proof_is_right,
     server_final,
     server_first,
@@ -20,22 +16,11 @@ from danelaw.sasl.scram import (
 from danelaw.sasl.steps import Challenge, Claimed, Failed, Proved, Secret, Step
 from danelaw.sasl.verifiers import SCRAMKeys
 
-MECHANISMS = ("PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS")
+MECHANISMS = ("PLAIN", "LOGIN", "SCRAM-SHA-256")
 """Those there are, by their registered names; LOGIN is registered as obsolete and asked for all the same."""
 MOST_RESPONSE = 8192
 """Octets of one response; the longest that PLAIN allows has 3062."""
 _LONGEST = 255  # RFC 4616 §2: characters of each part
-_NO_BINDINGS: Mapping[str, bytes] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelBindings:
-    """What is known of the TLS channel: data by type, such as `tls-server-end-point` (RFC 5929 §4). `offered` tells
-    that the client was offered a -PLUS mechanism: one that says it was not has been deceived (RFC 5802 §6).
-    """
-
-    data: Mapping[str, bytes] = field(default_factory=lambda: _NO_BINDINGS)
-    offered: bool = False
 
 
 class Exchange(ABC):
@@ -97,10 +82,8 @@ class _Login(Exchange):
 class _SCRAM(Exchange):
     """client-first, server-first, client-final, server-final, and an empty response to it (RFC 5802 §5)."""
 
-    def __init__(self, nonce: str, bindings: ChannelBindings, *, plus: bool) -> None:
+    def __init__(self, nonce: str) -> None:
         self._nonce = nonce
-        self._bindings = bindings
-        self._plus = plus
         self._first: ClientFirst | None = None
         self._server_first = ""
         self._keys: SCRAMKeys | None = None
@@ -112,7 +95,6 @@ class _SCRAM(Exchange):
             return Failed("the last response is not empty", malformed=True) if data else Proved(self._first.user)
         if self._first is None:
             first = ClientFirst.from_bytes(data)
-            self._check_binding(first)
             self._first = first
             _same_identity(first.acting_as, first.user)
             return Claimed(first.user, None)
@@ -127,20 +109,9 @@ class _SCRAM(Exchange):
         self._server_first = server_first(self._first.nonce + self._nonce, keys)
         return Challenge(self._server_first.encode("ascii"))
 
-    def _check_binding(self, first: ClientFirst) -> None:
-        if self._plus and first.binding is None:
-            raise SCRAMError("a -PLUS mechanism without channel binding")
-        if not self._plus and first.binding is not None:
-            raise SCRAMError("channel binding without a -PLUS mechanism")
-        if first.binding is not None and first.binding not in self._bindings.data:
-            raise SCRAMError(f"channel binding {first.binding!r} is not supported")
-        if first.would_bind and self._bindings.offered:
-            raise SCRAMError("the client was not told of channel binding: somebody changes what we offer")
-
     def _final(self, final: ClientFinal, first: ClientFirst, keys: SCRAMKeys) -> Step:
-        bound = self._bindings.data[first.binding] if first.binding is not None else b""
-        if final.nonce != first.nonce + self._nonce or final.binding != first.header + bound:
-            return Failed("nonce or channel binding is not that of this exchange", first.user)
+        if final.nonce != first.nonce + self._nonce or final.header != first.header:
+            return Failed("nonce or header is not that of this exchange", first.user)
         said = f"{first.bare},{self._server_first},{final.without_proof}"
         if not client_proof_is_right(keys, said, final.proof):
             return Failed("wrong password", first.user)
@@ -149,7 +120,7 @@ class _SCRAM(Exchange):
         return Challenge(server_final(keys, said))
 
 
-def begin(mechanism: str, *, nonce: str, bindings: ChannelBindings | None = None) -> Exchange:
+def begin(mechanism: str, *, nonce: str) -> Exchange:
     """An exchange by a mechanism of `MECHANISMS`. `nonce` is fresh and printable ASCII without a comma, 18 octets of
     chance or more. Raises `KeyError` for other mechanisms.
     """
@@ -157,8 +128,8 @@ def begin(mechanism: str, *, nonce: str, bindings: ChannelBindings | None = None
         return _Plain()
     if mechanism == "LOGIN":
         return _Login()
-    if mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"):
-        return _SCRAM(nonce, bindings or ChannelBindings(), plus=mechanism.endswith("-PLUS"))
+    if mechanism == "SCRAM-SHA-256":
+        return _SCRAM(nonce)
     raise KeyError(mechanism)
 
 

@@ -15,18 +15,18 @@ from danelaw.sasl.verifiers import SCRAMKeys
 
 _NAME = re.compile(r"(?:[^=,\0]|=2C|=3D)+")
 _NONCE = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,512}")
-_BINDING = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _LONGEST_NAME = 255
 
 
 class SCRAMError(SASLError):
-    """A message that does not follow RFC 5802, or a binding to the channel that is not there."""
+    """A message that does not follow RFC 5802, or asks for what was not offered."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientFirst:
-    """client-first-message. `header` is gs2-header, `bare` what follows it; `binding` the type of channel binding that
-    is used, None without; `would_bind` tells that the client could and believes that we cannot.
+    """client-first-message. `header` is gs2-header, `bare` what follows it.
+
+    The flag is `n`, or `y` from a client that could bind to the channel and was not offered it (RFC 5802 §6).
     """
 
     header: bytes
@@ -34,8 +34,6 @@ class ClientFirst:
     user: str
     nonce: str
     acting_as: str = ""
-    binding: str | None = None
-    would_bind: bool = False
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ClientFirst:
@@ -45,16 +43,10 @@ class ClientFirst:
         acting_as, second, bare = rest.partition(",")
         if not (first and second):
             raise SCRAMError("the first message has no header")
-        if flag.startswith("p="):
-            binding = flag[2:]
-            if not _BINDING.fullmatch(binding):
-                raise SCRAMError("the type of channel binding cannot be read")
-        elif flag in ("n", "y"):
-            binding = None
-        else:
-            raise SCRAMError("the flag of channel binding is none of n, y, p=")
-        if acting_as:
-            acting_as = _name(acting_as, "a=")
+        if flag not in ("n", "y"):
+            raise SCRAMError("channel binding, which was not offered, or a flag that is none")
+        # GNU SASL sends an empty one, which RFC 5802 §7 has no words for.
+        acting_as = _name(acting_as, "a=") if acting_as not in ("", "a=") else ""
         name, _, nonce = bare.partition(",")
         nonce, _, _extensions = nonce.partition(",")
         return cls(
@@ -63,16 +55,14 @@ class ClientFirst:
             saslprep(_name(name, "n=")),
             _nonce(nonce),
             acting_as,
-            binding,
-            flag == "y",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ClientFinal:
-    """client-final-message. `binding` is gs2-header with the channel's data, decoded."""
+    """client-final-message. `header` is gs2-header once more."""
 
-    binding: bytes
+    header: bytes
     nonce: str
     proof: bytes
     without_proof: str
@@ -81,11 +71,11 @@ class ClientFinal:
     def from_bytes(cls, data: bytes) -> ClientFinal:
         """Read it. Raises `SCRAMError`, `UnicodeDecodeError`."""
         without_proof, found, proof = data.decode("utf-8").rpartition(",p=")
-        binding, _, nonce = without_proof.partition(",")
+        header, _, nonce = without_proof.partition(",")
         nonce, _, _extensions = nonce.partition(",")
-        if not found or not binding.startswith("c="):
-            raise SCRAMError("the final message lacks its binding or its proof")
-        return cls(_octets(binding[2:]), _nonce(nonce), _octets(proof), without_proof)
+        if not found or not header.startswith("c="):
+            raise SCRAMError("the final message lacks its header or its proof")
+        return cls(_octets(header[2:]), _nonce(nonce), _octets(proof), without_proof)
 
 
 def server_first(nonce: str, keys: SCRAMKeys) -> str:

@@ -1,6 +1,7 @@
 """The file of users: `name:verifier:addresses`, one a line; `#` begins a comment line.
 
 `addresses` are those a user may send as, separated by commas: `anna@example.org`, `@example.org` for all of a domain.
+Case makes no difference in names, since people write their addresses as they like; passwords are exact.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class UserTable:
-    """All users by name, in the order of the file."""
+    """All users by name without case, in the order of the file."""
 
     users: Mapping[str, User] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -54,11 +55,11 @@ class UserTable:
                 continue
             try:
                 user = _user(line)
-                if user.name in users:
+                if user.name.casefold() in users:
                     raise SASLError(f"user {user.name!r} appears twice")
             except SASLError as error:
                 raise SASLError(f"{source}:{number}: {error.reason}", advice=error.advice) from None
-            users[user.name] = user
+            users[user.name.casefold()] = user
         return cls(MappingProxyType(users))
 
     def __len__(self) -> int:
@@ -68,8 +69,8 @@ class UserTable:
         return iter(self.users.values())
 
     def get(self, name: str) -> User | None:
-        """The user of a prepared name."""
-        return self.users.get(name)
+        """The user of a prepared name, whatever its case."""
+        return self.users.get(name.casefold())
 
 
 def user_name(text: str) -> str:
@@ -90,6 +91,37 @@ def sender_address(text: str) -> str:
         return Mailbox.from_text(text).to_text()
     except (DomainError, MailboxError) as error:
         raise SASLError(f"{text[:80]!r} is neither an address nor @domain", advice=error.advice) from None
+
+
+def with_user(text: str, user: User) -> str:
+    """A file's text with this user's line in the place of its old one, or at the end; all else stays."""
+    lines, found = [], False
+    for line in text.splitlines():
+        if _name_in(line) == user.name.casefold():
+            if not found:
+                lines.append(user.to_text())
+            found = True
+        else:
+            lines.append(line)
+    if not found:
+        lines.append(user.to_text())
+    return "\n".join(lines) + "\n"
+
+
+def without_user(text: str, name: str) -> str:
+    """A file's text without the line of this user."""
+    return "".join(f"{line}\n" for line in text.splitlines() if _name_in(line) != name.casefold())
+
+
+def _name_in(line: str) -> str | None:
+    """The prepared name that a line begins with, without case, None for others."""
+    name, found, _ = line.strip().partition(":")
+    if not found or name.startswith("#"):
+        return None
+    try:
+        return user_name(name).casefold()
+    except SASLError:
+        return None
 
 
 def _user(line: str) -> User:

@@ -67,10 +67,13 @@ class Guard:
         signal.setitimer(signal.ITIMER_PROF, _PERIOD, _PERIOD)
 
     def remove(self) -> None:
-        """Watch no more; the thread ends by itself."""
+        """Watch no more, and wait for the thread's end: it is at most one tick away."""
         if self._main:
             self._main = 0
             self._wake.set()
+            if self._thread is not None:
+                self._thread.join()
+            self._wake.clear()
             signal.signal(SIGNAL, signal.SIG_DFL)
             signal.setitimer(signal.ITIMER_PROF, 0.0)
             signal.signal(signal.SIGPROF, signal.SIG_IGN)  # one may be on its way
@@ -111,6 +114,14 @@ class Guard:
         if self._pending and not self._shields and self._running:
             self._pending = False
             raise Overrun
+
+    def leave_in_debt(self) -> bool:
+        """End it where the script cannot be stopped yet; True when it was to be, and whoever asks must see to it."""
+        owed = self._pending and self._running and self._shields == 1
+        if owed:
+            self._pending = False
+        self._shields -= 1
+        return owed
 
     def _on_signal(self, number: int, frame: object) -> None:
         if not self._running:

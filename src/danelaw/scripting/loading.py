@@ -1,8 +1,8 @@
 """From a directory of Python files to a policy: the hooks in it, and its version, which is a digest of all files.
 
-The files are modules of one package with a name of its own per version, so that two versions live side by side in one
-process and import nothing of each other. Nothing is written beside them. Files whose name begins with `test_` or a
-dot, and the folder `tests`, are not part of the policy.
+The files are modules of one package with a name of its own each time, so that versions live side by side in one
+process and import nothing of each other; they are forgotten when nobody uses them any more. Nothing is written beside
+them. Files whose name begins with `test_` or a dot, and the folder `tests`, are not part of the policy.
 """
 
 from __future__ import annotations
@@ -10,15 +10,20 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import itertools
 import sys
 import traceback
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from danelaw.errors import DanelawError
+from danelaw.policy.cached import CachedFunction
 from danelaw.policy.declare import Declarations, Hook, loading
+from danelaw.scripting.caching import bind
 from danelaw.scripting.errors import PolicyError
 from danelaw.scripting.guard import GUARD, Overrun
 
@@ -26,15 +31,18 @@ MOST_FILES = 500
 MOST_OCTETS = 8 << 20
 LOAD_SECONDS = 10.0
 _PACKAGE = "danelaw_policies"
+_numbers = itertools.count(1)
 _WAITS_ITS_OWN_WAY = frozenset({"asyncio", "aiohttp", "anyio", "trio", "httpx", "asyncpg", "redis", "threading"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class LoadedPolicy:
     """A policy that can run. `version` is the beginning of the digest of its files; `hooks` are in the order of asking.
 
     `in_task` names the modules whose coroutines must run in a task from their first step on, since they use
-    asyncio themselves; all others are begun at once, and most hooks end without ever waiting.
+    asyncio themselves; all others are begun at once, and most hooks end without ever waiting. `is_usable` is False for
+    what only stands for a version that could not be loaded. `package` is the name of its modules in this process.
+    `caches` are the functions under `@cached`.
     """
 
     version: str
@@ -42,6 +50,9 @@ class LoadedPolicy:
     hooks: tuple[Hook, ...]
     files: tuple[str, ...]
     in_task: frozenset[str] = frozenset()
+    is_usable: bool = True
+    package: str = ""
+    caches: tuple[CachedFunction[Any, Any], ...] = ()
 
     by_point: dict[str, tuple[Hook, ...]] = field(init=False, compare=False)
 
@@ -104,14 +115,20 @@ def version_of(directory: Path, files: list[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
-def load(directory: Path) -> LoadedPolicy:
-    """Load the policy in a directory. Raises `PolicyError` with file and line for whatever is wrong in it."""
+def in_order(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
+    """Hooks in the order of asking."""
+    return tuple(sorted(hooks, key=lambda one: one.order))
+
+
+def load(directory: Path, beside: Iterable[Hook] = ()) -> LoadedPolicy:
+    """Load the policy in a directory, with hooks `beside` that are not in its files among its own. Raises `PolicyError`
+    with file and line for whatever is wrong in it.
+    """
     files = policy_files(directory)
     version = version_of(directory, files)
-    package = f"{_PACKAGE}_{version}"
+    package = f"{_PACKAGE}_{version}_{next(_numbers)}"
     declarations = Declarations(str(directory))
     in_task = set()
-    _forget(package)
     _make_package(package, directory)
     token = loading.set(declarations)
     try:
@@ -128,13 +145,30 @@ def load(directory: Path) -> LoadedPolicy:
         raise
     finally:
         loading.reset(token)
+    bind(declarations.caches)
     names = tuple(path.relative_to(directory).as_posix() for path in files)
-    return LoadedPolicy(version, directory, declarations.sorted(), names, frozenset(in_task))
+    loaded = LoadedPolicy(
+        version,
+        directory,
+        in_order((*declarations.hooks, *beside)),
+        names,
+        frozenset(in_task),
+        package=package,
+        caches=tuple(declarations.caches),
+    )
+    # A hook may import something of its own policy at any time: its modules stay as long as a connection has it.
+    weakref.finalize(loaded, _forget, package).atexit = False
+    return loaded
 
 
-def unload(policy: LoadedPolicy) -> None:
-    """Forget the modules of a policy that nobody uses any more."""
-    _forget(f"{_PACKAGE}_{policy.version}")
+def modules_of(policy: LoadedPolicy) -> dict[str, ModuleType]:
+    """The modules of a policy by file."""
+    found = {}
+    for name, module in sys.modules.items():
+        path = getattr(module, "__file__", None)
+        if name.startswith(policy.package + ".") and path is not None:
+            found[Path(path).relative_to(policy.directory).as_posix()] = module
+    return found
 
 
 def _forget(package: str) -> None:

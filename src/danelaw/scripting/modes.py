@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danelaw.scripting.isolated.confinement import Confinement
-from danelaw.scripting.loading import EMPTY, LoadedPolicy, load
+from danelaw.scripting.loading import EMPTY, LoadedPolicy, in_order, load
 from danelaw.scripting.running import Budget, Called, Runner
 
 if TYPE_CHECKING:
@@ -21,19 +21,13 @@ def policy_of(section: Policy, directory: Path | None, beside: Iterable[Hook] = 
 
     Raises `PolicyError`.
     """
-    policy = EMPTY if directory is None else _loaded(section, directory)
-    more = tuple(beside)
-    if not more:
-        return policy
-    return replace(policy, hooks=tuple(sorted((*policy.hooks, *more), key=lambda one: one.order)))
-
-
-def _loaded(section: Policy, directory: Path) -> LoadedPolicy:
+    if directory is None:
+        return replace(EMPTY, hooks=in_order(beside))
     if section.run == "here":
-        return load(directory)
+        return load(directory, beside)
     from danelaw.scripting.isolated.describing import describe
 
-    return describe(directory, confinement_of(section))
+    return describe(directory, confinement_of(section), beside)
 
 
 def runner_of(section: Policy, failed: Callable[[Called, Context], None], ended: Callable[[str], None]) -> Runner:

@@ -7,50 +7,119 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from danelaw.scripting.caching import bind
 from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
+from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD
 from danelaw.scripting.http_hooks import HTTPHooks
 from danelaw.scripting.modes import policy_of, runner_of
 from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.versions import Versions
+from danelaw.scripting.withdrawing import fails_too_often
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from danelaw.caches import Caches
     from danelaw.config.scripting import Policy
     from danelaw.outbound.steps import DeliveryStep
-    from danelaw.policy import Context, Hook, Library
+    from danelaw.policy import Context, Hook, Library, MailContext
     from danelaw.rules import Rule
     from danelaw.scripting.loading import LoadedPolicy
     from danelaw.scripting.running import Called
     from danelaw.telemetry import Log, Metrics
 
 
+LOOK_SECONDS = 0.5
+"""How often it is looked whether an operator has staged, promoted or rolled back."""
+
+
 class Scripts:
-    """The policy of one process. `clock` gives POSIX seconds."""
+    """The policy of one process. `clock` gives POSIX seconds, `spool` is the directory with versions and `state.db`.
+
+    `step` asks about connections that begin now; `changed` is called when another one has taken its place.
+    """
 
     def __init__(
         self,
         section: Policy,
         rules: Iterable[Rule],
+        spool: Path,
         library: Library,
         log: Log,
         metrics: Metrics,
         clock: Callable[[], float],
         carry: Carries,
+        caches: Caches | None = None,
     ) -> None:
-        """Load the policy, if there is one, behind the rules; `carry` delivers by carriers. Raises `PolicyError`."""
-        self._log = log
-        self._metrics = metrics
-        self.library = library
-        self.http_hooks = HTTPHooks(section.http_hook)
-        self.versions = Versions(policy_of(section, section.directory, self.http_hooks.hooks))
-        self.rulebook = Rulebook(rules, lambda rule, context: metrics.rule_matches.add(rule.name))
-        self.runner = runner_of(section, self._failed, self._worker_ended)
-        self.step = ScriptStep(self.versions, self.rulebook, self.runner, library, clock, self.background)
-        self._carry = carry
-        self._tasks: set[asyncio.Task[None]] = set()
+        """Load the policy, if there is one, behind the rules; `carry` delivers by carriers, cached functions have their
+        places among `caches`. Raises `PolicyError`, `StateError`.
+        """
+        self._caches = caches
+        self._bound: set[str] = set()
         if not GUARD.is_installed:
             GUARD.install()
+        self._section = section
+        self._log = log
+        self._metrics = metrics
+        self._clock = clock
+        self.library = library
+        self.http_hooks = HTTPHooks(section.http_hook)
+        self.runner = runner_of(section, self._failed, self._worker_ended)
+        self._carry = carry
+        directory = section.directory
+        self.following = None if directory is None else Following(spool, directory, log, clock, self._load)
+        self._no_policy = Versions(self._load(None))
+        self.rulebook = Rulebook(rules, self._matched)
+        self.step = self._step()
+        self.changed: Callable[[], None] = lambda: None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def versions(self) -> Versions:
+        """The versions for connections that begin now."""
+        return self._no_policy if self.following is None else self.following.versions
+
+    def look(self) -> None:
+        """Take up what operators have changed since. Connections that are open stay with their version."""
+        before = self.versions
+        if self.following is not None:
+            self.following.look()
+        if self.versions is not before:
+            self._renew()
+
+    async def keep_looking(self) -> None:
+        """Look twice a second, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                self.look()
+            except Exception as error:  # what is only followed must not end the following
+                self._log.error("policy-unreadable", reason=f"{type(error).__name__}: {error}")
+
+    def _renew(self) -> None:
+        self.step = self._step()
+        self.changed()
+
+    def use_rules(self, rules: Iterable[Rule]) -> None:
+        """Other rules from now on. Connections that are open stay with theirs."""
+        self.rulebook = Rulebook(rules, self._matched)
+        self._renew()
+
+    def _load(self, directory: Path | None) -> LoadedPolicy:
+        return policy_of(self._section, directory, self.http_hooks.hooks)
+
+    def _matched(self, rule: Rule, context: MailContext) -> None:
+        self._metrics.rule_matches.add(rule.name)
+
+    def _step(self) -> ScriptStep:
+        for policy in self.versions.all:
+            if policy.package not in self._bound:
+                self._bound.add(policy.package)
+                time, cpu = self._section.time.total_seconds(), self._section.cpu.total_seconds()
+                bind(policy.caches, self._caches, seconds=time, cpu=cpu)
+        return ScriptStep(self.versions, self.rulebook, self.runner, self.library, self._clock, self.background)
 
     @property
     def delivery_steps(self) -> tuple[DeliveryStep, ...]:
@@ -75,6 +144,8 @@ class Scripts:
         """The gateway ends: so does what runs beside the mail."""
         for task in self._tasks:
             task.cancel()
+        if self.following is not None:
+            self.following.close()
         self.runner.close()
         await self.http_hooks.close()
 
@@ -83,6 +154,20 @@ class Scripts:
 
     def _failed(self, called: Called, context: Context) -> None:
         self._log.error("hook-failed", hook=called.hook, step=called.point, policy=called.version, reason=called.reason)
+        candidate = self.versions.candidate
+        if (
+            self.following is None
+            or candidate is None
+            or candidate.policy.version != called.version
+            or not candidate.is_open
+        ):
+            return
+        tallies = [tally for (version, _), tally in self.runner.tallies.items() if version == called.version]
+        calls, failures = sum(one.calls for one in tallies), sum(one.failures for one in tallies)
+        if fails_too_often(calls, failures, self._section.withdraw_after):
+            words = f"{failures} of {calls} calls of its hooks failed, the last one {called.hook}: {called.reason}"
+            self.following.withdraw(called.version, words)
+            self._renew()
 
     def show_numbers(self) -> None:
         """Bring the metrics up to date: what hooks did is counted with each of them, not with every call here."""

@@ -11,12 +11,16 @@ from danelaw.policy import Client as ClientFacts
 if TYPE_CHECKING:
     from danelaw.inbound.arrival import Client
     from danelaw.scripting.loading import LoadedPolicy
+    from danelaw.scripting.versions import Candidate
 
 
 @dataclass(slots=True)
 class ScriptTransaction:
-    """From MAIL to the end of the message. `redirected` are recipients that became others, by the text of RCPT."""
+    """From MAIL to the end of the message, judged by one version of the policy. `redirected` are recipients that became
+    others, by the text of RCPT.
+    """
 
+    policy: LoadedPolicy
     reverse_path: Address
     notes: Notes
     tags: set[str]
@@ -26,10 +30,13 @@ class ScriptTransaction:
 
 @dataclass(slots=True)
 class ScriptSession:
-    """One connection: the policy it was begun with, which stays with it, and what hooks have noted."""
+    """One connection: the policy it was begun with, which stays with it, and what hooks have noted. `by_recipient` is a
+    staged version that a transaction moves to when its first recipient says so.
+    """
 
     policy: LoadedPolicy
     began: float
+    by_recipient: Candidate | None = None
     notes: Notes = field(default_factory=Notes)
     tags: set[str] = field(default_factory=set)
     messages: int = 0
@@ -45,8 +52,20 @@ class ScriptSession:
 
     def begin(self, reverse_path: Address) -> ScriptTransaction:
         """A new transaction: it has what the connection's hooks noted."""
-        self.transaction = ScriptTransaction(reverse_path, self.notes.copy(), set(self.tags))
+        self.transaction = ScriptTransaction(self.policy, reverse_path, self.notes.copy(), set(self.tags))
         return self.transaction
+
+    def moves(self, recipient: Address) -> bool:
+        """Whether the transaction goes to the staged version at this recipient; then it begins anew with that one.
+        Once a recipient is accepted it stays where it is: two versions never judge one message.
+        """
+        transaction, candidate = self.transaction, self.by_recipient
+        if candidate is None or transaction is None or transaction.recipients:
+            return False
+        if transaction.policy is candidate.policy or not candidate.takes_transaction(recipient):
+            return False
+        self.begin(transaction.reverse_path).policy = candidate.policy
+        return True
 
 
 def client_facts(client: Client) -> ClientFacts:

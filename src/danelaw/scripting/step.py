@@ -45,11 +45,15 @@ _INBOUND = frozenset({"connect", "helo", "auth", "mail_from", "rcpt_to", "end_of
 
 
 class ScriptStep(Step):
-    """Asks the hooks of whichever version of the policy a connection belongs to."""
+    """Asks the hooks of whichever version of the policy a connection belongs to. When versions change, another step
+    takes the place of this one for connections that begin then.
+    """
 
     name = NAME
     for_trusted = True
+    for_users = True
     prompt = True
+    stays_with_client = True
 
     def __init__(
         self,
@@ -70,7 +74,7 @@ class ScriptStep(Step):
 
     @property
     def stages(self) -> Stage:  # type: ignore[override]
-        """Where any version in use has hooks; sessions that begin later follow changes."""
+        """Where any version in use has hooks."""
         points = self._versions.points | self._rulebook.points
         stages = Stage(0)
         if "connect" in points:
@@ -92,7 +96,7 @@ class ScriptStep(Step):
     async def connect(self, client: Client) -> Reply | None:
         """The connect hooks."""
         session = self._session(client)
-        hooks = session.policy.at("connect")
+        hooks = self._hooks(session.policy, "connect")
         if not hooks:
             return None
         context = ConnectContext(**self._common(session), client=session.client(client))
@@ -101,7 +105,7 @@ class ScriptStep(Step):
     async def helo(self, client: Client) -> Reply | None:
         """The helo hooks."""
         session = self._session(client)
-        hooks = session.policy.at("helo")
+        hooks = self._hooks(session.policy, "helo")
         if not hooks:
             return None
         context = HeloContext(**self._common(session), client=session.client(client))
@@ -110,7 +114,7 @@ class ScriptStep(Step):
     async def auth(self, client: Client, attempt: Attempt) -> Admit | Reply | None:
         """The auth hooks: `Accept` lets the client in."""
         session = self._session(client)
-        hooks = session.policy.at("auth")
+        hooks = self._hooks(session.policy, "auth")
         if not hooks:
             return None
         context = AuthContext(
@@ -131,14 +135,19 @@ class ScriptStep(Step):
     async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
         """A transaction begins; the mail_from hooks."""
         session = self._session(client)
-        transaction = session.begin(Address.of(reverse_path.mailbox))
-        hooks = session.policy.at("mail_from")
+        session.begin(Address.of(reverse_path.mailbox))
+        return reply_of(await self._about_sender(client, session))
+
+    async def _about_sender(self, client: Client, session: ScriptSession) -> Said | None:
+        transaction = session.transaction
+        assert transaction is not None
+        hooks = self._hooks(transaction.policy, "mail_from")
         if not hooks:
             return None
         context = MailContext(
             **self._common(session, transaction), client=session.client(client), reverse_path=transaction.reverse_path
         )
-        return reply_of(await self._runner.ask(session.policy, hooks, context))
+        return await self._runner.ask(transaction.policy, hooks, context)
 
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """The rcpt_to hooks."""
@@ -162,11 +171,15 @@ class ScriptStep(Step):
 
     async def _about_recipient(self, client: Client, recipient: Recipient, *, relaying: bool) -> Said | None:
         session = self._session(client)
+        address = Address.of(recipient.forward_path.mailbox)
+        if session.by_recipient is not None and session.moves(address):
+            said = await self._about_sender(client, session)  # the other version has not heard of the sender
+            if reply_of(said) is not None:
+                return said
         transaction = session.transaction
         assert transaction is not None
-        address = Address.of(recipient.forward_path.mailbox)
         said = None
-        hooks = session.policy.at("rcpt_to")
+        hooks = self._hooks(transaction.policy, "rcpt_to")
         if hooks:
             context = RecipientContext(
                 **self._common(session, transaction),
@@ -176,7 +189,7 @@ class ScriptStep(Step):
                 recipients=tuple(transaction.recipients),
                 relaying=relaying,
             )
-            said = await self._runner.ask(session.policy, hooks, context)
+            said = await self._runner.ask(transaction.policy, hooks, context)
         if said is not None and isinstance(said.verdict, Redirect):
             transaction.redirected[address] = said.verdict.to
         if reply_of(said) is None:
@@ -188,7 +201,7 @@ class ScriptStep(Step):
         session = client.memory.get(NAME)
         if session is None:
             return
-        hooks = session.policy.at("disconnect")
+        hooks = self._hooks(session.policy, "disconnect")
         if hooks:
             now = self._clock()
             context = DisconnectContext(
@@ -205,18 +218,18 @@ class ScriptStep(Step):
         transaction = session.transaction or session.begin(Address.of(arrival.reverse_path.mailbox))
         session.transaction = None
         replace_recipients(arrival, transaction.redirected)
-        hooks = session.policy.at("end_of_data")
+        hooks = self._hooks(transaction.policy, "end_of_data")
         said, context = None, None
         if hooks:
             context = self._message_context(session, transaction, arrival)
             known = len(context.findings)
-            said = await self._runner.ask(session.policy, hooks, context)
+            said = await self._runner.ask(transaction.policy, hooks, context)
             arrival.findings += (Finding(one.step, one.result, one.reason) for one in context.findings[known:])
             self._note(arrival, said)
         ruling = ruling_of(said)
         if context is not None and (ruling is None or said is None or not said.failed):
             carry_out(arrival, context, None if said is None else said.verdict)
-        arrival.context = kept_text(session.policy.version, transaction.notes.to_object(), sorted(transaction.tags))
+        arrival.context = kept_text(transaction.policy.version, transaction.notes.to_object(), sorted(transaction.tags))
         session.messages += 1
         return ruling
 
@@ -246,19 +259,23 @@ class ScriptStep(Step):
 
     # common
 
+    def _hooks(self, policy: LoadedPolicy, point: str) -> tuple[Hook, ...]:
+        return (*self._rulebook.at(point), *policy.at(point))
+
     def _session(self, client: Client) -> ScriptSession:
         session = client.memory.get(NAME)
         if session is None:
-            now = self._clock()
-            policy = self._rulebook.onto(self._versions.choose(client_facts(client), now))
-            session = client.memory[NAME] = ScriptSession(policy, now)
+            now, facts, versions = self._clock(), client_facts(client), self._versions
+            session = client.memory[NAME] = ScriptSession(
+                versions.choose(facts, now), now, versions.by_recipient(facts, now)
+            )
         return session
 
     def _common(self, session: ScriptSession, transaction: ScriptTransaction | None = None) -> dict[str, Any]:
         whose = transaction or session
         return {
             "now": self._clock(),
-            "policy": session.policy.version,
+            "policy": whose.policy.version,
             "library": self._library,
             "notes": whose.notes,
             "tags": whose.tags,

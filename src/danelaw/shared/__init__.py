@@ -34,8 +34,8 @@ from danelaw.shared.leased import FLUSH_SECONDS, STALE_SECONDS
 from danelaw.shared.operations import LATER
 from danelaw.shared.protocol import MOST_AT_ONCE, Request
 from danelaw.shared.snapshot import UnreadableSnapshot, everything, lines, restore, restore_file
-from danelaw.shared.spaces import Kind, Mode, Space, WhenFull
-from danelaw.shared.store import MOST_OCTETS, MOST_SPACES, Store
+from danelaw.shared.spaces import MOST_SPACES, Kind, Mode, Space, WhenFull
+from danelaw.shared.store import MOST_OCTETS, Store
 
 __all__ = [
     "FLUSH_SECONDS",

@@ -14,7 +14,8 @@ from danelaw.shared.errors import BadRequest, StoreFull
 from danelaw.shared.spaces import LONGEST_KEY, LONGEST_VALUE, MOST_MEMBERS
 
 HIGHEST = (1 << 63) - 1
-_MEMBER_OCTETS = 64
+_SET_OCTETS = 330
+_MEMBER_OCTETS = 180
 
 
 class Total:
@@ -90,7 +91,7 @@ class Members:
 
     def __init__(self) -> None:
         self.members: dict[str, float] = {}
-        self.octets = 0
+        self.octets = _SET_OCTETS
         self._ends: list[tuple[float, str]] = []
 
     @property

@@ -31,17 +31,20 @@ class Promise(Protocol):
 class DirectCarrier:
     """Call `look` at times, at the latest at `store.due`. `promise` makes a future of the running loop."""
 
-    def __init__(self, store: Store, ticks: Callable[[], float], promise: Callable[[], Promise]) -> None:
+    def __init__(
+        self, store: Store, ticks: Callable[[], float], promise: Callable[[], Promise], holder: str = HERE
+    ) -> None:
         self.store = store
         self._ticks = ticks
         self._promise = promise
+        self._holder = holder
         self._number = 0
         self._waiting: dict[int, tuple[Request, Promise]] = {}
 
     def ask(self, code: str, space: str, key: str, *args: Any, wait: float = 0.0) -> Awaitable[Any]:
         """Do it now; awaiting gives the result or raises `SharedStateError`."""
         request = self._request(code, space, key, args)
-        result = self.store.perform(HERE, request, self._ticks())
+        result = self.store.perform(self._holder, request, self._ticks())
         if result is LATER:
             promise = self._promise()
             self._waiting[request.number] = (request, promise)
@@ -52,7 +55,7 @@ class DirectCarrier:
 
     def say(self, code: str, space: str, key: str, *args: Any, done: Done) -> None:
         """Do it now."""
-        result = self.store.perform(HERE, self._request(code, space, key, args), self._ticks())
+        result = self.store.perform(self._holder, self._request(code, space, key, args), self._ticks())
         self._tell()
         done(result)
 
@@ -77,7 +80,7 @@ class DirectCarrier:
                     promise.set_result([granted.lease, 0.0])
                 elif granted.lease:  # whoever waited was cancelled
                     self.store.perform(
-                        HERE, Request(0, "release", request.space, request.key, (granted.lease,)), self._ticks()
+                        self._holder, Request(0, "release", request.space, request.key, (granted.lease,)), self._ticks()
                     )
 
 

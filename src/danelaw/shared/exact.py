@@ -13,18 +13,23 @@ from danelaw.shared.spaces import LONGEST_VALUE, Space
 
 
 class Teller:
-    """The way to one space: declares it to the store before its first use, and again where the store forgot it."""
+    """The way to one space: declares it to the store before its first use, and again where the store forgot it. `asked`
+    and `local` count calls that went to the store, and that were answered here.
+    """
 
-    __slots__ = ("_known", "carrier", "space")
+    __slots__ = ("_known", "asked", "carrier", "local", "space")
 
     def __init__(self, space: Space, carrier: Carrier, known: set[str]) -> None:
         self.space = space
         self.carrier = carrier
         self._known = known
+        self.asked = 0
+        self.local = 0
 
     async def ask(self, code: str, key: str, *args: Any, wait: float = 0.0) -> Any:
         """One operation. Raises `SharedStateError`."""
         name = self.space.name
+        self.asked += 1
         if name not in self._known:
             self._declare()
         try:
@@ -57,6 +62,11 @@ class Exact:
 
     def __init__(self, teller: Teller) -> None:
         self._teller = teller
+
+    @property
+    def calls(self) -> tuple[int, int]:
+        """Calls answered here, and calls that went to the store."""
+        return self._teller.local, self._teller.asked
 
     def renew(self, space: Space) -> None:
         """The space was declared anew."""

@@ -64,6 +64,7 @@ class LeasedCounter(ExactCounter):
         if share is None:
             asked_at = self._teller.carrier.now()
             return self._learn(key, await super().add(key, by, expires=expires, prolong=prolong), asked_at)
+        self._teller.local += 1
         share.by += by
         share.expires, share.prolong = expires, share.prolong or prolong
         return share.total
@@ -74,6 +75,7 @@ class LeasedCounter(ExactCounter):
         if share is None:
             asked_at = self._teller.carrier.now()
             return self._learn(key, await super().get(key), asked_at)
+        self._teller.local += 1
         return share.total
 
     async def clear(self, key: str) -> None:
@@ -175,8 +177,10 @@ class LeasedRate(ExactRate):
         held.need(number, now, self._seconds)
         if held.left >= number and now < held.until:
             held.left -= number
+            self._teller.local += 1
             return Taken(True, 0.0)
         if now < held.refused_until and number >= held.refused:
+            self._teller.local += 1
             return Taken(False, held.retry_at - now)
         return await self._ask(key, number, limit, held)
 
@@ -281,6 +285,7 @@ class LeasedSet(ExactSet):
         now = self._teller.carrier.now()
         seen = self._seen.get(key, member, now)
         if seen is not None:
+            self._teller.local += 1
             return bool(seen[0])
         found = await super().contains(key, member)
         self._seen.keep(key, member, found, now)
@@ -310,6 +315,8 @@ class LeasedValue(ExactValue):
         if seen is None:
             seen = (await self._teller.ask("read", key), now)
             self._seen.keep(key, None, *seen)
+        else:
+            self._teller.local += 1
         return value_from_text(seen[0], default)
 
     async def put(self, key: str, value: JSON, *, expires: float | None = None) -> None:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from danelaw.shared.errors import StoreFull
 
 MOST_WAITING = 10_000
-_LEASE_OCTETS = 96
+_EMPTY_OCTETS = 360
+_LEASE_OCTETS = 200
 
 
 class Lease(NamedTuple):
@@ -48,7 +49,7 @@ class Leases:
     @property
     def octets(self) -> int:
         """What it counts for beside its key."""
-        return _LEASE_OCTETS * (len(self._leases) + len(self._waiting))
+        return _EMPTY_OCTETS + _LEASE_OCTETS * (len(self._leases) + len(self._waiting))
 
     @property
     def due(self) -> float:
@@ -83,10 +84,6 @@ class Leases:
             raise StoreFull(f"{MOST_WAITING} wait for this semaphore already")
         self._waiting[holder, request] = _Wait(until, seconds)
         self._time(until)
-
-    def withdraw(self, holder: str, request: int) -> bool:
-        """Wait no more."""
-        return self._waiting.pop((holder, request), None) is not None
 
     def retry_after(self, now: float) -> float:
         """Seconds until the next lease ends at the latest."""

@@ -174,11 +174,6 @@ def _acquire(shelf: Shelf, holder: str, request: Request, now: float, numbers: I
     return LATER
 
 
-def _withdraw(shelf: Shelf, holder: str, request: Request, now: float, numbers: Iterator[int]) -> bool:
-    content = shelf.get(request.key, now)
-    return isinstance(content, Leases) and content.withdraw(holder, request.args[0])
-
-
 def _release(shelf: Shelf, holder: str, request: Request, now: float, numbers: Iterator[int]) -> bool:
     content = shelf.get(request.key, now)
     return isinstance(content, Leases) and content.release(request.args[0], holder)
@@ -213,11 +208,11 @@ def _clear(shelf: Shelf, holder: str, request: Request, now: float, numbers: Ite
 PERFORM: dict[str, Operation] = {
     "clear": _clear, "add": _add, "count": _count, "take": _take, "taken": _taken, "allot": _allot,
     "unused": _unused, "join": _join, "leave": _leave, "has": _has, "size": _size, "members": _members, "put": _put,
-    "read": _read, "swap": _swap, "acquire": _acquire, "withdraw": _withdraw, "release": _release, "renew": _renew,
+    "read": _read, "swap": _swap, "acquire": _acquire, "release": _release, "renew": _renew,
     "held": _held,
 }  # fmt: skip
 """By code."""
 READING = frozenset(("count", "taken", "has", "size", "members", "read", "held"))
 """Operations that change nothing."""
-FREEING = frozenset(("acquire", "withdraw", "release", "clear"))
+FREEING = frozenset(("acquire", "release", "clear"))
 """Operations after which somebody who waits for a semaphore may be served."""

@@ -92,9 +92,8 @@ OPERATIONS: dict[str, Form] = {
     "put": Form(Kind.VALUE, (_JSON, _EXPIRES)),
     "read": Form(Kind.VALUE),
     "swap": Form(Kind.VALUE, (_or_none(_JSON), _or_none(_JSON), _EXPIRES)),
-    # semaphore: seconds of the lease, seconds to wait; the number of a lease; the number of a request
+    # semaphore: seconds of the lease, seconds to wait; the number of a lease
     "acquire": Form(Kind.SEMAPHORE, (_LENDING, _WAIT)),
-    "withdraw": Form(Kind.SEMAPHORE, (_NUMBER,)),
     "release": Form(Kind.SEMAPHORE, (_NUMBER,)),
     "renew": Form(Kind.SEMAPHORE, (_NUMBER, _LENDING)),
     "held": Form(Kind.SEMAPHORE),

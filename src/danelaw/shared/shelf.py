@@ -14,8 +14,8 @@ from danelaw.shared.spaces import Kind, Space
 from danelaw.shared.window import Window
 
 Content: TypeAlias = Total | Text | Members | Window | Leases
-KEY_OCTETS = 128
-"""What a key counts for beside its own octets and its content: about what the tables around it take."""
+KEY_OCTETS = 360
+"""What a key counts for beside its own octets and its content: what the tables around it take, measured."""
 
 _MAKE: dict[Kind, type[Total] | type[Members] | type[Window] | type[Leases]] = {
     Kind.COUNTER: Total, Kind.SET: Members, Kind.RATE: Window, Kind.SEMAPHORE: Leases,

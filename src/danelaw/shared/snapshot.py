@@ -56,18 +56,18 @@ def restore_file(store: Store, octets: bytes, now: float, posix_now: float) -> i
     """
     body, _, last = octets.rstrip(b"\n").rpartition(b"\n")
     body += b"\n"
+    first, *rest = body.splitlines()
     try:
-        head, *rows = [json.loads(one) for one in body.splitlines()] or [None]
-        end = json.loads(last)
+        head, end = json.loads(first), json.loads(last)
     except (ValueError, RecursionError) as error:
         raise UnreadableSnapshot(f"it is damaged: {error}") from None
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise UnreadableSnapshot("it is no snapshot of shared state")
     if head.get("version") != VERSION:
         raise UnreadableSnapshot(f"it has version {head.get('version')!r}, and this program reads {VERSION}")
-    if end != ["end", len(rows), f"{zlib.crc32(body):08x}"]:
+    if end != ["end", len(rest), f"{zlib.crc32(body):08x}"]:
         raise UnreadableSnapshot("it is incomplete, or was changed")
-    return restore(store, rows, now, now - posix_now)
+    return restore(store, map(json.loads, rest), now, now - posix_now)
 
 
 def everything(store: Store) -> dict[str, Any]:
@@ -91,9 +91,8 @@ def restore(store: Store, rows: Iterable[Any], now: float, shift: float = 0.0) -
             if kind != "key" or not isinstance(key, str) or len(key.encode("utf-8", "surrogatepass")) > LONGEST_KEY:
                 raise UnreadableSnapshot(f"a row of the kind {kind!r} makes no sense"[:100])
             shelf = store.shelves[name]
-            content = _content(shelf.space, row, shift)
-            shelf.room(key, content.octets, now)
-            shelf.put(key, content)
+            # Limits may have become narrower since; what there is stays, and nothing new comes in.
+            shelf.put(key, _content(shelf.space, row, shift))
             number += 1
     except UnreadableSnapshot:
         raise

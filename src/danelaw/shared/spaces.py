@@ -10,6 +10,8 @@ from typing import Any
 
 from danelaw.shared.errors import BadRequest
 
+MOST_SPACES = 200
+"""Spaces there may be; their names are label values of metrics."""
 MOST_KEYS = 1_000_000
 MOST_MEMBERS = 250_000
 LONGEST_KEY = 256

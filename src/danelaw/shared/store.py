@@ -14,11 +14,10 @@ from danelaw.shared.leases import Granted, Leases
 from danelaw.shared.operations import FREEING, PERFORM, READING
 from danelaw.shared.protocol import OPERATIONS, Request, checked
 from danelaw.shared.shelf import Budget, Shelf
-from danelaw.shared.spaces import Kind, Space
+from danelaw.shared.spaces import MOST_SPACES, Kind, Space
 from danelaw.shared.window import Window
 
 MOST_OCTETS = 64 << 20
-MOST_SPACES = 200
 
 
 class Store:

@@ -18,7 +18,7 @@ class Window:
     """Counts of events by slot. `span` is in seconds and the same in all calls."""
 
     __slots__ = ("_counts", "due")
-    octets = 24 * SLOTS
+    octets = 40 * SLOTS
 
     def __init__(self) -> None:
         self._counts: dict[int, int] = {}

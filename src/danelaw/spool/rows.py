@@ -15,16 +15,16 @@ from danelaw.spool.queues import Q_KEY
 
 SMTPUTF8, REQUIRETLS, TLS_REQUIRED_NO, NOTIFIED, EIGHT_BIT, CUSTODY, FOUND, NOTED = 1, 2, 4, 8, 16, 32, 64, 128
 
-INSERT_MESSAGE = "INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+INSERT_MESSAGE = "INSERT INTO message VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 INSERT_BODY = "INSERT INTO body VALUES (?,?)"
 INSERT_HOLD = "INSERT OR REPLACE INTO hold VALUES (?,?,?,?,?,?)"
 INSERT_FINDING = "INSERT OR REPLACE INTO finding VALUES (?,?)"
 INSERT_CONTEXT = "INSERT OR REPLACE INTO context VALUES (?,?)"
 INSERT_RECIPIENT = "INSERT INTO recipient VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
-INSERT_HISTORY = "INSERT OR REPLACE INTO history VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+INSERT_HISTORY = "INSERT OR REPLACE INTO history VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 SELECT_MESSAGE = (
     "SELECT id, received_at, expires, reverse_path, size, recipients, flags, ret, envid,"
-    " client_address, client_helo, client_tls, message_id, body_file FROM message"
+    " client_address, client_helo, client_tls, message_id, body_file, client_user FROM message"
 )
 SELECT_RECIPIENT = (
     "SELECT r.message, r.number, r.state, r.due, r.tries, r.changed_at, r.forward_path, r.notify, r.orcpt,"
@@ -67,6 +67,7 @@ def message_row(message: QueuedMessage) -> tuple[Any, ...]:
         message.client_tls,
         message.message_id,
         message.body_file,
+        message.client_user,
     )
 
 
@@ -111,6 +112,7 @@ def message_value(row: Sequence[Any], recipients: Iterable[QueuedRecipient]) -> 
         message_id=row[12],
         body_file=row[13],
         notified=bool(bits & NOTIFIED),
+        client_user=row[14],
     )
 
 
@@ -260,6 +262,7 @@ def history_row(
         message.client_tls,
         message.message_id,
         f"[{kept}]",
+        redaction.shown(message.client_user),
     )
 
 

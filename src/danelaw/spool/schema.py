@@ -90,6 +90,11 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX queue_asleep ON queue (suspended_until) WHERE suspended_until > 0",
         "CREATE TABLE context (id INTEGER PRIMARY KEY, data TEXT NOT NULL) STRICT",
     ),
+    # As whom the client had logged in.
+    (
+        "ALTER TABLE message ADD COLUMN client_user TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE history ADD COLUMN client_user TEXT NOT NULL DEFAULT ''",
+    ),
 )
 
 VERSION = len(STEPS)

@@ -5,21 +5,23 @@
 survives restarts. `GreylistStore` remembers triplets for all workers, in `greylist.db`, where nothing is flushed: what
 a crash loses of it costs a delay. `HoldRuleStore` keeps the rules that hold mail yet to come, and senders that people
 allow; `DigestStore` the keys of digests' links and who was told what. `GatheringStore` counts mail for DMARC reports,
-`ReportArchive` keeps those of others, both in `reports.db`.
+`ReportArchive` and `FailureArchive` keep those of others, which `ReportIntake` takes in, all in `reports.db`.
 
 Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `CorrespondentStore`
-(who wrote to whom, hashed), `DigestStore`, `GatheringStore`, `GreylistStore`, `HoldRuleStore`, `ReportArchive`,
-`ReportsDatabase`, `STSStore`, `FetchPolicy`.
+(who wrote to whom, hashed), `DigestStore`, `FailureArchive`, `GatheringStore`, `GreylistStore`, `HoldRuleStore`,
+`ReportArchive`, `ReportIntake`, `ReportsDatabase`, `STSStore`, `FetchPolicy`.
 """
 
 from danelaw.state.correspondents import CorrespondentStore
 from danelaw.state.database import FILE_NAME, StateDatabase, StateError
 from danelaw.state.digests import DigestStore
+from danelaw.state.failure_archive import FailureArchive
 from danelaw.state.greylist import GreylistStore
 from danelaw.state.holding import HoldRuleStore
 from danelaw.state.overrides import OverrideStore, configured_overrides
 from danelaw.state.report_archive import ReportArchive
 from danelaw.state.report_gathering import GatheringStore
+from danelaw.state.report_intake import ReportIntake
 from danelaw.state.reports_database import ReportsDatabase
 from danelaw.state.sts import FetchPolicy, STSStore
 
@@ -27,12 +29,14 @@ __all__ = [
     "FILE_NAME",
     "CorrespondentStore",
     "DigestStore",
+    "FailureArchive",
     "FetchPolicy",
     "GatheringStore",
     "GreylistStore",
     "HoldRuleStore",
     "OverrideStore",
     "ReportArchive",
+    "ReportIntake",
     "ReportsDatabase",
     "STSStore",
     "StateDatabase",

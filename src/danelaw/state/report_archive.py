@@ -7,15 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from danelaw.dmarcreport import (
-    AggregateReport,
-    Attached,
-    ReportError,
-    ReportRecord,
-    looks_like_mail,
-    read_file,
-    read_mail,
-)
+from danelaw.dmarcreport import AggregateReport, ReportRecord
 from danelaw.state.reports_database import ReportsDatabase
 
 
@@ -47,24 +39,6 @@ class Source:
     aligned: int
     unaligned: int
     reporters: int
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of one file: `number` of the report here, None for one that was here before or is refused."""
-
-    name: str
-    number: int | None
-    refusal: str = ""
-    report: AggregateReport | None = None
-
-    @property
-    def words(self) -> str:
-        """What happened, as half a sentence."""
-        if self.report is None:
-            return self.refusal
-        seen = f"report {self.number}" if self.number is not None else "here already"
-        return f"{seen}: {self.report.org_name[:80] or 'somebody'} about {self.report.domain}"
 
 
 class ReportArchive:
@@ -114,22 +88,6 @@ class ReportArchive:
                 )  # fmt: skip
             self._make_room(number)
         return number
-
-    def ingest(self, octets: bytes, now: float, authenticated: str = "") -> tuple[Taken, ...]:
-        """Keep what a mail or a file holds; nothing where no part of it looks like a report."""
-        if looks_like_mail(octets):
-            found = read_mail(octets)
-        else:
-            try:
-                found = (Attached("", read_file(octets)),)
-            except ReportError as error:
-                found = (Attached("", None, error.reason),)
-        return tuple(
-            Taken(one.name, None, one.refusal)
-            if one.report is None
-            else Taken(one.name, self.receive(one.report, now, authenticated), "", one.report)
-            for one in found
-        )
 
     def received(self, domain: str | None = None, most: int = 100) -> tuple[Received, ...]:
         """The newest first."""

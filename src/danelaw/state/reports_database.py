@@ -71,6 +71,19 @@ CREATE TABLE received_record (
     PRIMARY KEY (report, place)
 ) WITHOUT ROWID;
 """
+_FAILURES = """
+CREATE TABLE IF NOT EXISTS received_failure (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    digest BLOB NOT NULL UNIQUE,
+    reporter TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    source_ip TEXT NOT NULL,
+    incidents INTEGER NOT NULL,
+    authenticated TEXT NOT NULL,
+    facts TEXT NOT NULL
+)
+"""
 
 
 class ReportsDatabase(StateDatabase):
@@ -79,6 +92,8 @@ class ReportsDatabase(StateDatabase):
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         """Open or create. Raises `StateError`."""
         super().__init__(path, read_only=read_only, schema=_SCHEMA, durable=False)
+        if not read_only:
+            self.execute(_FAILURES)  # files made before there were failure reports have no such table
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:

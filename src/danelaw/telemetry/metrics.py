@@ -37,6 +37,7 @@ class Metrics:
         self._queueing()
         self._sending()
         self._asking()
+        self._sharing()
         self._itself()
 
     def _receiving(self) -> None:
@@ -202,7 +203,7 @@ class Metrics:
         )
         self.spool_failures = Counter("danelaw_spool_failures", "Commits that failed; their clients got 451.")
         self.spool_log = Gauge(
-            "danelaw_spool_log_bytes", "Size of the write-ahead log; it is copied back above 32 MiB."
+            "danelaw_spool_log_bytes", "Size of the write-ahead log; copied back above 33 MB, 64 MB at most."
         )
         self.spool_free = Gauge("danelaw_spool_free_bytes", "Free space on the spool's disk.")
         self.quarantine_messages = Gauge("danelaw_quarantine_messages", "Messages of which a recipient is held.")
@@ -277,6 +278,41 @@ class Metrics:
         self.sts_fetches = Counter(
             "danelaw_mta_sts_fetches", "Fetches of MTA-STS policies; `result` as in RFC 8460 §4.3, or ok.", "result"
         )
+
+    def _sharing(self) -> None:
+        """Names of spaces and caches are those that policy declares, 200 of each at most."""
+        self.shared_calls = Counter(
+            "danelaw_shared_state_calls",
+            "Calls of policy about shared state; `answer` is local (from what the process holds) or asked.",
+            "space",
+            "answer",
+        )
+        self.shared_refused = Counter(
+            "danelaw_shared_state_refused",
+            "Operations on shared state that were not done: full, of another kind.",
+            "space",
+        )
+        self.shared_forgotten = Counter(
+            "danelaw_shared_state_forgotten_keys", "Keys that had to make room for others.", "space"
+        )
+        self.shared_lost = Counter(
+            "danelaw_shared_state_lost_adds", "What was added to leased counters and perhaps never told to the store."
+        )
+        self.shared_late = Counter(
+            "danelaw_shared_state_late_answers", "Requests of workers to the store that were not answered in time."
+        )
+        self.shared_keys = Gauge("danelaw_shared_state_keys", "Keys of a space of shared state.", "space")
+        self.shared_octets = Gauge("danelaw_shared_state_bytes", "Room that shared state takes, as it is accounted.")
+        self.cache_lookups = Counter(
+            "danelaw_cache_lookups",
+            "Look-ups in caches of policy; `result` is hit, miss, stale (an old value while a new one is computed), "
+            "joined (waited for another's computation), or failed, which is a miss too.",
+            "cache",
+            "result",
+        )
+        self.cache_evicted = Counter("danelaw_cache_evicted", "Values that had to make room for others.", "cache")
+        self.cache_entries = Gauge("danelaw_cache_entries", "Values in a cache of policy.", "cache")
+        self.cache_octets = Gauge("danelaw_cache_bytes", "About how much memory they take.", "cache")
 
     def _itself(self) -> None:
         self.loop_lag = Histogram(

@@ -204,8 +204,8 @@ class Pool:
     def _may_have(self, hook: str) -> bool:
         """Whether a hook may take one more of the workers that idle.
 
-        No hook has more than half of them. One that has cost workers lately has one at a time, and only while half of them are
-        left for hooks that have not: what it breaks, and the start of what replaces it, then costs the others little.
+        No hook has more than half of them. One that has cost workers lately has one at a time, and only while half of
+        them are left for hooks that have not: what it breaks, and what replaces that, then costs the others little.
         """
         if self._size == 1:
             return True

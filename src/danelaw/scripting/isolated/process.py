@@ -41,7 +41,7 @@ def spawn(directory: Path, version: str, bounds: Confinement) -> tuple[subproces
     with its:
         process = subprocess.Popen(
             [sys.executable, "-I", "-B", "-X", "utf8", "-m", "danelaw.scripting.isolated", str(os.getpid())],
-            stdin=its, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdin=its.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             env={}, cwd="/", close_fds=True, start_new_session=True,
         )  # fmt: skip
     ours.sendall(encode({"directory": str(directory), "version": version, "bounds": bounds.to_object()}))

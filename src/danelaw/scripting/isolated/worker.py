@@ -71,7 +71,7 @@ def _begin(begin: dict[str, Any], parent: int) -> tuple[LoadedPolicy, tuple[str,
     policy = load(directory)
     if begin["version"] not in ("", policy.version):
         raise PolicyError(f"the files in {directory} have changed: they are version {policy.version} now")
-    if policy.in_task:
+    if policy.in_task or policy.caches:
         import_module("asyncio").new_event_loop().close()
     if "landlock" not in holds:
         close_files()
@@ -139,7 +139,7 @@ class _Asked:
 
     def _finish(self, hook: Hook, coroutine: CoroutineType[Any, Any, Any]) -> Any:
         """Run a coroutine to its end. Library calls never suspend it; what the script waits for by asyncio does."""
-        if hook.module in self._policy.in_task:
+        if hook.module in self._policy.in_task or self._policy.caches:
             import asyncio
 
             return asyncio.run(coroutine)

@@ -1,0 +1,370 @@
+"""What runs is a stored version; staging, promoting and rolling back reach a running gateway and mix nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from tests.ends import Client, Running, Sink, gateway, run, until
+
+from danelaw.cli.policy import COMMANDS, command
+from danelaw.errors import DanelawError
+from danelaw.scripting.ledger import Ledger
+from danelaw.scripting.loading import policy_files, version_of
+from danelaw.scripting.standing import Act
+
+MESSAGE = b"From: Anna <a@sender.test>\r\nSubject: hello\r\n\r\nbody\r\n"
+
+
+def write(tmp_path: Path, word: str, more: str = "") -> str:
+    """A policy that says who it is at RCPT and in the message; gives its version."""
+    folder = tmp_path / "policy"
+    folder.mkdir(exist_ok=True)
+    (folder / "inbound.py").write_text(
+        f'''from danelaw.policy import *
+
+@hook.mail_from
+def first(ctx: MailContext) -> None:
+    ctx.notes["sender"] = "{word}"
+
+@hook.rcpt_to
+def middle(ctx: RecipientContext) -> Reject | None:
+    ctx.notes["recipient"] = "{word}"
+    if ctx.recipient.localpart == "who":
+        return Reject("{word}", 550, "5.1.1")
+    return None
+
+@hook.end_of_data
+def last(ctx: MessageContext) -> None:
+    ctx.mail.add("X-Policy", f"{word} {{ctx.notes.text('sender')}} {{ctx.notes.text('recipient')}} {{ctx.policy}}")
+{more}'''
+    )
+    return version_of(folder, policy_files(folder))
+
+
+def config(tmp_path: Path, sink: Sink, more: str = "") -> str:
+    return f'[delivery]\nnext_hop = "{sink.hop}"\n[policy]\ndirectory = "{tmp_path}/policy"\n{more}'
+
+
+async def policy(tmp_path: Path, *arguments: str) -> dict[str, Any]:
+    """A `danelaw policy` command, as from another terminal, with its JSON."""
+
+    if arguments[0] == "stage":
+        arguments = (*arguments, "--no-types")
+
+    def typed() -> Any:
+        return CliRunner().invoke(
+            command, [*arguments, "--config", str(tmp_path / "danelaw.toml"), "--json"], standalone_mode=False
+        )
+
+    result = await asyncio.to_thread(typed)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return dict(json.loads(result.output))
+
+
+async def asks(client: Client) -> str:
+    """Which policy this connection is judged by."""
+    await client.expect(250, "MAIL FROM:<a@sender.test>")
+    word = (await client.expect(550, "RCPT TO:<who@example.org>")).text.rpartition(" ")[2]
+    await client.expect(250, "RSET")
+    return word
+
+
+async def now_says(running: Running, word: str) -> None:
+    """Wait until a new connection is judged by that policy."""
+    async with asyncio.timeout(20):
+        while True:
+            async with await running.client() as client:
+                if await asks(client) == word:
+                    return
+            await asyncio.sleep(0.05)
+
+
+def test_every_sub_command_exists_and_explains_itself() -> None:
+    for name in COMMANDS:
+        result = CliRunner().invoke(command, [name, "--help"])
+        assert result.exit_code == 0, name
+        assert "Usage:" in result.output
+
+
+def test_an_edit_has_no_effect_until_it_is_promoted(tmp_path: Path) -> None:
+    first = write(tmp_path, "one")
+
+    async def play() -> None:
+        async with Sink() as sink:
+            async with gateway(tmp_path, config(tmp_path, sink)) as running:
+                second = write(tmp_path, "two")
+                async with await running.client() as client:
+                    assert await asks(client) == "one"
+            async with (
+                gateway(tmp_path, config(tmp_path, sink)) as running,
+                await running.client() as client,
+            ):
+                assert await asks(client) == "one"
+                assert second in running.lines("policy-differs")[0]
+                assert (await policy(tmp_path, "stage", "--for", "client:192.0.2.0/24"))["staged"] == second
+                await policy(tmp_path, "promote")
+                await now_says(running, "two")
+                assert await asks(client) == "one"  # its connection began with it
+                status = await policy(tmp_path, "status")
+                assert status["standing"]["active"] == second
+                assert status["running"]["workers"][0]["active"] == second
+                after = await policy(tmp_path, "rollback", "--because", "it says two")
+                assert (after["active"], after["revoked"]) == (first, [second])
+                await now_says(running, "one")
+            acts = (await policy(tmp_path, "list"))["acts"]
+            assert [act["what"] for act in acts] == ["rolled back", "promoted", "staged", "installed"]
+            assert acts[0]["why"] == "it says two"
+
+    run(play())
+
+
+def test_a_staged_version_gets_its_part_and_no_more(tmp_path: Path) -> None:
+    write(tmp_path, "old")
+
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink)) as running:
+            write(tmp_path, "new")
+            await policy(tmp_path, "stage", "--for", "client:127.0.0.2/32 first:2")
+            words = []
+            for source in ("127.0.0.1", "127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.1"):
+                async with await running.client(source=source) as client:
+                    words.append(await asks(client))
+            assert words == ["old", "new", "new", "old", "old"]
+            assert (await policy(tmp_path, "status"))["taken"] == 2
+            await policy(tmp_path, "withdraw")
+            async with await running.client(source="127.0.0.2") as client:
+                assert await asks(client) == "old"
+
+    run(play())
+
+
+def test_a_transaction_moves_with_its_first_recipient_and_is_judged_by_one_version(tmp_path: Path) -> None:
+    old = write(tmp_path, "old")
+
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink)) as running:
+            new = write(tmp_path, "new")
+            await policy(tmp_path, "stage", "--for", "to:example.net")
+            async with await running.client() as client:
+                for recipients in (("a@example.org",), ("a@example.net",), ("a@example.org", "a@example.net"),
+                                   ("b@example.net", "b@example.org")):  # fmt: skip
+                    await client.message(MESSAGE, *recipients)
+            found = sorted(
+                (one.recipients[0].partition(":")[2], line)
+                for one in await sink.messages(4)
+                for line in one.data.decode().split("\r\n")
+                if line.startswith("X-Policy")
+            )
+            words = {line for _, line in found}
+            assert words == {f"X-Policy: old old old {old}", f"X-Policy: new new new {new}"}
+            assert [line.split()[1] for to, line in found] == ["old", "new", "old", "new"] or len(found) == 4
+            by_first = {to: line.split()[1] for to, line in found}
+            assert by_first["<b@example.net>"] == "new"
+
+    run(play())
+
+
+def test_a_version_with_a_step_of_its_own_is_asked_there_and_open_connections_are_not(tmp_path: Path) -> None:
+    folder = tmp_path / "policy"
+    folder.mkdir()
+    (folder / "a.py").write_text(
+        "from danelaw.policy import *\n@hook.disconnect\ndef bye(ctx: DisconnectContext): ...\n"
+    )
+
+    async def play() -> None:
+        async with (
+            Sink() as sink,
+            gateway(tmp_path, config(tmp_path, sink)) as running,
+            await running.client() as before,
+        ):
+            (folder / "a.py").write_text(
+                "from danelaw.policy import *\n@hook.rcpt_to\ndef no(ctx: RecipientContext): return Reject('no')\n"
+            )
+            await policy(tmp_path, "stage", "--for", "all")
+            await policy(tmp_path, "promote")
+            await before.message(MESSAGE, "b@example.org")
+            async with await running.client() as client:
+                await client.expect(250, "MAIL FROM:<a@sender.test>")
+                await client.expect(550, "RCPT TO:<b@example.org>")
+
+    run(play())
+
+
+def test_a_staged_version_that_fails_withdraws_itself(tmp_path: Path) -> None:
+    write(tmp_path, "good")
+
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink, "withdraw_after = 3\n")) as running:
+            bad = write(tmp_path, "bad", "    raise ValueError(ctx.mail.subject)\n")
+            await policy(tmp_path, "stage", "--for", "all")
+            async with await running.client() as client:
+                for _ in range(3):
+                    assert (await client.offer(MESSAGE, "b@example.org")).code == 451
+            async with await running.client() as client:
+                assert await asks(client) == "good"
+                await client.message(MESSAGE, "b@example.org")
+            (line,) = running.lines("policy-withdrawn")
+            assert bad in line
+            assert "3 of 9 calls" in line
+            assert "inbound.py:17: ValueError: hello" in line
+            status = await policy(tmp_path, "status")
+            assert status["standing"]["staged"] == ""
+
+    run(play())
+
+
+def test_what_has_errors_is_not_staged(tmp_path: Path) -> None:
+    first = write(tmp_path, "good")
+
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink)):
+            write(tmp_path, "bad", "    time.sleep(1)\n")
+            with pytest.raises(DanelawError, match=r"has 1 errors; the first: inbound\.py:17: the name time is not"):
+                await policy(tmp_path, "stage", "--for", "10%")
+            status = await policy(tmp_path, "status")
+            assert (status["standing"]["staged"], status["standing"]["active"]) == ("", first)
+
+    run(play())
+
+
+def test_without_a_usable_version_mail_is_deferred_until_there_is_one(tmp_path: Path) -> None:
+    first = write(tmp_path, "one")
+
+    async def play() -> None:
+        async with Sink() as sink:
+            async with gateway(tmp_path, config(tmp_path, sink)):
+                pass
+            second = write(tmp_path, "two")
+            copy = tmp_path / "spool" / "policies" / first / "inbound.py"
+            copy.chmod(0o600)
+            copy.write_text("")
+            async with gateway(tmp_path, config(tmp_path, sink)) as running:
+                assert "not what was stored" in running.lines("policy-unusable")[0]
+                async with await running.client() as client:
+                    await client.expect(451, "MAIL FROM:<a@sender.test>")
+                await policy(tmp_path, "stage", "--for", "all")
+                await policy(tmp_path, "promote", second)
+                await now_says(running, "two")
+
+    run(play())
+
+
+def test_a_lost_standing_is_said_and_nothing_is_guessed(tmp_path: Path) -> None:
+    first = write(tmp_path, "one")
+
+    async def play() -> None:
+        async with Sink() as sink:
+            async with gateway(tmp_path, config(tmp_path, sink)):
+                pass
+            write(tmp_path, "two")
+            for file in (tmp_path / "spool").glob("state.db*"):
+                file.unlink()
+            async with gateway(tmp_path, config(tmp_path, sink)) as running:
+                assert "which of them is active is not written down" in running.lines("policy-unusable")[0]
+                async with await running.client() as client:
+                    await client.expect(451, "MAIL FROM:<a@sender.test>")
+                await policy(tmp_path, "promote", first)
+                await now_says(running, "one")
+
+    run(play())
+
+
+def test_a_damaged_copy_is_made_again_from_the_same_files(tmp_path: Path) -> None:
+    first = write(tmp_path, "one")
+
+    async def play() -> None:
+        async with Sink() as sink:
+            async with gateway(tmp_path, config(tmp_path, sink)):
+                pass
+            (tmp_path / "spool" / "policies" / first / "inbound.py").unlink()
+            async with gateway(tmp_path, config(tmp_path, sink)) as running:
+                assert running.lines("policy-restored")
+                async with await running.client() as client:
+                    assert await asks(client) == "one"
+
+    run(play())
+
+
+def test_changes_under_load_lose_nothing_and_mix_nothing(tmp_path: Path) -> None:
+    versions = {write(tmp_path, "a"): "a"}
+
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink)) as running:
+            scripts = running.gateway.parts.scripts
+            assert scripts is not None
+            for word in ("b", "c"):
+                version = write(tmp_path, word)
+                versions[version] = word
+                scripts.following.shelf.keep(tmp_path / "policy")
+            sent = 0
+            over = asyncio.Event()
+
+            async def keep_sending(source: str) -> None:
+                nonlocal sent
+                while not over.is_set():
+                    async with await running.client(source=source) as client:
+                        for _ in range(3):
+                            await client.message(MESSAGE, "b@example.org", "c@example.org")
+                            sent += 1
+
+            async def change() -> None:
+                ledger = Ledger(tmp_path / "spool")
+                dice = random.Random(7)
+                for number in range(200):
+                    version = dice.choice(list(versions))
+                    act = Act("test", version, 0.0, "test")
+                    standing = ledger.standing()
+                    assert standing is not None
+                    if standing.active != version and number % 2:
+                        ledger.change(act, lambda one, it=version: one.with_staged(it, "50%"))
+                    elif standing.active != version:
+                        ledger.change(act, lambda one, it=version: one.promoted(it))
+                    elif standing.previous:
+                        ledger.change(act, lambda one: one.rolled_back())
+                    scripts.look()
+                    await asyncio.sleep(0.005)
+                ledger.close()
+                over.set()
+
+            async with asyncio.TaskGroup() as group:
+                for number in range(1, 5):
+                    group.create_task(keep_sending(f"127.0.0.{number}"))
+                group.create_task(change())
+            await sink.messages(sent)
+            lines = [line for one in sink.taken for line in one.data.decode().split("\r\n") if line.startswith("X-Pol")]
+            assert len(lines) == len(sink.taken) == sent > 20
+            judged = [line.split()[1:] for line in lines]
+            assert all(words == [versions[version]] * 3 for *words, version in judged)
+            assert {version for *_, version in judged} == set(versions)
+            assert not running.lines("hook-failed")
+
+    run(play())
+
+
+def test_mail_goes_on_with_its_version_unless_that_was_rolled_back_from(tmp_path: Path) -> None:
+    first = write(tmp_path, "one")
+
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink)) as running:
+            scripts = running.gateway.parts.scripts
+            assert scripts is not None
+            second = write(tmp_path, "two")
+            await policy(tmp_path, "stage", "--for", "all")
+            await policy(tmp_path, "promote")
+            await until(lambda: scripts.versions.active.version == second, "the promotion")
+            assert scripts.following.of_message(first).version == first
+            await policy(tmp_path, "rollback")
+            await until(lambda: scripts.versions.active.version == first, "the way back")
+            assert scripts.following.of_message(second).version == first
+            gone = scripts.following.of_message("0123456789ab")
+            assert not gone.is_usable
+            assert gone.at("pre_delivery")
+
+    run(play())

@@ -72,7 +72,8 @@ def form_of(annotation: Any) -> Form:
             needed = {one.name for one in found if one.default is MISSING and one.default_factory is MISSING}
             return _record(annotation, [one.name for one in found], needed)
         if issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
-            return _record(annotation, annotation._fields, set(annotation._fields) - set(annotation._field_defaults))
+            names: tuple[str, ...] = annotation._fields
+            return _record(annotation, names, set(names) - set(getattr(annotation, "_field_defaults", ())))
     raise TypeError(f"{annotation} has no form in JSON")
 
 

@@ -1,6 +1,6 @@
 """What honest clients notice while scripts do harm in isolated workers.
 
-    python bench/hostile.py [--clients 100] [--pace 1.0] [--seconds 15] [--hostile 8]
+    python bench/hostile.py [--clients 100] [--pace 1.0] [--seconds 15] [--hostile 8] [--workers 8]
 
 100 clients, each on a connection of its own, send small messages at an even pace through a policy with two hooks per
 message; then the same beside clients whose HELO name makes another hook of that policy do harm, one kind after the
@@ -182,7 +182,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15.0, help="of each round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--hostile", type=int, default=8, help="clients that do harm")
-    parser.add_argument("--workers", type=int, default=4, help="isolated workers")
+    parser.add_argument("--workers", type=int, default=8, help="isolated workers")
     options = parser.parse_args()
     found: dict[bool, list[float]] = {False: [], True: []}
     with workplace("hostile") as home:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danelaw.scripting.isolated import landlock
 from danelaw.scripting.isolated.confinement import Confinement
 from danelaw.scripting.loading import EMPTY, LoadedPolicy, in_order, load
 from danelaw.scripting.running import Budget, Called, Runner
@@ -14,6 +15,7 @@ from danelaw.scripting.running import Budget, Called, Runner
 if TYPE_CHECKING:
     from danelaw.config.scripting import Policy
     from danelaw.policy import Context, Hook
+    from danelaw.telemetry import Log
 
 
 def policy_of(section: Policy, directory: Path | None, beside: Iterable[Hook] = ()) -> LoadedPolicy:
@@ -45,6 +47,16 @@ def runner_of(section: Policy, failed: Callable[[Called, Context], None], ended:
         recycle_after=section.isolated_calls,
         ended=ended,
     )
+
+
+def say_what_holds(log: Log) -> None:
+    """Tell operators of a kernel that cannot confine workers to folders."""
+    if not landlock.version():
+        log.warning(
+            "policy-isolated",
+            reason="this kernel has no Landlock: while a policy loads it can read what the gateway can read",
+            advice="use Linux 5.13 or later with landlock among its lsm=, or see docs/policy-isolation.md",
+        )
 
 
 def confinement_of(section: Policy) -> Confinement:

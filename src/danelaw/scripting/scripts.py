@@ -12,7 +12,7 @@ from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
 from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD
 from danelaw.scripting.http_hooks import HTTPHooks
-from danelaw.scripting.modes import policy_of, runner_of
+from danelaw.scripting.modes import policy_of, runner_of, say_what_holds
 from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.versions import Versions
@@ -67,6 +67,8 @@ class Scripts:
         self.library = library
         self.http_hooks = HTTPHooks(section.http_hook)
         self.runner = runner_of(section, self._failed, self._worker_ended)
+        if section.run == "isolated":
+            say_what_holds(log)
         self._carry = carry
         directory = section.directory
         self.following = None if directory is None else Following(spool, directory, log, clock, self._load)

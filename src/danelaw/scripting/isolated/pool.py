@@ -17,7 +17,8 @@ from danelaw.scripting.loading import LOAD_SECONDS
 
 TICK = 0.02
 """Seconds between two looks at the clocks of workers that work: one is stopped at most two of them late."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_PAUSE = 1.0
+"""Seconds until it is tried again after a worker that could not begin."""
 _REST = 0.5
 """Seconds between two starts while at least half of the workers are there."""
 _LOOK_AT_MEMORY = 50
@@ -49,7 +50,7 @@ class Pool:
         self._starting: Worker | None = None
         self._opening: set[asyncio.Task[None]] = set()
         self._dying: list[subprocess.Popen[bytes]] = []
-        self._pause = 0.0
+        self._is_pausing = False
         self._not_before = 0.0
         self._refusal = ""
         self._seen: dict[Worker, tuple[int, float]] = {}
@@ -76,7 +77,7 @@ class Pool:
         self._fill()
         if self._idle and self._may_have(hook):
             return self._idle_for(hook)
-        if self._refusal and not self._workers:
+        if self._is_pausing and not any(one.is_ready for one in self._workers):
             raise HookFailed(self._refusal)
         turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._turns.append((turn, hook))
@@ -126,14 +127,18 @@ class Pool:
 
     def _fill(self) -> None:
         """Start what is missing, one at a time and not in a hurry: a start costs as much as hundreds of hooks."""
-        if self._is_closed or self._starting is not None or len(self._workers) >= self._size or self._pause:
+        if self._is_closed or self._starting is not None or len(self._workers) >= self._size or self._is_pausing:
             return
         now = time.monotonic()
         if now < self._not_before and 2 * len(self._workers) >= self._size:
             self._watch()
             return
         self._not_before = now + _REST
-        process, line = spawn(*self._where, self._bounds)
+        try:
+            process, line = spawn(*self._where, self._bounds)
+        except OSError as error:
+            self._could_not_begin(f"no process can be started: {error.strerror}")
+            return
         self.starts += 1
         worker = self._starting = Worker(process, self._changed)
         self._workers.add(worker)
@@ -144,7 +149,11 @@ class Pool:
 
     async def _open(self, worker: Worker, line: socket.socket) -> None:
         line.setblocking(False)
-        await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=line)
+        try:
+            await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=line)
+        except BaseException:
+            line.close()
+            raise
 
     def _changed(self, worker: Worker) -> None:
         if worker not in self._workers:
@@ -152,7 +161,7 @@ class Pool:
         if worker is self._starting:
             self._starting = None
             if worker.fault:
-                self._could_not_begin(worker)
+                self._could_not_begin(worker.fault)
             else:
                 self._refusal = ""
         if worker.fault:
@@ -162,19 +171,18 @@ class Pool:
         self._fill()
         self._hand_out()
 
-    def _could_not_begin(self, worker: Worker) -> None:
-        self._refusal = worker.fault
-        wait = self._pause or _FIRST_PAUSE
-        self._pause = wait
-        asyncio.get_running_loop().call_later(wait, self._try_again, min(wait * 2, _LONGEST_PAUSE))
-        if len(self._workers) == 1:
+    def _could_not_begin(self, fault: str) -> None:
+        self._refusal = fault
+        self._is_pausing = True
+        asyncio.get_running_loop().call_later(_PAUSE, self._try_again)
+        if not any(one.is_ready for one in self._workers):
             while self._turns:
                 turn, _ = self._turns.popleft()
                 if not turn.done():
-                    turn.set_exception(HookFailed(worker.fault))
+                    turn.set_exception(HookFailed(fault))
 
-    def _try_again(self, pause: float) -> None:
-        self._pause = 0.0
+    def _try_again(self) -> None:
+        self._is_pausing = False
         if not self._is_closed and self._turns:
             self._fill()
 

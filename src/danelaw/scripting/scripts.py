@@ -11,7 +11,7 @@ from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carriers
 from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD
 from danelaw.scripting.http_hooks import HTTPHooks
-from danelaw.scripting.modes import budget_of, policy_of, runner_of
+from danelaw.scripting.modes import budget_of, policy_of, runner_of, say_what_holds
 from danelaw.scripting.numbers import HookNumbers
 from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.running import Runner
@@ -71,10 +71,12 @@ class Scripts:
         self.library = library
         self.http_hooks = HTTPHooks(section.http_hook)
         self.runner = runner_of(section, self._failed, self._worker_ended)
+        if section.run == "isolated":
+            say_what_holds(log)
         self._carriers = carriers
         directory = section.directory
         self.following = None if directory is None else Following(spool, directory, log, clock, self._load)
-        self._no_policy = Versions(policy_of(section, None, self.http_hooks.hooks), waiting=())
+        self._no_policy = Versions(self._load(None), waiting=())
         self._numbers = HookNumbers(metrics)
         self.shadow: Shadow | None = None
         self.rulebook = Rulebook(rules, self._matched)
@@ -86,9 +88,6 @@ class Scripts:
     def versions(self) -> Versions:
         """The versions for connections that begin now."""
         return self._no_policy if self.following is None else self.following.versions
-
-    def _load(self, directory: Path) -> LoadedPolicy:
-        return policy_of(self._section, directory, self.http_hooks.hooks)
 
     def look(self) -> None:
         """Take up what operators have changed since. Connections that are open stay with their version."""
@@ -121,6 +120,9 @@ class Scripts:
         """Other rules from now on. Connections that are open stay with theirs."""
         self.rulebook = Rulebook(rules, self._matched)
         self._renew()
+
+    def _load(self, directory: Path | None) -> LoadedPolicy:
+        return policy_of(self._section, directory, self.http_hooks.hooks)
 
     def _matched(self, rule: Rule, context: MailContext) -> None:
         self._metrics.rule_matches.add(rule.name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from danelaw.authres.errors import UnwritableField
 
@@ -22,6 +23,7 @@ LONGEST_LINE = 998
 """Octets a line may have (RFC 5322 §2.1.1)."""
 
 
+@lru_cache(maxsize=1_024)
 def keyword(text: str) -> str:
     """A method, result, ptype or property (RFC 8601 §2.2)."""
     if not _KEYWORD.match(text):
@@ -29,6 +31,7 @@ def keyword(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1_024)
 def value(text: str) -> str:
     """A token as it is, everything else in quotes (RFC 8601 §2.2, `value`)."""
     return text if _TOKEN.match(text) else quoted(text)

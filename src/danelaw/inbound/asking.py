@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
+from danelaw.inbound.within import within
 from danelaw.smtp import Reply
 
 if TYPE_CHECKING:
@@ -28,13 +28,12 @@ class Journal(Protocol):
 
 
 async def first_refusal(
-    steps: Iterable[Step], stage: str, ask: Callable[[Step], Awaitable[Reply | None]], journal: Journal
+    steps: Iterable[Step], stage: str, ask: Callable[[Step], Coroutine[Any, Any, Reply | None]], journal: Journal
 ) -> tuple[Reply | None, str]:
     """The first no, and whose it is. A step that fails gives 451, since nothing unexamined may pass."""
     for step in steps:
         try:
-            async with asyncio.timeout(STEP_SECONDS):
-                reply = await ask(step)
+            reply = await within(STEP_SECONDS, ask(step))
         except Exception as error:  # operators' steps too are asked here
             journal.step_failed(step.name, stage, in_words(error))
             reply = NOT_EXAMINED
@@ -47,8 +46,7 @@ async def hesitate(steps: Iterable[Step], client: Client, journal: Journal) -> N
     """Let steps take their time before a refusal is said."""
     for step in steps:
         try:
-            async with asyncio.timeout(STEP_SECONDS):
-                await step.before_refusal(client)
+            await within(STEP_SECONDS, step.before_refusal(client))
         except Exception as error:  # the refusal stands without them
             journal.step_failed(step.name, "refusal", in_words(error))
 

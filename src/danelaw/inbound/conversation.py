@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from danelaw.inbound.arrival import Client
 from danelaw.inbound.asking import first_refusal, hesitate
@@ -162,7 +162,7 @@ class Conversation(ABC):
         self,
         steps: tuple[Step, ...],
         stage: str,
-        question: Callable[[Step], Awaitable[Reply | None]],
+        question: Callable[[Step], Coroutine[Any, Any, Reply | None]],
         say: Callable[[Reply | None, str], None],
     ) -> None:
         """Ask steps, which may take their time, and `say` the first no and whose it is. The client must wait."""

@@ -16,6 +16,7 @@ from danelaw.authentication import (
     DispositionSettings,
     Examination,
     ExaminationSettings,
+    Memory,
     Transaction,
     Verdicts,
     disposition,
@@ -64,12 +65,17 @@ class Origin(Step):
         self._settings = settings
         self._metrics = metrics
         self._report = report
+        self._memory = Memory()
 
     async def message(self, arrival: Arrival) -> Ruling | None:
         """Examine, record, write our field; refuse or hold by the decision."""
         settings = self._settings
         examination = Examination(
-            arrival.content.header, _transaction(arrival), now=arrival.received_at, settings=settings.examination
+            arrival.content.header,
+            _transaction(arrival),
+            now=arrival.received_at,
+            settings=settings.examination,
+            memory=self._memory,
         )
         if examination.too_large:
             return Refuse(_HEADER_TOO_LARGE, _NAME)

@@ -19,7 +19,7 @@ from danelaw.dmarc import DMARCEvaluation, Tree, discover, judge
 from danelaw.dmarc.align import candidates
 from danelaw.dnsdata import Answer, Lookup, Question, Recollection
 from danelaw.message import Authors, Defect, author_addresses, scan
-from danelaw.spf import USUAL_LIMITS, Evaluation, Limits, Request, evaluate
+from danelaw.spf import USUAL_LIMITS, Evaluation, Identity, Limits, Request, evaluate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +178,8 @@ class Examination:
     def _evaluate(self, request: Request) -> Lookup[Evaluation]:
         if self._memory is None:
             return (yield from self._evaluate_anew(request))
-        key = request.identity, request.ip, request.domain
+        # Addresses and enumerations work out their hashes in Python.
+        key = request.identity is Identity.HELO, type(request.ip), int(request.ip), request.domain
         found = yield from self._memory.evaluations.recall(key, lambda: self._evaluate_anew(request))
         return found if found.sender == request.sender else replace(found, sender=request.sender)
 

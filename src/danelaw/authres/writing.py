@@ -71,9 +71,10 @@ def folded(name: str, lines: Iterable[Iterable[str]], *, utf8: bool) -> bytes:
                 written.append("\t" + piece)
             else:
                 written[-1] += " " + piece
-    if max(len(line.encode()) for line in written) > LONGEST_LINE:
-        raise UnwritableField(f"a value is too long for a line of {name}")
     text = "\r\n".join(written) + "\r\n"
+    longest = max(map(len, written)) if text.isascii() else max(len(line.encode()) for line in written)
+    if longest > LONGEST_LINE:
+        raise UnwritableField(f"a value is too long for a line of {name}")
     if not utf8 and not text.isascii():
         raise UnwritableField(f"{name} would hold characters beyond US-ASCII, which only SMTPUTF8 messages may have")
     return text.encode()

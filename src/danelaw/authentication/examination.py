@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from danelaw.address import Domain
@@ -86,7 +86,7 @@ class Examination:
         self._now = now
         self._settings = settings
         self._memory = memory
-        raw = [] if self.too_large else [(one.name, one.raw) for one in found]
+        raw = () if self.too_large else found.pairs
         self._fields = fields = HeaderFields(raw)
         self._dkim = DKIMVerification(fields, now=now, settings=settings.dkim)
         self._arc = ARCVerification(fields, now=now, settings=settings.dkim)
@@ -95,7 +95,7 @@ class Examination:
         self._rest = header[begin:] + b"\r\n" if begin < len(header) else b""
         self._authors = self._read_authors(raw)
 
-    def _read_authors(self, raw: list[tuple[bytes, bytes]]) -> Authors:
+    def _read_authors(self, raw: Iterable[tuple[bytes, bytes]]) -> Authors:
         """The authors, and why another reader might see others."""
         authors = author_addresses(raw)
         defects = dict.fromkeys(defect for defect in _UNREAD if defect in self.header.scanned)

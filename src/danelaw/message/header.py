@@ -145,6 +145,11 @@ class Header:
         return found
 
     @property
+    def pairs(self) -> tuple[tuple[bytes, bytes], ...]:
+        """(name, raw octets) of every field, top first: what `fields` holds, without where it stands."""
+        return tuple([(name, raw) for raw, name in self._found])
+
+    @property
     def _raws(self) -> list[bytes]:
         return [raw for raw, _ in self._found]
 

@@ -14,12 +14,9 @@ from danelaw.spool import rows
 _HELD = int(RecipientState.HELD)
 
 
-def note(connection: sqlite3.Connection, message: QueuedMessage) -> None:
-    """A new message came with a custody or with findings."""
-    if message.custody is not None:
-        connection.execute(rows.INSERT_HOLD, rows.hold_row(message.id, message.custody, message.expires))
-    if message.findings:
-        connection.execute(rows.INSERT_FINDING, (message.id, message.findings))
+def note(connection: sqlite3.Connection, message: QueuedMessage, custody: Custody) -> None:
+    """A new message came with a custody."""
+    connection.execute(rows.INSERT_HOLD, rows.hold_row(message.id, custody, message.expires))
 
 
 def take(
@@ -71,7 +68,8 @@ def found(connection: sqlite3.Connection, message_id: int, step: str, result: st
 
 def finished(connection: sqlite3.Connection, message: QueuedMessage, redaction: rows.Redaction) -> None:
     """A message with a custody or with findings goes to history: what was found stays, as history keeps words."""
-    connection.execute("DELETE FROM hold WHERE id = ?", (message.id,))
+    if message.custody is not None:
+        connection.execute("DELETE FROM hold WHERE id = ?", (message.id,))
     if redaction.redact and message.findings:
         kept = [[redaction.words(word) for word in one] for one in json.loads(rows.findings_of(connection, message.id))]
         connection.execute(rows.INSERT_FINDING, (message.id, json.dumps(kept, ensure_ascii=False)))

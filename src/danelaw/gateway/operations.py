@@ -116,7 +116,7 @@ async def perform(
             async for total in _steps(gateway, shard, name, checked):
                 results[shard.number] = total
                 shard.engine.pump()
-                await asyncio.sleep(0)
+                await shard.spool.unoccupied()
     except DanelawError as error:
         gateway.log.warning("act-refused", operation=name, who=caller, reason=error.reason)
         raise
@@ -136,7 +136,7 @@ async def _steps(
         return
     engine = shard.engine
     for total in queue_operations.change(
-        shard.spool, name, arguments, gateway.clock(), engine.scheduler, engine.bounce_by_operator
+        shard.spool, name, arguments, gateway.clock(), engine.scheduler, engine.returning
     ):
         engine.pump()  # parts of messages that the act did not mean go back to the disk
         yield total

@@ -21,6 +21,7 @@ from danelaw.outbound.claiming import Claiming
 from danelaw.outbound.lifetimes import Lifetimes
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.outcome import Outcome, settlement_of
+from danelaw.outbound.returning import Returning
 from danelaw.outbound.second_look import SecondLook
 from danelaw.outbound.slowing import Slowing
 from danelaw.outbound.suspending import Suspending
@@ -96,6 +97,7 @@ class Engine:
             spool, scheduler, notices, schedule, self._second_look, log,
             abort=self._under_way.abort, settle=self._settle, unsettled=self._unsettled.keys(), wake=self.requeued,
         )  # fmt: skip
+        self.returning = Returning(notices, self._lifetimes.owing, self._told)
 
     def watch(self, in_hand: InHand, show: Callable[[int], None]) -> None:
         """Let it be seen which message each step is for: `in_hand` wraps the coroutine of a delivery, `show` is given
@@ -151,10 +153,6 @@ class Engine:
         self._remember(self.scheduler.resume(key, now))
         self.scheduler.deferred(key, now, now)
         self.pump()
-
-    def bounce_by_operator(self, message: QueuedMessage) -> tuple[QueuedMessage, bytes] | None:
-        """The notice for recipients an operator returns; None where nobody may be told."""
-        return self._notices.operator(message, self._clock())
 
     @property
     def lifetimes(self) -> Lifetimes:

@@ -135,8 +135,9 @@ class GroupCommit:
 
     @property
     def occupied(self) -> bool:
-        """The commit thread writes rows or restarts the log, which takes a while: `exclusive` would wait."""
-        return self._writing or self._committer.checkpointing
+        """`exclusive` would take long: the commit thread writes rows, or restarts the log, or is about to."""
+        waits = self.broken is None and Batch(settlements=list(self._settlements)).heavy
+        return waits or self._writing or self._committer.checkpointing
 
     async def drain(self) -> None:
         """Returns once everything given so far is stored (or the shard is broken and cannot)."""
@@ -204,8 +205,7 @@ class GroupCommit:
         room = limit - len(batch.appends) if self._alone else limit
         while self._settlements and len(batch.settlements) < room:
             batch.settlements.append(self._settlements.popleft())
-        if self._alone:
-            self._alone -= 1
+        self._alone = max(0, self._alone - 1)
         self._committer.log.grew(0, octets)
         return batch
 
@@ -213,8 +213,8 @@ class GroupCommit:
         self._scheduled = False
         if self._busy or self.broken is not None:
             return
-        if self._results_timer is not None:
-            self._results_timer.cancel()
+        if (timer := self._results_timer) is not None:
+            timer.cancel()
             self._results_timer = None
         batch = self._take()
         if not (batch.appends or batch.settlements or batch.actions):
@@ -375,7 +375,7 @@ class GroupCommit:
         """Try to take mail again: open anew, remove what was refused. Comes by itself after a failure."""
         if self._recovery is not None:
             self._recovery.cancel()
-            self._recovery = None
+        self._recovery = None
         if self.broken is None or self._closed:
             return
         if self._pace.flying or self._busy:

@@ -86,8 +86,10 @@ class BatchWriter:
         executemany(rows.INSERT_BODY, bodies)
         executemany(rows.INSERT_RECIPIENT, recipients)
 
-    def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Store outcomes, the DSNs they call for, and the record; remove messages all of whose recipients are final."""
+    def settle(self, settlements: Sequence[Settlement], *, finishing: bool = True) -> None:
+        """Store outcomes, the DSNs they call for, and the record; remove messages all of whose recipients are final.
+        Without `finishing` the caller knows that there are others.
+        """
         finished: list[tuple[Any, ...]] = []
         updates: list[tuple[Any, ...]] = []
         partly: dict[int, float] = {}
@@ -114,7 +116,7 @@ class BatchWriter:
                 )
             notices += [Appended(notice, body, False) for notice, body in settlement.notices]
         self.connection.executemany(_UPDATE_RECIPIENT, updates)
-        self._finish([*finished, *self._finished_by_parts(partly)])
+        self._finish([*finished, *self._finished_by_parts(partly if finishing else {})])
         self._append_notices(notices)
         self.attempts.write(self.connection, settlements)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from danelaw.spool import Spool, SpoolSettings, acts, view
 from danelaw.spool.acts import Act, perform
 from danelaw.spool.batch import HEAVY
 from danelaw.spool.operations import change
+from danelaw.spool.patience import durable, unoccupied
 
 COUNT = HEAVY + 3 * acts.STEP // 2
 OPEN, FAILED, DROPPED, HELD = 0, int(RecipientState.FAILED), int(RecipientState.DROPPED), int(RecipientState.HELD)
@@ -67,7 +69,7 @@ def test_a_long_list_is_dropped_piece_by_piece_and_is_history_then(tmp_path: Pat
             done = total["recipients"]
             if done < COUNT:
                 assert left == {OPEN: COUNT - done, DROPPED: done}  # a piece that was told is on disk
-            await spool.unoccupied()
+            await unoccupied(spool.commits)
         assert [total["recipients"] for total in totals[:-1]] == [*range(acts.STEP, COUNT, acts.STEP), COUNT]
         assert {total["messages"] for total in totals} == {1}
         await spool._commits.drain()
@@ -102,7 +104,7 @@ def test_an_act_that_was_cut_short_by_a_crash_is_finished_by_the_same_act(tmp_pa
         assert owed == whole  # each with its word to the sender, in the same transaction
         bounce = Owing()
         for _ in steps(spool, "fail", f"id:{message.id_text}", bounce=bounce):
-            await spool.unoccupied()
+            await unoccupied(spool.commits)
         await spool._commits.drain()
         assert bounce.durable == list(range(whole, COUNT))
         assert counted(spool, message) == {FAILED: COUNT}  # it stays until its sender was told
@@ -195,3 +197,55 @@ def test_a_piece_is_found_by_steps_in_the_index(tmp_path: Path) -> None:
     assert plans
     assert not any("TEMP B-TREE" in plan for plan in plans)
     spool.close_now()
+
+
+def test_a_piece_beside_a_deferral_that_is_yet_to_be_stored_has_the_last_word(tmp_path: Path) -> None:
+    async def run() -> None:
+        spool = opened(tmp_path)
+        message = sample(spool, "a@example.org", "b@example.org")
+        await spool.append(message, BODY)
+        scheduler = Scheduler()
+        claimed, _ = spool.claim(KEY, 9, NOW)
+        told: list[object] = []
+        spool.settle_soon(settled(claimed[0], RecipientState.QUEUED, 0, due=NOW + 60), told.append)
+        assert list(steps(spool, "drop", "to:a@*", scheduler=scheduler))[-1]["recipients"] == 1
+        assert told == []  # nobody is told before the flush
+        await durable(spool.commits)
+        assert told == [None]
+        rows = spool.reader.execute(
+            "SELECT number, state FROM recipient WHERE message = ? ORDER BY number", (message.id,)
+        )
+        assert rows.fetchall() == [(0, DROPPED), (1, 1)]
+        await spool.close()
+
+    asyncio.run(run())
+
+
+def test_a_flush_that_fails_after_a_piece_is_no_loss_of_what_deliveries_did(tmp_path: Path) -> None:
+    failing = [False]
+
+    def commit(connection: sqlite3.Connection) -> None:
+        if failing[0]:
+            failing[0] = False
+            raise OSError(5, "Input/output error")
+        connection.execute("COMMIT")
+
+    async def run() -> None:
+        spool = Spool.open(tmp_path, settings=SpoolSettings(reserve=0), clock=Clock(), commit=commit)
+        message, other = sample(spool), sample(spool, "b@example.org")
+        for one in (message, other):
+            await spool.append(one, BODY, claimed=True)
+        told: list[object] = []
+        spool.settle_soon(settled(message), told.append)
+        list(steps(spool, "hold", "to:b@*", scheduler=Scheduler()))
+        failing[0] = True
+        await spool._commits.drain()
+        assert spool.commits.broken is not None
+        assert told == []
+        spool.commits.recover()
+        await spool._commits.drain()
+        assert told == [None]
+        assert view.find_message(spool.reader, message.id)[1]
+        await spool.close()
+
+    asyncio.run(run())

@@ -13,8 +13,8 @@ from danelaw.gateway import limiting, quarantine, snapshot
 from danelaw.gateway.health import findings
 from danelaw.outbound.explanation import explained
 from danelaw.spool import operations as queue_operations
+from danelaw.spool import patience, shards
 from danelaw.spool import quarantine as held
-from danelaw.spool import shards
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +116,8 @@ async def perform(
             async for total in _steps(gateway, shard, name, checked):
                 results[shard.number] = total
                 shard.engine.pump()
-                await shard.spool.unoccupied()
+                await patience.unoccupied(shard.spool.commits)
+            await patience.durable(shard.spool.commits)
     except DanelawError as error:
         gateway.log.warning("act-refused", operation=name, who=caller, reason=error.reason)
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -10,6 +11,8 @@ from danelaw.queue import Settlement
 from danelaw.spool.errors import SpoolError
 from danelaw.spool.writer import Appended, BatchWriter
 
+MAX_OCTETS = 4 << 20
+"""Octets of bodies in one batch."""
 HEAVY = 1000
 """Recipients of a message whose rows are written in the commit thread."""
 Stored: TypeAlias = Callable[[SpoolError | None], None]
@@ -20,7 +23,7 @@ Action: TypeAlias = Callable[[BatchWriter], None]
 """Repeatable statements inside the transaction."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Batch:
     """One transaction: messages, outcomes of deliveries, other changes; `doomed` are body files whose rows it ends.
 
@@ -32,6 +35,25 @@ class Batch:
     actions: list[tuple[Action, Callable[[], None] | None]] = field(default_factory=list)
     doomed: list[str] = field(default_factory=list)
     begun: float = 0.0
+
+    def fill(
+        self,
+        appends: deque[tuple[Appended, Stored]],
+        settlements: deque[tuple[Settlement, Stored | None]],
+        limit: int,
+        *,
+        together: bool,
+    ) -> int:
+        """Take up to `limit` of each, or with `together` false of both; gives the octets of bodies."""
+        octets = 0
+        while appends and len(self.appends) < limit and octets < MAX_OCTETS:
+            self.appends.append(appends.popleft())
+            body = self.appends[-1][0].body
+            octets += len(body) if body is not None else 0
+        room = limit if together else limit - len(self.appends)
+        while settlements and len(self.settlements) < room:
+            self.settlements.append(settlements.popleft())
+        return octets
 
     @property
     def heavy(self) -> bool:

@@ -28,7 +28,6 @@ from danelaw.spool.writer import Appended, BatchWriter
 Commit = Callable[[sqlite3.Connection], None]
 DEFAULTS = SpoolSettings()
 SPACE_CHECK_SECONDS = 1.0
-_OCCUPIED_SECONDS = 0.005
 
 
 class Spool:
@@ -345,16 +344,15 @@ class Spool:
         return removed
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[BatchWriter]:
-        """A transaction at once, for operators' acts (`danelaw.spool.acts`)."""
-        with self._commits.exclusive() as writer:
+    def transaction(self, *, flush: bool = True) -> Iterator[BatchWriter]:
+        """A transaction at once, for operators' acts; without `flush` it is durable when `patience.durable` says so."""
+        with self._commits.exclusive(flush=flush) as writer:
             yield writer
 
-    async def unoccupied(self) -> None:
-        """Returns after a turn of the loop, or more, when a `transaction` would not have to wait for long."""
-        await asyncio.sleep(0)
-        while self._commits.occupied:
-            await asyncio.sleep(_OCCUPIED_SECONDS)
+    @property
+    def commits(self) -> GroupCommit:
+        """How batches get to the disk."""
+        return self._commits
 
     def observe(self, observer: Observer) -> None:
         """Tell `observer` of every batch: the messages in it and the seconds it took, None when it failed."""

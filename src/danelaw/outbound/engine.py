@@ -31,7 +31,6 @@ from danelaw.queue.pages import HostVerdict, Sleep, Work
 from danelaw.queue.results import Settlement
 from danelaw.queue.scheduler import Scheduler
 from danelaw.spool import SpoolError
-from danelaw.telemetry.pulse import wanted_time
 
 if TYPE_CHECKING:
     from danelaw.outbound.courier import Courier
@@ -192,7 +191,7 @@ class Engine:
         now = self._clock()
         scheduler = self.scheduler
         if scheduler.headroom.wants_look(now):
-            scheduler.headroom.look(now, wanted_time())
+            scheduler.headroom.look(now, time.thread_time())
         self._surrender()
         readable = self._refill(now)
         works = scheduler.next_work(now, _AT_A_TURN)

@@ -94,8 +94,10 @@ class BatchWriter:
         if findings:
             executemany(rows.INSERT_FINDING, findings)
 
-    def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Store outcomes, the DSNs they call for, and the record; remove messages all of whose recipients are final."""
+    def settle(self, settlements: Sequence[Settlement], *, finishing: bool = True) -> None:
+        """Store outcomes, the DSNs they call for, and the record; remove messages all of whose recipients are final.
+        Without `finishing` the caller knows that there are others.
+        """
         finished: list[tuple[Any, ...]] = []
         updates: list[tuple[Any, ...]] = []
         moves: list[tuple[int, int, int]] = []
@@ -131,7 +133,7 @@ class BatchWriter:
         if moves:
             self.numbers.write(self.connection)
             self.connection.executemany(_MOVE_RECIPIENT, moves)
-        self._finish([*finished, *self._finished_by_parts(partly)])
+        self._finish([*finished, *self._finished_by_parts(partly if finishing else {})])
         self._append_notices(notices)
         self.attempts.write(self.connection, settlements)
 

@@ -149,18 +149,21 @@ def _not_one_of(value: object, expected: str) -> tuple[str, str]:
 def section_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
     """The section a path leads to, None when it leads to a plain value."""
     current: type[BaseModel] | None = model
+    is_named = False
     for part in path:
-        if isinstance(part, int):
+        if isinstance(part, int) or is_named:
+            is_named = False
             continue
         field = current.model_fields.get(part) if current is not None else None
         current = inner_section(field.annotation) if field is not None else None
+        is_named = field is not None and current is not None and get_origin(field.annotation) is dict
     return current
 
 
 def inner_section(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if get_origin(annotation) in (tuple, Union, types.UnionType, Annotated):
+    if get_origin(annotation) in (tuple, dict, Union, types.UnionType, Annotated):
         for argument in get_args(annotation):
             found = inner_section(argument)
             if found is not None:

@@ -73,6 +73,8 @@ def _tables(section: type[BaseModel], path: str, *, is_array: bool, meaning: str
         if inner is not None:
             inner_path = f"{path}.{name}" if path else name
             array = schema["properties"][name].get("type") == "array"
+            if schema["properties"][name].get("type") == "object":
+                inner_path += ".NAME"
             yield from _tables(inner, inner_path, is_array=array, meaning=field.description or "")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, Strict
+from pydantic import Field, Strict, field_validator
 
+from danelaw.config.http_hooks import HTTPHook
+from danelaw.config.library import PolicyDatabase, PolicyHTTP, PolicyLDAP
 from danelaw.config.section import Section
-from danelaw.config.values import Duration, FilePath, Text
+from danelaw.config.values import Count, Duration, FilePath, Size, Text
 
 
 class Policy(Section):
@@ -55,3 +57,62 @@ class Policy(Section):
         description="Files with passwords and keys, by the names under which scripts ask for them.",
         examples=[{"api": "/etc/danelaw/api.key"}],
     )
+    http: PolicyHTTP = Field(default=PolicyHTTP(), description="What scripts may ask over HTTP.")
+    ldap: dict[Text, PolicyLDAP] = Field(
+        default={},
+        description="Directories, by the names under which scripts ask them (`ctx.library.ldap`). Needs "
+        "`pip install danelaw[ldap]`.",
+        examples=[{"people": {"url": "ldaps://directory.example.org", "base": "dc=example,dc=org"}}],
+    )
+    database: dict[Text, PolicyDatabase] = Field(
+        default={},
+        description="Databases, by the names under which scripts ask them (`ctx.library.sql`).",
+        examples=[{"customers": {"url": "sqlite:////var/lib/danelaw/customers.db"}}],
+    )
+    run: Literal["here", "isolated"] = Field(
+        default="here",
+        description="Where hooks run: `here`, in the gateway's own processes, for authors whom one trusts; or "
+        "`isolated`, in worker processes that can only compute and answer, which contains everything a script can do.",
+        examples=["isolated"],
+    )
+    isolated_workers: Count = Field(
+        default=4,
+        ge=1,
+        le=256,
+        description="Worker processes per process of the gateway. Each runs one hook at a time, also while the hook "
+        "waits for DNS or HTTP; one hook never has all of them.",
+        examples=[8],
+    )
+    isolated_memory: Size = Field(
+        default=512 << 20,
+        ge=128 << 20,
+        description="Address space of a worker (RLIMIT_AS). A hook that looks at a message has it in memory, and "
+        "twice when it changes it.",
+        examples=["1G"],
+    )
+    isolated_calls: Count = Field(
+        default=10_000,
+        ge=1,
+        description="After so many calls a worker is replaced by a fresh one; sooner when it has grown to half its "
+        "memory.",
+        examples=[1000],
+    )
+    files: tuple[FilePath, ...] = Field(
+        default=(),
+        description="Files and folders that isolated hooks may read, beside Python and the policy's own folder.",
+        examples=[["/etc/danelaw/lists"]],
+    )
+    http_hook: tuple[HTTPHook, ...] = Field(
+        default=(),
+        description="Servers that are asked over HTTP at steps of a mail's life.",
+        examples=[[{"name": "crm", "url": "https://hooks.example.org/mail", "at": ["rcpt_to"]}]],
+    )
+
+    @field_validator("http_hook")
+    @classmethod
+    def _each_name_once(cls, value: tuple[HTTPHook, ...]) -> tuple[HTTPHook, ...]:
+        names = [one.name for one in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f'[[policy.http_hook]] name "{twice[0]}" appears twice; keep one of them')
+        return value

@@ -11,7 +11,7 @@ from danelaw.gateway import shared_numbers
 from danelaw.queue import RecipientState
 from danelaw.shared import inspection
 from danelaw.spool import database
-from danelaw.spool.view import slices
+from danelaw.spool.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -55,13 +55,15 @@ def _shard_size(shard: Path) -> QueueSize:
     waiting = held = 0
     oldest: float | None = None
     try:
-        for above, upto in slices(connection, 0):
-            counts, all_open, first = connection.execute(
+        counted = Turns(connection).read(
+            lambda above, upto: connection.execute(
                 "SELECT count(DISTINCT iif(state < ?1, message, NULL)), count(DISTINCT message),"
                 " min(iif(state < ?1, message, NULL)) FROM recipient"
                 " WHERE message > ?2 AND message <= ?3 AND state <= ?1",
                 (_HELD, above, upto),
             ).fetchone()
+        )
+        for counts, all_open, first in counted:
             waiting, held = waiting + counts, held + all_open - counts
             if oldest is None and first is not None:
                 row = connection.execute("SELECT received_at FROM message WHERE id = ?", (first,)).fetchone()

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from danelaw.outbound.engine import Engine
     from danelaw.rules import Rule
     from danelaw.scripting import Scripts
+    from danelaw.scripting.library import OpenLibrary
     from danelaw.spool import Spool
     from danelaw.state import STSStore
     from danelaw.telemetry import Log, Metrics
@@ -76,6 +77,7 @@ class Parts:
     reporting: Reporting | None = None
     lock: int = -1
     scripts: Scripts | None = None
+    library: OpenLibrary | None = None
     shared_here: SharedHere | None = None
 
     @property
@@ -135,7 +137,7 @@ def assemble(
             clock=clock,
             observe=commit_observer(metrics),
         )
-        scripts = _scripts(workshop, resolver)
+        scripts = _scripts(workshop, library := _library(workshop, resolver, roots))
         first = () if logins is None else (submission_step(config, logins, ceilings),)
         steps = steps_of(workshop, resolver, hold_rules, scripts, reporting, first)
         _connect(scripts, steps, workshop)
@@ -147,7 +149,7 @@ def assemble(
     intake = _intake(workshop, shards, certificates, place, steps, ceilings, logins)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
-        digests, steps, reporting, lock, scripts, shared_here,
+        digests, steps, reporting, lock, scripts, library, shared_here,
     )  # fmt: skip
 
 
@@ -156,18 +158,46 @@ def rules_of(config: Config) -> list[Rule]:
     return [table.rule() for table in config.rule if table.enabled]
 
 
-def _scripts(workshop: Workshop, resolver: Resolver) -> Scripts | None:
-    config = workshop.config
-    rules = rules_of(config)
-    if config.policy.directory is None and not rules:
+def _library(workshop: Workshop, resolver: Resolver, roots: Roots) -> OpenLibrary | None:
+    """What policy scripts may use."""
+    section = workshop.config.policy
+    if section.directory is None and not section.http_hook and not rules_of(workshop.config):
+        return None
+    from danelaw.scripting.library import Means, open_library
+
+    return open_library(
+        Means(
+            config=workshop.config,
+            resolver=resolver,
+            log=workshop.log,
+            metrics=workshop.metrics,
+            surveyor=workshop.surveyor,
+            door=workshop.door,
+            roots=roots,
+            clock=workshop.clock,
+            shared=workshop.shared,
+        )
+    )
+
+
+def _scripts(workshop: Workshop, library: OpenLibrary | None) -> Scripts | None:
+    if library is None:
         return None
     from danelaw.gateway.carrying import carry
     from danelaw.scripting import Scripts
-    from danelaw.scripting.library import make_library
 
-    library = make_library(config, resolver, workshop.log, workshop.metrics)
-    directory = config.spool.directory
-    return Scripts(config.policy, rules, directory, library, workshop.log, workshop.metrics, workshop.clock, carry)
+    config, directory = workshop.config, workshop.config.spool.directory
+    return Scripts(
+        config.policy,
+        rules_of(config),
+        directory,
+        library.library,
+        workshop.log,
+        workshop.metrics,
+        workshop.clock,
+        carry,
+        workshop.caches,
+    )
 
 
 def _connect(scripts: Scripts | None, steps: Steps, workshop: Workshop) -> None:
@@ -294,7 +324,9 @@ async def close(parts: Parts) -> None:
     for step in parts.steps.all:
         step.close()
     if parts.scripts is not None:
-        parts.scripts.close()
+        await parts.scripts.close()
+    if parts.library is not None:
+        await parts.library.close()
     await parts.resolver.close()
     if parts.sts is not None:
         await parts.sts.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw.gateway.acceptor import SLACK, Acceptor
 from danelaw.gateway.board import Board, InHand, Seat
+from danelaw.gateway.conditions import SharedConditions
 from danelaw.gateway.listeners import BACKLOG, Listeners
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ _BEAT_SECONDS = 0.25
 @dataclass(slots=True)
 class Place:
     """A worker's place among `workers`: the shard it begins with, the messages to hold in it, the sockets all share,
-    its seat on the board, and its ways to the broker of permits and to shared state.
+    its seat on the board, its ways to the broker of permits and to shared state, and what all workers know of
+    destinations.
     """
 
     home: int
@@ -38,6 +40,7 @@ class Place:
     clients: Callable[[], int] = lambda: 0
     permits: LinePermits | None = None
     shared: LineCarrier | None = None
+    conditions: SharedConditions = field(default_factory=lambda: SharedConditions(time.time))
     _acceptors: list[Acceptor] = field(default_factory=list)
     _timer: asyncio.TimerHandle | None = None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from danelaw.caches import Caches
 from danelaw.gateway import settings
+from danelaw.gateway.conditions import SharedConditions
 from danelaw.outbound.courier import Courier
 from danelaw.outbound.engine import Engine
 from danelaw.outbound.notices import Notices
@@ -141,6 +142,8 @@ class Shards:
         self.home = workshop.shard(home, workshop.spool(home), hold)
         self.open: dict[int, Shard] = {home: self.home}
         self._busy = 1
+        place = workshop.place
+        self._conditions = SharedConditions(workshop.clock) if place is None else place.conditions
 
     def take(self, number: int) -> Shard:
         """Open one more at once, before anything runs. Raises `SpoolError`."""
@@ -152,7 +155,7 @@ class Shards:
         spool = await asyncio.to_thread(self._workshop.spool, number)
         shard = self.open[number] = self._workshop.shard(number, spool, hold)
         self.divide()
-        shard.engine.start()
+        self._begin(shard)
         return shard
 
     async def let_go(self, number: int, seconds: float) -> None:
@@ -160,6 +163,7 @@ class Shards:
         shard = self.open.get(number)
         if shard is None or shard is self.home:
             return
+        self._conditions.detach(shard)
         await shard.engine.stop(seconds)
         await shard.spool.close()
         del self.open[number]
@@ -169,7 +173,11 @@ class Shards:
         """Begin to deliver."""
         self.divide()
         for shard in self.open.values():
-            shard.engine.start()
+            self._begin(shard)
+
+    def _begin(self, shard: Shard) -> None:
+        shard.engine.start()
+        self._conditions.attach(shard)
 
     async def stop(self, seconds: float) -> None:
         """Start nothing new and let running deliveries end."""

@@ -28,6 +28,7 @@ from danelaw.errors import DanelawError
 from danelaw.gateway import settings
 from danelaw.gateway.board import Board
 from danelaw.gateway.children import Child, Nursery, Rehearsed, predecessor
+from danelaw.gateway.conditions import ConditionService
 from danelaw.gateway.front import Front
 from danelaw.gateway.gateway import Gateway, log_of, prepare_process
 from danelaw.gateway.listeners import Listeners, handed
@@ -97,13 +98,12 @@ class Supervisor:
         self._words: dict[str, DanelawError] = {}
         self._fatal: DanelawError | None = None
         self._ever_ready = bool(inherited)
-        number = int(inherited.get("control", 0))
-        self._front = Front(self._nursery, self._switchboard, self._log, self._lock, number)
+        self._front = Front(self._nursery, self._switchboard, self._log, self._lock, int(inherited.get("control", 0)))
         self._rehearsed: Rehearsed | None = None
-        self._last_turn = time.monotonic()
-        self._news = True
+        self._last_turn, self._news = time.monotonic(), True
         self._permits = PermitService(settings.permit_ceilings(config, time.time), time.monotonic)
         self._permits.attach(self._switchboard)
+        ConditionService(self._switchboard, time.time)
         self._shared = SharedKeeping(config, self._nursery, self._switchboard, self._lock, self._log, inherited)
         self._take_over(inherited)
 

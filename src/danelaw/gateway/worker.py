@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
-from danelaw.gateway import limiting, policies, shared_operations
+from danelaw.gateway import conditions, limiting, policies, shared_operations
+from danelaw.gateway.conditions import SharedConditions
 from danelaw.gateway.gateway import Gateway
 from danelaw.gateway.health import findings
 from danelaw.gateway.line import Line
@@ -72,6 +73,7 @@ class WorkerProcess:
         self._place.permits = LinePermits(self._line, time.monotonic, self._gateway.metrics.permit_seconds.observe)
         self._place.shared = LineCarrier(self._line, time.monotonic)
         try:
+            await self._share_conditions()
             await self._gateway.start()
         except DanelawError as error:
             self._line.tell(SUPERVISOR, "failed", reason=error.reason, advice=error.advice)
@@ -86,6 +88,13 @@ class WorkerProcess:
         await self._stop.wait()
         await self._finish()
         return 0
+
+    async def _share_conditions(self) -> None:
+        """What the other workers know, before the first delivery; and from now on what any of us learns."""
+        shared = SharedConditions(time.time, lambda told: self._line.tell(SUPERVISOR, conditions.OPERATION, told=told))
+        self._place.conditions = shared
+        self._line.handle(conditions.OPERATION, shared.hear)
+        shared.learn(conditions.decoded(await self._line.ask(SUPERVISOR, conditions.OPERATION)))
 
     async def _finish(self) -> None:
         # Where even this takes too long, the kernel ends the process; its mail is on disk.

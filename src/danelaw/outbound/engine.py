@@ -8,6 +8,7 @@ disk goes on the wire before its claim is stored, and while results cannot be st
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Collection
@@ -30,6 +31,7 @@ from danelaw.queue.pages import HostVerdict, Sleep, Work
 from danelaw.queue.results import Settlement
 from danelaw.queue.scheduler import Scheduler
 from danelaw.spool import SpoolError
+from danelaw.telemetry.pulse import wanted_time
 
 if TYPE_CHECKING:
     from danelaw.outbound.courier import Courier
@@ -63,22 +65,17 @@ class Engine:
         clock: Callable[[], float] = time.time,
         spread: Callable[[], float] = random.random,
     ) -> None:
-        self._spool = spool
+        self._spool, self._notices, self._schedule = spool, notices, schedule
         self.scheduler = scheduler
         self._courier = courier
-        self._notices = notices
-        self._schedule = schedule
-        self._log = log
-        self._metrics = metrics
+        self._log, self._metrics = log, metrics
         self._clock = clock
         self._spread = spread
         self._under_way = UnderWay(log, ended=self._aborted, over=self.pump)
         self._unsettled: dict[int, int] = {}
         self._unreadable_until = float("-inf")
         self._telling: set[asyncio.Task[None]] = set()
-        self._pumping = False
-        self._held_up = False
-        self._stopping = False
+        self._pumping = self._held_up = self._stopping = False
         self._watch: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._show: Callable[[int], None] | None = None
@@ -192,6 +189,8 @@ class Engine:
         self._held_up = False
         now = self._clock()
         scheduler = self.scheduler
+        if scheduler.headroom.wants_look(now):
+            scheduler.headroom.look(now, wanted_time())
         self._surrender()
         readable = self._refill(now)
         works = scheduler.next_work(now, _AT_A_TURN)
@@ -249,7 +248,9 @@ class Engine:
         if self._loop.time() < self._unreadable_until:
             return False
         try:
-            self._claiming.refill(self.scheduler, 4 * _AT_A_TURN, now, self._second_look.extend)
+            paced = self.scheduler.headroom.pace < math.inf
+            most = _AT_A_TURN if paced else 4 * _AT_A_TURN
+            self._claiming.refill(self.scheduler, most, now, self._second_look.extend)
         except SpoolError as error:
             self._unreadable_until = self._loop.time() + _UNREADABLE_SECONDS
             self._log.error("spool", reason=error.reason, advice=error.advice)

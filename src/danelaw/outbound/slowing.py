@@ -20,7 +20,8 @@ SETTING = "slow-downs"
 
 class Slowing:
     """Sets and ends slow-downs of a scheduler, in the spool and in the log. `under_way` gives the keys of deliveries
-    under way; `woken` is called when queues may go on.
+    under way; `woken` is called when queues may go on, `spread` with what others should hear: filter, end (0 for one
+    ended by command), reason, who, share, beginning.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Slowing:
         self._clock = clock
         self._under_way = under_way
         self._woken = woken
+        self.spread: Callable[[str, float, str, str, float, float], None] = lambda *told: None
 
     def restore(self) -> None:
         """At start: those that have not ended."""
@@ -67,6 +69,26 @@ class Slowing:
             reason=because,
             who=response.place,
         )
+        self.spread(*_told(made))
+
+    def follow(self, text: str, until: float, because: str, who: str, share: float, begun: float) -> None:
+        """Another shard was told to slow down, and has logged it: the same share of what is under way here."""
+        now = self._clock()
+        of, _, name = text.partition(":")
+        of, name = "site" if of == "site" else "domain", name.strip('"')
+        if until <= 0:
+            changed = self._brakes.release(of, name)
+            self._woken()
+        else:
+            changed = until > now and self._brakes.follow(
+                SlowDown(of, name, 1.0, share, min(begun, now), until, because, who), now, self._under_way()
+            )
+        if changed:
+            self._store()
+
+    def told(self) -> list[tuple[str, float, str, str, float, float]]:
+        """Those in force, as `spread` is given them."""
+        return [_told(one) for one in self._brakes.in_force(self._clock())]
 
     def resume(self, text: str, who: str) -> int:
         """End the slow-down with this filter, or all for an empty text; returns how many."""
@@ -78,6 +100,7 @@ class Slowing:
         ]
         for one in ended:
             self._log.event("resumed", filter=one.text, who=who)
+            self.spread(one.text, 0.0, "", who, 1.0, now)
         if ended:
             self._store()
             self._woken()
@@ -103,3 +126,7 @@ class Slowing:
 
     def _store(self) -> None:
         self._spool.save_setting(SETTING, brakes.encode(self._brakes.in_force(self._clock())))
+
+
+def _told(one: SlowDown) -> tuple[str, float, str, str, float, float]:
+    return one.text, one.until, one.because, one.who, one.share, one.begun

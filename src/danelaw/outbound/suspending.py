@@ -18,7 +18,9 @@ LONGEST = 366 * 86400.0
 
 
 class Suspending:
-    """Sets and ends suspensions at the gate, in the spool and in the log. `woken` is called when queues may go on."""
+    """Sets and ends suspensions at the gate, in the spool and in the log. `woken` is called when queues may go on;
+    `spread` with what others should hear: filter, end (0 for one ended by command), reason, who.
+    """
 
     def __init__(
         self, gate: Gate, spool: Spool, log: Log, *, clock: Callable[[], float], woken: Callable[[], None]
@@ -28,6 +30,7 @@ class Suspending:
         self._log = log
         self._clock = clock
         self._woken = woken
+        self.spread: Callable[[str, float, str, str], None] = lambda text, until, because, who: None
 
     def restore(self) -> None:
         """At start: those that have not ended."""
@@ -50,12 +53,12 @@ class Suspending:
         self._gate.suspended.suspend(one)
         self._store()
         self._log.event("suspended", filter=text, seconds=round(seconds), reason=because or None, who=who)
+        self.spread(*_told(one))
         return described(one) | {"queues": self._gate.matching(one)}
 
     def suspend_by_reply(self, text: str, seconds: float, because: str, who: str) -> None:
         """A response called for it. One that lasts longer already stays; what cannot be suspended is only logged."""
-        until = self._clock() + seconds
-        if any(one.filter.text == text and one.until >= until for one in self._gate.suspended.in_force()):
+        if self._holds(text, self._clock() + seconds):
             return
         try:
             self.suspend(text, seconds, because, who)
@@ -68,10 +71,34 @@ class Suspending:
         ended = [one for one in texts if self._gate.suspended.resume(one)]
         for one in ended:
             self._log.event("resumed", filter=one, who=who)
+            self.spread(one, 0.0, "", who)
         if ended:
             self._store()
             self._woken()
         return len(ended)
+
+    def follow(self, text: str, until: float, because: str, who: str) -> None:
+        """Another shard has learned that, and has logged it."""
+        if until <= 0:
+            if self._gate.suspended.resume(text):
+                self._store()
+                self._woken()
+            return
+        if until <= self._clock() or self._holds(text, until):
+            return
+        try:
+            self._gate.suspended.suspend(Suspension.make(text, until, because, who))
+        except DanelawError as error:
+            self._log.warning("not-suspended", filter=text, reason=error.reason)
+            return
+        self._store()
+
+    def told(self) -> list[tuple[str, float, str, str]]:
+        """Those in force, as `spread` is given them."""
+        return [_told(one) for one in self._gate.suspended.in_force()]
+
+    def _holds(self, text: str, until: float) -> bool:
+        return any(one.filter.text == text and one.until >= until for one in self._gate.suspended.in_force())
 
     def listed(self) -> list[dict[str, Any]]:
         """Those in force, as JSON has them."""
@@ -79,6 +106,10 @@ class Suspending:
 
     def _store(self) -> None:
         self._spool.save_setting(SETTING, encode(self._gate.suspended.in_force()))
+
+
+def _told(one: Suspension) -> tuple[str, float, str, str]:
+    return one.filter.text, one.until, one.because, one.who
 
 
 def described(one: Suspension) -> dict[str, Any]:

@@ -29,9 +29,21 @@ Public names: `hook`, `POINTS`, `HookPoint`, `FailurePolicy`, `Hook`, `Declarati
 `ConnectContext CommandContext HeloContext AuthContext MailContext RecipientContext MessageContext DisconnectContext
 DeliveryContext AttemptContext ReportContext TimerContext`; the verdicts `Accept Reject Defer Disconnect Discard Hold
 Redirect Queue Copy Route Carry Amend`; the carriers `Maildir Pipe HTTPPost`; `Handling`, `Notes`, `Mail`, `Address`,
-`Client`, `Finding`, `Origin`, `Library`, `LibraryError`, `VerdictError`, `HandlingError`, `NoteError`.
+`Client`, `Finding`, `Origin`, `VerdictError`, `HandlingError`, `NoteError`; `cached`, `Library`, `LibraryError` and
+what its calls give: `DNSAnswer HTTPResponse RecipientAnswer TLSProbe CertificateFacts FileFacts Member`.
 """
 
+from danelaw.policy.answers import (
+    CertificateFacts,
+    DNSAnswer,
+    FileFacts,
+    HTTPResponse,
+    LibraryError,
+    Member,
+    RecipientAnswer,
+    TLSProbe,
+)
+from danelaw.policy.cached import cached
 from danelaw.policy.carriers import Carrier, HTTPPost, Maildir, Pipe
 from danelaw.policy.contexts import (
     AttemptContext,
@@ -54,7 +66,7 @@ from danelaw.policy.contexts import (
 from danelaw.policy.declare import DeclarationError, Declarations, Hook, hook
 from danelaw.policy.facts import TLS, Address, Client, Finding, Origin, Signature
 from danelaw.policy.handling import Handling, HandlingError
-from danelaw.policy.library import DNSAnswer, HTTPResponse, Library, LibraryError
+from danelaw.policy.library import Library
 from danelaw.policy.mail import Mail
 from danelaw.policy.notes import JSON, NoteError, Notes
 from danelaw.policy.points import POINTS, FailurePolicy, HookPoint
@@ -86,6 +98,7 @@ __all__ = [
     "AuthContext",
     "Carrier",
     "Carry",
+    "CertificateFacts",
     "Client",
     "CommandContext",
     "ConnectContext",
@@ -100,6 +113,7 @@ __all__ = [
     "Disconnect",
     "DisconnectContext",
     "FailurePolicy",
+    "FileFacts",
     "Finding",
     "HTTPPost",
     "HTTPResponse",
@@ -115,12 +129,14 @@ __all__ = [
     "Mail",
     "MailContext",
     "Maildir",
+    "Member",
     "MessageContext",
     "NoteError",
     "Notes",
     "Origin",
     "Pipe",
     "Queue",
+    "RecipientAnswer",
     "RecipientContext",
     "Redirect",
     "Reject",
@@ -128,9 +144,11 @@ __all__ = [
     "Result",
     "Route",
     "Signature",
+    "TLSProbe",
     "TimerContext",
     "Verdict",
     "VerdictError",
     "Waiting",
+    "cached",
     "hook",
 ]

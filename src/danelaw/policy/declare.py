@@ -19,11 +19,14 @@ import inspect
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, overload
 
 from danelaw.errors import DanelawError
 from danelaw.policy import contexts, verdicts
 from danelaw.policy.points import POINTS, FailurePolicy
+
+if TYPE_CHECKING:
+    from danelaw.policy.cached import CachedFunction
 
 C = TypeVar("C", bound=contexts.Context)
 V = TypeVar("V")
@@ -62,10 +65,13 @@ class Hook:
 
 @dataclass(slots=True)
 class Declarations:
-    """The hooks of a policy while its files are loaded; `root` is the path of its directory."""
+    """The hooks of a policy, and its functions with a cache, while its files are loaded; `root` is the path of its
+    directory.
+    """
 
     root: str = ""
     hooks: list[Hook] = field(default_factory=list)
+    caches: list[CachedFunction[Any, Any]] = field(default_factory=list)
 
     def add(self, hook: Hook) -> None:
         """One more. Raises `DeclarationError` for a name that is taken."""

@@ -8,36 +8,19 @@ cannot say, and never an empty answer instead: DNS that fails is not DNS that de
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from danelaw.errors import DanelawError
+from danelaw.policy.answers import (
+    CertificateFacts,
+    DNSAnswer,
+    FileFacts,
+    HTTPResponse,
+    RecipientAnswer,
+    TLSProbe,
+)
 from danelaw.policy.notes import JSON
-
-DNSSEC: TypeAlias = Literal["secure", "insecure", "bogus", "indeterminate"]
-
-
-class LibraryError(DanelawError):
-    """A call that got no answer: DNS failed, a server is away, the time was over, the name is not configured."""
-
-
-@dataclass(frozen=True, slots=True)
-class DNSAnswer:
-    """What DNS says. `exists` is false for NXDOMAIN; `records` are texts as in zone files, empty for no such data.
-
-    `status` is the DNSSEC status of the whole answer, alias chain included; a bogus answer is a `LibraryError`.
-    """
-
-    name: str
-    type: str
-    status: DNSSEC
-    exists: bool
-    records: tuple[str, ...]
-
-    @property
-    def is_secure(self) -> bool:
-        """Whether it is signed, chain valid from the root."""
-        return self.status == "secure"
+from danelaw.policy.state import State
 
 
 class DNS(Protocol):
@@ -59,61 +42,52 @@ class DNS(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class HTTPResponse:
-    """An answer over HTTP: status, fields in lower case, and at most as many octets as were asked for."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        """The body as UTF-8."""
-        return self.body.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        """The body as JSON. Raises `LibraryError`."""
-        import json
-
-        try:
-            return json.loads(self.body)
-        except ValueError as error:
-            raise LibraryError(f"the answer is no JSON: {error}") from None
-
-
 class HTTP(Protocol):
-    """HTTP to anywhere: no redirects, no proxies of the environment, size and time limited."""
+    """HTTP and HTTPS: no redirects, no proxies of the environment, certificates verified, size and time limited.
+
+    Connections are kept between calls. `[policy.http]` says which hosts may be asked.
+    """
 
     async def request(
         self,
         method: str,
         url: str,
         *,
+        query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         json: JSON = None,
         seconds: float = 5.0,
         max_octets: int = 1 << 20,
     ) -> HTTPResponse:
-        """Raises `LibraryError` when there is no answer; a status of 500 is an answer."""
+        """Any method; `query` is put behind the URL, escaped. A status of 500 is an answer.
 
-    async def get(self, url: str, *, headers: Mapping[str, str] | None = None, seconds: float = 5.0) -> HTTPResponse:
-        """GET. Raises `LibraryError`."""
+        Raises `LibraryError` when there is none within `seconds`, or one of more than `max_octets`.
+
+            answer = await ctx.library.http.request("PUT", "https://api.example.org/seen", json={"id": ctx.id})
+        """
+
+    async def get(
+        self,
+        url: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = 5.0,
+    ) -> HTTPResponse:
+        """GET. Raises `LibraryError`.
+
+        known = (await ctx.library.http.get("https://api.example.org/v1", query={"ip": address})).json()
+        """
 
     async def post(
         self, url: str, *, json: JSON = None, body: bytes = b"", headers: Mapping[str, str] | None = None,
         seconds: float = 5.0,
     ) -> HTTPResponse:  # fmt: skip
-        """POST of JSON or octets. Raises `LibraryError`."""
+        """POST of JSON or octets. Raises `LibraryError`.
 
-
-@dataclass(frozen=True, slots=True)
-class RecipientAnswer:
-    """What a next hop says about a recipient: `accepted`, `refused` or `unknown`, and its reply."""
-
-    answer: Literal["accepted", "refused", "unknown"]
-    reply: str = ""
+        await ctx.library.http.post("https://hooks.example.org/alarm", json={"text": ctx.mail.subject})
+        """
 
 
 class CallAhead(Protocol):
@@ -145,53 +119,36 @@ class SQL(Protocol):
         """Carry out a statement in a transaction of its own; gives how many rows it touched. Raises `LibraryError`."""
 
 
-@dataclass(frozen=True, slots=True)
-class TLSProbe:
-    """What a server shows: whether it offers STARTTLS, version, cipher, and what the check of `danelaw check` says."""
-
-    host: str
-    offered: bool
-    version: str = ""
-    cipher: str = ""
-    protection: str = ""
-    reason: str = ""
-
-
 class TLS(Protocol):
     """Looking at how other servers protect mail; no message is sent."""
 
     async def probe(self, domain: str) -> tuple[TLSProbe, ...]:
-        """Every host of a mail domain, in MX order, judged as a delivery would be. Raises `LibraryError`."""
+        """Every host of a mail domain, in MX order, judged as a delivery would be; none where DNS says that the domain
+        takes no mail. Raises `LibraryError`.
+
+            weakest = {one.level for one in await ctx.library.tls.probe("example.org")}
+        """
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A file in an archive: its path as the archive says, size as it says, and type as its octets say."""
+class Certificates(Protocol):
+    """Reading certificates, and looking at those that servers show."""
 
-    path: str
-    size: int
-    type: str
-    encrypted: bool = False
+    async def of(self, source: str | bytes) -> tuple[CertificateFacts, ...]:
+        """The chain in a PEM text, a certificate in DER, or what an HTTPS host shows (`host` or `host:port`), the
+        leaf first; nothing is verified. Raises `LibraryError`.
 
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What octets are: media type by content, extensions that fit it, and for archives what they hold.
-
-    `odd` are reasons for doubt in words: encrypted, nested too deep, larger than it says, a name with two extensions.
-    """
-
-    type: str
-    extensions: tuple[str, ...]
-    members: tuple[Member, ...] = ()
-    odd: tuple[str, ...] = ()
+            (leaf, *_) = await ctx.library.certificates.of("api.example.org")
+        """
 
 
 class Files(Protocol):
     """File types and archives."""
 
     async def examine(self, octets: bytes, filename: str = "") -> FileFacts:
-        """Look at octets; nothing is written and nothing unpacked beyond limits. Raises `LibraryError`."""
+        """Look at octets; nothing is written and nothing unpacked beyond limits. Raises `LibraryError`.
+
+        facts = await ctx.library.files.examine(part.content, part.filename or "")
+        """
 
 
 class Secrets(Protocol):
@@ -231,8 +188,9 @@ class Library:
     ldap: LDAP
     sql: SQL
     tls: TLS
+    certificates: Certificates
     files: Files
     secrets: Secrets
     measures: Measures
     log: Log
-    state: Any = field(default=None)
+    state: State

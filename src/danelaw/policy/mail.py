@@ -84,6 +84,14 @@ class Mail:
         twin._edits = list(self._edits)
         return twin
 
+    def is_of(self, other: Mail) -> bool:
+        """Whether both are of the same message as it came."""
+        return self._open is other._open
+
+    def as_it_came(self) -> Octets:
+        """The octets before any change; they are opened when they have not been."""
+        return self._open() if self._octets is None else self._octets
+
     def to_bytes(self) -> bytes:
         """The whole message as it is now."""
         return self.draft.to_bytes()

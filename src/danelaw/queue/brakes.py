@@ -131,6 +131,20 @@ class Brakes:
             brake.slow = replace(again, because=wanted.because, who=wanted.who)
         return brake.slow
 
+    def follow(self, slow: SlowDown, now: float, under_way: Iterable[RoutingKey]) -> bool:
+        """Leave no larger share here than is left elsewhere; `slow.full` does not count. True when that changed
+        anything.
+        """
+        name = (slow.of, slow.name)
+        brake = self._brakes.get(name)
+        if brake is None:
+            self.slow(slow, slow.share, slow.share, under_way)
+            return True
+        if slow.share_at(now) >= brake.slow.share_at(now):
+            return False
+        brake.slow = replace(slow, full=brake.slow.full)
+        return True
+
     def restore(self, slow: SlowDown) -> None:
         """One that was in force before a restart."""
         self._brakes[slow.of, slow.name] = _Brake(slow)

@@ -64,19 +64,30 @@ class Ring(Generic[T]):
         else:
             order.remove(member)
 
-    def front(self) -> T:
-        """Whose turn it is. The ring must not be empty."""
-        order, credit = self._turn(), self._credit
+    @property
+    def hasty(self) -> bool:
+        """Whether anybody has turns soon."""
+        return bool(self._soon)
+
+    def front(self, *, ahead: bool = False) -> T:
+        """Whose turn it is. The ring must not be empty. With `ahead` only those count who have turns soon; there must
+        be one.
+        """
+        order, credit = self._soon if ahead else self._turn(), self._credit
         while credit[order[0]] < 0:
             credit[order[0]] += 1.0
             order.rotate(-1)
         return order[0]
 
-    def pay(self, cost: float, *, soon: bool = False) -> None:
+    def charge(self, member: T, cost: float) -> None:
+        """Charge a member for a service out of turn."""
+        self._credit[member] -= cost - 1.0
+
+    def pay(self, cost: float, *, soon: bool = False, ahead: bool = False) -> None:
         """Charge the member at the front for one service, `cost` 1 being a small message, and end its turn. Who came to
-        have turns soon keeps them with `soon`.
+        have turns soon keeps them with `soon`. `ahead` as `front` was asked.
         """
-        order = self._turn()
+        order = self._soon if ahead else self._turn()
         self._credit[order[0]] -= cost - 1.0
         if order is not self._soon:
             self._streak = 0
@@ -132,29 +143,36 @@ class Ranks(Generic[T]):
                 self._count -= 1
                 return
 
-    def front(self) -> T:
-        """Whose turn it is. There must be somebody."""
-        return self._rings[self._turn()].front()
+    @property
+    def hasty(self) -> bool:
+        """Whether anybody has turns soon."""
+        return any(ring.hasty for ring in self._rings.values())
 
-    def pay(self, cost: float, *, soon: bool = False) -> None:
-        """Charge the member at the front, and its priority, for one service."""
-        priority = self._turn()
-        self._rings[priority].pay(cost, soon=soon)
+    def front(self, *, ahead: bool = False) -> T:
+        """Whose turn it is. There must be somebody; with `ahead` somebody who has turns soon."""
+        return self._rings[self._turn(ahead)].front(ahead=ahead)
+
+    def pay(self, cost: float, *, soon: bool = False, ahead: bool = False) -> None:
+        """Charge the member at the front, and its priority, for one service; `ahead` as `front` was asked."""
+        priority = self._turn(ahead)
+        self._rings[priority].pay(cost, soon=soon, ahead=ahead)
         self._clocks[priority] += _TURN_COSTS[priority]
 
-    def _turn(self) -> int:
+    def _turn(self, ahead: bool) -> int:
         """The priority that is furthest behind of those with somebody ready, the higher of equal ones."""
-        ready = (priority for priority, ring in self._rings.items() if len(ring))
+        ready = (priority for priority, ring in self._rings.items() if (ring.hasty if ahead else len(ring)))
         return min(ready, key=self._clocks.__getitem__)
 
 
 class TenantRing(Generic[T]):
     """A ring of tenants, each with a ring of its ready queues."""
 
-    __slots__ = ("_count", "_queues", "_tenants")
+    __slots__ = ("_count", "_hasty", "_queues", "_tenants")
 
     def __init__(self) -> None:
         self._count = 0
+        # Tenants that had a queue with turns soon; who has none any more is found out when asked.
+        self._hasty: dict[str, None] = {}
         self._tenants: Ring[str] = Ring()
         self._queues: dict[str, Ring[T] | Ranks[T]] = {}
 
@@ -176,6 +194,8 @@ class TenantRing(Generic[T]):
             ring.add(queue, soon=soon)
         self._count += len(ring) - before
         self._tenants.add(tenant)
+        if soon:
+            self._hasty[tenant] = None
 
     def remove(self, tenant: str, queue: T) -> None:
         """A queue has nothing to send, or may not."""
@@ -194,7 +214,24 @@ class TenantRing(Generic[T]):
         tenant = self._tenants.front()
         return tenant, self._queues[tenant].front()
 
-    def pay(self, tenant: str, cost: float, *, soon: bool = False) -> None:
-        """Charge the queue at the front, and its tenant, for one service; `soon` as for `Ring`."""
-        self._queues[tenant].pay(cost, soon=soon)
-        self._tenants.pay(cost)
+    def front_ahead(self) -> tuple[str, T] | None:
+        """Whose turn it is among the queues that have turns soon; None when there is none."""
+        while self._hasty:
+            tenant = next(iter(self._hasty))
+            ring = self._queues.get(tenant)
+            if ring is not None and ring.hasty:
+                return tenant, ring.front(ahead=True)
+            del self._hasty[tenant]
+        return None
+
+    def pay(self, tenant: str, cost: float, *, soon: bool = False, ahead: bool = False) -> None:
+        """Charge the queue at the front, and its tenant, for one service; `soon` as for `Ring`, `ahead` when it was at
+        the front of those only.
+        """
+        self._queues[tenant].pay(cost, soon=soon, ahead=ahead)
+        if not ahead:
+            self._tenants.pay(cost)
+            return
+        self._tenants.charge(tenant, cost)
+        del self._hasty[tenant]  # to the back
+        self._hasty[tenant] = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
+from danelaw.queue.headroom import Headroom
 from danelaw.queue.schedule import RetrySchedule
 from danelaw.queue.values import QueuedMessage, RoutingKey
 
@@ -106,7 +107,7 @@ class VirtualQueue:
     """The state of one routing key. `disk_due` is the earliest due time on disk (it may be too early, never too late);
     `backlog` is true while messages due now wait on disk, so that new ones do not overtake them. `changed_after` and
     `halved_after` are the serials of the last work begun before the queue last slept or woke, or lost half its window.
-    `answered` counts the works that ended with an answer of a host.
+    `answered` counts the works that ended with an answer of a host. `steady`: its page holds part of a backlog.
     """
 
     key: RoutingKey
@@ -123,6 +124,7 @@ class VirtualQueue:
     probing: bool = False
     wake: float | None = None
     answered: int = 0
+    steady: bool = False
     idle_since: float = 0.0
 
     def limit(self, cap: int) -> int:
@@ -138,6 +140,15 @@ class VirtualQueue:
         rest = replace(entry.message, recipients=recipients[most_recipients:])
         self.page.appendleft(Entry(rest, entry.body, entry.charge))
         return Entry(replace(entry.message, recipients=recipients[:most_recipients]), entry.body, 0)
+
+    def begins(self, headroom: Headroom) -> bool:
+        """One of its messages does, and the pace hears of it; True when the queue may have its next turn soon."""
+        if self.sparse:
+            headroom.began_new()
+            return True
+        headroom.began()
+        self.steady = self.steady and bool(self.page)
+        return False
 
     def take(self, message_ids: Collection[int]) -> list[Entry]:
         """Takes these messages out of the page."""
@@ -174,8 +185,8 @@ class VirtualQueue:
 
     @property
     def sparse(self) -> bool:
-        """Nothing of it waits on disk: what comes may go before queues that always have more."""
-        return not self.backlog
+        """Nothing of it waits, or did until now: what comes may go before queues that always have more."""
+        return not self.backlog and not self.steady
 
     @property
     def idle(self) -> bool:

@@ -17,6 +17,7 @@ from danelaw.queue import pages
 from danelaw.queue.alarms import Alarms
 from danelaw.queue.brakes import Brakes
 from danelaw.queue.fairness import TenantRing
+from danelaw.queue.headroom import Headroom
 from danelaw.queue.pages import Entry, HostVerdict, SchedulerSettings, Sleep, VirtualQueue, Work
 from danelaw.queue.values import QueuedMessage, RecipientState, RoutingKey
 from danelaw.queue.wanting import Wanting
@@ -41,6 +42,7 @@ class Scheduler:
         self.reached = math.inf
         self.gate = gate
         self.brakes = Brakes()
+        self.headroom = Headroom()
         self.memory_used = 0
         self._cap = settings.cap
         self._queues: dict[RoutingKey, VirtualQueue] = {}
@@ -82,14 +84,13 @@ class Scheduler:
         self.memory_used -= (body_size + pages.OVERHEAD) * len(message.keys)
 
     def arrived(self, message: QueuedMessage, body: bytes | None, body_size: int, now: float, *, claimed: bool) -> None:
-        """A message is on stable storage. `claimed` is what `admit` said, `body_size` what it was asked with; `body`
-        may be None for a large one.
-        """
+        """A message is on stable storage; `claimed`, `body_size` are those of `admit`, `body` None for a large one."""
         if not claimed:
             for recipient in message.recipients:
                 if recipient.state is _RECIPIENT_STATE_QUEUED:
                     self._stored(self._queue(recipient.key), recipient.due, now)
             return
+        self.headroom.came(now)
         keys = message.keys
         for key in keys:
             queue = self._queue(key)
@@ -136,6 +137,7 @@ class Scheduler:
             queue.page.append(Entry(message, None, pages.OVERHEAD))
         if next_due is not None:
             self._stored(queue, next_due, now, fresh=False)
+        queue.steady = bool(queue.page) and (queue.steady or queue.backlog)
         self._activate(queue, now)
 
     # Work.
@@ -151,7 +153,10 @@ class Scheduler:
             self._let_in(now)
             if not self._ready or len(self._flying) >= self.settings.slots or left <= 0:
                 break
-            tenant, queue = self._ready.front()
+            ahead = not self.headroom.admits(now)
+            if (front := self._ready.front_ahead() if ahead else self._ready.front()) is None:
+                break
+            tenant, queue = front
             if not self.brakes.admits(queue, now) or (gate and not gate.admits(queue, self._begun + 1, self._cap)):
                 self._ready.remove(tenant, queue)
                 continue
@@ -164,7 +169,9 @@ class Scheduler:
             self._flying.add(work)
             chosen.append(work)
             left -= pages.weight(message)
-            self._ready.pay(tenant, 1.0 + min(message.size / 262144, 63.0), soon=queue.sparse)
+            self._ready.pay(
+                tenant, 1.0 + min(message.size / 262144, 63.0), soon=queue.begins(self.headroom), ahead=ahead
+            )
             if not queue.page or queue.in_flight >= queue.limit(self._cap):
                 self._ready.remove(tenant, queue)
                 if gate is not None and not queue.page:
@@ -269,11 +276,13 @@ class Scheduler:
 
     def next_wakeup(self) -> float | None:
         """When to ask for refills and work again if nothing else happens: 0 for at once, None for never by itself."""
+        first = self._alarms.first
         if self._ready and len(self._flying) < self.settings.slots:
-            return 0.0
+            paced = self.headroom.next_wakeup() if self._ready.front_ahead() is None else 0.0
+            first = paced if first is None else min(paced, first)
         if self.memory_used < self.settings.memory and self._wanting.anybody(plenty=self._plenty):
             return 0.0
-        return self._alarms.first
+        return first
 
     def reason(self, key: RoutingKey) -> str:
         """Why a queue sleeps, in words; empty when it does not or is not known."""
@@ -290,7 +299,7 @@ class Scheduler:
         return len(self._flying)
 
     def queues(self) -> list[VirtualQueue]:
-        """The queues known now, to look at only: for metrics and the operator."""
+        """The queues known now, to look at only."""
         return list(self._queues.values())
 
     # Inside.

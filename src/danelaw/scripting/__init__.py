@@ -17,13 +17,43 @@ Public names: `load`, `LoadedPolicy`, `PolicyError`, `HookFailed`, `Runner`, `Bu
 `ScriptStep`, `Versions`, `GUARD`, `Overrun`.
 """
 
-from danelaw.scripting.errors import HookFailed, PolicyError
-from danelaw.scripting.guard import GUARD, Overrun
-from danelaw.scripting.loading import LoadedPolicy, load
-from danelaw.scripting.running import Budget, Called, Runner, Said
-from danelaw.scripting.scripts import Scripts
-from danelaw.scripting.step import ScriptStep
-from danelaw.scripting.versions import Versions
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from danelaw.scripting.errors import HookFailed, PolicyError
+    from danelaw.scripting.guard import GUARD, Overrun
+    from danelaw.scripting.loading import LoadedPolicy, load
+    from danelaw.scripting.running import Budget, Called, Runner, Said
+    from danelaw.scripting.scripts import Scripts
+    from danelaw.scripting.step import ScriptStep
+    from danelaw.scripting.versions import Versions
+
+# Read when first asked for: an isolated worker needs `loading` and nothing of the gateway.
+_MODULES = {
+    "GUARD": "guard",
+    "Budget": "running",
+    "Called": "running",
+    "HookFailed": "errors",
+    "LoadedPolicy": "loading",
+    "Overrun": "guard",
+    "PolicyError": "errors",
+    "Runner": "running",
+    "Said": "running",
+    "ScriptStep": "step",
+    "Scripts": "scripts",
+    "Versions": "versions",
+    "load": "loading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"danelaw.scripting has no {name}")
+    return getattr(import_module(f"danelaw.scripting.{_MODULES[name]}"), name)
+
 
 __all__ = [
     "GUARD",

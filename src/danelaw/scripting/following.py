@@ -48,7 +48,7 @@ class Following:
         self.shelf = Shelf(spool)
         self.ledger = Ledger(spool)
         self.standing: Standing | None = None
-        self.versions = Versions()
+        self.versions = Versions(waiting=None)
         self.troubles: dict[str, str] = {}
         self._configured = configured
         self._log = log
@@ -228,7 +228,7 @@ class Following:
         if (active, candidate, shadow) == (before.active, before.candidate, before.shadow):
             return
         waiting = _waiting(before, {active.version, standing.staged, *standing.revoked})
-        self.versions = Versions(active, candidate, shadow, waiting, self.of_message)
+        self.versions = Versions(active, candidate, shadow, waiting)
         self._kept = {
             one: self._loaded[one] for one in [*self._kept, *standing.in_use, standing.previous] if one in self._loaded
         }
@@ -291,7 +291,7 @@ class Following:
         return found
 
     def _defer_everything(self, version: str, error: DanelawError, now: float) -> None:
-        self.versions = Versions(unusable(version, self.shelf.directory), find=self.of_message)
+        self.versions = Versions(unusable(version, self.shelf.directory), waiting=None)
         self._trouble(version, error, now, "all mail is deferred")
 
     def _trouble(self, version: str, error: DanelawError, now: float, consequence: str) -> None:

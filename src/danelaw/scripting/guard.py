@@ -59,10 +59,13 @@ class Guard:
         self._cpu_clock = time.pthread_getcpuclockid(self._main)
 
     def remove(self) -> None:
-        """Watch no more; the thread ends by itself."""
+        """Watch no more, and wait for the thread's end: it is at most one tick away."""
         if self._main:
             self._main = 0
             self._wake.set()
+            if self._thread is not None:
+                self._thread.join()
+            self._wake.clear()
             signal.signal(SIGNAL, signal.SIG_DFL)
 
     def step(self, seconds: float, call: Callable[..., R], *arguments: Any) -> R:
@@ -101,6 +104,14 @@ class Guard:
         if self._pending and not self._shields and self._running:
             self._pending = False
             raise Overrun
+
+    def leave_in_debt(self) -> bool:
+        """End it where the script cannot be stopped yet; True when it was to be, and whoever asks must see to it."""
+        owed = self._pending and self._running and self._shields == 1
+        if owed:
+            self._pending = False
+        self._shields -= 1
+        return owed
 
     def _on_signal(self, number: int, frame: object) -> None:
         if not self._running:
@@ -154,3 +165,22 @@ class Shield:
 
 GUARD = Guard()
 """The one of this process: there is one main thread."""
+
+
+class Meter(Guard):
+    """A guard that counts the seconds for which steps of scripts work, and leaves the guarding to another."""
+
+    __slots__ = ("_guard", "spent")
+
+    def __init__(self, guard: Guard) -> None:
+        super().__init__()
+        self._guard = guard
+        self.spent = 0.0
+
+    def step(self, seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
+        """As the other's."""
+        began = time.thread_time()
+        try:
+            return self._guard.step(seconds, call, *arguments)
+        finally:
+            self.spent += time.thread_time() - began

@@ -18,9 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from danelaw.errors import DanelawError
+from danelaw.policy.cached import CachedFunction
 from danelaw.policy.declare import Declarations, Hook, loading
+from danelaw.scripting.caching import bind
 from danelaw.scripting.errors import PolicyError
 from danelaw.scripting.guard import GUARD, Overrun
 
@@ -38,8 +41,8 @@ class LoadedPolicy:
 
     `in_task` names the modules whose coroutines must run in a task from their first step on, since they use
     asyncio themselves; all others are begun at once, and most hooks end without ever waiting. `is_usable` is False for
-    what only stands for a version that could not be loaded. `package` is the name of its modules in this process, which stay as long as anybody has
-    `modules`.
+    what only stands for a version that could not be loaded. `package` is the name of its modules in this process, which
+    stay as long as anybody has `modules`. `caches` are the functions under `@cached`.
     """
 
     version: str
@@ -50,6 +53,7 @@ class LoadedPolicy:
     is_usable: bool = True
     package: str = ""
     modules: object = field(default=None, repr=False)
+    caches: tuple[CachedFunction[Any, Any], ...] = ()
 
     by_point: dict[str, tuple[Hook, ...]] = field(init=False, compare=False)
 
@@ -139,13 +143,15 @@ def load(directory: Path) -> LoadedPolicy:
         raise
     finally:
         loading.reset(token)
+    bind(declarations.caches)
     names = tuple(path.relative_to(directory).as_posix() for path in files)
     # A hook may import something of its own policy at any time: its modules stay as long as a connection has it.
     modules = _Modules()
     weakref.finalize(modules, _forget, package).atexit = False
     return LoadedPolicy(
-        version, directory, declarations.sorted(), names, frozenset(in_task), package=package, modules=modules
-    )
+        version, directory, declarations.sorted(), names, frozenset(in_task), package=package, modules=modules,
+        caches=tuple(declarations.caches),
+    )  # fmt: skip
 
 
 def modules_of(policy: LoadedPolicy) -> dict[str, ModuleType]:

@@ -22,6 +22,7 @@ READING: dict[str, frozenset[str]] = {
     "ldap": frozenset({"search"}),
     "sql": frozenset(),
     "tls": frozenset({"probe"}),
+    "certificates": frozenset({"of"}),
     "files": frozenset({"examine"}),
     "secrets": frozenset({"get"}),
     "measures": frozenset(),
@@ -38,9 +39,10 @@ def quiet(library: Library, note: Note, tape: Tape | None = None) -> Library:
     answered from there, and was done by whoever it was answered.
     """
     parts: dict[str, Any] = {
-        one.name: _Part(one.name, getattr(library, one.name), note, tape or Tape())
+        one.name: None
+        if getattr(library, one.name) is None
+        else _Part(one.name, getattr(library, one.name), note, tape or Tape())
         for one in fields(library)
-        if getattr(library, one.name) is not None
     }
     return Library(**parts)
 

@@ -13,20 +13,18 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from danelaw.errors import DanelawError
 from danelaw.filters.breaker import Breaker
 from danelaw.policy import POINTS, Context, Defer, FailurePolicy, Hook, NoteError, Verdict
+from danelaw.scripting.calling import CALLING, Calling, LibraryCall
 from danelaw.scripting.checking import check
 from danelaw.scripting.driving import Driven, in_task
 from danelaw.scripting.errors import HookFailed
 from danelaw.scripting.guard import GUARD, Guard, Overrun
 from danelaw.scripting.loading import LoadedPolicy, place_in
 from danelaw.scripting.rollback import back_to, state_of
-
-if TYPE_CHECKING:
-    pass
 
 NOT_ASKED = "this gateway could not examine your mail; try again later"
 
@@ -47,6 +45,7 @@ class Budget:
 class Called(NamedTuple):
     """One call of a hook, for logs, metrics and traces. `outcome` is a verdict's name in lower case, `none`, `failed`
     or `resting`; `reason` says why it failed, or what the verdict's words are.
+    `calls` are those of the library, where `Runner.traces` wants them.
     """
 
     point: str
@@ -56,6 +55,7 @@ class Called(NamedTuple):
     seconds: float
     reason: str
     verdict: Verdict | None
+    calls: tuple[LibraryCall, ...] = ()
 
 
 class Said(NamedTuple):
@@ -98,12 +98,14 @@ class Tally:
 @dataclass(slots=True)
 class Runner:
     """Asks hooks. `failed` is told about calls that failed, `observe`, where it is set, about every call; `clock` is a
-    monotonic clock in seconds. Numbers of each hook are in `tallies`, by version and name.
+    monotonic clock in seconds. `traces` says whether the calls of the library about a context are to be kept. Numbers
+    of each hook are in `tallies`, by version and name.
     """
 
     budget: Budget = field(default_factory=Budget)
     failed: Callable[[Called, Context], None] = lambda called, context: None
     observe: Callable[[Called, Context], None] | None = None
+    traces: Callable[[Context], bool] = lambda context: False
     clock: Callable[[], float] = time.perf_counter
     guard: Guard = GUARD
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class Runner:
     async def _one(self, policy: LoadedPolicy, hook: Hook, context: Context) -> Said | None:
         tally = self.tallies.get((policy.version, hook.name)) or self.tally(policy, hook)
         started = self.clock()
+        CALLING.set(Calling(hook.name, getattr(context, "id", ""), [] if self.traces(context) else None))
         if not tally.breaker.allows(started):
             return self._without(policy, hook, context, tally, "resting", started, tally.last_failure)
         before = state_of(context)
@@ -145,6 +148,9 @@ class Runner:
         if self.observe is not None:
             self.observe(_called(policy, hook, verdict, seconds), context)
         return None if verdict is None else Said(verdict, hook)
+
+    def close(self) -> None:
+        """Nothing more will be asked."""
 
     def tally(self, policy: LoadedPolicy, hook: Hook) -> Tally:
         """What is known of a hook of one version."""
@@ -193,7 +199,7 @@ class Runner:
     ) -> Said | None:  # fmt: skip
         """What follows where a hook has given no verdict, by its failure policy."""
         seconds = tally.took(outcome, self.clock() - started)
-        called = Called(hook.point, hook.name, policy.version, outcome, seconds, reason, None)
+        called = Called(hook.point, hook.name, policy.version, outcome, seconds, reason, None, _library_calls())
         if outcome == "failed":
             self.failed(called, context)
         if self.observe is not None:
@@ -215,7 +221,13 @@ class Runner:
 
 def _called(policy: LoadedPolicy, hook: Hook, verdict: Any, seconds: float) -> Called:
     word = _WORDS[type(verdict)]
-    return Called(hook.point, hook.name, policy.version, word, seconds, words_of(verdict), verdict)
+    return Called(hook.point, hook.name, policy.version, word, seconds, words_of(verdict), verdict, _library_calls())
+
+
+def _library_calls() -> tuple[LibraryCall, ...]:
+    """What the hook at work has asked of the library, where that is kept."""
+    calling = CALLING.get()
+    return tuple(calling.calls) if calling is not None and calling.calls else ()
 
 
 def words_of(verdict: Any) -> str:

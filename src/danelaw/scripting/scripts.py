@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from danelaw.scripting.caching import bind
 from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
 from danelaw.scripting.following import Following
-from danelaw.scripting.guard import GUARD
+from danelaw.scripting.guard import GUARD, Meter
+from danelaw.scripting.http_hooks import HTTPHooks
+from danelaw.scripting.loading import EMPTY
+from danelaw.scripting.modes import policy_of, runner_of
 from danelaw.scripting.numbers import HookNumbers
 from danelaw.scripting.rulebook import Rulebook
-from danelaw.scripting.running import Budget, Called, Runner
-from danelaw.scripting.shadow import Meter, Shadow
+from danelaw.scripting.shadow import Shadow
 from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.versions import Versions
 from danelaw.scripting.withdrawing import fails_too_often
@@ -20,11 +23,13 @@ from danelaw.scripting.withdrawing import fails_too_often
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from danelaw.caches import Caches
     from danelaw.config.scripting import Policy
     from danelaw.outbound.steps import DeliveryStep
     from danelaw.policy import Context, Hook, Library, MailContext
     from danelaw.rules import Rule
     from danelaw.scripting.loading import LoadedPolicy
+    from danelaw.scripting.running import Called
     from danelaw.scripting.versions import Candidate
     from danelaw.telemetry import Log, Metrics
 
@@ -50,10 +55,13 @@ class Scripts:
         metrics: Metrics,
         clock: Callable[[], float],
         carry: Carries,
+        caches: Caches | None = None,
     ) -> None:
-        """Load the policy, if there is one, behind the rules; `carry` delivers by carriers. Raises `PolicyError`,
-        `StateError`.
+        """Load the policy, if there is one, behind the rules; `carry` delivers by carriers, cached functions have their
+        places among `caches`. Raises `PolicyError`, `StateError`.
         """
+        self._caches = caches
+        self._bound: set[str] = set()
         if not GUARD.is_installed:
             GUARD.install()
         self._section = section
@@ -61,12 +69,13 @@ class Scripts:
         self._metrics = metrics
         self._clock = clock
         self.library = library
-        self.runner = Runner(budget_of(section), self._failed)
+        self.http_hooks = HTTPHooks(section.http_hook)
+        self.runner = runner_of(section, self._failed, self._worker_ended)
         self._numbers = HookNumbers(metrics)
         self._carry = carry
         directory = section.directory
-        self.following = None if directory is None else Following(spool, directory, log, clock)
-        self._no_policy = Versions(waiting=())
+        self.following = None if directory is None else Following(spool, directory, log, clock, self._load)
+        self._no_policy = Versions(policy_of(section, None, self.http_hooks.hooks))
         self.shadow: Shadow | None = None
         self.rulebook = Rulebook(rules, self._matched)
         self.step = self._step()
@@ -77,6 +86,9 @@ class Scripts:
     def versions(self) -> Versions:
         """The versions for connections that begin now."""
         return self._no_policy if self.following is None else self.following.versions
+
+    def _load(self, directory: Path) -> LoadedPolicy:
+        return policy_of(self._section, directory, self.http_hooks.hooks)
 
     def look(self) -> None:
         """Take up what operators have changed since. Connections that are open stay with their version."""
@@ -114,6 +126,11 @@ class Scripts:
         self._metrics.rule_matches.add(rule.name)
 
     def _step(self) -> ScriptStep:
+        for policy in self.versions.all:
+            if policy.package not in self._bound:
+                self._bound.add(policy.package)
+                time, cpu = self._section.time.total_seconds(), self._section.cpu.total_seconds()
+                bind(policy.caches, self._caches, seconds=time, cpu=cpu)
         candidate, shadow = self.versions.shadow, self.shadow
         if candidate is not None and (shadow is None or shadow.candidate is not candidate):
             if shadow is not None:
@@ -124,18 +141,26 @@ class Scripts:
         return ScriptStep(self.versions, self.rulebook, self.runner, self.library, self._clock, self.background, runs)
 
     def _new_shadow(self, candidate: Candidate) -> Shadow:
-        meter = Meter(GUARD)
-        runner = Runner(budget_of(self._section), guard=meter)
-        return Shadow(candidate, runner, meter, self.library, self._section.shadow_percent / 100)
+        runner = runner_of(self._section, lambda called, context: None, self._worker_ended)
+        runner.guard = meter = Meter(GUARD)
+        asked_elsewhere = frozenset(hook.point for hook in self.http_hooks.hooks)
+        share = self._section.shadow_percent / 100
+        return Shadow(candidate, runner, meter, self.library, share, asked_elsewhere)
 
     @property
     def delivery_steps(self) -> tuple[DeliveryStep, ...]:
         """The steps beside a delivery that any version in use has hooks for."""
         points = self.versions.delivery_points
-        parts = (self.versions, self.runner, self.library, self._carry)
+        parts = (self._goes_on, self.runner, self.library, self._carry)
         before = (BeforeDelivery(*parts),) if "pre_delivery" in points else ()
         after = (AfterDelivery(*parts),) if "post_delivery" in points else ()
         return (*before, *after)
+
+    def _goes_on(self, version: str) -> LoadedPolicy:
+        """The policy that goes on with a message: the one that judged it, or the active one where none did."""
+        if self.following is None or version in ("", EMPTY.version):
+            return self.versions.active
+        return self.following.of_message(version)
 
     def background(self, policy: LoadedPolicy, hooks: tuple[Hook, ...], context: Context) -> None:
         """Ask hooks that nobody waits for."""
@@ -147,7 +172,7 @@ class Scripts:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """The gateway ends: so does what runs beside the mail."""
         for task in self._tasks:
             task.cancel()
@@ -155,6 +180,11 @@ class Scripts:
             self.shadow.close()
         if self.following is not None:
             self.following.close()
+        self.runner.close()
+        await self.http_hooks.close()
+
+    def _worker_ended(self, fault: str) -> None:
+        self._log.warning("policy-worker-ended", reason=fault)
 
     def _failed(self, called: Called, context: Context) -> None:
         self._log.error("hook-failed", hook=called.hook, step=called.point, policy=called.version, reason=called.reason)
@@ -178,14 +208,3 @@ class Scripts:
         """Bring the metrics up to date: what hooks did is counted with each of them, not with every call here."""
         self._numbers.show(self.runner.tallies.items(), None if self.shadow is None else self.shadow.differences)
         self._metrics.policy_unusable.set(0.0 if self.versions.active.is_usable else 1.0)
-
-
-def budget_of(section: Policy) -> Budget:
-    """What `[policy]` lets a hook use."""
-    return Budget(
-        section.time.total_seconds(),
-        section.cpu.total_seconds(),
-        section.failures,
-        section.rest.total_seconds(),
-        section.at_once,
-    )

@@ -43,9 +43,8 @@ class Tape:
 def taped(library: Library, tape: Tape) -> Library:
     """The same library; its answers are noted."""
     parts: dict[str, Any] = {
-        one.name: _Taped(one.name, getattr(library, one.name), tape)
+        one.name: None if getattr(library, one.name) is None else _Taped(one.name, getattr(library, one.name), tape)
         for one in fields(library)
-        if getattr(library, one.name) is not None
     }
     return Library(**parts)
 

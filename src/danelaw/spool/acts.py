@@ -15,7 +15,8 @@ from danelaw.spool import custody, rows
 from danelaw.spool.errors import SpoolError
 from danelaw.spool.queues import Q_KEY
 from danelaw.spool.spool import Spool
-from danelaw.spool.view import slices, tables
+from danelaw.spool.turns import slices
+from danelaw.spool.view import tables
 from danelaw.spool.writer import Appended, BatchWriter
 
 STEP = 500

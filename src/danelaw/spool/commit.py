@@ -1,10 +1,9 @@
 """Group commit: statements on the loop thread, COMMIT and the flush that makes it durable in threads of their own.
 
-Whoever arrives while a COMMIT runs joins the next batch, so the batch grows with the load and a lone message is
-stored at once; there is no timer for appends, but where the disk is slow (`danelaw.spool.flush`) and busy already.
-Results of deliveries ride along, and only when no append came for
-50 ms do they get a batch of their own: the two must never share a flag, or a result's timer delays appends. A message
-with thousands of recipients is written in the commit thread.
+Whoever arrives while a COMMIT runs joins the next batch, so the batch grows with the load and a lone message is stored
+at once; there is no timer for appends, but where the disk is slow (`danelaw.spool.flush`) and busy already. Results of
+deliveries ride along, and only when no append came for 50 ms do they get a batch of their own: the two must never share
+a flag, or a result's timer delays appends. A message with thousands of recipients is written in the commit thread.
 
 A failed flush is final for its descriptor (the kernel may forget the unwritten pages and report success the next
 time). So the batch fails, the shard takes no mail, and the database is opened anew and its whole log copied into
@@ -52,11 +51,8 @@ class GroupCommit:
         """`log` is the write-ahead log of the database that `writer` writes."""
         self.writer = writer
         self.broken: SpoolError | None = None
-        self.batches, self.stored = 0, 0
+        self.batches, self.stored, self.failures = 0, 0, 0
         self.observe: Observer = lambda messages, seconds: None
-        self.failures = 0
-        self.writing = False
-        """The commit thread writes rows, which takes a while: `exclusive` would wait."""
         self._reopen = reopen
         self._bodies = bodies
         self._committer = Committer(self, bodies, log, commit, flush)
@@ -66,14 +62,12 @@ class GroupCommit:
         self._actions: list[tuple[Action, Callable[[], None] | None]] = []
         self._rejected: list[QueuedMessage] = []
         self._alone = 0
-        self._busy = False
-        self._scheduled = False
+        self._busy = self._writing = self._scheduled = False
         self._results_timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: list[asyncio.Future[None]] = []
-        self._recovery_delay = FIRST_RECOVERY
         self._recovery: asyncio.TimerHandle | None = None
-        self._closed = False
+        self._recovery_delay, self._closed = FIRST_RECOVERY, False
 
     def append_soon(self, items: Together, stored: Stored) -> None:
         """Store messages with the next batch, all or none; `stored` is never called before this returns."""
@@ -118,15 +112,13 @@ class GroupCommit:
             connection = self.writer.connection
             before = connection.total_changes
             batch = Batch(settlements=list(self._settlements), actions=self._actions)
-            self._settlements.clear()
-            self._actions = []
+            self._settlements, self._actions = deque(), []
             try:
                 self._write(batch)
                 yield self.writer
                 doomed = self._committer.here(self.writer)
             except BaseException as error:
-                self._settlements.extendleft(reversed(batch.settlements))
-                self._actions[:0] = batch.actions
+                self._take_back(batch)
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 self.writer.rolled_back()
@@ -136,8 +128,15 @@ class GroupCommit:
                 raise
             delete_bodies(self._bodies, doomed)
             self._committer.log.grew(connection.total_changes - before, 0)
-            self._committer.log.checkpoint_if_large(connection)
+            restart = self._committer.restart_log(self.writer)
+        if restart:
+            self.later(lambda _: None, soon=True)  # the commit thread does it after any batch
         batch.tell(self._report)
+
+    @property
+    def occupied(self) -> bool:
+        """The commit thread writes rows or restarts the log, which takes a while: `exclusive` would wait."""
+        return self._writing or self._committer.checkpointing
 
     async def drain(self) -> None:
         """Returns once everything given so far is stored (or the shard is broken and cannot)."""
@@ -153,10 +152,9 @@ class GroupCommit:
 
     def stop(self) -> None:
         """End the commit thread and all timers; call after `drain`."""
-        if self._results_timer is not None:
-            self._results_timer.cancel()
-        if self._recovery is not None:
-            self._recovery.cancel()
+        for timer in (self._results_timer, self._recovery):
+            if timer is not None:
+                timer.cancel()
         self._closed = True
         self.broken = self.broken or SpoolError("the spool is closed")
         self._committer.stop()
@@ -224,8 +222,8 @@ class GroupCommit:
             return
         self._busy = True
         self._committer.transaction.acquire()
-        self.writing = batch.heavy
-        if self.writing:
+        self._writing = batch.heavy
+        if self._writing:
             self._committer.put(batch, self.writer, self._write_or_undo)
             return
         try:
@@ -249,7 +247,7 @@ class GroupCommit:
             self._committer.transaction.release()
             raise
         finally:
-            self.writing = False
+            self._writing = False
 
     def _write(self, batch: Batch) -> None:
         writer = self.writer
@@ -278,8 +276,7 @@ class GroupCommit:
         count = len(batch.appends) + len(batch.settlements)
         if count > 1:
             self._appends.extendleft(reversed(batch.appends))
-            self._settlements.extendleft(reversed(batch.settlements))
-            self._actions[:0] = batch.actions
+            self._take_back(batch)
             self._alone = count
         else:
             self._actions[:0] = batch.actions
@@ -288,6 +285,11 @@ class GroupCommit:
             refusal = SpoolError(f"the message cannot be stored: {error}")
             call([stored for _, stored in (*batch.appends, *batch.settlements)], refusal, self._report)
         self._kick()
+
+    def _take_back(self, batch: Batch) -> None:
+        """Its outcomes and changes come first in the next one."""
+        self._settlements.extendleft(reversed(batch.settlements))
+        self._actions[:0] = batch.actions
 
     def took_off(self) -> None:
         self._pace.flying += 1
@@ -355,8 +357,7 @@ class GroupCommit:
         self._drop_bodies([item.message for items, _ in self._appends for item in items])
         refused = [stored for _, stored in (*batch.appends, *self._appends)]
         self._appends.clear()
-        self._settlements.extendleft(reversed(batch.settlements))
-        self._actions[:0] = batch.actions
+        self._take_back(batch)
         self.writer.rolled_back()
         self._break(error)
         self.observe(len(batch.messages), None)
@@ -380,8 +381,7 @@ class GroupCommit:
         if self._pace.flying or self._busy:
             self._break(self.broken)  # what is under way knows the old files
             return
-        failure = self.broken
-        settlements, self._settlements = self._settlements, deque()
+        failure, settlements, self._settlements = self.broken, self._settlements, deque()
         try:
             self.writer = self._reopen()
             self._committer.reopened()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from danelaw.spool import logsize
 from danelaw.spool.batch import Batch
 from danelaw.spool.bodies import delete_bodies
 from danelaw.spool.errors import SpoolError
@@ -57,7 +58,8 @@ class Committer:
     """One shard's threads. Whoever writes holds `transaction`; the commit thread releases it for the loop.
 
     `flaw` is the first failure since the database was opened, set at once by the thread that met it. What another
-    flush was told may hold for all that wait: the kernel need not repeat it.
+    flush was told may hold for all that wait: the kernel need not repeat it. `checkpointing`: the thread has the
+    transaction for a while, perhaps until readers let go.
     """
 
     def __init__(
@@ -71,9 +73,10 @@ class Committer:
         """`log` is the write-ahead log of an open database."""
         self.transaction = threading.Lock()
         self.flaw: SpoolError | None = None
-        self.log = LogSize()
         self.flush = LogFlush(flush)
         self.flush.open(log)
+        self.log = LogSize(self.flush.octets())
+        self.checkpointing = False
         self._side = side
         self._bodies = bodies
         self._log_path = log
@@ -107,7 +110,15 @@ class Committer:
         self.flush.open(self._log_path)
         self._flushes = True
         self.flaw = None
-        self.log = LogSize()
+        self.log = LogSize(self.flush.octets())
+
+    def restart_log(self, writer: BatchWriter) -> bool:
+        """With the transaction held, restart the log if that is due. In the event loop's thread nobody is waited for:
+        True when the commit thread should do that.
+        """
+        octets = self.flush.octets()
+        self.log.checkpoint_if_large(writer.connection, octets, may_wait=self._thread is None)
+        return self._thread is not None and self.log.patience(self.flush.octets()) > 0
 
     def stop(self) -> None:
         """End all threads, after what they have been given."""
@@ -124,6 +135,7 @@ class Committer:
             batch, writer, write = given
             error: SpoolError | None = None
             if write is not None:
+                self._make_room(writer)
                 try:
                     write(batch)
                 except Exception as cause:
@@ -149,11 +161,14 @@ class Committer:
             self._end(batch, writer, error)
 
     def _end(self, batch: Batch, writer: BatchWriter, error: SpoolError | None) -> None:
-        large = error is None and self.log.large
+        octets = self.flush.octets()
+        large = error is None and self.log.large(octets)
         if large:
             # Answer first: nobody waits for the checkpoint.
+            self.checkpointing = True
             self._tell(self._side.finished, batch, None, False)
-            self.log.checkpoint_if_large(writer.connection)
+            self.log.checkpoint_if_large(writer.connection, octets)
+            self.checkpointing = False
         if error is None:
             delete_bodies(self._bodies, batch.doomed)
         self.transaction.release()
@@ -167,9 +182,17 @@ class Committer:
         self._let_commit_flush(writer, False)
         self._tell(self._side.took_off)
         self.flush.later(batch, self._flushed)
-        self.log.checkpoint_if_large(writer.connection)
+        self.checkpointing = True
+        self.log.checkpoint_if_large(writer.connection, self.flush.octets())
+        self.checkpointing = False
         self.transaction.release()
         self._tell(self._side.free_early)
+
+    def _make_room(self, writer: BatchWriter) -> None:
+        """Before a transaction that may take half of what the log may have: thousands of recipients."""
+        octets = self.flush.octets()
+        if self.log.frames(octets) > logsize.WAL_FRAMES // 4:
+            self.log.checkpoint(writer.connection, octets, logsize.WAIT_MS)
 
     def _let_commit_flush(self, writer: BatchWriter, flushes: bool) -> None:
         """On a quick disk COMMIT flushes by itself: one wait less for the interpreter. Between transactions only."""

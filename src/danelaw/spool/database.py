@@ -15,11 +15,14 @@ from danelaw.spool.faults import unreadable, unusable
 DATABASE_NAME = "queue.db"
 LOCK_NAME = "lock"
 BUSY_TIMEOUT_MS = 50
+PRIMED_OCTETS = 33 << 20
+"""Size of the write-ahead log between two restarts; a longer one is cut to that (`danelaw.spool.logsize`)."""
 # secure_delete: FAST wipes deleted rows where their page is written anyway. ON, many distributions' default, writes the
 # pages of every delivered body once more: 10.4 instead of 8.0 KB of log per message.
 _PRAGMAS = (
     "synchronous = FULL",
     "wal_autocheckpoint = 0",
+    f"journal_size_limit = {PRIMED_OCTETS}",
     "cache_size = -8192",
     "temp_store = MEMORY",
     "secure_delete = FAST",

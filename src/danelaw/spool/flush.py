@@ -52,6 +52,10 @@ class LogFlush:
         for _ in range(1 + MOST):
             self._descriptors.append(os.open(log, os.O_RDWR | os.O_CLOEXEC))
 
+    def octets(self) -> int:
+        """The size of the file. Raises `OSError`."""
+        return os.fstat(self._descriptors[0]).st_size
+
     def now(self) -> None:
         """Flush in this thread; only one may do that at a time. Raises `OSError`."""
         self._flush(self._descriptors[0])

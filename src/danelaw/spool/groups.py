@@ -1,7 +1,7 @@
 """Adding the queue up: by next hop, domain, sender, reason, state, demand, job or priority; and the longest queues.
 
-Like lists, sums go by id in slices, each its own short read transaction. Groups are kept in memory up to a bound and
-beyond it in a temporary database on disk, so that a million messages from a million senders cost no more than few.
+Like lists, sums go by id in slices, each its own short read transaction (`danelaw.spool.turns`), and what a slice gives
+is added up outside of Python (`danelaw.spool.tally`).
 """
 
 from __future__ import annotations
@@ -9,25 +9,26 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from danelaw.queue import Filter, QueuedMessage, QueuedRecipient, RoutingKey
 from danelaw.queue.values import priority_word
 from danelaw.spool.errors import SpoolError
 from danelaw.spool.queues import KEY
-from danelaw.spool.view import finished_slices, slices
+from danelaw.spool.tally import SPOOL, Group, Tally
+from danelaw.spool.turns import Turns
+from danelaw.spool.view import finished_slices
 
 SCHEMA = "danelaw/queue-groups/1"
-MOST_IN_MEMORY = 20_000
 SLICE = 4000
 """Messages, or waiting recipients, in one read transaction: joining and adding up takes some 5 µs for each."""
-_NEVER = 1e300
 _ASLEEP = "iif(q.suspended_until > :now, q.suspended_until, 0)"
 # What follows the last @: all other characters are taken off the end until one comes.
-_DOMAIN = (
-    "iif(instr(r.forward_path, '@'),"
-    " lower(substr(r.forward_path, length(rtrim(r.forward_path, replace(r.forward_path, '@', ''))) + 1)), '')"
-)
+_AFTER_LAST = "substr(r.forward_path, length(rtrim(r.forward_path, replace(r.forward_path, '@', ''))) + 1)"
+# Which takes long; nearly all addresses have one.
+_AFTER_FIRST = "substr(r.forward_path, instr(r.forward_path, '@') + 1)"
+_DOMAIN = f"iif(instr(r.forward_path, '@'), lower(iif(instr({_AFTER_FIRST}, '@'), {_AFTER_LAST}, {_AFTER_FIRST})), '')"
 _NAMES = {
     "next-hop": "q.next_hop",
     "domain": _DOMAIN,
@@ -43,76 +44,6 @@ KINDS = tuple(_NAMES)
 """What can be grouped by."""
 
 
-class Group(NamedTuple):
-    """`size` is the octets of its messages, `oldest` when the first one came, `next_try` None where nothing is due."""
-
-    name: str
-    messages: int
-    recipients: int
-    size: int
-    oldest: float
-    next_try: float | None
-
-    def plus(self, other: Group) -> Group:
-        """Both as one, under this one's name."""
-        tries = [due for due in (self.next_try, other.next_try) if due is not None]
-        return Group(
-            self.name, self.messages + other.messages, self.recipients + other.recipients, self.size + other.size,
-            min(self.oldest, other.oldest), min(tries, default=None),
-        )  # fmt: skip
-
-
-class Tally:
-    """Groups by name, exact however many there are; `close` it."""
-
-    def __init__(self, most_in_memory: int = MOST_IN_MEMORY) -> None:
-        self._most = most_in_memory
-        self._groups: dict[str, Group] = {}
-        self._disk: sqlite3.Connection | None = None
-
-    def add(self, group: Group) -> None:
-        """Count these too."""
-        known = self._groups.get(group.name)
-        self._groups[group.name] = group if known is None else known.plus(group)
-        if len(self._groups) > self._most:
-            self._spill()
-
-    def largest(self, limit: int) -> tuple[list[Group], int]:
-        """The groups with most messages, by name where they are equal; and how many groups there are."""
-        if self._disk is None:
-            ordered = sorted(self._groups.values(), key=lambda group: (-group.messages, group.name))
-            return ordered[:limit], len(ordered)
-        self._spill()
-        rows = self._disk.execute("SELECT * FROM tally ORDER BY messages DESC, name LIMIT ?", (limit,)).fetchall()
-        count = self._disk.execute("SELECT count(*) FROM tally").fetchone()[0]
-        return [Group._make((*row[:5], None if row[5] >= _NEVER else row[5])) for row in rows], count
-
-    def close(self) -> None:
-        """Forget everything."""
-        if self._disk is not None:
-            self._disk.close()
-
-    def _spill(self) -> None:
-        if self._disk is None:
-            # An empty name is SQLite's for a private database in a file that is gone when it is closed.
-            self._disk = sqlite3.connect("", isolation_level=None)
-            self._disk.execute("PRAGMA cache_size = -4096")
-            self._disk.execute(
-                "CREATE TABLE tally (name TEXT PRIMARY KEY, messages INTEGER, recipients INTEGER, size INTEGER,"
-                " oldest REAL, next_try REAL) WITHOUT ROWID"
-            )
-        self._disk.execute("BEGIN")
-        self._disk.executemany(
-            "INSERT INTO tally VALUES (?,?,?,?,?,?) ON CONFLICT (name) DO UPDATE SET"
-            " messages = messages + excluded.messages, recipients = recipients + excluded.recipients,"
-            " size = size + excluded.size, oldest = min(oldest, excluded.oldest),"
-            " next_try = min(next_try, excluded.next_try)",
-            ((*group[:5], _NEVER if group.next_try is None else group.next_try) for group in self._groups.values()),
-        )
-        self._disk.execute("COMMIT")
-        self._groups.clear()
-
-
 def grouped(
     connection: sqlite3.Connection, chosen: Filter, now: float, by: str, limit: int, *, finished: bool = False
 ) -> dict[str, Any]:
@@ -123,15 +54,13 @@ def grouped(
     if by not in KINDS:
         raise SpoolError(f"messages cannot be grouped by '{by}'", advice=f"one of {', '.join(KINDS)}")
     whole = finished or chosen.finished
-    found = (_finished if whole else _waiting)(connection, chosen, now, by)
-    with closing(Tally()) as tally:
-        total: Group | None = None
-        for group, alone in found:
-            if alone:
-                total = group if total is None else total.plus(group)
-            else:
-                tally.add(group)
+    with closing(Tally(None if whole else _database(connection))) as tally:
+        if whole:
+            tally.add(_finished(connection, chosen, now, by))
+        else:
+            _waiting(tally, chosen, now, by)
         largest, count = tally.largest(limit)
+        total = tally.total()
     return {
         "schema": SCHEMA,
         "filter": chosen.text,
@@ -146,14 +75,13 @@ def grouped(
 
 def together(results: Sequence[dict[str, Any]], limit: int) -> dict[str, Any]:
     """What several shards found, as one; each gave all its groups, or at least many more than `limit`."""
+    total: Group | None = None
+    for result in results:
+        if result["total"]["messages"]:
+            one = Group("", **result["total"])
+            total = one if total is None else total.plus(one)
     with closing(Tally()) as tally:
-        total: Group | None = None
-        for result in results:
-            for group in result["groups"]:
-                tally.add(Group(**group))
-            if result["total"]["messages"]:
-                one = Group("", **result["total"])
-                total = one if total is None else total.plus(one)
+        tally.add((Group(**group), None) for result in results for group in result["groups"])
         largest, count = tally.largest(limit)
     return results[0] | {
         "groups": [group._asdict() for group in largest],
@@ -169,59 +97,62 @@ def _total(total: Group | None) -> dict[str, Any]:
     }
 
 
-def _waiting(connection: sqlite3.Connection, chosen: Filter, now: float, by: str) -> Iterator[tuple[Group, bool]]:
-    """The groups of each slice, and the sum of the slice (True), which counts no message twice."""
+def _database(connection: sqlite3.Connection) -> Path:
+    return Path(connection.execute("PRAGMA database_list").fetchone()[2])
+
+
+def _waiting(tally: Tally, chosen: Filter, now: float, by: str) -> None:
+    """Everything that waits and is meant, slice by slice."""
     condition, values = chosen.to_sql(now)
     # The filter numbers its parameters by position, so ours are written as they are: a number, and names of columns.
     name = _NAMES[by].replace(":now", repr(float(now)))
     asleep = _ASLEEP.replace(":now", repr(float(now)))
     due = f"iif(r.state < 2, max(r.due, {asleep}), NULL)"
     tables = (
-        "FROM message m CROSS JOIN recipient r ON r.message = m.id CROSS JOIN queue q ON q.id = r.queue"
-        f" WHERE m.id > ? AND m.id <= ? AND ({condition})"
+        f"FROM {SPOOL}.message m CROSS JOIN {SPOOL}.recipient r ON r.message = m.id"
+        f" CROSS JOIN {SPOOL}.queue q ON q.id = r.queue WHERE m.id > ? AND m.id <= ? AND ({condition})"
     )
-    # Most messages have one recipient: they need not be told apart, and their groups add up to the sum.
-    single = (
-        f"SELECT {name} AS name, count(*), count(*), sum(m.size), min(m.received_at), min({due})"
-        f" {tables} AND m.recipients = 1 GROUP BY name"
+    # Most messages have one recipient: they need not be told apart. Where nearly each has a name of its own it is not
+    # worth while to look for those that share one.
+    single = f"{tables} AND m.recipients = 1"
+    each = f"SELECT {name}, 1, 1, m.size, m.received_at, {due}, NULL {single}"
+    by_name = (
+        f"SELECT {name} AS name, count(*), count(*), sum(m.size), min(m.received_at), min({due}), NULL {single}"
+        " GROUP BY name"
     )
-    part = (
-        f"SELECT {name} AS name, m.id AS id, m.size AS size, m.received_at AS received_at, count(*) AS recipients,"
-        f" min({due}) AS due {tables} AND m.recipients > 1 GROUP BY m.id, name"
-    )
-    sums = "sum(recipients), sum(size), min(received_at), min(due)"
     several = (
-        f"WITH part AS MATERIALIZED ({part}) SELECT name, count(*), {sums}, 0 FROM part GROUP BY name"
-        f" UNION ALL SELECT '', count(*), {sums}, 1 FROM (SELECT sum(recipients) AS recipients,"
-        " min(size) AS size, min(received_at) AS received_at, min(due) AS due FROM part GROUP BY id)"
+        f"SELECT {name} AS name, 1, count(*), m.size, m.received_at, min({due}), m.id {tables}"
+        " AND m.recipients > 1 GROUP BY m.id, name"
     )
-    for above, upto in slices(connection, 0, most=SLICE):
-        found = [Group(*row) for row in connection.execute(single, (above, upto, *values))]
-        yield from ((group, False) for group in found)
-        if found:
-            yield _sum(found), True
-        rows = connection.execute(several, (above, upto, *values)).fetchall()
-        yield from ((Group(*row[:6]), bool(row[6])) for row in rows if row[1])
+    many = False
+
+    def read(above: int, upto: int) -> int:
+        tally.connection.execute("BEGIN")  # both or none: what is interrupted is read again
+        try:
+            found = tally.take(each if many else by_name, (above, upto, *values))
+            tally.take(several, (above, upto, *values))
+        except BaseException:
+            if tally.connection.in_transaction:
+                tally.connection.execute("ROLLBACK")
+            raise
+        tally.connection.execute("COMMIT")
+        return found
+
+    for found in Turns(tally.connection, f"{SPOOL}.message", SLICE).read(read):
+        many = many or found > SLICE // 4
 
 
-def _sum(groups: Sequence[Group]) -> Group:
-    """Groups that have no message in common, as one."""
-    _, messages, recipients, sizes, oldest, due = zip(*groups, strict=True)
-    tries = [one for one in due if one is not None]
-    return Group("", sum(messages), sum(recipients), sum(sizes), min(oldest), min(tries, default=None))
-
-
-def _finished(connection: sqlite3.Connection, chosen: Filter, now: float, by: str) -> Iterator[tuple[Group, bool]]:
+def _finished(
+    connection: sqlite3.Connection, chosen: Filter, now: float, by: str
+) -> Iterator[tuple[Group, int | None]]:
     for message in finished_slices(connection):
-        matching = [recipient for recipient in message.recipients if chosen.matches(message, recipient, now)]
         names: dict[str, int] = {}
-        for recipient in matching:
-            name = _name(message, recipient, by)
-            names[name] = names.get(name, 0) + 1
+        for recipient in message.recipients:
+            if chosen.matches(message, recipient, now):
+                name = _name(message, recipient, by)
+                names[name] = names.get(name, 0) + 1
         for name, count in names.items():
-            yield Group(name, 1, count, message.size, message.received_at, None), False
-        if matching:
-            yield Group("", 1, len(matching), message.size, message.received_at, None), True
+            yield Group(name, 1, count, message.size, message.received_at, None), message.id
 
 
 def _name(message: QueuedMessage, recipient: QueuedRecipient, by: str) -> str:

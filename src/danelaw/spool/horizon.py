@@ -11,7 +11,8 @@ import sqlite3
 from danelaw.queue import RoutingKey
 from danelaw.spool.queues import KEY, KEY_FIELDS, Q_KEY, QueueRow
 
-AT_ONCE = 2000
+AT_ONCE = 250
+"""Rows in one turn of the event loop: some 10 us for each, with what is done about them."""
 _COMING = (
     f"SELECT r.due, r.queue, {Q_KEY} FROM recipient r INDEXED BY recipient_when"
     " CROSS JOIN queue q ON q.id = r.queue"

@@ -15,7 +15,7 @@ from danelaw.queue import Attempt
 from danelaw.spool.attempts import day_tables
 from danelaw.spool.errors import SpoolError
 from danelaw.spool.spool import Spool
-from danelaw.spool.view import slices
+from danelaw.spool.turns import slices
 from danelaw.spool.writer import BatchWriter
 
 

@@ -21,7 +21,8 @@ from danelaw.spool.acts import Act, Bounce, perform
 from danelaw.spool.bodies import read_chunks
 from danelaw.spool.errors import BodyMissing, NoSuchMessage, SpoolError
 from danelaw.spool.spool import Spool
-from danelaw.spool.view import shown, slices
+from danelaw.spool.turns import Turns
+from danelaw.spool.view import shown
 
 SCHEMA = "danelaw/quarantine-list/1"
 READING = ("list", "show", "raw")
@@ -69,13 +70,17 @@ def held_page(
     """
     condition, parameters = chosen.to_sql(now)
     found: list[QueuedMessage] = []
-    for above, upto in slices(connection, after, "hold", SLICE):
+
+    def read(above: int, upto: int) -> list[QueuedMessage]:
         ids = connection.execute(
             f"SELECT m.id FROM {_SOURCE} WHERE h.id > ? AND h.id <= ? AND r.state = {int(RecipientState.HELD)}"
             f" AND (? = '' OR h.step = ?) AND ({condition}) GROUP BY m.id ORDER BY m.id LIMIT ?",
             (above, upto, step, step, *parameters, limit - len(found)),
         ).fetchall()
-        for message in rows.load_messages(connection, {one[0]: None for one in ids}):
+        return rows.load_messages(connection, {one[0]: None for one in ids})
+
+    for messages in Turns(connection, "hold", SLICE).read(read, after):
+        for message in messages:
             message.recipients = tuple(one for one in _held(message) if chosen.matches(message, one, now))
             if message.recipients:
                 found.append(message)
@@ -124,16 +129,15 @@ def beginning(connection: sqlite3.Connection, message: QueuedMessage, octets: in
 
 def held_sizes(connection: sqlite3.Connection) -> list[Held]:
     """Everything held, for limits and numbers, in short read transactions."""
-    found: list[Held] = []
-    for above, upto in slices(connection, 0, "hold", 4 * SLICE):
-        found += [
-            Held(*one)
-            for one in connection.execute(
-                "SELECT h.id, h.since, m.size FROM hold h JOIN message m ON m.id = h.id WHERE h.id > ? AND h.id <= ?",
-                (above, upto),
-            )
-        ]
-    return found
+
+    def read(above: int, upto: int) -> list[Held]:
+        found = connection.execute(
+            "SELECT h.id, h.since, m.size FROM hold h JOIN message m ON m.id = h.id WHERE h.id > ? AND h.id <= ?",
+            (above, upto),
+        )
+        return [Held(*one) for one in found]
+
+    return [one for found in Turns(connection, "hold", 4 * SLICE).read(read) for one in found]
 
 
 def without_end(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, Custody]]:

@@ -341,7 +341,7 @@ class Spool:
     def sweep(self, now: float) -> int:
         """A short step of forgetting; call every few seconds. Returns what went. Raises `SpoolError`."""
         database.still_alive(self.directory, now)
-        if self._commits.writing:
+        if self._commits.occupied:
             return 0
         with self._commits.exclusive() as writer:
             removed = self._retention.step(writer, now)

@@ -1,7 +1,7 @@
 """Looking at the queue and its history, from a reading connection: beside a running server or without one.
 
-Lists go by id in slices, each its own short read transaction, so that the write-ahead log stays small while somebody
-pages through a million messages.
+Lists go by id in turns (`danelaw.spool.turns`), so that the write-ahead log stays small while somebody pages through a
+million messages.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from danelaw.spool import rows
 from danelaw.spool.attempts import attempts_of, day_tables, host_record
 from danelaw.spool.errors import NoSuchMessage
 from danelaw.spool.queues import OF_KEY
+from danelaw.spool.turns import Turns
 
-SLICE = 10000
+SLICE = 10_000
 _HISTORY = (
     "SELECT id, received_at, finished_at, reverse_path, size, flags, client_address, client_helo, client_tls,"
     " message_id, recipients, client_user FROM history"
@@ -56,21 +57,6 @@ class Alone:
     successes: int
 
 
-def slices(
-    connection: sqlite3.Connection, after: int, table: str = "message", most: int | None = None
-) -> Iterator[tuple[int, int]]:
-    """Ranges (above, up to and including) of ids that hold at most so many messages each; `SLICE` unless said."""
-    most = SLICE if most is None else most
-    while True:
-        row = connection.execute(
-            f"SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT 1 OFFSET {most - 1}", (after,)
-        ).fetchone()
-        yield after, (1 << 62) if row is None else row[0]
-        if row is None:
-            return
-        after = row[0]
-
-
 def tables(condition: str, also: str = "") -> tuple[str, str]:
     """The tables a filter's condition needs, and the column of the message's id: none is joined for nothing, which
     is what makes a search through a million messages quick. `also` names aliases needed in any case.
@@ -93,13 +79,17 @@ def waiting_page(connection: sqlite3.Connection, chosen: Filter, now: float, aft
     condition, parameters = chosen.to_sql(now)
     source, key = tables(condition)
     found: list[QueuedMessage] = []
-    for above, upto in slices(connection, after):
+
+    def read(above: int, upto: int) -> list[QueuedMessage]:
         ids = connection.execute(
             f"SELECT {key} FROM {source} WHERE {key} > ? AND {key} <= ? AND ({condition})"
             f" GROUP BY {key} ORDER BY {key} LIMIT ?",
             (above, upto, *parameters, limit + 1 - len(found)),
         ).fetchall()
-        for message in rows.load_messages(connection, {row[0]: None for row in ids}):
+        return rows.load_messages(connection, {row[0]: None for row in ids})
+
+    for messages in Turns(connection, most=SLICE).read(read, after):
+        for message in messages:
             matching = (r for r in message.recipients if chosen.matches(message, r, now))
             message.recipients = tuple(matching) or message.recipients
             found.append(message)
@@ -123,9 +113,12 @@ def finished_page(connection: sqlite3.Connection, chosen: Filter, now: float, af
 
 def finished_slices(connection: sqlite3.Connection, after: int = 0) -> Iterator[QueuedMessage]:
     """Finished messages with ids above `after`, oldest first, read in slices."""
-    for above, upto in slices(connection, after, "history"):
-        rows_found = connection.execute(_HISTORY + " WHERE id > ? AND id <= ? ORDER BY id", (above, upto)).fetchall()
-        yield from map(finished_message, rows_found)
+
+    def read(above: int, upto: int) -> list[tuple[Any, ...]]:
+        return connection.execute(_HISTORY + " WHERE id > ? AND id <= ? ORDER BY id", (above, upto)).fetchall()
+
+    for found in Turns(connection, "history", SLICE).read(read, after):
+        yield from map(finished_message, found)
 
 
 def finished_message(row: Sequence[object]) -> QueuedMessage:

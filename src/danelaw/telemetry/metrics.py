@@ -189,7 +189,7 @@ class Metrics(ScriptingMetrics):
         )
         self.spool_failures = Counter("danelaw_spool_failures", "Commits that failed; their clients got 451.")
         self.spool_log = Gauge(
-            "danelaw_spool_log_bytes", "Size of the write-ahead log; it is copied back above 32 MiB."
+            "danelaw_spool_log_bytes", "Size of the write-ahead log; copied back above 33 MB, 64 MB at most."
         )
         self.spool_free = Gauge("danelaw_spool_free_bytes", "Free space on the spool's disk.")
         self.quarantine_messages = Gauge("danelaw_quarantine_messages", "Messages of which a recipient is held.")

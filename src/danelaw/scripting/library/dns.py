@@ -17,6 +17,7 @@ from danelaw.dnslist import DNSList, Inquiry, ListStatus, look_up
 from danelaw.errors import DanelawError
 from danelaw.policy import DNSAnswer, LibraryError
 from danelaw.scripting.driving import in_task
+from danelaw.scripting.library.call import library_call
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -34,19 +35,18 @@ class ResolverDNS:
         self._resolver = resolver
         self._seconds = seconds
 
+    @library_call("dns.lookup")
     async def lookup(self, name: str, type: str) -> DNSAnswer:
         """Records of any type, from the cache without waiting where they are there."""
-        question = _question(name, type)
-        answer = self._resolver.cached(question)
-        if answer is None:
-            answer = await self._within(self._resolver.ask(question))
-        return _answer(name, type, answer)
+        return await self._lookup(name, type)
 
+    @library_call("dns.addresses")
     async def addresses(self, name: str) -> tuple[str, ...]:
         """IPv6 and IPv4 addresses of a host."""
-        found = [await self.lookup(name, kind) for kind in ("AAAA", "A")]
+        found = [await self._lookup(name, kind) for kind in ("AAAA", "A")]
         return tuple(record for answer in found for record in answer.records)
 
+    @library_call("dns.names")
     async def names(self, address: str) -> tuple[str, ...]:
         """The names of an address that lead back to it."""
         found = await self._within(self._resolver.run(look_up_client_name(_address(address))))
@@ -54,6 +54,7 @@ class ResolverDNS:
             raise LibraryError(f"DNS does not say now what {address} is called")
         return tuple(name.ascii for name in found.names)
 
+    @library_call("dns.listed")
     async def listed(self, subject: str, zone: str) -> tuple[str, ...]:
         """Return addresses of a DNS list."""
         try:
@@ -67,6 +68,13 @@ class ResolverDNS:
         if found.status is ListStatus.NOT_LISTED:
             return ()
         raise LibraryError(f"{zone} does not say whether {subject} is listed: {found.reason}")
+
+    async def _lookup(self, name: str, type: str) -> DNSAnswer:
+        question = _question(name, type)
+        answer = self._resolver.cached(question)
+        if answer is None:
+            answer = await self._within(self._resolver.ask(question))
+        return _answer(name, type, answer)
 
     async def _within(self, asked: Awaitable[T]) -> T:
         await in_task()

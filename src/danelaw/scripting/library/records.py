@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danelaw.policy import LibraryError
+from danelaw.scripting.calling import CALLING
+from danelaw.scripting.library.call import library_call
 
 if TYPE_CHECKING:
     from danelaw.telemetry import Log, Metrics
@@ -17,22 +19,28 @@ _LARGEST_SECRET = 64 * 1024
 
 
 class GatewayLog:
-    """`policy.library.Log` in the gateway's log, as events `policy` and `policy-warning`."""
+    """`policy.library.Log` in the gateway's log, as events `policy` and `policy-warning`, with hook and message."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
 
+    @library_call("log.event")
     def event(self, text: str, **facts: str | int | float | bool | None) -> None:
         """Something worth knowing."""
-        self._log.event("policy", text=text, **_facts(facts))
+        self._log.event("policy", **_said(text, facts))
 
+    @library_call("log.warning")
     def warning(self, text: str, **facts: str | int | float | bool | None) -> None:
         """Something somebody should look at."""
-        self._log.warning("policy-warning", text=text, **_facts(facts))
+        self._log.warning("policy-warning", **_said(text, facts))
 
 
-def _facts(facts: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in facts.items() if name != "text"}
+def _said(text: str, facts: Mapping[str, object]) -> dict[str, object]:
+    """What a line says: the hook and the message it is about first, which a script cannot say otherwise."""
+    calling = CALLING.get()
+    said: dict[str, object] = {} if calling is None else {"hook": calling.hook, "id": calling.message or None}
+    said["text"] = text
+    return said | {name: value for name, value in facts.items() if name not in said}
 
 
 class GatewayMeasures:
@@ -42,10 +50,12 @@ class GatewayMeasures:
         self._metrics = metrics
         self._names: set[str] = set()
 
+    @library_call("measures.count")
     def count(self, name: str, by: float = 1.0) -> None:
         """Add to a counter."""
         self._metrics.policy_counter.add(self._known(name), by=by)
 
+    @library_call("measures.gauge")
     def gauge(self, name: str, value: float) -> None:
         """Set a gauge."""
         self._metrics.policy_gauge.set(value, self._known(name))
@@ -67,6 +77,7 @@ class SecretFiles:
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = files
 
+    @library_call("secrets.get", hides_result=True)
     def get(self, name: str) -> str:
         """The content of a secret's file."""
         path = self._files.get(name)

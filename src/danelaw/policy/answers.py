@@ -1,0 +1,140 @@
+"""What calls of the library give: values, and the one error they raise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from danelaw.errors import DanelawError
+
+DNSSEC: TypeAlias = Literal["secure", "insecure", "bogus", "indeterminate"]
+
+
+class LibraryError(DanelawError):
+    """A call that got no answer: DNS failed, a server is away, the time was over, the name is not configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class DNSAnswer:
+    """What DNS says. `exists` is false for NXDOMAIN; `records` are texts as in zone files, empty for no such data.
+
+    `status` is the DNSSEC status of the whole answer, alias chain included; a bogus answer is a `LibraryError`.
+    """
+
+    name: str
+    type: str
+    status: DNSSEC
+    exists: bool
+    records: tuple[str, ...]
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it is signed, chain valid from the root."""
+        return self.status == "secure"
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPResponse:
+    """An answer over HTTP: status, fields in lower case, and at most as many octets as were asked for."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as JSON. Raises `LibraryError`."""
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise LibraryError(f"the answer is no JSON: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientAnswer:
+    """What a next hop says about a recipient: `accepted`, `refused` or `unknown`, and its reply."""
+
+    answer: Literal["accepted", "refused", "unknown"]
+    reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TLSProbe:
+    """One address of a mail host, as `danelaw check` sees it.
+
+    `level` is what mail would get there: `dane`, `mta-sts`, `pkix`, `host-dane`, `encrypted`, `clear`, `waits` (it is
+    skipped) or `unknown`. `protection` is the same in words, `reason` one sentence. `offered` says whether STARTTLS
+    is; `version` is the TLS version of the handshake, empty without one.
+    """
+
+    host: str
+    address: str
+    level: str
+    protection: str
+    offered: bool
+    version: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """What a certificate says (RFC 5280). Names are those of the subjectAltName; `key` as `RSA 2048` or `EC secp256r1`.
+
+    `sha256` is the digest of the whole certificate, `spki_sha256` that of its public key, as in TLSA records with
+    selectors 0 and 1 (RFC 6698 §2.1.2), both hexadecimal.
+    """
+
+    subject: str
+    issuer: str
+    serial: str
+    names: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    key: str
+    signature: str
+    sha256: str
+    spki_sha256: str
+
+    @property
+    def is_self_issued(self) -> bool:
+        """Whether subject and issuer are the same."""
+        return self.subject == self.issuer
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file in an archive: its path as the archive says, size as it says, and type as its octets say.
+
+    `depth` is 1 for files of the archive itself, 2 for those of an archive in it. The type of what could not be looked
+    into (encrypted, or past a limit) is that of its name's ending, or `application/octet-stream`.
+    """
+
+    path: str
+    size: int
+    type: str
+    encrypted: bool = False
+    depth: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What octets are: media type by content, extensions that fit it, and for archives what they hold.
+
+    `macros` says that an office file holds macros, `encrypted` that it, or something in it, is encrypted. `odd` are
+    reasons for doubt in words: a name that says something else than the octets, two extensions, text that runs
+    backwards in a name, an archive that unpacks to far more than it is, nesting too deep to follow.
+    """
+
+    type: str
+    extensions: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
+    macros: bool = False
+    encrypted: bool = False
+    odd: tuple[str, ...] = ()

@@ -1,0 +1,232 @@
+"""The workers of one version of a policy: so many processes, each with one hook at a time, replaced when they end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from pathlib import Path
+
+from danelaw.scripting.errors import HookFailed
+from danelaw.scripting.isolated.confinement import Confinement
+from danelaw.scripting.isolated.process import Worker, spawn
+from danelaw.scripting.loading import LOAD_SECONDS
+
+TICK = 0.02
+"""Seconds between two looks at the clocks of workers that work: one is stopped at most two of them late."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_LOOK_AT_MEMORY = 50
+
+
+class Pool:
+    """Workers for one policy. `recycle_after` calls a worker is replaced, and when it has grown to half its memory or
+    used half its processor time. `ended` is told why one was killed that was not to end.
+    """
+
+    def __init__(
+        self, directory: Path, version: str, bounds: Confinement, size: int, recycle_after: int,
+        ended: Callable[[str], None] = lambda fault: None,
+    ) -> None:  # fmt: skip
+        self.used = time.monotonic()
+        self.starts = 0
+        self._where = (directory, version)
+        self._bounds = bounds
+        self._size = size
+        self._recycle_after = recycle_after
+        self._ended = ended
+        self._workers: set[Worker] = set()
+        self._idle: deque[Worker] = deque()
+        self._turns: deque[tuple[asyncio.Future[Worker], str]] = deque()
+        self._busy: Counter[str] = Counter()
+        self._starting: Worker | None = None
+        self._opening: set[asyncio.Task[None]] = set()
+        self._dying: list[subprocess.Popen[bytes]] = []
+        self._pause = 0.0
+        self._refusal = ""
+        self._seen: dict[Worker, tuple[int, float]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    @property
+    def workers(self) -> int:
+        """How many processes there are."""
+        return len(self._workers)
+
+    @property
+    def pids(self) -> list[int]:
+        """Their numbers."""
+        return [one.process.pid for one in self._workers]
+
+    async def take(self, hook: str) -> Worker:
+        """A worker for one call of a hook. One hook never has all of them, so that others go on when it hangs.
+
+        Raises `HookFailed` when none can be started.
+        """
+        self.used = time.monotonic()
+        self._fill()
+        if self._idle and self._may_have(hook):
+            self._busy[hook] += 1
+            return self._idle.popleft()
+        if self._refusal and not self._workers:
+            raise HookFailed(self._refusal)
+        turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        self._turns.append((turn, hook))
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.give_back(turn.result(), hook)
+            raise
+
+    def give_back(self, worker: Worker, hook: str) -> None:
+        """A call has ended."""
+        self._busy[hook] -= 1
+        if not worker.fault and self._is_worn(worker):
+            self._retire(worker)
+        elif worker.fault:
+            self._discard(worker)
+        else:
+            self._idle.append(worker)
+        self._fill()
+        self._hand_out()
+
+    def close(self) -> None:
+        """End all workers now."""
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._opening:
+            task.cancel()
+        for worker in tuple(self._workers):
+            worker.kill("the gateway ends")
+            self._dying.append(worker.process)
+        self._workers.clear()
+        self._idle.clear()
+        for process in self._dying:
+            process.wait()
+        for turn, _ in self._turns:
+            if not turn.done():
+                turn.set_exception(HookFailed("the gateway ends"))
+        self._turns.clear()
+
+    # workers come and go
+
+    def _fill(self) -> None:
+        """Start what is missing, one at a time: a start costs more than a hook."""
+        if self._is_closed or self._starting is not None or len(self._workers) >= self._size or self._pause:
+            return
+        process, line = spawn(*self._where, self._bounds)
+        self.starts += 1
+        worker = self._starting = Worker(process, self._changed)
+        self._workers.add(worker)
+        task = asyncio.get_running_loop().create_task(self._open(worker, line))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+        self._watch()
+
+    async def _open(self, worker: Worker, line: socket.socket) -> None:
+        line.setblocking(False)
+        await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=line)
+
+    def _changed(self, worker: Worker) -> None:
+        if worker not in self._workers:
+            return
+        if worker is self._starting:
+            self._starting = None
+            if worker.fault:
+                self._could_not_begin(worker)
+            else:
+                self._refusal = ""
+        if worker.fault:
+            self._discard(worker)
+        else:
+            self._idle.append(worker)
+        self._fill()
+        self._hand_out()
+
+    def _could_not_begin(self, worker: Worker) -> None:
+        self._refusal = worker.fault
+        wait = self._pause or _FIRST_PAUSE
+        self._pause = wait
+        asyncio.get_running_loop().call_later(wait, self._try_again, min(wait * 2, _LONGEST_PAUSE))
+        if len(self._workers) == 1:
+            while self._turns:
+                turn, _ = self._turns.popleft()
+                if not turn.done():
+                    turn.set_exception(HookFailed(worker.fault))
+
+    def _try_again(self, pause: float) -> None:
+        self._pause = 0.0
+        if not self._is_closed and self._turns:
+            self._fill()
+
+    def _discard(self, worker: Worker) -> None:
+        if worker in self._workers:
+            self._workers.discard(worker)
+            self._dying.append(worker.process)
+            self._ended(worker.fault)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        self._seen.pop(worker, None)
+        self._watch()
+
+    def _retire(self, worker: Worker) -> None:
+        self._workers.discard(worker)
+        worker.kill("it has served its time")
+        self._dying.append(worker.process)
+        self._watch()
+
+    def _is_worn(self, worker: Worker) -> bool:
+        if worker.asked >= self._recycle_after:
+            return True
+        return worker.asked % _LOOK_AT_MEMORY == 0 and (
+            worker.memory() > self._bounds.memory // 2 or worker.cpu_spent() > self._bounds.cpu / 2
+        )
+
+    def _may_have(self, hook: str) -> bool:
+        return self._busy[hook] < max(1, self._size - 1)
+
+    def _hand_out(self) -> None:
+        for _ in range(len(self._turns)):
+            if not self._idle:
+                return
+            turn, hook = self._turns.popleft()
+            if turn.done():
+                continue
+            if not self._may_have(hook):
+                self._turns.append((turn, hook))
+                continue
+            self._busy[hook] += 1
+            turn.set_result(self._idle.popleft())
+
+    # clocks
+
+    def _watch(self) -> None:
+        if self._timer is None and not self._is_closed:
+            self._timer = asyncio.get_running_loop().call_later(TICK, self._look)
+
+    def _look(self) -> None:
+        """Stop who works too long, and bury the dead. Goes on while there is somebody to look at."""
+        self._timer = None
+        self._dying = [one for one in self._dying if one.poll() is None]
+        for worker in tuple(self._workers):
+            self._look_at(worker)
+        if self._dying or self._starting is not None or self._busy.total() > 0:
+            self._watch()
+
+    def _look_at(self, worker: Worker) -> None:
+        if not worker.is_ready:
+            if time.monotonic() - worker.started > 3 * LOAD_SECONDS:
+                worker.kill(f"the policy did not load within {3 * LOAD_SECONDS:.0f} seconds")
+            return
+        if not worker.works:
+            return
+        spent = worker.cpu_spent()
+        spell, before = self._seen.get(worker, (0, 0.0))
+        if spell != worker.works:
+            self._seen[worker] = (worker.works, spent)
+        elif spent - before >= worker.cpu:
+            worker.kill(f"it worked for more than {worker.cpu:g} s without waiting")

@@ -196,9 +196,13 @@ class Scripts:
             or not candidate.is_open
         ):
             return
-        tallies = [tally for (version, _), tally in self.runner.tallies.items() if version == called.version]
+        # Servers of HTTP hooks and rules are asked beside every version: their failures are no fault of this one.
+        own = {hook.name for hook in candidate.policy.hooks} - {hook.name for hook in self.http_hooks.hooks}
+        tallies = [
+            one for (version, name), one in self.runner.tallies.items() if version == called.version and name in own
+        ]
         calls, failures = sum(one.calls for one in tallies), sum(one.failures for one in tallies)
-        if fails_too_often(calls, failures, self._section.withdraw_after):
+        if called.hook in own and fails_too_often(calls, failures, self._section.withdraw_after):
             words = f"{failures} of {calls} calls of its hooks failed, the last one {called.hook}: {called.reason}"
             self._metrics.policy_withdrawn.add()
             self.following.withdraw(called.version, words)

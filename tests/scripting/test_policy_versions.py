@@ -405,6 +405,21 @@ def test_mail_in_the_queue_keeps_its_version_over_a_restart(tmp_path: Path) -> N
     run(play())
 
 
+def test_mail_from_before_there_was_a_policy_goes_on_with_the_active_one(tmp_path: Path) -> None:
+    first = write(tmp_path, "one")
+
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink)) as running:
+            scripts = running.gateway.parts.scripts
+            assert scripts is not None
+            scripts.keep_for({"none"})
+            assert scripts.versions.waiting == ()
+            assert scripts.versions.of("none").version == first
+            assert not running.lines("policy-unusable")
+
+    run(play())
+
+
 def test_copies_that_nobody_needs_are_removed(tmp_path: Path) -> None:
     known = [f"{number:012x}" for number in range(40)]
     stored = [Stored(version, float(40 - number), "anna", "") for number, version in enumerate(known)]

@@ -158,4 +158,7 @@ def effective(domain: str, config_file: Path | None, as_json: bool, ascii_only: 
         return
     out.line(f"{name.to_unicode()}: what {config.source} and `danelaw override` say")
     out.table([(Symbol.NONE, (item.aspect, item.value, item.why)) for item in found])
-    out.next(f"danelaw check {name.ascii}")
+    if any(item.value == "handed over" for item in found):
+        out.next(f"danelaw queue list to:*@{name.ascii}")
+    else:
+        out.next(f"danelaw check {name.ascii}")

@@ -62,7 +62,11 @@ def _headline(out: Output, message: dict[str, Any], about: dict[str, Any], now: 
     text = f"{words} {about['to']}"
     if about["state"] == "delivered" and last is not None:
         symbol = _WEAK.get(last["protection"], symbol)
-        text += f" at {_clock(about['changed_at'] or last['time'])}, protected by: {last['protection']}."
+        at = _clock(about["changed_at"] or last["time"])
+        if last["protection"] == "handed over":
+            symbol, text = Symbol.NONE, f"{text} at {at}, handed over to {last['host']}."
+        else:
+            text += f" at {at}, protected by: {last['protection']}."
     elif about.get("limit"):
         text += f": {about['limit']}; returned to the sender {absolute(message['expires_at'], now)} if not delivered."
     elif about["state"] == "waiting":

@@ -80,7 +80,7 @@ class Policy(Section):
         ge=1,
         le=256,
         description="Worker processes per process of the gateway. Each runs one hook at a time, also while the hook "
-        "waits for DNS or HTTP; one hook never has all of them.",
+        "waits for DNS or HTTP; one hook never has more than half of them.",
         examples=[8],
     )
     isolated_memory: Size = Field(

@@ -22,7 +22,7 @@ from danelaw.gateway.digests import Digests
 from danelaw.gateway.health import ClockRecord
 from danelaw.gateway.history import History
 from danelaw.gateway.operations import operations, perform
-from danelaw.gateway.parts import rules_of
+from danelaw.gateway.policy_parts import rules_of
 from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
 from danelaw.gateway.reporter import Reporter
 from danelaw.resolver import ProbeReport, Severity

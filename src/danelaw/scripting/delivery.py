@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from danelaw.outbound import steps as outbound
 from danelaw.policy import (
@@ -35,6 +35,18 @@ if TYPE_CHECKING:
     from danelaw.scripting.running import Runner, Said
 
 Carries: TypeAlias = "Callable[[Carrier, outbound.PendingDelivery], Awaitable[outbound.Carried]]"
+
+
+class Carriers(Protocol):
+    """Who delivers by carriers of the policy's own."""
+
+    async def carry(self, wanted: Carrier, pending: outbound.PendingDelivery, /) -> outbound.Carried:
+        """What became of each recipient. Raises `DanelawError` where the carrier cannot work: the mail then waits."""
+
+    async def close(self) -> None:
+        """Nothing more is carried."""
+
+
 PUT_OFF_SECONDS = 300.0
 """How long `Defer()` puts a delivery off where it does not say."""
 

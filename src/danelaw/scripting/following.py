@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from danelaw.errors import DanelawError
 from danelaw.scripting.errors import PolicyError
 from danelaw.scripting.ledger import MOST_ACTS, Ledger, Stored
-from danelaw.scripting.loading import LoadedPolicy, load, policy_files, version_of
+from danelaw.scripting.loading import EMPTY, LoadedPolicy, load, policy_files, version_of
 from danelaw.scripting.portion import Portion
 from danelaw.scripting.quota import Quota
 from danelaw.scripting.retiring import LEAST_KEPT, unneeded
@@ -48,7 +48,7 @@ class Following:
         self.shelf = Shelf(spool)
         self.ledger = Ledger(spool)
         self.standing: Standing | None = None
-        self.versions = Versions(waiting=None)
+        self.versions = Versions(find=self.of_message)
         self.troubles: dict[str, str] = {}
         self._configured = configured
         self._log = log
@@ -75,6 +75,8 @@ class Following:
         """The version that goes on with a message which `version` has judged: that one, unless it has been withdrawn
         or rolled back from; then the active one. What cannot be loaded any more defers.
         """
+        if version == EMPTY.version:
+            return self.versions.active
         if self.standing is not None:
             version = self.standing.judging(version)
         for known in (self.versions.active, *(self.versions.waiting or ())):
@@ -93,7 +95,9 @@ class Following:
         if standing is None:
             return False
         waiting = []
-        for version in sorted(frozenset(needed) - standing.in_use - frozenset(standing.revoked)):
+        # Mail that came while there was no policy goes on with the active one, as what was rolled back from does.
+        without = {EMPTY.version, *standing.in_use, *standing.revoked}
+        for version in sorted(set(needed) - without):
             try:
                 waiting.append(self._load(version))
             except PolicyError as error:
@@ -228,7 +232,7 @@ class Following:
         if (active, candidate, shadow) == (before.active, before.candidate, before.shadow):
             return
         waiting = _waiting(before, {active.version, standing.staged, *standing.revoked})
-        self.versions = Versions(active, candidate, shadow, waiting)
+        self.versions = Versions(active, candidate, shadow, waiting, self.of_message)
         self._kept = {
             one: self._loaded[one] for one in [*self._kept, *standing.in_use, standing.previous] if one in self._loaded
         }
@@ -291,7 +295,7 @@ class Following:
         return found
 
     def _defer_everything(self, version: str, error: DanelawError, now: float) -> None:
-        self.versions = Versions(unusable(version, self.shelf.directory), waiting=None)
+        self.versions = Versions(unusable(version, self.shelf.directory), find=self.of_message)
         self._trouble(version, error, now, "all mail is deferred")
 
     def _trouble(self, version: str, error: DanelawError, now: float, consequence: str) -> None:

@@ -14,7 +14,7 @@ import itertools
 import sys
 import traceback
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -52,8 +52,8 @@ class LoadedPolicy:
     in_task: frozenset[str] = frozenset()
     is_usable: bool = True
     package: str = ""
-    modules: object = field(default=None, repr=False)
     caches: tuple[CachedFunction[Any, Any], ...] = ()
+    modules: object = field(default=None, repr=False)
 
     by_point: dict[str, tuple[Hook, ...]] = field(init=False, compare=False)
 
@@ -120,8 +120,15 @@ def version_of(directory: Path, files: list[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
-def load(directory: Path) -> LoadedPolicy:
-    """Load the policy in a directory. Raises `PolicyError` with file and line for whatever is wrong in it."""
+def in_order(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
+    """Hooks in the order of asking."""
+    return tuple(sorted(hooks, key=lambda one: one.order))
+
+
+def load(directory: Path, beside: Iterable[Hook] = ()) -> LoadedPolicy:
+    """Load the policy in a directory, with hooks `beside` that are not in its files among its own. Raises `PolicyError`
+    with file and line for whatever is wrong in it.
+    """
     files = policy_files(directory)
     version = version_of(directory, files)
     package = f"{_PACKAGE}_{version}_{next(_numbers)}"
@@ -149,9 +156,15 @@ def load(directory: Path) -> LoadedPolicy:
     modules = _Modules()
     weakref.finalize(modules, _forget, package).atexit = False
     return LoadedPolicy(
-        version, directory, declarations.sorted(), names, frozenset(in_task), package=package, modules=modules,
+        version,
+        directory,
+        in_order((*declarations.hooks, *beside)),
+        names,
+        frozenset(in_task),
+        package=package,
         caches=tuple(declarations.caches),
-    )  # fmt: skip
+        modules=modules,
+    )
 
 
 def modules_of(policy: LoadedPolicy) -> dict[str, ModuleType]:

@@ -38,13 +38,10 @@ def quiet(library: Library, note: Note, tape: Tape | None = None) -> Library:
     """A library that calls `note` with what would have been done (`http.post https://…`). What is on the tape is
     answered from there, and was done by whoever it was answered.
     """
-    parts: dict[str, Any] = {
-        one.name: None
-        if getattr(library, one.name) is None
-        else _Part(one.name, getattr(library, one.name), note, tape or Tape())
-        for one in fields(library)
-    }
-    return Library(**parts)
+    tape = tape or Tape()
+    parts: dict[str, Any] = {one.name: getattr(library, one.name) for one in fields(library)}
+    quieter = {name: None if part is None else _Part(name, part, note, tape) for name, part in parts.items()}
+    return Library(**quieter)  # type: ignore[arg-type]
 
 
 class _Part:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from danelaw.scripting.caching import bind
-from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carries
+from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carriers
 from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD, Meter
 from danelaw.scripting.http_hooks import HTTPHooks
-from danelaw.scripting.loading import EMPTY
-from danelaw.scripting.modes import policy_of, runner_of
+from danelaw.scripting.modes import policy_of, runner_of, say_what_holds
 from danelaw.scripting.numbers import HookNumbers
 from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.shadow import Shadow
@@ -54,10 +53,10 @@ class Scripts:
         log: Log,
         metrics: Metrics,
         clock: Callable[[], float],
-        carry: Carries,
+        carriers: Carriers,
         caches: Caches | None = None,
     ) -> None:
-        """Load the policy, if there is one, behind the rules; `carry` delivers by carriers, cached functions have their
+        """Load the policy, if there is one, behind the rules; `carriers` deliver, cached functions have their
         places among `caches`. Raises `PolicyError`, `StateError`.
         """
         self._caches = caches
@@ -71,11 +70,13 @@ class Scripts:
         self.library = library
         self.http_hooks = HTTPHooks(section.http_hook)
         self.runner = runner_of(section, self._failed, self._worker_ended)
-        self._numbers = HookNumbers(metrics)
-        self._carry = carry
+        if section.run == "isolated":
+            say_what_holds(log)
+        self._carriers = carriers
         directory = section.directory
         self.following = None if directory is None else Following(spool, directory, log, clock, self._load)
-        self._no_policy = Versions(policy_of(section, None, self.http_hooks.hooks))
+        self._no_policy = Versions(self._load(None), waiting=())
+        self._numbers = HookNumbers(metrics)
         self.shadow: Shadow | None = None
         self.rulebook = Rulebook(rules, self._matched)
         self.step = self._step()
@@ -86,9 +87,6 @@ class Scripts:
     def versions(self) -> Versions:
         """The versions for connections that begin now."""
         return self._no_policy if self.following is None else self.following.versions
-
-    def _load(self, directory: Path) -> LoadedPolicy:
-        return policy_of(self._section, directory, self.http_hooks.hooks)
 
     def look(self) -> None:
         """Take up what operators have changed since. Connections that are open stay with their version."""
@@ -122,6 +120,9 @@ class Scripts:
         self.rulebook = Rulebook(rules, self._matched)
         self._renew()
 
+    def _load(self, directory: Path | None) -> LoadedPolicy:
+        return policy_of(self._section, directory, self.http_hooks.hooks)
+
     def _matched(self, rule: Rule, context: MailContext) -> None:
         self._metrics.rule_matches.add(rule.name)
 
@@ -151,16 +152,10 @@ class Scripts:
     def delivery_steps(self) -> tuple[DeliveryStep, ...]:
         """The steps beside a delivery that any version in use has hooks for."""
         points = self.versions.delivery_points
-        parts = (self._goes_on, self.runner, self.library, self._carry)
+        parts = (self.versions.of, self.runner, self.library, self._carriers.carry)
         before = (BeforeDelivery(*parts),) if "pre_delivery" in points else ()
         after = (AfterDelivery(*parts),) if "post_delivery" in points else ()
         return (*before, *after)
-
-    def _goes_on(self, version: str) -> LoadedPolicy:
-        """The policy that goes on with a message: the one that judged it, or the active one where none did."""
-        if self.following is None or version in ("", EMPTY.version):
-            return self.versions.active
-        return self.following.of_message(version)
 
     def background(self, policy: LoadedPolicy, hooks: tuple[Hook, ...], context: Context) -> None:
         """Ask hooks that nobody waits for."""
@@ -181,6 +176,7 @@ class Scripts:
         if self.following is not None:
             self.following.close()
         self.runner.close()
+        await self._carriers.close()
         await self.http_hooks.close()
 
     def _worker_ended(self, fault: str) -> None:

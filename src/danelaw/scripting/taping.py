@@ -42,11 +42,9 @@ class Tape:
 
 def taped(library: Library, tape: Tape) -> Library:
     """The same library; its answers are noted."""
-    parts: dict[str, Any] = {
-        one.name: None if getattr(library, one.name) is None else _Taped(one.name, getattr(library, one.name), tape)
-        for one in fields(library)
-    }
-    return Library(**parts)
+    parts: dict[str, Any] = {one.name: getattr(library, one.name) for one in fields(library)}
+    noted = {name: None if part is None else _Taped(name, part, tape) for name, part in parts.items()}
+    return Library(**noted)  # type: ignore[arg-type]
 
 
 class _Taped:

@@ -61,12 +61,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """The policies in use. `waiting` are others that mail in the queue was judged by, None while that is not known."""
+    """The policies in use. `waiting` are others that mail in the queue was judged by, None where that is not known yet;
+    `find` gives any such one by its version.
+    """
 
     active: LoadedPolicy = EMPTY
     candidate: Candidate | None = None
     shadow: Candidate | None = None
-    waiting: tuple[LoadedPolicy, ...] | None = ()
+    waiting: tuple[LoadedPolicy, ...] | None = None
+    find: Callable[[str], LoadedPolicy] | None = field(default=None, compare=False, repr=False)
 
     @property
     def points(self) -> frozenset[str]:
@@ -89,9 +92,17 @@ class Versions:
     @property
     def delivery_points(self) -> frozenset[str]:
         """The steps beside deliveries at which any of them has hooks, or may have."""
-        if self.waiting is None:
+        if self.waiting is None and self.find is not None:
             return _BESIDE_DELIVERIES
         return frozenset(point for one in self.judging for point in one.points if point in _BESIDE_DELIVERIES)
+
+    def of(self, version: str) -> LoadedPolicy:
+        """The version that goes on with a message which `version` has judged: that one, unless it was withdrawn or
+        rolled back from; then the active one.
+        """
+        if version in ("", EMPTY.version, self.active.version) or self.find is None:
+            return self.active
+        return self.find(version)
 
     def choose(self, client: Client, now: float) -> LoadedPolicy:
         """The version for a connection that begins `now` (POSIX seconds)."""

@@ -125,6 +125,17 @@ class Mails:
             self.known["end_of_data", "tag", "nothing", "tag_two"] += 1
 
 
+async def followed(spool: Path, serial: int, workers: int) -> None:
+    """Wait until every process has taken a change up; one that is just starting may not answer yet."""
+    async with asyncio.timeout(30):
+        while True:
+            found = await ask(spool, "policy.status")
+            late = [one for one in found["workers"] if one["serial"] < serial]
+            if not late and not found["silent"] and len(found["workers"]) >= max(1, workers):
+                return
+            await asyncio.sleep(0.05)
+
+
 def found_in(report: dict[str, Any]) -> Counter[Key]:
     """The differences of a report, counted as `Mails` counts them."""
     groups = report["found"]["groups"]
@@ -148,9 +159,9 @@ async def play(
         version = Shelf(spool).keep(folder)
         ledger = Ledger(spool)
         act = Act("shadow", version, time.time(), "bench", portion="all")
-        ledger.change(act, lambda one: one.shadowed(version, "all"))
+        serial = ledger.change(act, lambda one: one.shadowed(version, "all")).serial
         ledger.close()
-        await ask(spool, "policy.status")
+        await followed(spool, serial, workers)
         work, began = Mails(gateway.port, mails, seed), time.monotonic()
         await asyncio.gather(*(work.client() for _ in range(clients)))
         seconds = time.monotonic() - began

@@ -32,11 +32,12 @@ from danelaw.policy import (
 from danelaw.policy.mail import Mail
 from danelaw.scripting.comparing import LONGEST_DETAIL, Before, Difference, Outcome, compare
 from danelaw.scripting.differences import MOST_GROUPS, Differences, together
+from danelaw.scripting.guard import Meter
 from danelaw.scripting.loading import EMPTY
 from danelaw.scripting.portion import Portion
 from danelaw.scripting.quiet import READING, quiet
 from danelaw.scripting.running import Runner
-from danelaw.scripting.shadow import MOST_JOBS, Meter, Shadow
+from danelaw.scripting.shadow import MOST_JOBS, Shadow
 from danelaw.scripting.taping import Tape, taped
 from danelaw.scripting.versions import Candidate
 
@@ -163,7 +164,8 @@ def test_a_shadow_that_fails_or_never_ends_harms_nobody(tmp_path: Path) -> None:
     write(tmp_path, ACTIVE)
 
     async def play() -> None:
-        async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink, 'cpu = "20ms"\n')) as running:
+        more = 'cpu = "20ms"\nfailures = 1000\n'
+        async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink, more)) as running:
             write(
                 tmp_path,
                 "from danelaw.policy import *\n@hook.mail_from\ndef a(ctx: MailContext):\n    while True: pass\n",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from bench.policy_changes import play as play_changes
 from danelaw.cli.policy import COMMANDS, command
 from danelaw.errors import DanelawError
 from danelaw.scripting.ledger import Ledger, Stored
-from danelaw.scripting.loading import policy_files, version_of
+from danelaw.scripting.loading import load, policy_files, version_of
 from danelaw.scripting.retiring import LEAST_KEPT, UNTOUCHED_SECONDS, unneeded
 from danelaw.scripting.standing import Act, Standing
 
@@ -402,6 +405,21 @@ def test_mail_in_the_queue_keeps_its_version_over_a_restart(tmp_path: Path) -> N
     run(play())
 
 
+def test_mail_from_before_there_was_a_policy_goes_on_with_the_active_one(tmp_path: Path) -> None:
+    first = write(tmp_path, "one")
+
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink)) as running:
+            scripts = running.gateway.parts.scripts
+            assert scripts is not None
+            scripts.keep_for({"none"})
+            assert scripts.versions.waiting == ()
+            assert scripts.versions.of("none").version == first
+            assert not running.lines("policy-unusable")
+
+    run(play())
+
+
 def test_copies_that_nobody_needs_are_removed(tmp_path: Path) -> None:
     known = [f"{number:012x}" for number in range(40)]
     stored = [Stored(version, float(40 - number), "anna", "") for number, version in enumerate(known)]
@@ -420,3 +438,49 @@ def test_two_workers_follow_and_mix_nothing(tmp_path: Path) -> None:
     assert sum(figures.changes.values()) == 25
     assert len(figures.sent) > 20
     assert len({words[-1] for words in figures.judged.values()}) > 2
+
+
+def test_modules_stay_as_long_as_any_policy_made_from_them(tmp_path: Path) -> None:
+    write(tmp_path, "one")
+    loaded = load(tmp_path / "policy")
+    made = replace(loaded, hooks=loaded.hooks[:1])
+    package = loaded.package
+    del loaded
+    gc.collect()
+    assert [name for name in sys.modules if name.startswith(package)] == [package, f"{package}.inbound"]
+    del made
+    gc.collect()
+    assert not [name for name in sys.modules if name.startswith(package)]
+
+
+def test_pages_for_people_end_with_what_to_type(tmp_path: Path) -> None:
+    first = write(tmp_path, "one")
+
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink)) as running:
+            async with await running.client() as client:
+                await client.message(MESSAGE, "b@example.org")
+
+            def page(*arguments: str) -> list[str]:
+                result = CliRunner().invoke(command, [*arguments, "--config", str(tmp_path / "danelaw.toml")])
+                assert result.exit_code == 0, result.output
+                return result.output.splitlines()
+
+            second = write(tmp_path, "two")
+            staged = await asyncio.to_thread(page, "stage", "--for", "10%", "--no-types", "--because", "ticket 7")
+            assert staged[0] == f"● {second} is staged for 10%; {first} judges the rest."
+            status = await asyncio.to_thread(page, "status")
+            assert status[0].startswith(f"● {first} judges all mail but what the staged version gets, installed")
+            assert any(
+                line.startswith(f"  STAGED   {second} for 10%, staged") and "ticket 7" in line for line in status
+            )
+            assert any(line.split()[:5] == ["●", "first", "mail_from", first[:7], "1"] for line in status)
+            diff = await asyncio.to_thread(page, "diff", first, second)
+            assert '-    ctx.notes["sender"] = "one"' in diff
+            assert '+    ctx.notes["sender"] = "two"' in diff
+            shown = await asyncio.to_thread(page, "show", first[:6])
+            assert shown[0] == f"# {first} inbound.py"
+            for lines in (staged, status, diff, shown, await asyncio.to_thread(page, "list")):
+                assert lines[-1].startswith("next: danelaw policy ")
+
+    run(play())

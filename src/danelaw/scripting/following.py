@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from danelaw.errors import DanelawError
 from danelaw.scripting.errors import PolicyError
 from danelaw.scripting.ledger import MOST_ACTS, Ledger, Stored
-from danelaw.scripting.loading import LoadedPolicy, load, policy_files, version_of
+from danelaw.scripting.loading import EMPTY, LoadedPolicy, load, policy_files, version_of
 from danelaw.scripting.portion import Portion
 from danelaw.scripting.quota import Quota
 from danelaw.scripting.retiring import LEAST_KEPT, unneeded
@@ -48,7 +48,7 @@ class Following:
         self.shelf = Shelf(spool)
         self.ledger = Ledger(spool)
         self.standing: Standing | None = None
-        self.versions = Versions()
+        self.versions = Versions(find=self.of_message)
         self.troubles: dict[str, str] = {}
         self._configured = configured
         self._log = log
@@ -75,6 +75,8 @@ class Following:
         """The version that goes on with a message which `version` has judged: that one, unless it has been withdrawn
         or rolled back from; then the active one. What cannot be loaded any more defers.
         """
+        if version == EMPTY.version:
+            return self.versions.active
         if self.standing is not None:
             version = self.standing.judging(version)
         for known in (self.versions.active, *(self.versions.waiting or ())):
@@ -93,7 +95,9 @@ class Following:
         if standing is None:
             return False
         waiting = []
-        for version in sorted(frozenset(needed) - standing.in_use - frozenset(standing.revoked)):
+        # Mail that came while there was no policy goes on with the active one, as what was rolled back from does.
+        without = {EMPTY.version, *standing.in_use, *standing.revoked}
+        for version in sorted(set(needed) - without):
             try:
                 waiting.append(self._load(version))
             except PolicyError as error:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from danelaw.scripting.caching import bind
 from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carriers
 from danelaw.scripting.following import Following
-from danelaw.scripting.guard import GUARD
+from danelaw.scripting.guard import GUARD, Meter
 from danelaw.scripting.http_hooks import HTTPHooks
-from danelaw.scripting.modes import budget_of, policy_of, runner_of, say_what_holds
+from danelaw.scripting.modes import policy_of, runner_of, say_what_holds
 from danelaw.scripting.numbers import HookNumbers
 from danelaw.scripting.rulebook import Rulebook
-from danelaw.scripting.running import Runner
-from danelaw.scripting.shadow import Meter, Shadow
+from danelaw.scripting.shadow import Shadow
 from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.versions import Versions
 from danelaw.scripting.withdrawing import fails_too_often
@@ -143,9 +142,11 @@ class Scripts:
         return ScriptStep(self.versions, self.rulebook, self.runner, self.library, self._clock, self.background, runs)
 
     def _new_shadow(self, candidate: Candidate) -> Shadow:
-        meter = Meter(GUARD)
-        runner = Runner(budget_of(self._section), guard=meter)
-        return Shadow(candidate, runner, meter, self.library, self._section.shadow_percent / 100)
+        runner = runner_of(self._section, lambda called, context: None, self._worker_ended)
+        runner.guard = meter = Meter(GUARD)
+        asked_elsewhere = frozenset(hook.point for hook in self.http_hooks.hooks)
+        share = self._section.shadow_percent / 100
+        return Shadow(candidate, runner, meter, self.library, share, asked_elsewhere)
 
     @property
     def delivery_steps(self) -> tuple[DeliveryStep, ...]:
@@ -191,9 +192,13 @@ class Scripts:
             or not candidate.is_open
         ):
             return
-        tallies = [tally for (version, _), tally in self.runner.tallies.items() if version == called.version]
+        # Servers of HTTP hooks and rules are asked beside every version: their failures are no fault of this one.
+        own = {hook.name for hook in candidate.policy.hooks} - {hook.name for hook in self.http_hooks.hooks}
+        tallies = [
+            one for (version, name), one in self.runner.tallies.items() if version == called.version and name in own
+        ]
         calls, failures = sum(one.calls for one in tallies), sum(one.failures for one in tallies)
-        if fails_too_often(calls, failures, self._section.withdraw_after):
+        if called.hook in own and fails_too_often(calls, failures, self._section.withdraw_after):
             words = f"{failures} of {calls} calls of its hooks failed, the last one {called.hook}: {called.reason}"
             self._metrics.policy_withdrawn.add()
             self.following.withdraw(called.version, words)

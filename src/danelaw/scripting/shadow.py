@@ -14,16 +14,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from danelaw.policy import Address, Library, MailContext, MessageContext, Notes, RecipientContext
+from danelaw.policy import (
+    Address,
+    Defer,
+    Disconnect,
+    Library,
+    MailContext,
+    MessageContext,
+    Notes,
+    RecipientContext,
+    Reject,
+)  # fmt: skip
 from danelaw.scripting.comparing import Before, Outcome, compare
 from danelaw.scripting.differences import Differences
-from danelaw.scripting.guard import Guard
 from danelaw.scripting.quiet import quiet
 from danelaw.scripting.taping import Tape, taped
 
 if TYPE_CHECKING:
     from danelaw.policy import Context, Hook
     from danelaw.scripting.comparing import Difference
+    from danelaw.scripting.guard import Meter
     from danelaw.scripting.running import Runner, Said
     from danelaw.scripting.versions import Candidate
 
@@ -31,25 +41,6 @@ MOST_JOBS = 500
 MOST_OCTETS = 32 << 20
 _SMALL = 64 * 1024
 _BURST_SECONDS = 0.25
-
-
-class Meter(Guard):
-    """A guard that counts the seconds for which steps of scripts work, and leaves the guarding to another."""
-
-    __slots__ = ("_guard", "spent")
-
-    def __init__(self, guard: Guard) -> None:
-        super().__init__()
-        self._guard = guard
-        self.spent = 0.0
-
-    def step(self, seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
-        """As the other's."""
-        began = time.perf_counter()
-        try:
-            return self._guard.step(seconds, call, *arguments)
-        finally:
-            self.spent += time.perf_counter() - began
 
 
 class _Job(NamedTuple):
@@ -105,14 +96,16 @@ class Shadow:
 
     def __init__(
         self, candidate: Candidate, runner: Runner, meter: Meter, library: Library, share: float,
-        clock: Callable[[], float] = time.monotonic,
+        without: frozenset[str] = frozenset(), clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
+        """At steps `without` a shadow nothing is compared: what is asked there has effects elsewhere."""
         self.candidate = candidate
         self.differences = Differences()
         self.since = clock()
         self.runner = runner
         self._meter = meter
         self._library = library
+        self._without = without
         self._share = share
         self._clock = clock
         self._allowed_at = self.since
@@ -138,7 +131,7 @@ class Shadow:
 
     def begins(self, follower: Follower, point: str, context: Context, rules: tuple[Hook, ...] = ()) -> Trial | None:
         """A step begins, at which `rules` are asked first; None where it need not be compared."""
-        if follower.is_dropped:
+        if follower.is_dropped or point in self._without:
             return None
         return Trial(self, follower, point, context, rules)
 
@@ -165,6 +158,7 @@ class Shadow:
         """Ask nothing more."""
         for task in self._tasks:
             task.cancel()
+        self.runner.close()
 
     # inside
 
@@ -207,7 +201,7 @@ class Shadow:
         point, policy = ours.point, self.candidate.policy
         if follower.is_gone and point != "helo":
             return  # the shadow has refused this client: there would be no more of it
-        if point == "mail_from":
+        if point == "mail_from" or self._begins_late(context):
             follower.transaction = (follower.notes.copy(), set(follower.tags))
             follower.refused, follower.is_over, follower.pending = set(), False, []
             follower.is_wanted = not self.candidate.portion.domains
@@ -234,6 +228,10 @@ class Shadow:
                 follower.is_over = True
         if point in ("connect", "helo"):
             follower.is_gone = _refuses(theirs)
+
+    def _begins_late(self, context: Context) -> bool:
+        """Whether this is the first that a shadow hears of a transaction, since it is not asked about senders."""
+        return "mail_from" in self._without and isinstance(context, RecipientContext) and not context.recipients
 
     def _want(self, follower: Follower, context: Context) -> None:
         if isinstance(context, RecipientContext) and self.candidate.portion.has_recipient(Address(context.recipient)):
@@ -281,7 +279,7 @@ def _outcome(point: str, said: Said | None, before: Before, context: Context) ->
 
 
 def _refuses(outcome: Outcome) -> bool:
-    return type(outcome.verdict).__name__ in ("Reject", "Defer", "Disconnect")
+    return isinstance(outcome.verdict, Reject | Defer | Disconnect)
 
 
 def _name(follower: Follower, context: Context) -> str:

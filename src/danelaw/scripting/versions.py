@@ -74,12 +74,14 @@ class Versions:
     @property
     def points(self) -> frozenset[str]:
         """The steps at which any of them has hooks."""
-        return self.active.points.union(*(one.points for one in self.all))
+        others = (one.policy for one in (self.candidate, self.shadow) if one is not None)
+        return self.active.points.union(*(one.points for one in others))
 
     @property
     def all(self) -> tuple[LoadedPolicy, ...]:
         """Each of them, the active one first."""
-        return (self.active, *(one.policy for one in (self.candidate, self.shadow) if one is not None))
+        others = (one.policy for one in (self.candidate, self.shadow) if one is not None)
+        return (self.active, *others, *(self.waiting or ()))
 
     @property
     def judging(self) -> tuple[LoadedPolicy, ...]:

@@ -11,7 +11,7 @@ _CONNECTION = sqlite3.connect(":memory:", check_same_thread=False)
 _TABLES = (
     "(SELECT 1 AS id, 1.0 AS received_at, 'a@b' AS reverse_path, 1 AS size, '' AS client_address, '' AS client_helo,"
     " '' AS message_id) m, (SELECT 'c@d' AS forward_path, 0 AS state, 0 AS tries, '' AS reason, '' AS reply) r,"
-    " (SELECT 'd' AS next_hop, '' AS demand, '' AS tenant, '' AS site) q"
+    " (SELECT 'd' AS next_hop, '' AS demand, '' AS tenant, '' AS job, 0 AS priority, '' AS site) q"
 )
 _RECIPIENT = QueuedRecipient(0, "c@d", RoutingKey("d"))
 _MESSAGE = QueuedMessage(1, 1.0, 2.0, "a@b", (_RECIPIENT,), 1)

@@ -69,6 +69,10 @@ def test_schema_is_json() -> None:
     [
         ("", "nobody can send"),
         ('relay.networks = ["0.0.0.0/0"]', "open relay"),
+        (
+            '[[listen]]\naddress = "127.0.0.1:25"\nauth = "required"\nauth_without_tls = true',
+            "users may send in anybody's name",
+        ),
         ('http.listen = "0.0.0.0:80"', "no access control"),
         ('tls.minimum_version = "1.0"', "RFC 8996"),
         ("", "no [[certificate]]"),

@@ -40,12 +40,14 @@ def result(tag: int, code: int, words: str = "") -> bytes:
 
 @dataclass
 class LDAPServer:
-    """`known` values are found whatever the attribute; `password` is demanded where it is set."""
+    """`known` values are found whatever the attribute, with `attributes`; `password` is demanded where it is set."""
 
     known: set[str]
     password: str = ""
     context: ssl.SSLContext | None = None
     mute: bool = False
+    attributes: dict[str, list[bytes]] = field(default_factory=dict)
+    copies: int = 1
     searches: list[str] = field(default_factory=list)
     binds: list[str] = field(default_factory=list)
     connections: int = 0
@@ -112,5 +114,9 @@ class LDAPServer:
         assert tag == SEARCH
         wanted = elements(elements(content)[6][1])[1][1].decode()
         self.searches.append(wanted)
-        entry = tlv(0x64, tlv(0x04, b"uid=x,dc=ours,dc=test") + tlv(0x30, b""))
-        return [*([entry] if wanted in self.known else []), result(0x65, 0)]
+        attributes = b"".join(
+            tlv(0x30, tlv(0x04, name.encode()) + tlv(0x31, b"".join(tlv(0x04, value) for value in values)))
+            for name, values in self.attributes.items()
+        )
+        entry = tlv(0x64, tlv(0x04, b"uid=x,dc=ours,dc=test") + tlv(0x30, attributes))
+        return [*([entry] * self.copies if wanted in self.known else []), result(0x65, 0)]

@@ -20,7 +20,7 @@ from danelaw.gateway.shared_line import MOST_OPEN, LineCarrier
 from danelaw.gateway.shared_operations import of_workers
 from danelaw.gateway.shared_service import SharedService
 from danelaw.gateway.switchboard import Switchboard
-from danelaw.shared import Request, SharedStore, Store, StoreUnavailable, UnreadableSnapshot, lines
+from danelaw.shared import BadRequest, Request, SharedStore, Store, StoreUnavailable, UnreadableSnapshot, lines
 from danelaw.telemetry import Log
 from danelaw.testing import FakeClock
 
@@ -111,6 +111,21 @@ def test_requests_of_one_turn_leave_in_one_frame_and_are_done_in_order() -> None
             await finished(one, first, second)
             assert [[row[1] for row in rows] for rows in told] == [["declare", "put", "read"]]
             assert second.result() == 1
+
+    run(play())
+
+
+def test_an_argument_of_another_form_is_refused_at_once_and_spoils_nothing_for_others() -> None:
+    async def play() -> None:
+        async with hall() as one:
+            hits = SharedStore(await one.worker("worker-1")).counter("hits")
+            good = asyncio.create_task(hits.add("k"))
+            await asyncio.sleep(0)
+            for key, by in ((b"octets", 1), ("k", 1.5), ("k", object()), ("x" * 300, 1)):
+                with pytest.raises(BadRequest):
+                    await hits.add(key, by)  # type: ignore[arg-type]
+            await finished(one, good)
+            assert good.result() == 1
 
     run(play())
 

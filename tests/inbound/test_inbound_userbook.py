@@ -166,7 +166,7 @@ def test_a_flood_is_bounded_and_does_not_keep_out_who_is_known(tmp_path: Path, m
         return check(self, given)
 
     async def play() -> None:
-        users = book(written(tmp_path / "users", ANNA), checks=2)
+        users = book(written(tmp_path / "users", ANNA, BERT), checks=2)
         assert await users.matching("anna", "pencil", 0.0)
         monkeypatch.setattr(ScryptKey, "matches", slow)
         flood = [asyncio.ensure_future(users.matching("anna", f"guess {n}", 1.0)) for n in range(150)]
@@ -176,6 +176,8 @@ def test_a_flood_is_bounded_and_does_not_keep_out_who_is_known(tmp_path: Path, m
         assert len(refused) == 50
         assert all(isinstance(one.exception(), TooBusy) for one in refused)
         assert await users.matching("anna", "pencil", 1.0)
+        at_home = asyncio.ensure_future(users.matching("bert", "pencil", 1.0, at_home=True))
+        assert await at_home == "bert"
         gate.set()
         assert not any(await asyncio.gather(*(one for one in flood if one not in refused)))
         assert max(most) <= 2

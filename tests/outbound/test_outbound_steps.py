@@ -33,7 +33,8 @@ from danelaw.outbound.steps import (
     Wait,
     Way,
 )
-from danelaw.queue import RecipientState, id_from_text
+from danelaw.queue import Filter, RecipientState, id_from_text
+from danelaw.spool.acts import Act, perform
 from danelaw.tlspolicy import SenderDemand
 
 Before = Callable[[PendingDelivery], Directions | None]
@@ -255,6 +256,42 @@ def test_mail_that_must_be_verified_cannot_be_carried_by_a_step(tmp_path: Path) 
         assert "through verified TLS only cannot be carried by a step itself" in recipient(found)["reason"]
 
     played(tmp_path, play)
+
+
+def test_a_demand_of_a_step_is_kept_to_and_told(tmp_path: Path) -> None:
+    """An address cannot be verified: the mail waits, in a queue of its own, and its notice returns no body."""
+
+    async def play(running: Running, sink: Sink) -> None:
+        step = Says(lambda pending: Directions(demand=SenderDemand.VERIFIED, because="contract"))
+        install(running, step)
+        message = await running.send("a@x.test", body=b"Subject: s\r\n\r\nsecret words\r\n")
+        found = await running.tried(message, 2)
+        assert recipient(found)["demand"] == "verified"
+        assert "(says: contract)" in found["attempts"][0]["reason"]
+        assert "an address has no name to verify" in found["attempts"][1]["reason"]
+        assert sink.connections == 0
+        install(running, Says(lambda pending: None), Judges(returned_at_once))
+        await release(running, message)
+        await running.reaches(message, "returned")
+        [notice] = await sink.messages()
+        words = b" ".join(notice.data.split())
+        assert b"only through TLS with a server proved to be the recipient's" in words
+        assert b"secret words" not in words
+
+    played(tmp_path, play)
+
+
+def returned_at_once(tried: TriedDelivery) -> Amendment | None:
+    return Amendment(then=Then.RETURN) if tried.message.reverse_path else None
+
+
+async def release(running: Running, message: str) -> None:
+    """As `danelaw queue retry` does."""
+    engine = running.gateway.parts.engine
+    act = Act("retry", Filter.from_text(f"id:{message}"), "test", "")
+    for step in perform(running.gateway.parts.spool, act, running.gateway.clock(), engine.scheduler):
+        for key in step.keys:
+            engine.requeued(key)
 
 
 def test_a_context_is_passed_on_and_kept(tmp_path: Path) -> None:

@@ -213,6 +213,30 @@ def test_a_client_that_guesses_is_locked_out(tmp_path: Path) -> None:
     play(tmp_path, work, submission='client_failures = "4/h"\n')
 
 
+def test_guesses_that_are_still_checked_when_the_door_is_shut_stay_outside(tmp_path: Path) -> None:
+    door, shut = Door(), asyncio.Event()
+
+    async def late(client: SeenClient, attempt: Attempt) -> Admit:
+        door.attempts.append(attempt)
+        await shut.wait()
+        return Admit()
+
+    door.auth = late  # type: ignore[method-assign]
+
+    async def work(running: Running, client: Client) -> None:
+        client.send(f"AUTH PLAIN {b64(plain_response('anna@example.org', PASSWORD))}\r\n".encode())
+        await until(lambda: door.attempts, "the attempt")
+        logins = running.gateway.parts.intake.logins
+        assert logins is not None
+        while logins.lockouts.refusal("127.0.0.1", "anna@example.org") is None:
+            logins.lockouts.failed("127.0.0.1", "anna@example.org")
+        shut.set()
+        assert (await client.answer()).code == 454
+        await client.expect(530, "MAIL FROM:<anna@example.org>")
+
+    play(tmp_path, work, step=door)
+
+
 def test_users_may_send_as_themselves_only(tmp_path: Path) -> None:
     async def work(running: Running, client: Client) -> None:
         await plain(client)
@@ -475,5 +499,54 @@ def test_milters_of_users_are_told_who_logged_in_and_those_of_strangers_that_it_
                 assert for_users.letters() == "CHM"
                 assert any(b"{auth_authen}\0anna@example.org\0" in macros for macros in for_users.told("D"))
                 await until(lambda: for_strangers.letters() == strangers, "the end of the strangers' milter")
+
+    run(played())
+
+
+def test_a_users_address_can_stay_out_of_the_trace(tmp_path: Path) -> None:
+    async def played() -> None:
+        async with Sink() as sink:
+            config = sections(tmp_path, "hide_client = true\n", more=sink.smarthost)
+            async with gateway(tmp_path, config, listen=REQUIRED) as running, await running.client() as client:
+                await client.start_tls()
+                await client.expect(250, "EHLO private.home.test")
+                await plain(client)
+                ident = await client.message(MAIL, "someone@elsewhere.test")
+                (taken,) = await sink.messages()
+                assert taken.data.startswith(b"Received: from gw.test ([unknown])\r\n\tby gw.test with ESMTPSA ")
+                assert b"private.home.test" not in taken.data
+                assert running.look(ident)["client"]["helo"] == "private.home.test"
+
+    run(played())
+
+
+@pytest.mark.parametrize("how", ["closes its side", "is told 421"])
+def test_a_login_under_way_holds_up_neither_the_line_nor_a_shutdown(tmp_path: Path, how: str) -> None:
+    door = Door()
+
+    async def never(client: SeenClient, attempt: Attempt) -> None:
+        door.attempts.append(attempt)
+        await asyncio.Event().wait()
+
+    door.auth = never  # type: ignore[method-assign, assignment]
+
+    async def played() -> None:
+        listen = 'tls = "none"\nauth = "required"\nauth_without_tls = true'
+        async with (
+            gateway(tmp_path, users(tmp_path), listen=listen, replace=OUTSIDE) as running,
+            await running.client() as client,
+        ):
+            intake = running.gateway.parts.intake
+            intake.steps = Steps([*intake.steps.all, door])
+            client.send(f"AUTH PLAIN {b64(plain_response('anna@example.org', PASSWORD))}\r\n".encode())
+            await until(lambda: door.attempts, "the attempt")
+            (session,) = intake.sessions
+            if how == "is told 421":
+                assert session.shut_down()
+                await client.expect(421)
+            client.writer.write_eof()
+            await client.closed()
+            await until(lambda: not intake.sessions, "the end of the session")
+            assert session.asking is None or session.asking.cancelled()
 
     run(played())

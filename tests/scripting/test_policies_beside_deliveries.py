@@ -100,3 +100,33 @@ def test_after_a_try_a_policy_changes_what_follows_and_what_the_sender_reads(tmp
             assert b"Write to postmaster@gw.test" in notice.data
 
     run(play())
+
+
+def test_a_policy_delivers_by_carriers_of_its_own(tmp_path: Path) -> None:
+    config = policy(
+        tmp_path,
+        f"""
+        @hook.pre_delivery
+        def here(ctx: DeliveryContext):
+            whom = ctx.recipients[0].address.localpart
+            if whom == "box":
+                return Carry(Maildir("{tmp_path}/mail/{{local}}"))
+            if whom == "program":
+                return Carry(Pipe(("/bin/sh", "-c", "cat > {tmp_path}/program; echo no room; exit 75")))
+        """,
+    )
+
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, to(sink) + config) as running:
+            box = await running.send("box@example.org", body=MESSAGE)
+            program = await running.send("program@example.org", body=MESSAGE)
+            found = await running.reaches(box, "delivered")
+            assert found["attempts"][0]["protection"] == "handed over"
+            (file,) = (tmp_path / "mail/box/new").iterdir()
+            assert b"Subject: hello" in file.read_bytes()
+            await running.tried(program)
+            assert running.look(program)["state"] == "waiting"
+            assert b"Subject: hello" in (tmp_path / "program").read_bytes()
+            assert not sink.taken
+
+    run(play())

@@ -160,6 +160,47 @@ def test_leased_counters_add_up_and_are_read_with_bounded_delay() -> None:
     run(main())
 
 
+def test_leased_adds_prolong_by_what_the_prolonging_one_said() -> None:
+    async def main() -> None:
+        several = Several(1)
+        hits = several.calls[0].counter("hits", mode=Mode.LEASED)
+        await hits.add("k", expires=10)
+        await hits.add("k", expires=60, prolong=True)
+        await hits.add("k")
+        several.calls[0].flush()
+        several.clock.advance(59)
+        assert await hits.get("k") == 3
+        several.clock.advance(1)
+        assert await hits.get("k") == 0
+
+    run(main())
+
+
+def test_leased_spaces_take_no_more_nonsense_than_exact_ones() -> None:
+    async def main() -> None:
+        several = Several(1)
+        (calls,) = several.calls
+        hits = calls.counter("hits", mode=Mode.LEASED)
+        sends = calls.rate("sends", mode=Mode.LEASED, limit=100, span=3600.0)
+        for _ in range(20):
+            await hits.add("k")
+            assert await sends.take("k")
+        for by, expires in ((1.5, None), (True, None), ("1", None), (1, -1), (1, "x")):
+            with pytest.raises(BadRequest):
+                await hits.add("k", by, expires=expires)  # type: ignore[arg-type]
+        for number in (0, -5, 0.5, True):
+            with pytest.raises(BadRequest):
+                await sends.take("k", number)  # type: ignore[arg-type]
+        calls.flush()
+        assert await hits.get("k") == 20
+        await hits.add("k", 1 << 60)
+        calls.flush()
+        assert calls.lost == 1 << 60
+        assert await hits.get("k") == 20
+
+    run(main())
+
+
 def test_what_the_store_did_not_answer_is_counted_as_lost_and_not_told_twice() -> None:
     class Deaf(_Named):
         def say(self, code: str, space: str, key: str, *args: Any, done: Any) -> None:

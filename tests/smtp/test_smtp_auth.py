@@ -256,3 +256,42 @@ def test_any_lines_give_replies_and_no_password_is_shown(lines: list[bytes]) -> 
                 server.reply(Reply.of(550, "5.7.1", "No"))
     for line in server.data_to_send().split(b"\r\n")[:-1]:
         assert line[:3].isdigit()
+
+
+SESSION = (
+    b"EHLO c\r\nAUTH LOGIN\r\ndGlt\r\nc2VjcmV0\r\nAUTH PLAIN !\r\nMAIL FROM:<a@b> AUTH=<>\r\nRSET\r\n"
+    b"EHLO d\r\nAUTH LOGIN dGlt\r\n*\r\nQUIT\r\n"
+)
+
+
+def played(chunks: list[bytes]) -> tuple[list[str], bytes]:
+    """Events and replies of a session whose owner asks twice before it says no, then yes."""
+    server = ServerConnection(settings(auth=("LOGIN", "PLAIN")), tls=True)
+    server.greet()
+    told, responses = [], 0
+    for chunk in chunks:
+        server.receive_data(chunk)
+        while (event := server.next_event()) is not NEED_DATA:
+            told.append(type(event).__name__)
+            if isinstance(event, AuthRequested):
+                server.challenge(b"")
+            elif isinstance(event, AuthResponse):
+                responses += 1
+                if responses % 2:
+                    server.challenge(b"Password:")
+                else:
+                    server.reply(WRONG)
+            elif event is NEED_REPLY:
+                raise AssertionError("every event was answered")
+            elif type(event).__name__ in ("Hello", "MailFrom"):
+                server.accept()
+    return told, server.data_to_send()
+
+
+def test_every_cut_of_a_session_with_logins_gives_the_same() -> None:
+    whole = played([SESSION])
+    assert whole[0].count("AuthResponse") == 2
+    assert whole[0][-3:] == ["AuthCancelled", "CommandRefused", "Quit"]
+    assert played([SESSION[i : i + 1] for i in range(len(SESSION))]) == whole
+    for cut in range(1, len(SESSION)):
+        assert played([SESSION[:cut], SESSION[cut:]]) == whole, cut

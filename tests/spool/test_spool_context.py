@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spool_samples import BODY, NOW, Clock, sample, settled
 
-from danelaw.queue import QueuedMessage, RecipientState, RoutingKey, Settlement
+from danelaw.queue import Move, QueuedMessage, RecipientState, RoutingKey, Settlement
 from danelaw.queue.values import MOST_CONTEXT
 from danelaw.spool import Spool, SpoolError, SpoolSettings, schema
 from danelaw.spool.rows import Redaction
@@ -164,6 +164,26 @@ def test_queues_are_told_apart_by_job_and_priority(tmp_path: Path) -> None:
     for key in keys:
         [message], _ = spool.claim(key, 10, NOW)
         assert message.keys == (key,)
+    spool.close_now()
+
+
+def test_a_move_puts_some_recipients_into_another_queue(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    message = sample(spool, "anna@example.org", "ben@example.org")
+    stored(spool, message)
+    old, new = message.recipients[0].key, RoutingKey("[relay.example]", "verified", job="j", priority=1)
+    [claimed], _ = spool.claim(old, 10, NOW)
+    assert len(claimed.recipients) == 2
+    settlement = settled(claimed, RecipientState.QUEUED, 0, 1, due=NOW)
+    settlement.moves = (Move(1, new),)
+    for _ in range(2):  # a settlement may be written again after a failed COMMIT
+        settle(spool, settlement)
+    again = find_message(spool.reader, message.id)[0]
+    assert [one.key for one in again.recipients] == [old, new]
+    [there], _ = spool.claim(new, 10, NOW)
+    assert [one.number for one in there.recipients] == [1]
+    [here], _ = spool.claim(old, 10, NOW)
+    assert [one.number for one in here.recipients] == [0]
     spool.close_now()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from danelaw.caches.cache import Cache, CacheError
 from danelaw.caches.contents import Failure
@@ -18,6 +18,18 @@ _LONGEST_SHOWN = 200
 _COUNTS = ("hits", "misses", "stale", "joined", "failures", "evicted", "in_flight", "entries", "octets")
 
 
+class CacheSettings(TypedDict, total=False):
+    """What `Cache` takes beside its name, `ttl` and clock."""
+
+    negative_ttl: float | None
+    failure_ttl: float
+    stale_for: float
+    entries: int
+    octets: int
+    negative: Callable[[Any], bool]
+    size: Callable[[Any], int]
+
+
 class Caches:
     """The caches of a process. `clock` is steady seconds."""
 
@@ -26,7 +38,7 @@ class Caches:
         self._caches: dict[str, Cache[Any]] = {}
         self._past: dict[str, dict[str, int]] = {}
 
-    def cache(self, name: str, *, ttl: float, **settings: Any) -> Cache[Any]:
+    def cache(self, name: str, *, ttl: float, **settings: Unpack[CacheSettings]) -> Cache[Any]:
         """A new cache under this name, in place of one that has it: a script that is loaded anew begins anew. Raises
         `CacheError` for a name that is none, or one too many.
         """

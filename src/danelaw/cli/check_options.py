@@ -40,7 +40,7 @@ def next_hop(domain: str, port: int | None, config: Config | None) -> NextHop:
     """The next hop of a domain: by the configured route, else itself."""
     from dataclasses import replace
 
-    from danelaw.routing import NextHop
+    from danelaw.routing import NextHop, carrier_of
 
     if "@" in domain:
         raise DanelawError(f"{domain} is a mail address", advice=f"danelaw check {domain.rpartition('@')[2]}")
@@ -49,6 +49,11 @@ def next_hop(domain: str, port: int | None, config: Config | None) -> NextHop:
         from danelaw.config.effective import next_hop_for
 
         routed = next_hop_for(config, hop.domain)
+        if routed is not None and carrier_of(routed) is not None:
+            raise DanelawError(
+                f"mail for {hop.domain} is handed to {routed} here and goes to no other server",
+                advice="to see what its own servers offer all the same: --config of another gateway, or --server",
+            )
         hop = NextHop.from_text(routed) if routed else hop
     return hop if port is None else replace(hop, port=port)
 

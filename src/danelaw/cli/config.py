@@ -86,8 +86,13 @@ def _summary(config: Config) -> str:
     domains = len(config.domain)
     return (
         f"{config.hostname} listens on {listeners}, accepts mail for {domains} domain{'' if domains == 1 else 's'}"
-        + (" and relays for " + ", ".join(map(str, config.relay.networks)) if config.relay.networks else "")
+        + (" and relays for " + ", ".join(_relays_for(config)) if _relays_for(config) else "")
     )
+
+
+def _relays_for(config: Config) -> list[str]:
+    where = [str(listen.address) for listen in config.listen if listen.auth != "off"]
+    return [*map(str, config.relay.networks), *(f"users at {address}" for address in where)]
 
 
 def remarks_on(config: Config) -> list[str]:
@@ -95,8 +100,13 @@ def remarks_on(config: Config) -> list[str]:
     from danelaw.inbound.relay import RelayPolicy
 
     remarks = []
-    if not config.domain and not config.relay.networks:
-        remarks.append("nobody can send anything: there is neither a [[domain]] nor [relay] networks")
+    submits = any(listen.auth != "off" for listen in config.listen)
+    if not (config.domain or config.relay.networks or submits):
+        remarks.append("nobody can send anything: there is neither a [[domain]] nor [relay] networks, and no auth")
+    if submits and config.submission.sender == "any":
+        remarks.append(
+            'users may send in anybody\'s name; [submission] sender = "own-author" lets them in their own only'
+        )
     for network in config.relay.networks:
         if network.prefixlen == 0:
             remarks.append(f"[relay] networks has {network}: anybody can send to anywhere (an open relay)")
@@ -148,4 +158,7 @@ def effective(domain: str, config_file: Path | None, as_json: bool, ascii_only: 
         return
     out.line(f"{name.to_unicode()}: what {config.source} and `danelaw override` say")
     out.table([(Symbol.NONE, (item.aspect, item.value, item.why)) for item in found])
-    out.next(f"danelaw check {name.ascii}")
+    if any(item.value == "handed over" for item in found):
+        out.next(f"danelaw queue list to:*@{name.ascii}")
+    else:
+        out.next(f"danelaw check {name.ascii}")

@@ -62,7 +62,11 @@ def _headline(out: Output, message: dict[str, Any], about: dict[str, Any], now: 
     text = f"{words} {about['to']}"
     if about["state"] == "delivered" and last is not None:
         symbol = _WEAK.get(last["protection"], symbol)
-        text += f" at {_clock(about['changed_at'] or last['time'])}, protected by: {last['protection']}."
+        at = _clock(about["changed_at"] or last["time"])
+        if last["protection"] == "handed over":
+            symbol, text = Symbol.NONE, f"{text} at {at}, handed over to {last['host']}."
+        else:
+            text += f" at {at}, protected by: {last['protection']}."
     elif about.get("limit"):
         text += f": {about['limit']}; returned to the sender {absolute(message['expires_at'], now)} if not delivered."
     elif about["state"] == "waiting":
@@ -109,6 +113,10 @@ def _found(out: Output, message: dict[str, Any]) -> None:
     context = message["context"]
     noted = context.items() if isinstance(context, dict) else [("", context)] if context is not None else []
     for name, value in list(noted)[:_MOST_NOTED]:
+        if name == "policy":
+            _row(out, when, "policy", f"judged by version {value}")
+            when = None
+            continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         _row(out, when, "script", f"noted {name}: {text[:_LONGEST_NOTE]}" if name else f"noted {text[:_LONGEST_NOTE]}")
         when = None

@@ -170,7 +170,8 @@ def _submit(
                 client.quit()
             client.close()
     except smtplib.SMTPResponseException as error:
-        raise DanelawError(f"{server} refused: {_words(error.smtp_code, error.smtp_error)}", advice=None) from None
+        advice = "log in: --user NAME" if error.smtp_code == 530 and response is None else None
+        raise DanelawError(f"{server} refused: {_words(error.smtp_code, error.smtp_error)}", advice=advice) from None
     except (OSError, smtplib.SMTPException) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DanelawError(f"{server}: {reason}", advice="does the server run?  danelaw serve") from None

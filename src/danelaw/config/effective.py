@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from danelaw.address import Domain
 from danelaw.config.model import Config
 from danelaw.config.ways import Ways
-from danelaw.routing import NextHop
+from danelaw.routing import NextHop, carrier_of
 from danelaw.state import configured_overrides
 from danelaw.tlspolicy import Override
 from danelaw.tlspolicy import effective as effective_override
@@ -29,7 +29,9 @@ def next_hop_for(config: Config, domain: Domain) -> str | None:
 
 
 def policy_domain(next_hop: str | None, domain: Domain) -> Domain | None:
-    """The name overrides and policies go by: the next hop's, without brackets and port; None for an address."""
+    """The name overrides and policies go by, without brackets and port; None for an address or a carrier."""
+    if next_hop is not None and carrier_of(next_hop) is not None:
+        return None
     return domain if next_hop is None else NextHop.from_text(next_hop).policy_domain
 
 
@@ -45,7 +47,11 @@ def effective(
 
     `overrides` are all there are, those set at run time first; otherwise only those of the configuration.
     """
-    destination = policy_domain(next_hop_for(config, domain), domain)
+    next_hop = next_hop_for(config, domain)
+    if next_hop is not None and carrier_of(next_hop) is not None:
+        handed = Applied("protection", "handed over", "a carrier has no server whose protection could be judged")
+        return (_acceptance(config, domain), _way(config, domain), handed)
+    destination = policy_domain(next_hop, domain)
     known = configured_overrides(config.override) if overrides is None else tuple(overrides)
     return (_acceptance(config, domain), _way(config, domain), *_protection(config, destination, known, now))
 

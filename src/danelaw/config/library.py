@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, Strict, ValidationInfo, field_validator, model_validator
 
 from danelaw.config.section import Section
 from danelaw.config.values import DomainPattern, Duration, FilePath, IPNetwork, Switch, Text
+
+_SQLITE = "sqlite:///"
 
 
 class PolicyHTTP(Section):
@@ -88,6 +91,15 @@ class PolicyDatabase(Section):
         description="`sqlite:///` and a path (a fourth `/` for one from the root), or `postgresql://user@host/name`.",
         examples=["sqlite:////var/lib/danelaw/customers.db"],
     )
+
+    @field_validator("url")
+    @classmethod
+    def _from_the_files_directory(cls, value: str, info: ValidationInfo) -> str:
+        """A relative path starts at the directory of the configuration file, as others do."""
+        path = value.removeprefix(_SQLITE)
+        base = (info.context or {}).get("directory") if value.startswith(_SQLITE) else None
+        return value if base is None else f"{_SQLITE}{Path(base) / path}"
+
     writable: Switch = Field(
         default=False,
         description="Whether scripts may change it. Without, it is opened read-only.",

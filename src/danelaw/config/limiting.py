@@ -90,8 +90,11 @@ class Limit(Section):
     job: tuple[Text, ...] = Field(
         default=(), description='Jobs, as policy scripts name them; `""` is mail of none.', examples=[["campaign-7"]]
     )
-    transport: tuple[Literal["mx", "fixed"], ...] = Field(
-        default=(), description="`mx` for next hops found by MX, `fixed` for those set by you.", examples=[["mx"]]
+    transport: tuple[Literal["mx", "fixed", "carrier"], ...] = Field(
+        default=(),
+        description="`mx` for next hops found by MX, `fixed` for those set by you, `carrier` for a `[[carrier]]`, of "
+        "which the `domain` is the name.",
+        examples=[["mx"]],
     )
     per: tuple[LimitField, ...] = Field(
         default=(),

@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from danelaw.address import SocketAddress
 from danelaw.config.authenticating import Authentication
+from danelaw.config.carrying import Carrier
 from danelaw.config.filtering import Filter, Filtering
 from danelaw.config.front import (
     ClientNames,
@@ -31,6 +32,7 @@ from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, ClientCertificate, Delivery, Override, Queue, Resolver, Route
 from danelaw.config.submitting import Submission
 from danelaw.config.values import HostName
+from danelaw.routing import carrier_of
 
 
 class Config(Section):
@@ -116,6 +118,11 @@ class Config(Section):
         "a certificate tells who we are.",
         examples=[[{"name": "partner", "chain": "partner.pem", "key": "partner.key"}]],
     )
+    carrier: tuple[Carrier, ...] = Field(
+        default=(),
+        description="Folders, programs and services that mail is handed to in place of another server.",
+        examples=[[{"name": "mailboxes", "maildir": "/var/mail/{domain}/{local}"}]],
+    )
     delivery: Delivery = Field(default=Delivery(), description="How mail is sent on.")
     limit: tuple[Limit, ...] = Field(
         default=(),
@@ -197,6 +204,20 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _carriers_are_known(self) -> Config:
+        known = {item.name for item in self.carrier}
+        hops = [(f'[[domain]] "{item.name}"', item.next_hop) for item in self.domain]
+        hops += [(f'[[route]] "{item.domain}"', item.next_hop) for item in self.route]
+        for place, hop in (*hops, ("[delivery]", self.delivery.next_hop)):
+            name = None if hop is None else carrier_of(hop)
+            if name is not None and name not in known:
+                raise ValueError(f'{place} has next_hop = "{hop}"; add [[carrier]] name = "{name}"')
+        asking = next((item for item in self.domain if item.verify == "call-ahead"), None)
+        if asking is not None and asking.next_hop is not None and carrier_of(asking.next_hop) is not None:
+            raise ValueError(f'[[domain]] "{asking.name}" asks its next hop, and a carrier cannot be asked')
+        return self
+
+    @model_validator(mode="after")
     def _nothing_twice(self) -> Config:
         for key, values in (
             ("[[listen]] address", [str(item.address) for item in self.listen]),
@@ -205,6 +226,7 @@ class Config(Section):
             ("[[domain]] name", [item.name for item in self.domain]),
             ("[[route]] domain", [item.domain for item in self.route]),
             ("[[client_certificate]] name", [item.name for item in self.client_certificate]),
+            ("[[carrier]] name", [item.name for item in self.carrier]),
             ("[[limit]] name", [item.name for item in self.limit]),
             ("[[tenant]] name", [item.name for item in self.tenant]),
             ("[[dns_list]] name", [item.shown for item in self.dns_list]),

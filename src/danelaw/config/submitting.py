@@ -42,6 +42,11 @@ class Submission(Section):
         description="Add Date and Message-ID to a user's message that lacks them (RFC 6409 §8).",
         examples=[False],
     )
+    hide_client: Switch = Field(
+        default=False,
+        description="Leave a user's address and EHLO name out of Received (RFC 5321 §7.6); log and queue have them.",
+        examples=[True],
+    )
     messages_per_hour: Count | None = Field(
         default=None,
         ge=1,
@@ -84,14 +89,15 @@ class Submission(Section):
         default=2,
         ge=1,
         le=64,
-        description="Passwords checked at once in one process, each in a thread for about 0.2 s with 32 MiB.",
+        description="Passwords checked at once in one process, each in a thread for about 0.2 s with 32 MiB; one more "
+        "is for users who log in from where they did before.",
         examples=[4],
     )
     remember: Duration = Field(
-        default=timedelta(minutes=10),
+        default=timedelta(hours=4),
         le=timedelta(days=1),
-        description="How long a password that was right is let in again without that work, in this process's memory "
-        "and under a key of its own.",
+        description="How long a password that was right is let in again without that work, known by an HMAC in this "
+        "process's memory. A changed or removed user is asked anew at once.",
         examples=["1m"],
     )
 

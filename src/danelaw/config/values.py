@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, PlainSerializer, Strict, ValidationInfo, W
 from pydantic_core import PydanticCustomError
 
 from danelaw.address import Domain, DomainError, SocketAddress
-from danelaw.routing import NextHop, NextHopError
+from danelaw.routing import NextHop, NextHopError, carrier_of
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -83,10 +83,12 @@ def parse_network(text: str) -> Network:
 
 
 def parse_next_hop(text: str) -> str:
-    """Check "example.org" (MX look-up), "[relay.example]:2525" or "[192.0.2.1]"; gives the text back.
+    """Check "example.org" (MX look-up), "[relay.example]:2525", "[192.0.2.1]" or "carrier:name"; gives the text back.
 
-    The form is that of `routing.NextHop`. Raises `ValueError`.
+    The form is that of `routing.NextHop` or `routing.carrier_of`. Raises `ValueError`.
     """
+    if carrier_of(text) is not None:
+        return text
     try:
         NextHop.from_text(text)
     except NextHopError as error:

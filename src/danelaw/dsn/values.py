@@ -65,7 +65,8 @@ class DSN:
     `ret_full` is RET (True FULL, False HDRS, None not given); `envid` is ENVID decoded from xtext.
     `requiretls` says that the original demanded REQUIRETLS; with `redacted` the way back lacks it and the notice
     must carry nothing of the message (RFC 8689 §5). `sender_address` stands in From; empty means MAILER-DAEMON at
-    `reporting_mta`. `smtputf8` and `eight_bit` say what the way back can carry.
+    `reporting_mta`. `smtputf8` and `eight_bit` say what the way back can carry. `demand` are words about what else was
+    demanded for the original; its body is not sent back then either.
     """
 
     reporting_mta: str
@@ -83,6 +84,7 @@ class DSN:
     max_original: int = 65_536
     sender_name: str = "Mail delivery"
     sender_address: str = ""
+    demand: str = ""
 
     def __post_init__(self) -> None:
         if not self.recipients:
@@ -91,7 +93,13 @@ class DSN:
             raise DSNError("there is nobody to tell: the reverse-path is empty", advice="ask dsn.told() first")
         if not self.to.isascii() and not self.smtputf8:
             raise DSNError(f"{self.to!r} can only be reached with SMTPUTF8")
-        for value in (self.reporting_mta, self.sender_name, self.sender_address or "x", self.received_from or "x"):
+        for value in (
+            self.reporting_mta,
+            self.sender_name,
+            self.sender_address or "x",
+            self.received_from or "x",
+            self.demand or "x",
+        ):
             if not value or not value.isascii() or _CONTROLS.search(value):
                 raise DSNError(f"{value!r} cannot stand in a notice")
 

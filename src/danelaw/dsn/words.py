@@ -71,6 +71,8 @@ def _which(dsn: DSN, message_id: str | None) -> str:
     if dsn.requiretls:
         words = "you asked that it travel only through verified TLS (REQUIRETLS)"
         lines.append(_row("demand", words + ("; this notice tells nothing of it" if dsn.redacted else "")))
+    if dsn.demand:
+        lines.append(_row("demand", dsn.demand))
     return "\n".join(lines)
 
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from danelaw.config.reporting import signing_key
 from danelaw.gateway import settings
+from danelaw.gateway.carrying import carriers_of
 from danelaw.gateway.numbers import commit_observer, counted_fetch
+from danelaw.gateway.policy_parts import connect, library_of, scripts_of
 from danelaw.gateway.reporting import Reporting
 from danelaw.gateway.shards import Shards, Workshop
 from danelaw.gateway.shared_here import SharedHere
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from danelaw.inbound.login import Logins
     from danelaw.inbound.steps import Steps
     from danelaw.outbound.engine import Engine
-    from danelaw.rules import Rule
     from danelaw.scripting import Scripts
     from danelaw.scripting.library import OpenLibrary
     from danelaw.spool import Spool
@@ -92,11 +93,7 @@ class Parts:
 
 
 def assemble(
-    config: Config,
-    log: Log,
-    metrics: Metrics,
-    place: Place | None = None,
-    clock: Callable[[], float] = time.time,
+    config: Config, log: Log, metrics: Metrics, place: Place | None = None, clock: Callable[[], float] = time.time
 ) -> Parts:
     """Make all parts; nothing listens or delivers yet. Raises `DanelawError` for whatever cannot be made.
 
@@ -134,13 +131,14 @@ def assemble(
             metrics=metrics,
             shared=_shared(place, shared_here),
             place=place,
+            carriers=carriers_of(config, resolver, roots, clock),
             clock=clock,
             observe=commit_observer(metrics),
         )
-        scripts = _scripts(workshop, library := _library(workshop, resolver, roots))
+        scripts = scripts_of(workshop, library := library_of(workshop, resolver, roots), resolver)
         first = () if logins is None else (submission_step(config, logins, ceilings),)
         steps = steps_of(workshop, resolver, hold_rules, scripts, reporting, first)
-        _connect(scripts, steps, workshop)
+        connect(scripts, steps, workshop)
         shards = _shards(workshop, directory, place)
     except BaseException:
         if lock >= 0:
@@ -151,66 +149,6 @@ def assemble(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
         digests, steps, reporting, lock, scripts, library, shared_here,
     )  # fmt: skip
-
-
-def rules_of(config: Config) -> list[Rule]:
-    """The rules of the configuration that are switched on."""
-    return [table.rule() for table in config.rule if table.enabled]
-
-
-def _library(workshop: Workshop, resolver: Resolver, roots: Roots) -> OpenLibrary | None:
-    """What policy scripts may use."""
-    section = workshop.config.policy
-    if section.directory is None and not section.http_hook and not rules_of(workshop.config):
-        return None
-    from danelaw.scripting.library import Means, open_library
-
-    return open_library(
-        Means(
-            config=workshop.config,
-            resolver=resolver,
-            log=workshop.log,
-            metrics=workshop.metrics,
-            surveyor=workshop.surveyor,
-            door=workshop.door,
-            roots=roots,
-            clock=workshop.clock,
-            shared=workshop.shared,
-        )
-    )
-
-
-def _scripts(workshop: Workshop, library: OpenLibrary | None) -> Scripts | None:
-    if library is None:
-        return None
-    from danelaw.gateway.carrying import carry
-    from danelaw.scripting import Scripts
-
-    config, directory = workshop.config, workshop.config.spool.directory
-    return Scripts(
-        config.policy,
-        rules_of(config),
-        directory,
-        library.library,
-        workshop.log,
-        workshop.metrics,
-        workshop.clock,
-        carry,
-        workshop.caches,
-    )
-
-
-def _connect(scripts: Scripts | None, steps: Steps, workshop: Workshop) -> None:
-    """Let connections and deliveries that begin later ask the scripts and rules as they are then."""
-    if scripts is None:
-        return
-
-    def changed() -> None:
-        steps.replace(scripts.step)
-        workshop.steps.install(scripts.delivery_steps)
-
-    scripts.changed = changed
-    changed()
 
 
 def _shared(place: Place | None, here: SharedHere | None) -> SharedStore:
@@ -331,6 +269,8 @@ async def close(parts: Parts) -> None:
     if parts.sts is not None:
         await parts.sts.close()
     await parts.shards.close()
+    for carrier in parts.workshop.carriers.values():
+        await carrier.close()
     parts.state.close()
     parts.hold_rules.close()
     if parts.digests is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from danelaw.spool import Spool
 from danelaw.spool.acts import Act, perform
 
 if TYPE_CHECKING:
+    from danelaw.carriers import Carrier
     from danelaw.config import Config
     from danelaw.gateway.place import Place
     from danelaw.inbound.relay import RelayPolicy
@@ -69,6 +70,7 @@ class Workshop:
     log: Log
     metrics: Metrics
     place: Place | None = None
+    carriers: Mapping[str, Carrier] = field(default_factory=dict)
     steps: DeliverySteps = field(default_factory=DeliverySteps)
     clock: Callable[[], float] = time.time
     observe: Callable[[int, float | None], None] = lambda messages, seconds: None
@@ -110,6 +112,8 @@ class Workshop:
             gate=gate,
             answers=settings.answers(self.conduct, self.log, self.metrics, self.door.addresses),
             steps=self.steps,
+            carriers=self.carriers,
+            last_stops=frozenset(one.name for one in self.config.carrier if one.is_last_stop),
         )
         notices = Notices(
             str(self.config.hostname),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from danelaw.gateway.switchboard import SUPERVISOR
 from danelaw.shared import MOST_AT_ONCE, Request, SharedStateError, StoreUnavailable
-from danelaw.shared.protocol import answer_from_row, request_to_row
+from danelaw.shared.protocol import answer_from_row, checked, request_to_row
 
 if TYPE_CHECKING:
     from danelaw.gateway.line import Line
@@ -23,7 +23,7 @@ OPERATION = "shared"
 """The operation of the line, both ways."""
 MOST_OPEN = 4096
 """Requests a worker has at the store at once; more wait in the worker, so that none floods the supervisor."""
-_MOST_WAITING = 100_000
+_MOST_WAITING = 20_000
 _SWEEP_SECONDS = 0.25
 
 
@@ -51,7 +51,9 @@ class LineCarrier:
         line.handle(OPERATION, self._hear)
 
     def ask(self, code: str, space: str, key: str, *args: Any, wait: float = 0.0) -> Awaitable[Any]:
-        """Say it with all else of this turn of the loop; awaiting gives the result or raises `SharedStateError`."""
+        """Say it with all else of this turn of the loop; awaiting gives the result or raises `SharedStateError`. Raises
+        `BadRequest` at once for arguments of another form.
+        """
         future: asyncio.Future[Any] = self._loop.create_future()
 
         def done(result: Any) -> None:
@@ -96,9 +98,11 @@ class LineCarrier:
             why = "the supervisor is gone" if self._gone else f"{_MOST_WAITING} requests wait for it in this worker"
             self._loop.call_soon(done, StoreUnavailable(f"shared state: {why}"))
             return
+        # What the store would refuse must not get into a frame, where it could spoil the requests of others.
+        request = checked(Request(self._number + 1, code, space, key, args))
         self._number += 1
         deadline = self._ticks() + self._seconds + wait
-        self._queue.append(_Open(Request(self._number, code, space, key, args), deadline, done))
+        self._queue.append(_Open(request, deadline, done))
         self._plan()
         if self._timer is None:
             self._timer = self._loop.call_later(_SWEEP_SECONDS, self._sweep)

@@ -97,9 +97,11 @@ class Conversation(LoggingIn):
         """What all Received fields of this client have in common since its last EHLO. Its host name stands there where
         a step has verified it (RFC 5321 §4.4); it is not looked up for that.
         """
-        intake, address = self.intake, self.client_address
+        intake, address, user = self.intake, self.client_address, self.user != ""
+        if user and intake.config.submission.hide_client:
+            return trace_of(intake.hostname, "", None, intake.hostname, self.extended, self.tls, smtputf8, user)
         name = None if intake.steps.known_name is None else intake.steps.known_name(address)
-        return trace_of(self.helo, address, name, intake.hostname, self.extended, self.tls, smtputf8, self.user != "")
+        return trace_of(self.helo, address, name, intake.hostname, self.extended, self.tls, smtputf8, user)
 
     def handle(self, event: ServerEvent) -> None:
         """Decide about one event and answer it, now or, for a complete message, once the disk has it."""

@@ -40,7 +40,7 @@ class Lockouts:
         now = self.ticks()
         if self.client is not None and self.book.refused(self.book.row(_of_client(network), now), now):
             return LOCKED
-        if self.user is None or not user or (user.casefold(), network) in self._known:
+        if self.user is None or not user or self.at_home(network, user):
             return None
         return LOCKED if self.book.refused(self.book.row(_of_user(user), now), now) else None
 
@@ -52,6 +52,10 @@ class Lockouts:
         if user:
             level = max(level, self._count(_of_user(user), self.user, user))
         return self.delay * float(1 << min(max(level - 1, 0), _MOST_DOUBLINGS))
+
+    def at_home(self, network: str, user: str) -> bool:
+        """Whether this name has logged in from there before."""
+        return (user.casefold(), network) in self._known
 
     def passed(self, network: str, user: str) -> None:
         """A login that was right: that name is at home there."""

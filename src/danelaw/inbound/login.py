@@ -92,6 +92,10 @@ class Login:
         finally:
             # A client that leaves before the answer has cost the same work as one that waits for it.
             delay = 0.0 if _is_no_failure(said) else lockouts.failed(network, self.user)
+        if isinstance(said, Admit):
+            # Guesses made all at once must not go beyond the ceiling: those still being checked when it is reached
+            # are answered as those that come after.
+            said = lockouts.refusal(network, self.user) or said
         self._tell(said, step, client)
         if isinstance(said, Admit):
             lockouts.passed(network, self.user)
@@ -100,10 +104,11 @@ class Login:
         return said
 
     async def _decided(self, step: ExchangeStep, client: Client, steps: Iterable[Step], journal: Journal) -> Outcome:
+        logins = self._logins
         if isinstance(step, Failed):
             return _MALFORMED if step.malformed else WRONG
         if isinstance(step, Claimed) and step.password is None:
-            keys = await self._logins.book.keys(step.user, self._logins.clock())
+            keys = await logins.book.keys(step.user, logins.clock())
             given = self._exchange.keys(keys)
             assert isinstance(given, Challenge)
             return given
@@ -115,7 +120,8 @@ class Login:
         if password is None:
             return Admit(self._known_as())
         try:
-            user = await self._logins.book.matching(self.user, password.text, self._logins.clock())
+            at_home = logins.lockouts.at_home(client_network(client.address), self.user)
+            user = await logins.book.matching(self.user, password.text, logins.clock(), at_home=at_home)
         except TooBusy:
             return _DEFERRED
         return WRONG if user is None else Admit(user)

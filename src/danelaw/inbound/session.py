@@ -114,8 +114,8 @@ class Session(Conversation, asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """The client closed its side: a message whose end was received is still stored."""
-        if self._lingering or self._greeting_due:
-            return False  # a client that leaves before it is greeted keeps no step waiting
+        if self._lingering or self._greeting_due or self.login is not None:
+            return False  # a client that leaves before it is greeted or let in keeps nobody waiting
         self.connection.receive_eof()
         self._advance()
         return self.task is not None or self.asking is not None or self.waiting_for_disk

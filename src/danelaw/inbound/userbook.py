@@ -1,8 +1,8 @@
 """The file of users in use: read anew when it changes, and passwords checked beside the mail.
 
 Checking a password costs a fifth of a second of a processor on purpose. So checks run in a few threads, a crowd waits
-in a line of bounded length, and who logged in a while ago is let in again without one: a flood of wrong passwords
-delays those who are not known yet, and nobody else.
+in a line of bounded length, who logged in a while ago is let in again without one, and who logs in from where it did
+before has a line of its own: a flood of wrong passwords delays those who are not known yet, and nobody else.
 """
 
 from __future__ import annotations
@@ -32,6 +32,32 @@ class TooBusy(DanelawError):
     """So many passwords wait to be checked that one more would be answered too late."""
 
 
+class _Line:
+    """So many threads that check passwords, and who waits for them."""
+
+    def __init__(self, threads: int) -> None:
+        self._most = threads
+        self._threads: ThreadPoolExecutor | None = None
+        self._waiting = 0
+
+    async def checked(self, verifier: Verifier, password: str) -> bool:
+        """Whether the verifier knows the password. Raises `TooBusy`."""
+        if self._waiting >= _MOST_WAITING:
+            raise TooBusy("too many passwords wait to be checked")
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._most, "passwords")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, verifier.matches, password)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """What has not begun is not begun any more."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+
 class UserBook:
     """Users by name, from the file at `path`; None for no users at all. Times are seconds of any clock."""
 
@@ -48,7 +74,6 @@ class UserBook:
         self._path = path
         self._secret = secret
         self._noise_key = secret
-        self._checks = checks
         self._remember = remember
         self._trouble = trouble
         self._signature = _signature(path)
@@ -56,8 +81,8 @@ class UserBook:
         self._take(self._table)
         self._looked = float("-inf")
         self._reading: asyncio.Task[None] | None = None
-        self._threads: ThreadPoolExecutor | None = None
-        self._waiting = 0
+        # The line of those who are at home where they are, and that of all others.
+        self._lines = {True: _Line(1), False: _Line(checks)}
         self._right: OrderedDict[bytes, float] = OrderedDict()
 
     def current(self, now: float) -> UserTable:
@@ -76,16 +101,16 @@ class UserBook:
             await asyncio.wait([self._reading])
         return self._table
 
-    async def matching(self, name: str, password: str, now: float) -> str | None:
+    async def matching(self, name: str, password: str, now: float, *, at_home: bool = False) -> str | None:
         """The user, by its name in the file, whose name and password these are; None when they are not. An unknown
-        name costs the same time. Raises `TooBusy`.
+        name costs the same time. `at_home` for one that logged in from there before. Raises `TooBusy`.
         """
         user = (await self.settled(now)).get(name)
         verifier = user.verifier if user is not None else self._decoy(name)
         key = self._key(name, password, verifier)
         if user is not None and self._right.get(key, float("-inf")) > now:
             return user.name
-        if not await self._checked(verifier, password) or user is None:
+        if not await self._lines[at_home].checked(verifier, password) or user is None:
             return None
         self._right[key] = now + self._remember
         self._right.move_to_end(key)
@@ -107,8 +132,8 @@ class UserBook:
 
     def close(self) -> None:
         """No check is begun any more."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        for line in self._lines.values():
+            line.close()
 
     def _take(self, table: UserTable) -> None:
         self._table = table
@@ -130,17 +155,6 @@ class UserBook:
 
     def _key(self, name: str, password: str, verifier: Verifier) -> bytes:
         return hmac.digest(self._secret, "\0".join((name, verifier.to_text(), password)).encode(), "sha256")
-
-    async def _checked(self, verifier: Verifier, password: str) -> bool:
-        if self._waiting >= _MOST_WAITING:
-            raise TooBusy("too many passwords wait to be checked")
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._checks, "passwords")
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, verifier.matches, password)
-        finally:
-            self._waiting -= 1
 
     async def _reload(self, signature: _Signature | None) -> None:
         assert self._path is not None

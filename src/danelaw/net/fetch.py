@@ -66,7 +66,7 @@ async def fetch_policy(
     try:
         host = policy_host(domain)
         async with asyncio.timeout(timeout):
-            addresses = await _addresses(host, resolver)
+            addresses = await addresses_of(host, resolver)
             return await _fetch(domain, host, addresses, roots, routes)
     except TimeoutError:
         raise PolicyFetchError(f"{policy_url(domain)} did not answer within {timeout:g} s") from None
@@ -79,7 +79,8 @@ def _lookup_addresses(host: Domain) -> Lookup[tuple[Answer, ...]]:
     return (yield (Question(name, dns.rdatatype.AAAA), Question(name, dns.rdatatype.A)))
 
 
-async def _addresses(host: Domain, resolver: Asks) -> tuple[str, ...]:
+async def addresses_of(host: Domain, resolver: Asks) -> tuple[str, ...]:
+    """Some addresses of a host. Raises `PolicyFetchError` in words."""
     answers = await resolver.run(_lookup_addresses(host))
     found = [rdata.address for answer in answers for rdata in answer.records if isinstance(rdata, A | AAAA)]
     if found:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from danelaw.outbound.directing import Misdirection, in_one_line
+from danelaw.outbound.directing import SOONEST, Misdirection, in_one_line
 from danelaw.outbound.outcome import Outcome, RecipientOutcome
 from danelaw.outbound.steps import Amendment, Then
 from danelaw.queue import RecipientState
@@ -22,12 +23,16 @@ LONGEST_TEXT = 2000
 """Characters that a step may add to a notice."""
 
 
-def amended(work: Work, outcome: Outcome, said: Amendment, step: str, classes: Mapping[str, BounceClass]) -> list[str]:
+def amended(
+    work: Work, outcome: Outcome, said: Amendment, step: str, classes: Mapping[str, BounceClass], now: float
+) -> list[str]:
     """Do what `said` asks for, of step `step`; gives the addresses whose end is another now.
 
-    `classes` are the bounce classes by name. Raises `Misdirection`, before anything was changed.
+    `classes` are the bounce classes by name, `now` is POSIX seconds. Raises `Misdirection`; then nothing was changed.
     """
     _check(said, classes)
+    if said.at is not None:
+        said = replace(said, at=max(said.at, now + SOONEST))
     if said.context is not None:
         outcome.context = said.context
     if said == Amendment(context=said.context, because=said.because):
@@ -68,6 +73,8 @@ def _changed(end: RecipientOutcome, said: Amendment, step: str, classes: Mapping
 def _check(said: Amendment, classes: Mapping[str, BounceClass]) -> None:
     if said.bounce and said.bounce not in classes:
         raise Misdirection(f"there is no bounce class {said.bounce[:80]!r}")
+    if said.at is not None and math.isnan(said.at):
+        raise Misdirection("the time of the next try is none")
     if said.context is not None and len(said.context.encode("utf-8", "surrogatepass")) > MOST_CONTEXT:
         raise Misdirection(f"the context is larger than {MOST_CONTEXT} octets")
 

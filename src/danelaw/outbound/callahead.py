@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from danelaw.address import ForwardPath, ReversePath
 from danelaw.outbound.connection import Connection, ConnectionLost
 from danelaw.outbound.opening import Door, HostUnusable, open_connection
-from danelaw.routing import NextHop
+from danelaw.routing import NextHop, carrier_of
 from danelaw.smtp import (
     BodyDue,
     ConnectionClosed,
@@ -70,6 +70,8 @@ class CallAhead:
 
     async def ask(self, next_hop: str, mailbox: Mailbox, seconds: float) -> RecipientAnswer:
         """Whether a next hop (`routing.NextHop` text form) takes mail for a mailbox. Never raises for what it does."""
+        if carrier_of(next_hop) is not None:
+            return RecipientAnswer(Standing.UNSURE, f"{next_hop} cannot be asked")
         try:
             async with asyncio.timeout(seconds), self._turns:
                 survey = await self._surveyor.survey(NextHop.from_text(next_hop), SenderDemand.NONE, self._clock())

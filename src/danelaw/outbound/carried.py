@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 HANDED_OVER = "handed over"
 """The protection of what did not leave by SMTP: a program, folder or service of the operator's has it."""
-_ENDS = frozenset({RecipientState.DELIVERED, RecipientState.QUEUED, RecipientState.FAILED, RecipientState.HELD})
+_ENDS = frozenset(
+    {
+        RecipientState.DELIVERED,
+        RecipientState.RELAYED,
+        RecipientState.QUEUED,
+        RecipientState.FAILED,
+        RecipientState.HELD,
+    }
+)
 
 
 def note_carried(
@@ -52,7 +60,7 @@ def note_carried(
 def _count(courier: Courier, work: Work, one: QueuedRecipient, end: RecipientOutcome, by: str) -> str:
     """Log and count one recipient; gives the outcome in the word people see."""
     message = work.message
-    if end.state is RecipientState.DELIVERED:
+    if end.state in (RecipientState.DELIVERED, RecipientState.RELAYED):
         delay = courier.clock() - message.received_at
         courier.metrics.outbound_recipients.add("delivered", HANDED_OVER)
         courier.metrics.outbound_bytes.add(by=message.size)

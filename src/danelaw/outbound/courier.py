@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from danelaw.outbound.answers import Answers
+from danelaw.outbound.by_carrier import by_carrier
 from danelaw.outbound.checkpoint import Checkpoint
 from danelaw.outbound.delivery import Tour
 from danelaw.outbound.express import LARGEST_BODY, Express
@@ -22,11 +23,12 @@ from danelaw.outbound.stepping import Moves, stepped
 from danelaw.outbound.steps import USUAL, DeliverySteps, Way
 from danelaw.queue import RecipientState
 from danelaw.queue.pages import HostVerdict, Work
-from danelaw.routing import NextHop
+from danelaw.routing import NextHop, carrier_of
 from danelaw.smtp import EnhancedStatusCode
 from danelaw.tlspolicy import SenderDemand
 
 if TYPE_CHECKING:
+    from danelaw.carriers import Carrier
     from danelaw.outbound.destination import Survey, Surveyor
     from danelaw.pkix import Roots
     from danelaw.queue import RoutingKey
@@ -36,13 +38,18 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=8192)
-def _destination(key: RoutingKey) -> tuple[NextHop, SenderDemand]:
+def _destination(key: RoutingKey) -> tuple[NextHop, SenderDemand] | None:
+    """None where the next hop is a carrier."""
+    if carrier_of(key.next_hop) is not None:
+        return None
     return NextHop.from_text(key.next_hop), SenderDemand.from_word(key.demand)
 
 
 @dataclass(slots=True, kw_only=True)
 class Courier:
-    """What every delivery needs. `families` orders addresses; `own_names` are hosts that are this gateway."""
+    """What every delivery needs. `families` orders addresses; `own_names` are hosts that are this gateway; from the
+    carriers in `last_stops` mail goes no further.
+    """
 
     surveyor: Surveyor
     door: Door
@@ -59,6 +66,8 @@ class Courier:
     reach: Reachability = field(default_factory=Reachability)
     gate: Gate | None = None
     answers: Answers
+    carriers: Mapping[str, Carrier] = field(default_factory=dict)
+    last_stops: frozenset[str] = frozenset()
     steps: DeliverySteps = field(default_factory=DeliverySteps)
     moves: Moves = field(default_factory=Moves.none)
     checkpoint: Checkpoint = field(init=False)
@@ -79,7 +88,10 @@ class Courier:
 
     async def carry(self, work: Work, outcome: Outcome, way: Way = USUAL) -> Outcome:
         """The same without steps, over connections made in this way."""
-        next_hop, demand = _destination(work.key)
+        destination = _destination(work.key)
+        if destination is None:
+            return await by_carrier(self, work, outcome)
+        next_hop, demand = destination
         started = self.clock()
         survey = self.surveyor.cached(next_hop, demand, started)
         if survey is None:
@@ -104,7 +116,10 @@ class Courier:
         """
         if work.body is None or len(work.body) > LARGEST_BODY or self.steps.before:
             return None
-        next_hop, demand = _destination(work.key)
+        destination = _destination(work.key)
+        if destination is None:
+            return None
+        next_hop, demand = destination
         now = self.clock()
         survey = self.surveyor.cached(next_hop, demand, now)
         if survey is None or survey.undeliverable is not None or survey.error is not None:
@@ -118,7 +133,8 @@ class Courier:
 
     async def policy_changed(self, key: RoutingKey, now: float) -> bool:
         """Whether a destination's MTA-STS policy is another than the one its mail failed under (RFC 8461 §5.1)."""
-        return await self.surveyor.recheck(*_destination(key), now)
+        destination = _destination(key)
+        return destination is not None and await self.surveyor.recheck(*destination, now)
 
     def close(self) -> None:
         """Close idle connections."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import math
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from danelaw.address import Domain, DomainError
 from danelaw.errors import DanelawError
-from danelaw.outbound.steps import USUAL, Carried, Directions, End, Return, Way
+from danelaw.outbound.steps import USUAL, Carried, Directions, End, Return, Wait, Way
 from danelaw.queue.values import MOST_CONTEXT
-from danelaw.routing import NextHop, NextHopError
+from danelaw.routing import NextHop, NextHopError, carrier_of
 from danelaw.smtp import EnhancedStatusCode
 from danelaw.tlspolicy import SenderDemand
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 LONGEST_JOB = 64
 """Characters."""
+SOONEST = 1.0
+"""Seconds until the next try that a step may ask for: none may have a message tried without a pause."""
 
 
 class Misdirection(DanelawError):
@@ -59,14 +63,18 @@ class Course:
         return ", ".join(parts) or "nothing"
 
 
-def course_of(before: Course, work: Work, said: Directions, certificates: Certificates) -> Course:
+def course_of(
+    before: Course, work: Work, said: Directions, certificates: Certificates, carriers: Container[str] = ()
+) -> Course:
     """One more step's directions on top of `before`. Of two words on the same the later counts, but a demand is never
-    weakened. `certificates` are the names known. Raises `Misdirection`.
+    weakened. `certificates` and `carriers` are those known by name. Raises `Misdirection`.
     """
-    key = _key(before.key or work.key, said)
+    key = _key(before.key or work.key, said, carriers)
     end = said.end
     if isinstance(end, Carried) and SenderDemand.from_word(key.demand).verified:
         raise Misdirection("what is to travel through verified TLS only cannot be carried by a step itself")
+    if isinstance(end, Wait) and math.isnan(end.until):
+        raise Misdirection("the time to wait until is none")
     if isinstance(end, Return):
         _failure_status(end.status)
     if said.most_recipients is not None and said.most_recipients < 1:
@@ -84,8 +92,13 @@ def course_of(before: Course, work: Work, said: Directions, certificates: Certif
     )
 
 
-def _key(key: RoutingKey, said: Directions) -> RoutingKey:
-    if said.next_hop:
+def _key(key: RoutingKey, said: Directions, carriers: Container[str]) -> RoutingKey:
+    name = carrier_of(said.next_hop)
+    if name is not None:
+        if name not in carriers:
+            raise Misdirection(f"no [[carrier]] is called {name!r}")
+        key = key._replace(next_hop=said.next_hop)
+    elif said.next_hop:
         try:
             key = key._replace(next_hop=NextHop.from_text(said.next_hop).to_text())
         except NextHopError as error:

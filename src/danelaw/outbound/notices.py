@@ -26,6 +26,7 @@ from danelaw.queue import (
 from danelaw.requiretls import ENCRYPTION_NEEDED, SUPPORT_REQUIRED
 from danelaw.smtp import EnhancedStatusCode
 from danelaw.spool import SpoolError
+from danelaw.tlspolicy import SenderDemand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,6 +42,12 @@ _ACTIONS = {
     RecipientState.EXPIRED: Action.FAILED,
     RecipientState.RELAYED: Action.RELAYED,
     RecipientState.QUEUED: Action.DELAYED,
+}
+_DEMANDS = {
+    SenderDemand.ENCRYPTED: "it was to travel only through TLS",
+    SenderDemand.VERIFIED: "it was to travel only through TLS with a server proved to be the recipient's",
+    SenderDemand.DANE: "it was to travel only where DANE proves the server",
+    SenderDemand.REQUIRETLS_DANE: "it was to travel only where DANE proves the server",
 }
 _ENDED = frozenset({RecipientState.FAILED, RecipientState.EXPIRED, RecipientState.RELAYED})
 MANY = 200
@@ -240,6 +247,7 @@ class Notices:
         return self._posted(message, notice, number, token, self._written(notice, token, now), now)
 
     def _prepared(self, message: QueuedMessage, recipients: tuple[DSNRecipient, ...]) -> tuple[DSN, int, str]:
+        demand = _demand_of(message)
         notice = DSN(
             reporting_mta=self._hostname,
             sender_address=self._sender_address,
@@ -248,8 +256,9 @@ class Notices:
             original=self._original(message),
             arrival=message.received_at,
             envid=message.envid or None,
-            ret_full={"FULL": True, "HDRS": False}.get(message.ret),
+            ret_full=False if demand else {"FULL": True, "HDRS": False}.get(message.ret),
             requiretls=message.requiretls,
+            demand=demand,
             # To an ASCII address the way back need not know SMTPUTF8: addresses are encoded then (RFC 6533 §3).
             smtputf8=not message.reverse_path.isascii(),
         )
@@ -293,6 +302,12 @@ class Notices:
         except SpoolError:
             return b"\r\n"
         return octets
+
+
+def _demand_of(message: QueuedMessage) -> str:
+    """What is demanded for a message besides REQUIRETLS, in words for its sender."""
+    demands = (SenderDemand.from_word(key.demand) for key in message.keys)
+    return next((_DEMANDS[demand] for demand in demands if demand in _DEMANDS), "")
 
 
 def _span(seconds: float) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from danelaw.errors import DanelawError
 from danelaw.outbound.amending import amended
 from danelaw.outbound.carried import note_carried
-from danelaw.outbound.directing import Course, Misdirection, course_of, in_one_line
+from danelaw.outbound.directing import SOONEST, Course, Misdirection, course_of, in_one_line
 from danelaw.outbound.outcome import Outcome, RecipientOutcome
 from danelaw.outbound.steps import Amendment, Carried, Directions, End, Hold, PendingDelivery, Return, TriedDelivery
 from danelaw.queue import Attempt, Move, RecipientState
@@ -103,7 +103,7 @@ async def ask_after(courier: Courier, work: Work, outcome: Outcome) -> None:
             if not isinstance(said, Amendment):
                 raise TypeError(f"it gave {said!r}, and an Amendment or None is expected")
             classes = courier.answers.classifier.file.classes
-            changed = amended(work, outcome, said, step.name, classes)
+            changed = amended(work, outcome, said, step.name, classes, courier.clock())
         except Exception as error:
             _fault(courier, work, step, "after", _words(step, error))
             continue
@@ -126,7 +126,7 @@ async def _directed(courier: Courier, work: Work) -> Course:
                 continue
             if not isinstance(said, Directions):
                 raise TypeError(f"it gave {said!r}, and Directions or None are expected")
-            course = course_of(course, work, said, courier.door.certificates)
+            course = course_of(course, work, said, courier.door.certificates, courier.carriers)
         except Exception as error:
             words = _words(step, error)
             _fault(courier, work, step, "before", words)
@@ -190,7 +190,7 @@ def _end(courier: Courier, work: Work, outcome: Outcome, end: End, because: str,
         elif isinstance(end, Hold):
             made = RecipientOutcome(one.number, RecipientState.HELD, "4.7.0", "", reason)
         else:
-            made = _waiting(one.number, reason, at=end.until, counted=False)
+            made = _waiting(one.number, reason, at=max(end.until, courier.clock() + SOONEST), counted=False)
         outcome.recipients[one.number] = made
         courier.metrics.outbound_recipients.add(word, "nothing sent")
         event = "held" if isinstance(end, Hold) else word

@@ -66,7 +66,9 @@ class PendingDelivery:
 
 
 class Wait(NamedTuple):
-    """No delivery now; the next is at `until` (POSIX seconds, but within the lifetime), and this counts as no try."""
+    """No delivery now; the next is at `until` (POSIX seconds, but within the lifetime), and this counts as no try. A
+    restart makes due at once whatever is due later than the longest wait of the schedule: then the step is asked again.
+    """
 
     until: float
     reason: str

@@ -9,6 +9,19 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from danelaw.errors import DanelawError
+from danelaw.filetypes import FileFacts, Member
+
+__all__ = [
+    "DNSSEC",
+    "CertificateFacts",
+    "DNSAnswer",
+    "FileFacts",
+    "HTTPResponse",
+    "LibraryError",
+    "Member",
+    "RecipientAnswer",
+    "TLSProbe",
+]
 
 DNSSEC: TypeAlias = Literal["secure", "insecure", "bogus", "indeterminate"]
 
@@ -106,35 +119,3 @@ class CertificateFacts:
     def is_self_issued(self) -> bool:
         """Whether subject and issuer are the same."""
         return self.subject == self.issuer
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A file in an archive: its path as the archive says, size as it says, and type as its octets say.
-
-    `depth` is 1 for files of the archive itself, 2 for those of an archive in it. The type of what could not be looked
-    into (encrypted, or past a limit) is that of its name's ending, or `application/octet-stream`.
-    """
-
-    path: str
-    size: int
-    type: str
-    encrypted: bool = False
-    depth: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What octets are: media type by content, extensions that fit it, and for archives what they hold.
-
-    `macros` says that an office file holds macros, `encrypted` that it, or something in it, is encrypted. `odd` are
-    reasons for doubt in words: a name that says something else than the octets, two extensions, text that runs
-    backwards in a name, an archive that unpacks to far more than it is, nesting too deep to follow.
-    """
-
-    type: str
-    extensions: tuple[str, ...] = ()
-    members: tuple[Member, ...] = ()
-    macros: bool = False
-    encrypted: bool = False
-    odd: tuple[str, ...] = ()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
 class Maildir:
-    """Into the maildir at this path, which is made where it is missing."""
+    """Into the maildir at this path, which is made where it is missing. `{local}` and `{domain}` in it are those of
+    each recipient, in small letters.
+    """
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Pipe:
-    """To the standard input of a program, without a shell. Its exit status says what became of the message
+    """To the standard input of a program, without a shell, once for each recipient; `{address}` and `{sender}` in
+    arguments stand for those. Its exit status says what became of the message
     (sysexits: 0 delivered, 75 and a signal try again, others fail). `seconds` is how long it may run.
     """
 
@@ -26,10 +28,12 @@ class Pipe:
 
 @dataclass(frozen=True, slots=True)
 class HTTPPost:
-    """As the body of a POST. 2xx means delivered; 408, 425, 429 and 5xx try again; other answers fail."""
+    """As the body of a POST, the envelope beside it. 2xx means delivered; 408, 425, 429 and 5xx try again; other
+    answers fail. `token` goes along as a bearer token.
+    """
 
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    token: str = field(default="", repr=False)
     seconds: float = 30.0
 
 

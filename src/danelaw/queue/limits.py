@@ -20,12 +20,13 @@ DAY = 86400
 FIELDS = ("domain", "site", "mx", "remote", "local", "tenant", "job", "transport")
 USE, RATE, WARM_UP, CONNECT = "use", "rate", "warm-up", "connect"
 ANYTHING = Ceiling()
+_CARRIER = "carrier:"
 _MAY_BE_EMPTY = ("tenant", "job")  # mail without one is a kind of its own, not mail of which it is not known
 
 
 class Subject(NamedTuple):
-    """What a delivery is about. `domain` is the next hop's, `transport` is `mx` or `fixed` (a next hop set by you);
-    `site`, `mx` (host name), `remote` and `local` (addresses) are empty while they are not known.
+    """What a delivery is about. `domain` is the next hop's, or a carrier's name; `transport` is `mx`, `fixed` (one set
+    by you) or `carrier`. `site`, `mx` (host name), `remote` and `local` (addresses) are empty while not known.
     """
 
     domain: str
@@ -141,6 +142,8 @@ class Limits:
 def subject_of(key: RoutingKey) -> Subject:
     """What is known of a queue's mail before a host is chosen."""
     hop = key.next_hop
+    if hop.startswith(_CARRIER):
+        return Subject(hop.removeprefix(_CARRIER), key.tenant, "carrier", job=key.job)
     if hop.startswith("["):
         return Subject(hop[1:].partition("]")[0], key.tenant, "fixed", job=key.job)
     return Subject(hop.partition(":")[0], key.tenant, "mx", job=key.job)

@@ -10,10 +10,11 @@ insecure one, an attacker may have chosen the host.
 Look-ups are generators (`danelaw.dnsdata.Lookup`): nothing here does I/O, nothing is random.
 
 Public names: `NextHop`, `NextHopError`, `SMTP_PORT`, `MXHost`, `MXResult`, `lookup_mx`, `Destination`,
-`lookup_destination`, `literal_host`, `MAX_HOSTS`, `order`, `gather`; and for the providers behind MX hosts `Site`,
-`Sites`, `mx_site`, `shipped_sites`.
+`lookup_destination`, `literal_host`, `MAX_HOSTS`, `order`, `gather`, `carrier_of`; and for the providers behind MX
+hosts `Site`, `Sites`, `mx_site`, `shipped_sites`.
 """
 
+from danelaw.routing.carrier import carrier_of
 from danelaw.routing.destination import MAX_HOSTS, Destination, lookup_destination
 from danelaw.routing.gather import gather
 from danelaw.routing.mx import MXHost, MXResult, literal_host, lookup_mx
@@ -32,6 +33,7 @@ __all__ = [
     "Site",
     "SiteFileError",
     "Sites",
+    "carrier_of",
     "gather",
     "literal_host",
     "lookup_destination",

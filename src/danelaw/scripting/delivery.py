@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from danelaw.outbound import steps as outbound
 from danelaw.policy import (
@@ -33,9 +33,20 @@ if TYPE_CHECKING:
     from danelaw.queue import Attempt, QueuedMessage, RoutingKey
     from danelaw.scripting.loading import LoadedPolicy
     from danelaw.scripting.running import Runner, Said
-    from danelaw.scripting.versions import Versions
 
 Carries: TypeAlias = "Callable[[Carrier, outbound.PendingDelivery], Awaitable[outbound.Carried]]"
+
+
+class Carriers(Protocol):
+    """Who delivers by carriers of the policy's own."""
+
+    async def carry(self, wanted: Carrier, pending: outbound.PendingDelivery, /) -> outbound.Carried:
+        """What became of each recipient. Raises `DanelawError` where the carrier cannot work: the mail then waits."""
+
+    async def close(self) -> None:
+        """Nothing more is carried."""
+
+
 PUT_OFF_SECONDS = 300.0
 """How long `Defer()` puts a delivery off where it does not say."""
 
@@ -46,8 +57,11 @@ class _Asking(outbound.DeliveryStep):
     name = NAME
     seconds = 3600.0
 
-    def __init__(self, versions: Versions, runner: Runner, library: Library, carry: Carries) -> None:
-        self._versions = versions
+    def __init__(
+        self, version_of: Callable[[str], LoadedPolicy], runner: Runner, library: Library, carry: Carries
+    ) -> None:
+        """`version_of` gives the policy that goes on with what a version has judged."""
+        self._version_of = version_of
         self._runner = runner
         self._library = library
         self._carry = carry
@@ -89,7 +103,7 @@ class BeforeDelivery(_Asking):
 
     async def before(self, pending: outbound.PendingDelivery) -> outbound.Directions | None:
         """What the hooks say, as directions. Raises `HookFailed` where one failed: the mail then waits."""
-        kept = Kept(self._versions, pending.message)
+        kept = Kept(self._version_of, pending.message)
         hooks = kept.policy.at("pre_delivery")
         if not hooks:
             return None
@@ -131,7 +145,7 @@ class AfterDelivery(_Asking):
 
     async def after(self, tried: outbound.TriedDelivery) -> outbound.Amendment | None:
         """What the hooks say, as an amendment."""
-        kept = Kept(self._versions, tried.message)
+        kept = Kept(self._version_of, tried.message)
         hooks = kept.policy.at("post_delivery")
         if not hooks:
             return None
@@ -169,10 +183,10 @@ class Kept:
 
     __slots__ = ("_before", "notes", "policy", "tags")
 
-    def __init__(self, versions: Versions, message: QueuedMessage) -> None:
+    def __init__(self, version_of: Callable[[str], LoadedPolicy], message: QueuedMessage) -> None:
         stored = json.loads(message.context) if message.context else {}
         self._before = stored
-        self.policy: LoadedPolicy = versions.of(stored.get("policy", ""))
+        self.policy: LoadedPolicy = version_of(stored.get("policy", ""))
         self.notes = Notes(stored.get("notes"))
         self.tags: set[str] = set(stored.get("tags", ()))
 

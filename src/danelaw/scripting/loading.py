@@ -41,8 +41,8 @@ class LoadedPolicy:
 
     `in_task` names the modules whose coroutines must run in a task from their first step on, since they use
     asyncio themselves; all others are begun at once, and most hooks end without ever waiting. `is_usable` is False for
-    what only stands for a version that could not be loaded. `package` is the name of its modules in this process.
-    `caches` are the functions under `@cached`.
+    what only stands for a version that could not be loaded. `package` is the name of its modules in this process, which
+    stay as long as anybody has `modules`. `caches` are the functions under `@cached`.
     """
 
     version: str
@@ -53,6 +53,7 @@ class LoadedPolicy:
     is_usable: bool = True
     package: str = ""
     caches: tuple[CachedFunction[Any, Any], ...] = ()
+    modules: object = field(default=None, repr=False)
 
     by_point: dict[str, tuple[Hook, ...]] = field(init=False, compare=False)
 
@@ -69,6 +70,10 @@ class LoadedPolicy:
     def points(self) -> frozenset[str]:
         """The steps it has hooks for."""
         return frozenset(self.by_point)
+
+
+class _Modules:
+    """Stands for the modules of one loaded policy, and for all policies made from that one."""
 
 
 EMPTY = LoadedPolicy("none", Path(), (), ())
@@ -147,7 +152,10 @@ def load(directory: Path, beside: Iterable[Hook] = ()) -> LoadedPolicy:
         loading.reset(token)
     bind(declarations.caches)
     names = tuple(path.relative_to(directory).as_posix() for path in files)
-    loaded = LoadedPolicy(
+    # A hook may import something of its own policy at any time: its modules stay as long as a connection has it.
+    modules = _Modules()
+    weakref.finalize(modules, _forget, package).atexit = False
+    return LoadedPolicy(
         version,
         directory,
         in_order((*declarations.hooks, *beside)),
@@ -155,10 +163,8 @@ def load(directory: Path, beside: Iterable[Hook] = ()) -> LoadedPolicy:
         frozenset(in_task),
         package=package,
         caches=tuple(declarations.caches),
+        modules=modules,
     )
-    # A hook may import something of its own policy at any time: its modules stay as long as a connection has it.
-    weakref.finalize(loaded, _forget, package).atexit = False
-    return loaded
 
 
 def modules_of(policy: LoadedPolicy) -> dict[str, ModuleType]:

@@ -18,8 +18,10 @@ from danelaw.shared.carrier import Carrier
 from danelaw.shared.errors import BadRequest, StoreFull, WrongKind
 from danelaw.shared.exact import Exact, ExactCounter, ExactRate, ExactSemaphore, ExactSet, ExactValue, Teller
 from danelaw.shared.interface import Counter, Rate, Semaphore, Set, Value
-from danelaw.shared.leased import LeasedCounter, LeasedRate, LeasedSet, LeasedValue
+from danelaw.shared.leased import LeasedCounter
+from danelaw.shared.remembered import LeasedSet, LeasedValue
 from danelaw.shared.spaces import MOST_SPACES, Kind, Mode, Space, WhenFull
+from danelaw.shared.tokens import LeasedRate
 
 
 class CounterSettings(TypedDict, total=False):

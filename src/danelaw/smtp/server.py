@@ -98,8 +98,9 @@ class ServerConnection(ServerDialogue):
 
     @property
     def between_transactions(self) -> bool:
-        """No message is under way, so a shutdown may say 421 now."""
-        return self._transaction is None and self._pending is None
+        """No message is under way, so a shutdown may say 421 now; a login that is being decided is no message."""
+        pending = self._pending
+        return self._transaction is None and (pending is None or isinstance(pending, AuthRequested | AuthResponse))
 
     @property
     def wants_data(self) -> bool:

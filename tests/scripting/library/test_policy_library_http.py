@@ -21,6 +21,7 @@ from danelaw.pkix import Roots
 from danelaw.policy import LibraryError
 from danelaw.scripting.calling import CALLING, Calling
 from danelaw.scripting.library.http import HTTPClient
+from danelaw.scripting.library.reach import Reach
 from danelaw.testing import FakeDNS, FakeResolver
 
 AUTHORITIES = Authorities(time.time())
@@ -67,7 +68,9 @@ async def world(
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await site.start()
     port = runner.addresses[0][1]
-    client = HTTPClient(PolicyHTTP(**settings), FakeResolver(FakeDNS(ZONE)), lambda: TRUST)  # type: ignore[arg-type]
+    said = PolicyHTTP(**settings)
+    resolver: Any = FakeResolver(FakeDNS(ZONE))
+    client = HTTPClient(Reach(said.hosts, said.forbidden_networks, resolver), lambda: TRUST, said.connections_per_host)
     made = World(client, port, "http" if context is None else "https")
     try:
         yield made

@@ -6,18 +6,27 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from danelaw.inbound.relay import RelayPolicy
 from danelaw.net.fetch import verifying_context
+from danelaw.outbound.callahead import CallAhead
 from danelaw.pkix import Roots
 from danelaw.policy import Library
-from danelaw.scripting.library.absent import Absent
+from danelaw.scripting.library.callahead import CACHE, GatewayCallAhead, is_refused
+from danelaw.scripting.library.certificates import CertificateReader
 from danelaw.scripting.library.dns import ResolverDNS
+from danelaw.scripting.library.files import FileExaminer
 from danelaw.scripting.library.http import HTTPClient
+from danelaw.scripting.library.ldap import Directories
+from danelaw.scripting.library.reach import Reach
 from danelaw.scripting.library.records import GatewayLog, GatewayMeasures, SecretFiles
+from danelaw.scripting.library.sql import Databases
 from danelaw.scripting.library.state import SharedState
+from danelaw.scripting.library.tls import MailHostProbe
 
 if TYPE_CHECKING:
+    from danelaw.caches import Caches
     from danelaw.config import Config
     from danelaw.outbound.destination import Surveyor
     from danelaw.outbound.opening import Door
@@ -39,6 +48,7 @@ class Means:
     roots: Roots
     clock: Callable[[], float]
     shared: SharedStore
+    caches: Caches
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +66,37 @@ class OpenLibrary:
 def open_library(means: Means) -> OpenLibrary:
     """What `[policy]` lets scripts use; nothing is connected yet. Raises `DanelawError` for what cannot be made."""
     policy = means.config.policy
-    absent: Any = Absent
-    http = HTTPClient(policy.http, means.resolver, lambda: _trust(means), means.config.lab.dial)
+    reach = Reach(policy.http.hosts, policy.http.forbidden_networks, means.resolver, means.config.lab.dial)
+    http = HTTPClient(reach, lambda: _trust(means), policy.http.connections_per_host)
+    files = FileExaminer()
+    directories, databases = Directories(policy.ldap), Databases(policy.database)
     library = Library(
         dns=ResolverDNS(means.resolver),
         http=http,
-        callahead=absent("call-ahead"),
-        ldap=absent("a directory"),
-        sql=absent("a database"),
-        tls=absent("looking at TLS"),
-        certificates=absent("looking at certificates"),
-        files=absent("looking at files"),
+        callahead=_call_ahead(means),
+        ldap=directories,
+        sql=databases,
+        tls=MailHostProbe(means.surveyor, means.door, means.roots, means.clock),
+        certificates=CertificateReader(reach),
+        files=files,
         secrets=SecretFiles(policy.secrets),
         measures=GatewayMeasures(means.metrics),
         log=GatewayLog(means.log),
         state=SharedState(means.shared),
     )
-    return OpenLibrary(library, (http.close,))
+    return OpenLibrary(library, (http.close, directories.close, databases.close, files.close))
+
+
+def _call_ahead(means: Means) -> GatewayCallAhead:
+    settings = means.config.call_ahead
+    answers = means.caches.cache(
+        CACHE,
+        ttl=settings.remember_known.total_seconds(),
+        negative_ttl=settings.remember_unknown.total_seconds(),
+        negative=is_refused,
+    )
+    asking = CallAhead(means.surveyor, means.door, means.roots, means.clock)
+    return GatewayCallAhead(asking, RelayPolicy(means.config).next_hop, settings, answers)
 
 
 def _trust(means: Means) -> ssl.SSLContext:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
-from danelaw.net.dialer import NO_ROUTES, Routes
 from danelaw.policy import HTTPResponse, LibraryError
 from danelaw.policy.notes import JSON
 from danelaw.scripting.driving import in_task
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     import aiohttp
     from aiohttp.abc import AbstractResolver
 
-    from danelaw.config.library import PolicyHTTP
-    from danelaw.resolver import Resolver
-
 _MOST_CONNECTIONS = 100
 _KEPT_SECONDS = 30.0
 _LONGEST_SECONDS = 300.0
@@ -36,19 +32,18 @@ _HIDDEN = frozenset({"headers"})
 
 
 class HTTPClient:
-    """`policy.library.HTTP`. `trust` gives the context that verifies servers, asked when the first connection is made;
-    `routes` redirects (address, port) pairs for laboratories.
+    """`policy.library.HTTP`. `reach` says which hosts may be asked; `trust` gives the context that verifies them,
+    wanted when the first connection is made.
     """
 
     def __init__(
         self,
-        settings: PolicyHTTP,
-        resolver: Resolver,
+        reach: Reach,
         trust: Callable[[], ssl.SSLContext],
-        routes: Routes = NO_ROUTES,
+        connections_per_host: int = 10,
     ) -> None:
-        self._settings = settings
-        self._reach = Reach(settings.hosts, settings.forbidden_networks, resolver, routes)
+        self._reach = reach
+        self._connections_per_host = connections_per_host
         self._trust = trust
         self._session: aiohttp.ClientSession | None = None
 
@@ -154,7 +149,7 @@ class HTTPClient:
             ssl=context,
             use_dns_cache=False,
             limit=_MOST_CONNECTIONS,
-            limit_per_host=self._settings.connections_per_host,
+            limit_per_host=self._connections_per_host,
             keepalive_timeout=_KEPT_SECONDS,
         )
         self._session = aiohttp.ClientSession(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danelaw.scripting.guard import GUARD, Guard
 from danelaw.scripting.isolated import landlock
 from danelaw.scripting.isolated.confinement import Confinement
 from danelaw.scripting.loading import EMPTY, LoadedPolicy, in_order, load
@@ -32,16 +33,22 @@ def policy_of(section: Policy, directory: Path | None, beside: Iterable[Hook] = 
     return describe(directory, confinement_of(section), beside)
 
 
-def runner_of(section: Policy, failed: Callable[[Called, Context], None], ended: Callable[[str], None]) -> Runner:
+def runner_of(
+    section: Policy,
+    failed: Callable[[Called, Context], None],
+    ended: Callable[[str], None],
+    guard: Guard = GUARD,
+) -> Runner:
     """Who asks the hooks. `failed` is told of calls that failed, `ended` of why an isolated worker was ended."""
     budget = budget_of(section)
     if section.run == "here":
-        return Runner(budget, failed)
+        return Runner(budget, failed, guard=guard)
     from danelaw.scripting.isolated.runner import IsolatedRunner
 
     return IsolatedRunner(
         budget,
         failed,
+        guard=guard,
         bounds=confinement_of(section),
         workers=section.isolated_workers,
         recycle_after=section.isolated_calls,

@@ -11,10 +11,10 @@ from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carriers
 from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD, Meter
 from danelaw.scripting.http_hooks import HTTPHooks
-from danelaw.scripting.modes import runner_of, say_what_holds
+from danelaw.scripting.modes import policy_of, runner_of, say_what_holds
 from danelaw.scripting.numbers import HookNumbers
 from danelaw.scripting.rulebook import Rulebook
-from danelaw.scripting.shadow import Meter, Shadow
+from danelaw.scripting.shadow import Shadow
 from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.versions import Versions
 from danelaw.scripting.withdrawing import fails_too_often
@@ -119,6 +119,9 @@ class Scripts:
         """Other rules from now on. Connections that are open stay with theirs."""
         self.rulebook = Rulebook(rules, self._matched)
         self._renew()
+
+    def _load(self, directory: Path | None) -> LoadedPolicy:
+        return policy_of(self._section, directory, self.http_hooks.hooks)
 
     def _matched(self, rule: Rule, context: MailContext) -> None:
         self._metrics.rule_matches.add(rule.name)

@@ -174,5 +174,3 @@ class Fate:
     def text(self) -> str:
         """What the client was told, in one line."""
         return self.reply.to_text()
-
-

@@ -111,9 +111,7 @@ class LabCourier(Courier):
         if meaning.hold:
             state = RecipientState.HELD
         words = f"{hop} {'refused it' if reply.is_permanent else 'asks to try again later'}: {reply}"
-        return RecipientOutcome(
-            number, state, status, said, words, hop, one.notice, one.advice, meaning.wait, one.name
-        )
+        return RecipientOutcome(number, state, status, said, words, hop, one.notice, one.advice, meaning.wait, one.name)
 
 
 @dataclass(slots=True)

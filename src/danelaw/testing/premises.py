@@ -97,9 +97,7 @@ class Premises:
             if not found:
                 raise AssertionError(f"there is no listener {listener}; the configuration has {self._listeners}")
             chosen = found[0]
-        session = LabSession(
-            self.intake, chosen.settings, f"{chosen.address}:{chosen.port}", tls=tls is not None
-        )
+        session = LabSession(self.intake, chosen.settings, f"{chosen.address}:{chosen.port}", tls=tls is not None)
         session.client_address, session.client_port, session.tls = address, port, tls
         session.trusted = self.intake.relay.trusts(address) if trusted is None else trusted
         session.panel = self.intake.steps.panel(trusted=session.trusted, users=session.users_only)
@@ -191,9 +189,7 @@ def build(declared: Declared) -> Premises:
         clock=clock,
     )
     listeners = tuple(_whole(listener_of(config, one)) for one in config.listen)
-    return Premises(
-        policy, intake, listeners, fake, runner, courier, carriers, schedule, spool, sink.lines, behind
-    )
+    return Premises(policy, intake, listeners, fake, runner, courier, carriers, schedule, spool, sink.lines, behind)
 
 
 def _runner(declared: Declared, log: Log) -> Runner:

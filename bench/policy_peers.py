@@ -2,8 +2,8 @@
 
     DANELAW_PEERS=DIRECTORY python bench/policy_peers.py [--peer haraka|pymilter] [--messages 2000] [--rounds 3]
 
-Each looks at sender and recipient, reads the subject, adds two fields, and counts. Needs Debian's postfix; python3-milter for
-pymilter; Haraka where `bench/peers/set-up` put it. Alternating rounds, processor time of all processes of each server.
+Each looks at sender and recipient, reads the subject, adds two fields, and counts. Needs Debian's postfix; for pymilter
+python3-milter; Haraka where `bench/peers/set-up` put it. Alternating rounds, processor time of all their processes.
 """
 
 from __future__ import annotations

@@ -43,7 +43,9 @@ class ConnectContext(Context):
 
 @dataclass(slots=True, kw_only=True)
 class CommandContext(ConnectContext):
-    """A command line as it came, without CRLF, before it is looked at. Not asked during a message's text."""
+    """A command line as it came, without CRLF, before it is looked at; of AUTH only the mechanism. Not asked about BDAT,
+    a message's text, and what a client sends within an authentication exchange.
+    """
 
     line: str
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from tests.ends import Sink, gateway, run
 
-
 POLICY = """
 from danelaw.policy import CommandContext, Defer, Disconnect, Reject, hook
 

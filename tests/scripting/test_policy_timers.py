@@ -188,7 +188,7 @@ def test_a_gateway_runs_timers_and_remembers_them_over_a_restart(tmp_path: Path)
         for hours, last in ((0, 0.0), (2, NOW)):
             clock.now = NOW + hours * 3600
             async with gateway(tmp_path, config, lambda: clock.now) as running:
-                lines = await until(lambda: running.lines("policy"), "the timer")  # noqa: B023
+                lines = await until(lambda: running.lines("policy"), "the timer")
                 assert len(lines) == 1
                 assert f"last={last:g}" in lines[0] or f"last={last}" in lines[0]
         async with gateway(tmp_path, config, lambda: clock.now) as running:

@@ -13,6 +13,7 @@ from danelaw.inbound.steps import Stage, Step
 
 if TYPE_CHECKING:
     from danelaw.inbound.arrival import Arrival, Ruling
+    from danelaw.smtp import Recipient
     from danelaw.telemetry import Log, Metrics
 
 MOST_OCTETS = 24 << 20
@@ -47,7 +48,8 @@ class FeedbackIntake(Step):
 
     async def message(self, arrival: Arrival) -> Ruling | None:
         """Taken in where it is for us; other recipients get it all the same."""
-        ours, others = [], []
+        ours: list[Recipient] = []
+        others: list[Recipient] = []
         for one in arrival.recipients:
             address = one.forward_path.mailbox.to_text()
             (ours if self._is_ours(address) else others).append(one)

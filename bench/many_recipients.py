@@ -1,11 +1,11 @@
 """One message for a hundred thousand recipients: does anybody else have to wait?
 
-    python bench/many_recipients.py [--recipients 100000] [--domains 1] [--fail 10]
+    python bench/many_recipients.py [--recipients 100000] [--domains 1] [--fail 10] [--act drop]
 
 The recipients are in so many domains, each with a route to the sink; one in `--fail` is refused for good, so notices go
 back too. A client in a process of its own says NOOP a thousand times a second all the while, and the longest it waited
-in each phase is the stall (with what the machine adds: see the first line). Exit status 1 when somebody was not
-accounted for.
+in each phase is the stall (with what the machine adds: see the first line). With `--act` nothing is delivered: an
+operator holds, drops or returns the whole list. Exit status 1 when somebody was not accounted for.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import multiprocessing
 import socket
+import subprocess
 import sys
 import time
 from multiprocessing.sharedctypes import Synchronized
@@ -144,7 +145,8 @@ def measure(options: argparse.Namespace, home: Path) -> bool:
     """Phase by phase; True when everybody was served or reported."""
     taken, notices, told = (multiprocessing.Value("q", 0) for _ in range(3))
     sink = multiprocessing.Process(target=_sink, args=(taken, notices, told), daemon=True)
-    sink.start()
+    if not options.act:
+        sink.start()
     gateway = Gateway(home / "danelaw", PORT, SINK_PORT, more="limits.recipients = 100000\n" + QUIET)
     pinger = Pinger(PORT)
     try:
@@ -160,6 +162,8 @@ def measure(options: argparse.Namespace, home: Path) -> bool:
         began = time.perf_counter()
         sender.message()
         _report("DATA until 250", pinger, began)
+        if options.act:
+            return _act(options, gateway, pinger)
         refused = len(range(0, options.recipients, options.fail)) if options.fail else 0
         began = time.perf_counter()
         while (
@@ -180,8 +184,32 @@ def measure(options: argparse.Namespace, home: Path) -> bool:
     finally:
         pinger.stop()
         gateway.stop()
-        sink.terminate()
-        sink.join(10)
+        if not options.act:
+            sink.terminate()
+            sink.join(10)
+
+
+def _act(options: argparse.Namespace, gateway: Gateway, pinger: Pinger) -> bool:
+    """An operator's act on all of it; True when it changed everybody."""
+    began = time.perf_counter()
+    command = [
+        sys.executable,
+        "-m",
+        "danelaw",
+        "queue",
+        options.act,
+        "to:*@d0.test",
+        "--because",
+        "T-1",
+        "--json",
+    ]
+    found = subprocess.run([*command, "--config", str(gateway.config)], stdout=subprocess.PIPE, text=True, check=False)
+    _report(f"queue {options.act}", pinger, began)
+    began = time.perf_counter()
+    time.sleep(10)
+    _report("afterwards", pinger, began)
+    print("  " + " ".join(found.stdout.split()))
+    return found.returncode == 0
 
 
 QUIET = 'resolver.servers = ["127.0.0.1:1"]\nmta_sts.enabled = false\n'
@@ -193,6 +221,7 @@ def main() -> None:
     parser.add_argument("--recipients", type=int, default=100_000)
     parser.add_argument("--domains", type=int, default=1)
     parser.add_argument("--fail", type=int, default=10)
+    parser.add_argument("--act", choices=("hold", "drop", "fail"), help="instead of delivering it; one domain only")
     options = parser.parse_args()
     with workplace("many") as home:
         good = measure(options, home)

@@ -355,3 +355,31 @@ def test_one_picture_of_traffic(tmp_path: Path) -> None:
             assert "1 delivered - clear text 100 %" in text
 
     run(play())
+
+
+def test_h_shows_what_each_hook_does_and_h_again_goes_back() -> None:
+    async def keys(screen: TopScreen, pilot: Pilot[None]) -> None:
+        await pilot.press("h")
+        await pilot.pause()
+        page = str(screen.screen.query_one("#hooks", Static).render())
+        assert "closed rcpt_to 1f0c36a 29157 0" in " ".join(page.split())
+        assert page.splitlines()[-1] == "next: danelaw policy status"
+        await pilot.press("h")
+        await pilot.pause()
+        assert screen.query_one(DataTable).row_count == 3
+
+    played(Gateway(picture()), keys, (140, 30))
+
+
+def test_the_policy_has_a_line_where_there_is_one() -> None:
+    found = picture()
+    (line,) = [one for one in printed(found) if one.startswith("  POLICY")]
+    assert line.split("POLICY")[1].strip() == "version 1f0c36a · 1 hook called 29157 times, 0 failed"
+    found["policy"]["staged"] = "ffffffffffff"
+    found["policy"]["hooks"][0] |= {"resting": True, "running": 2, "pending": 1}
+    page = " ".join(printed(found))
+    assert "version 1f0c36a, fffffff staged" in page
+    assert "2 running, 1 pending" in page
+    assert "left alone: closed" in page
+    found["policy"] = {"active": None, "staged": None, "shadow": None, "hooks": []}
+    assert not any("POLICY" in one for one in printed(found))

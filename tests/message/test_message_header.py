@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,3 +128,15 @@ def test_published_messages_are_preserved(corpus: Callable[[str], Path]) -> None
         check_preserved(message)
         with_fields += bool(Header.from_bytes(message, max_octets=len(message) + 1, max_fields=10**6).fields)
     assert with_fields > len(files) // 2
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a: b", b"x"]), max_size=12).map(b"".join), st.integers(1, 20))
+def test_the_end_of_a_header_is_the_first_empty_line_whatever_its_line_ends(octets: bytes, most: int) -> None:
+    match = re.search(rb"(?:\A|\n)(\r?\n)", octets[: most + 4])
+    if match is not None and match.start(1) <= most:
+        assert boundary(octets, most) == (match.start(1), match.end())
+    elif len(octets) > most:
+        with pytest.raises(HeaderTooLarge):
+            boundary(octets, most)
+    else:
+        assert boundary(octets, most) == (len(octets), len(octets))

@@ -58,7 +58,7 @@ def test_without_new_mail_there_is_no_pace() -> None:
     assert loop.headroom.pace == math.inf
 
 
-@given(st.floats(0.0003, 0.004), st.integers(50, 150))
+@given(st.floats(0.0003, 0.003), st.integers(50, 150))
 def test_with_new_mail_the_loop_keeps_some_time_but_not_much(cost: float, new: int) -> None:
     loop = Loop(cost, new)
     loop.run(5)

@@ -216,7 +216,7 @@ def test_forgotten_messages_leave_their_pages_and_are_named_on_the_wire() -> Non
     feed(scheduler, 3)
     [work] = scheduler.next_work(NOW)
     assert scheduler.forget({0, 1}) == {0}
-    assert scheduler.on_the_wire([0, 1, 2]) == {0}
+    assert scheduler.on_the_wire([0, 1, 2]) == {0: {0}}
     scheduler.finished(work, HostVerdict.DOWN, NOW)
     assert [one.id for one in scheduler.surrendered()] == [1, 0, 2], "who an act did not mean must not stay claimed"
 

@@ -13,8 +13,9 @@ from source_tree import ROOT, docs_text
 from danelaw.cli import danelaw
 from danelaw.cli.frame import COMMANDS
 from danelaw.config.schema import SMALLEST, tables
+from danelaw.policy import answers, state
 from danelaw.telemetry import Metrics
-from tools import generate_docs, standards
+from tools import generate_docs, policy_library, standards
 
 
 def _present() -> list[str]:
@@ -87,3 +88,29 @@ def test_every_dependency_has_its_reason() -> None:
     wanted = project["project"]["dependencies"] + project["project"]["optional-dependencies"]["dev"]
     names = {generate_docs.distribution(requirement) for requirement in wanted}
     assert set(project["tool"]["danelaw"]["dependencies"]) == names
+
+
+def _library_calls() -> list[tuple[str, str, str]]:
+    return [
+        (part, name, policy_library.dedented(getattr(interface, name).__doc__ or ""))
+        for part, interface in policy_library.parts()
+        for name in policy_library.methods(interface)
+    ]
+
+
+@pytest.mark.parametrize(("part", "name", "text"), _library_calls(), ids=lambda value: value[:12])
+def test_every_call_of_the_library_says_what_it_raises_and_has_an_example(part: str, name: str, text: str) -> None:
+    page = (ROOT / "docs" / "policy-library.md").read_text("utf-8")
+    assert f"### `ctx.library.{part}.{name}`" in page, "make docs"
+    assert "Raises" in text
+    assert "\n\n    " in text, "the example is not indented"
+    assert f"ctx.library.{part}.{name}(" in text
+
+
+def test_every_public_name_that_calls_give_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "policy-library.md").read_text("utf-8")
+    names = [name for name in answers.__all__ if isinstance(getattr(answers, name), type)]
+    assert len(names) > 6
+    assert not [
+        name for name in (*names, *state.__all__) if name not in ("Mode", "State") and f"### `{name}`" not in page
+    ]

@@ -266,6 +266,7 @@ def test_the_library_is_at_hand_in_workers(tmp_path: Path) -> None:
 
 IN_PROCESS = {
     "an endless loop": ("while True: pass", "failed,none"),
+    "a regular expression": ("re.match(r'(a+)+$', 'a' * 60 + 'b')", "failed,none"),
     "recursion": ("f = lambda: f()\nf()", "failed,none"),
     "an exception": ("raise ValueError('no')", "failed,none"),
     "a sleep": ("time.sleep(1000)", "failed,none"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.ends import Sink, gateway, run, until
+from tests.scripting.isolation import isolated
 
 from danelaw.errors import DanelawError
 
@@ -122,3 +123,27 @@ def test_a_policy_that_ends_its_process_while_it_loads_does_not_end_the_gateway(
 
     with pytest.raises(DanelawError, match="it said nothing"):
         run(play())
+
+
+def test_cached_functions_keep_their_results_in_their_worker(tmp_path: Path) -> None:
+    text = """
+        asked = []
+
+        @cached(ttl=60)
+        async def records(domain: str) -> list[str]:
+            asked.append(domain)
+            return [domain, str(len(asked))]
+
+        @hook.rcpt_to
+        async def looked_up(ctx: RecipientContext):
+            return Reject(" ".join(await records(ctx.recipient.domain)))
+    """
+
+    async def play() -> None:
+        async with isolated(tmp_path / "policy", text, workers=1) as policy:
+            for _ in range(3):
+                said = await policy.ask("looked_up", "b@a.example")
+                assert said is not None
+                assert getattr(said.verdict, "text", said) == "a.example 1"
+
+    run(play())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,13 @@ import pytest
 from click.testing import CliRunner
 from tests.ends import Client, Running, Sink, gateway, run, until
 
+from bench.policy_changes import play as play_changes
 from danelaw.cli.policy import COMMANDS, command
 from danelaw.errors import DanelawError
-from danelaw.scripting.ledger import Ledger
-from danelaw.scripting.loading import policy_files, version_of
-from danelaw.scripting.standing import Act
+from danelaw.scripting.ledger import Ledger, Stored
+from danelaw.scripting.loading import load, policy_files, version_of
+from danelaw.scripting.retiring import LEAST_KEPT, UNTOUCHED_SECONDS, unneeded
+from danelaw.scripting.standing import Act, Standing
 
 MESSAGE = b"From: Anna <a@sender.test>\r\nSubject: hello\r\n\r\nbody\r\n"
 
@@ -226,7 +231,7 @@ def test_what_has_errors_is_not_staged(tmp_path: Path) -> None:
     async def play() -> None:
         async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink)):
             write(tmp_path, "bad", "    time.sleep(1)\n")
-            with pytest.raises(DanelawError, match=r"has 1 errors; the first: inbound\.py:17: the name time is not"):
+            with pytest.raises(DanelawError, match=r"has an error: inbound\.py:17: the name time is not"):
                 await policy(tmp_path, "stage", "--for", "10%")
             status = await policy(tmp_path, "status")
             assert (status["standing"]["staged"], status["standing"]["active"]) == ("", first)
@@ -366,5 +371,116 @@ def test_mail_goes_on_with_its_version_unless_that_was_rolled_back_from(tmp_path
             gone = scripts.following.of_message("0123456789ab")
             assert not gone.is_usable
             assert gone.at("pre_delivery")
+
+    run(play())
+
+
+BESIDE = """
+@hook.pre_delivery
+def before(ctx: DeliveryContext) -> Defer | None:
+    ctx.library.log.event("before", policy=ctx.policy)
+    return Defer("not yet", seconds=3600) if "wait" in ctx.recipients[0].address else None
+"""
+
+
+def test_mail_in_the_queue_keeps_its_version_over_a_restart(tmp_path: Path) -> None:
+    first = write(tmp_path, "one", BESIDE)
+
+    async def play() -> None:
+        async with Sink() as sink:
+            async with gateway(tmp_path, config(tmp_path, sink)) as running:
+                message = await running.send("wait@example.org")
+                await until(lambda: running.lines("policy"), "the hook before the delivery")
+                write(tmp_path, "two")
+                await policy(tmp_path, "stage", "--for", "all")
+                await policy(tmp_path, "promote")
+            async with gateway(tmp_path, config(tmp_path, sink)) as running:
+                scripts = running.gateway.parts.scripts
+                assert scripts is not None
+                await until(lambda: scripts.versions.waiting is not None, "the look through the queue")
+                assert [one.version for one in scripts.versions.waiting or ()] == [first]
+                assert scripts.versions.delivery_points == {"pre_delivery"}
+                assert running.look(message)["context"]["policy"] == first
+
+    run(play())
+
+
+def test_mail_from_before_there_was_a_policy_goes_on_with_the_active_one(tmp_path: Path) -> None:
+    first = write(tmp_path, "one")
+
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink)) as running:
+            scripts = running.gateway.parts.scripts
+            assert scripts is not None
+            scripts.keep_for({"none"})
+            assert scripts.versions.waiting == ()
+            assert scripts.versions.of("none").version == first
+            assert not running.lines("policy-unusable")
+
+    run(play())
+
+
+def test_copies_that_nobody_needs_are_removed(tmp_path: Path) -> None:
+    known = [f"{number:012x}" for number in range(40)]
+    stored = [Stored(version, float(40 - number), "anna", "") for number, version in enumerate(known)]
+    standing = Standing(known[30], before=(known[31],), staged=known[32], portion="all", shadow=known[33])
+    late = 40 + UNTOUCHED_SECONDS
+    acts = [Act("promoted", known[34], late, "anna")]
+    gone = unneeded(known, standing, stored, acts, {known[35]}, late)
+    assert set(known) - set(gone) == {*known[:LEAST_KEPT], *known[30:36]}
+    assert unneeded(known, standing, stored, acts, (), 40.0) == []
+
+
+@pytest.mark.timeout(120)
+def test_two_workers_follow_and_mix_nothing(tmp_path: Path) -> None:
+    figures, wrong = asyncio.run(play_changes(tmp_path, changes=25, workers=2, clients=6, seed=3))
+    assert wrong == []
+    assert sum(figures.changes.values()) == 25
+    assert len(figures.sent) > 20
+    assert len({words[-1] for words in figures.judged.values()}) > 2
+
+
+def test_modules_stay_as_long_as_any_policy_made_from_them(tmp_path: Path) -> None:
+    write(tmp_path, "one")
+    loaded = load(tmp_path / "policy")
+    made = replace(loaded, hooks=loaded.hooks[:1])
+    package = loaded.package
+    del loaded
+    gc.collect()
+    assert [name for name in sys.modules if name.startswith(package)] == [package, f"{package}.inbound"]
+    del made
+    gc.collect()
+    assert not [name for name in sys.modules if name.startswith(package)]
+
+
+def test_pages_for_people_end_with_what_to_type(tmp_path: Path) -> None:
+    first = write(tmp_path, "one")
+
+    async def play() -> None:
+        async with Sink() as sink, gateway(tmp_path, config(tmp_path, sink)) as running:
+            async with await running.client() as client:
+                await client.message(MESSAGE, "b@example.org")
+
+            def page(*arguments: str) -> list[str]:
+                result = CliRunner().invoke(command, [*arguments, "--config", str(tmp_path / "danelaw.toml")])
+                assert result.exit_code == 0, result.output
+                return result.output.splitlines()
+
+            second = write(tmp_path, "two")
+            staged = await asyncio.to_thread(page, "stage", "--for", "10%", "--no-types", "--because", "ticket 7")
+            assert staged[0] == f"● {second} is staged for 10%; {first} judges the rest."
+            status = await asyncio.to_thread(page, "status")
+            assert status[0].startswith(f"● {first} judges all mail but what the staged version gets, installed")
+            assert any(
+                line.startswith(f"  STAGED   {second} for 10%, staged") and "ticket 7" in line for line in status
+            )
+            assert any(line.split()[:5] == ["●", "first", "mail_from", first[:7], "1"] for line in status)
+            diff = await asyncio.to_thread(page, "diff", first, second)
+            assert '-    ctx.notes["sender"] = "one"' in diff
+            assert '+    ctx.notes["sender"] = "two"' in diff
+            shown = await asyncio.to_thread(page, "show", first[:6])
+            assert shown[0] == f"# {first} inbound.py"
+            for lines in (staged, status, diff, shown, await asyncio.to_thread(page, "list")):
+                assert lines[-1].startswith("next: danelaw policy ")
 
     run(play())

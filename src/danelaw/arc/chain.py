@@ -28,6 +28,9 @@ class _Field(Protocol):
 F = TypeVar("F", bound=_Field)
 
 
+_NAMES = tuple(name.lower() for name in (SEAL, MESSAGE_SIGNATURE, RESULTS))
+
+
 @dataclass(frozen=True, slots=True)
 class ARCSet:
     """What one sealer added (RFC 8617 §4.2). `indices` are where results, message signature and seal stand."""
@@ -48,6 +51,8 @@ class ARCChain:
     @classmethod
     def from_fields(cls, header: HeaderFields) -> ARCChain:
         """Collect the sets and check their structure: steps 1 to 3 of RFC 8617 §5.2. Raises `ARCError`."""
+        if not any(header.indices(name) for name in _NAMES):
+            return cls()
         seals = _by_instance(header, SEAL, ARCSeal.from_bytes)
         signatures = _by_instance(header, MESSAGE_SIGNATURE, ARCMessageSignature.from_bytes)
         results = _by_instance(header, RESULTS, ARCAuthenticationResults.from_bytes)

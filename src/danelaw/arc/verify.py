@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from danelaw.arc.chain import ARCChain, ARCSet
 from danelaw.arc.errors import ARCError
@@ -52,6 +53,12 @@ class ARCOutcome:
         return tuple(one.seal.domain.ascii for one in self.chain.sets)
 
 
+@lru_cache(maxsize=16)
+def _for_sealers(settings: VerifySettings) -> VerifySettings:
+    """A sealer that tests DKIM seals all the same: t=y speaks of its own mail."""
+    return replace(settings, testing=True)
+
+
 class ARCVerification:
     """One message's chain on its way through validation: as `danelaw.dkim.DKIMVerification`."""
 
@@ -64,8 +71,7 @@ class ARCVerification:
     ) -> None:
         self._header = fields if isinstance(fields, HeaderFields) else HeaderFields(fields)
         self._now = now
-        # A sealer that tests DKIM seals all the same: t=y speaks of its own mail.
-        self._settings = replace(settings or VerifySettings(), testing=True)
+        self._settings = _for_sealers(settings or VerifySettings())
         self._chain = ARCChain()
         self._early: ARCOutcome | None = None
         self._questions: dict[tuple[bytes, int], Question] = {}

@@ -31,7 +31,7 @@ from danelaw.authentication.disposition import (
     PolicyOverride,
     disposition,
 )
-from danelaw.authentication.examination import Examination, ExaminationSettings
+from danelaw.authentication.examination import Examination, ExaminationSettings, Memory
 from danelaw.authentication.forwarding import Forwarder, forwarder, is_listed
 from danelaw.authentication.together import together
 from danelaw.authentication.traits import list_traits
@@ -48,6 +48,7 @@ __all__ = [
     "ExaminationSettings",
     "Forwarder",
     "LocalPolicy",
+    "Memory",
     "PolicyOverride",
     "Transaction",
     "Verdicts",

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from danelaw.address import Domain
 from danelaw.arc import ARCVerification
 from danelaw.authentication.author import author_domains
 from danelaw.authentication.together import together
 from danelaw.authentication.traits import list_traits
 from danelaw.authentication.transaction import Transaction
 from danelaw.authentication.verdicts import Verdicts
-from danelaw.dkim import DKIMVerification, HeaderFields, VerifySettings
+from danelaw.dkim import DKIMOutcome, DKIMVerification, HeaderFields, VerifySettings
 from danelaw.dkim.canonical import Octets
-from danelaw.dmarc import Tree, discover, judge
-from danelaw.dnsdata import Answer, Lookup, Question
+from danelaw.dmarc import DMARCEvaluation, Tree, discover, judge
+from danelaw.dmarc.align import candidates
+from danelaw.dnsdata import Answer, Lookup, Question, Recollection
 from danelaw.message import Authors, Defect, author_addresses, scan
-from danelaw.spf import USUAL_LIMITS, Evaluation, Limits, Request, evaluate
+from danelaw.spf import USUAL_LIMITS, Evaluation, Identity, Limits, Request, evaluate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,29 @@ class ExaminationSettings:
 
 
 DEFAULT_SETTINGS = ExaminationSettings()
+
+
+class Memory:
+    """What earlier messages' look-ups came to: SPF of a client and a domain, the records of DMARC above an author, and
+    what they make of identifiers.
+
+    Clients come again, and answers stay the same objects while they are in a resolver's cache.
+    """
+
+    __slots__ = ("evaluations", "judgements", "trees")
+
+    def __init__(self, most: int = 512) -> None:
+        self.evaluations: Recollection[Evaluation] = Recollection(most, _says_the_same_of_everybody)
+        self.trees: Recollection[Tree] = Recollection(most)
+        self.judgements: Recollection[DMARCEvaluation] = Recollection(most)
+
+
+def _says_the_same_of_everybody(evaluation: Evaluation) -> bool:
+    """Macros tell senders of one domain apart (RFC 7208 §7), and an explanation tells the time."""
+    records = (step.note for step in evaluation.trace if step.outcome == "record")
+    return not evaluation.explanation and not any("%" in text for text in records)
+
+
 _UNREAD = (Defect.HEADER_TOO_LONG, Defect.TOO_MANY_FIELDS)
 # RFC 7103 §7.2: others end the header at the first empty line, and would show this author.
 _AUTHOR_BEHIND = re.compile(rb"^from[ \t]*:", re.IGNORECASE | re.MULTILINE)
@@ -52,13 +77,16 @@ class Examination:
         *,
         now: float,
         settings: ExaminationSettings = DEFAULT_SETTINGS,
+        memory: Memory | None = None,
     ) -> None:
+        """`memory` is of earlier messages examined under the same settings."""
         self.header = found = scan(header)
         """The header as it was taken apart."""
         self._transaction = transaction
         self._now = now
         self._settings = settings
-        raw = [] if self.too_large else [(one.name, one.raw) for one in found]
+        self._memory = memory
+        raw = () if self.too_large else found.pairs
         self._fields = fields = HeaderFields(raw)
         self._dkim = DKIMVerification(fields, now=now, settings=settings.dkim)
         self._arc = ARCVerification(fields, now=now, settings=settings.dkim)
@@ -67,7 +95,7 @@ class Examination:
         self._rest = header[begin:] + b"\r\n" if begin < len(header) else b""
         self._authors = self._read_authors(raw)
 
-    def _read_authors(self, raw: list[tuple[bytes, bytes]]) -> Authors:
+    def _read_authors(self, raw: Iterable[tuple[bytes, bytes]]) -> Authors:
         """The authors, and why another reader might see others."""
         authors = author_addresses(raw)
         defects = dict.fromkeys(defect for defect in _UNREAD if defect in self.header.scanned)
@@ -113,10 +141,10 @@ class Examination:
             self._evaluate(Request.mail_from(said.ip, said.mail_from, said.helo)),
             self._dkim.lookup(),
             self._arc.lookup(),
-            discover(() if fault else domains),
+            self._discover(() if fault else tuple(domains)),
         )
         dkim, arc = self._dkim.conclude(keys), self._arc.conclude(seals)
-        dmarc = yield from judge(domains, tree, mail, dkim, fault=fault)
+        dmarc = yield from self._judge(tuple(domains), tree, mail, dkim, fault)
         helo = yield from self._evaluate(Request.of_helo(said.ip, said.helo))
         return Verdicts(
             transaction=said,
@@ -132,6 +160,29 @@ class Examination:
             seal_answers=tuple(seals.values()),
         )
 
+    def _discover(self, domains: tuple[Domain, ...]) -> Lookup[Tree]:
+        if self._memory is None:
+            return (yield from discover(domains))
+        return (yield from self._memory.trees.recall(domains, lambda: discover(domains)))
+
+    def _judge(
+        self, domains: tuple[Domain, ...], tree: Tree, mail: Evaluation, dkim: DKIMOutcome, fault: str
+    ) -> Lookup[DMARCEvaluation]:
+        if self._memory is None:
+            return (yield from judge(domains, tree, mail, dkim, fault=fault))
+        # The tree is what was heard already: the same one, the same records.
+        key = tree, domains, fault, candidates(mail, dkim)
+        known = self._memory.judgements.recall(key, lambda: judge(domains, tree.copy(), mail, dkim, fault=fault))
+        return (yield from known)
+
     def _evaluate(self, request: Request) -> Lookup[Evaluation]:
+        if self._memory is None:
+            return (yield from self._evaluate_anew(request))
+        # Addresses and enumerations work out their hashes in Python.
+        key = request.identity is Identity.HELO, type(request.ip), int(request.ip), request.domain
+        found = yield from self._memory.evaluations.recall(key, lambda: self._evaluate_anew(request))
+        return found if found.sender == request.sender else replace(found, sender=request.sender)
+
+    def _evaluate_anew(self, request: Request) -> Lookup[Evaluation]:
         settings = self._settings
         return evaluate(request, receiver=settings.receiver, now=self._now, limits=settings.spf)

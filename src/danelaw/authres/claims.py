@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from danelaw.address import Domain
 from danelaw.address.domain import DomainError
@@ -22,7 +23,7 @@ def claimed(header: Header, authserv_ids: Iterable[str]) -> tuple[Field, ...]:
     Ids are compared like domains, U-labels and A-labels alike (RFC 8616 §5). A field too large to read, or malformed
     and with our id anywhere in it, counts as a claim: to lose a stranger's broken field costs nothing.
     """
-    ours = {_canonical(identity) for identity in authserv_ids if identity}
+    ours = _canonical_forms(tuple(authserv_ids))
     return tuple(field for field in header.all(NAME) if _claims(field, ours))
 
 
@@ -40,7 +41,12 @@ def without_claims_among(text: bytes, authserv_ids: Iterable[str]) -> bytes:
     return FIELD.sub(lambda match: b"" if match[1] in gone else match[0], text) if gone else text
 
 
-def _claims(field: Field, ours: set[str]) -> bool:
+@lru_cache(maxsize=64)
+def _canonical_forms(identities: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(_canonical(identity) for identity in identities if identity)
+
+
+def _claims(field: Field, ours: frozenset[str]) -> bool:
     try:
         found = AuthenticationResults.from_bytes(field.body)
     except FieldTooLarge:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from danelaw.authres.errors import UnwritableField
 
@@ -22,6 +23,7 @@ LONGEST_LINE = 998
 """Octets a line may have (RFC 5322 §2.1.1)."""
 
 
+@lru_cache(maxsize=1_024)
 def keyword(text: str) -> str:
     """A method, result, ptype or property (RFC 8601 §2.2)."""
     if not _KEYWORD.match(text):
@@ -29,6 +31,7 @@ def keyword(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=1_024)
 def value(text: str) -> str:
     """A token as it is, everything else in quotes (RFC 8601 §2.2, `value`)."""
     return text if _TOKEN.match(text) else quoted(text)
@@ -68,9 +71,10 @@ def folded(name: str, lines: Iterable[Iterable[str]], *, utf8: bool) -> bytes:
                 written.append("\t" + piece)
             else:
                 written[-1] += " " + piece
-    if max(len(line.encode()) for line in written) > LONGEST_LINE:
-        raise UnwritableField(f"a value is too long for a line of {name}")
     text = "\r\n".join(written) + "\r\n"
+    longest = max(map(len, written)) if text.isascii() else max(len(line.encode()) for line in written)
+    if longest > LONGEST_LINE:
+        raise UnwritableField(f"a value is too long for a line of {name}")
     if not utf8 and not text.isascii():
         raise UnwritableField(f"{name} would hold characters beyond US-ASCII, which only SMTPUTF8 messages may have")
     return text.encode()

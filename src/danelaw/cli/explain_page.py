@@ -113,6 +113,10 @@ def _found(out: Output, message: dict[str, Any]) -> None:
     context = message["context"]
     noted = context.items() if isinstance(context, dict) else [("", context)] if context is not None else []
     for name, value in list(noted)[:_MOST_NOTED]:
+        if name == "policy":
+            _row(out, when, "policy", f"judged by version {value}")
+            when = None
+            continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         _row(out, when, "script", f"noted {name}: {text[:_LONGEST_NOTE]}" if name else f"noted {text[:_LONGEST_NOTE]}")
         when = None

@@ -25,6 +25,7 @@ COMMANDS: dict[str, Entry] = {
     "promote": Entry("policy_acts", "promote", "Let the staged version, or another, judge everything."),
     "rollback": Entry("policy_acts", "rollback", "Go back to the version before."),
     "withdraw": Entry("policy_acts", "withdraw", "End the trial of the staged version."),
+    "shadow": Entry("policy_shadow", "command", "Let a version also run, changing nothing, and report differences."),
     "status": Entry("policy_status", "command", "Say which versions run, and what each hook does."),
     "list": Entry("policy_list", "list_", "List the versions there are copies of, and what was done."),
     "show": Entry("policy_list", "show", "Print the files of a version."),

@@ -70,6 +70,19 @@ def examine(directory: Path, *, types: bool = True) -> Examined:
     return examine(directory, types=types)
 
 
+def without_errors(directory: Path, *, types: bool = True) -> None:
+    """Examine a policy that is to judge mail. Raises `PolicyError` for one with errors."""
+    from danelaw.scripting import PolicyError
+
+    errors = examine(directory, types=types).errors
+    if errors:
+        many = "an error" if len(errors) == 1 else f"{len(errors)} errors"
+        raise PolicyError(
+            f"{directory} has {many}: {errors[0].place}: {errors[0].text}" + (" …" if len(errors) > 1 else ""),
+            advice=f"danelaw policy check {directory}",
+        )
+
+
 def tested(directory: Path) -> tuple[bool, str] | None:
     """Whether the policy's own tests pass, and the last line they said; None where there are none, or nothing here
     that runs them.

@@ -43,9 +43,7 @@ def command(
     several words of one kind one must hold, of different kinds all. When too many calls of its hooks fail it is
     withdrawn by itself. Exit status 1: errors were found, nothing is staged.
     """
-    from danelaw.cli.policy_check import examine
-    from danelaw.scripting import PolicyError
-    from danelaw.scripting.ledger import Stored
+    from danelaw.cli.policy_check import without_errors
     from danelaw.scripting.portion import Portion
     from danelaw.scripting.standing import Act
 
@@ -53,16 +51,10 @@ def command(
     config = load_config(config_file)
     with policies(config) as store:
         folder = store.folder(directory)
-        checked = examine(folder, types=not no_types)
-        if checked.errors and not despite_errors:
-            first = checked.errors[0]
-            raise PolicyError(
-                f"{folder} has {len(checked.errors)} errors; the first: {first.place}: {first.text}",
-                advice=f"danelaw policy check {folder}   (or stage it --despite-errors)",
-            )
-        version = store.shelf.keep(folder)
+        if not despite_errors:
+            without_errors(folder, types=not no_types)
         now, who = time.time(), caller()
-        store.ledger.note(Stored(version, now, who, str(folder.resolve())))
+        version = store.keep(folder, now, who)
         act = Act("staged", version, now, who, portion=part, why=because)
         after = store.ledger.change(act, lambda standing: standing.with_staged(version, part))
     words = f"{version} is staged for {part}; {after.active} judges the rest."

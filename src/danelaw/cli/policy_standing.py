@@ -51,6 +51,15 @@ class Policies:
             raise PolicyError("the configuration names no [policy] directory", advice="name a folder, or set it")
         return found
 
+    def keep(self, folder: Path, now: float, who: str) -> str:
+        """Copy a policy and write down where it came from; gives its version. Raises `PolicyError`."""
+        from danelaw.scripting.ledger import Stored
+        from danelaw.scripting.loading import policy_files, version_of
+
+        version = version_of(folder, policy_files(folder))
+        self.ledger.note(Stored(version, now, who, str(folder.resolve())))  # first: what is not noted may be removed
+        return self.shelf.keep(folder)
+
     def version(self, text: str) -> str:
         """A version by its name or the beginning of it. Raises `PolicyError`."""
         from danelaw.scripting import PolicyError

@@ -57,9 +57,9 @@ def _show(
         out.headline(Symbol.VERIFIED, f"{standing.active} judges {most}{_since(acts, standing.active)}.")
     if standing.staged:
         of = "" if taken is None else f"; {taken} connections taken"
-        out.line(f"  STAGED   {standing.staged} for {standing.portion}{of}{_since(acts, standing.staged)}")
+        out.line(f"  STAGED   {standing.staged} for {standing.portion}{of}{_since(acts, standing.staged, 'staged')}")
     if standing.shadow:
-        out.line(f"  SHADOW   {standing.shadow} for {standing.shadow_portion}{_since(acts, standing.shadow)}")
+        out.line(f"  SHADOW   {standing.shadow} for {standing.shadow_portion}{_since(acts, standing.shadow, 'shadow')}")
     if standing.previous:
         out.line(f"  BEFORE   {standing.previous}")
     if folder is not None and folder not in (standing.active, standing.staged):
@@ -102,10 +102,12 @@ def _time(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms" if seconds >= 0.001 else f"{seconds * 1e6:.0f} us"
 
 
-def _since(acts: list[Act], version: str) -> str:
+def _since(acts: list[Act], version: str, what: str = "") -> str:
+    """When and by whom a version came to where it is: by an act of this kind, else by one that made it active."""
     from danelaw.cli.output import moment
 
-    act = next((one for one in acts if one.version == version), None)
+    kinds = (what,) if what else ("installed", "promoted", "rolled back")
+    act = next((one for one in acts if one.version == version and one.what in kinds), None)
     if act is None:
         return ""
     why = f": {act.why}" if act.why else ""

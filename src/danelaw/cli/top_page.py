@@ -98,6 +98,8 @@ def facts(found: dict[str, Any], *, brief: bool = False) -> list[tuple[str, list
         ("LOAD", _load(found, brief)),
         ("LIMITS", _limits(found)),
     ]
+    if found["policy"]["hooks"]:
+        lines.append(("POLICY", _policy(found["policy"])))
     if len(found["workers"]) > 1:
         lines += [("WORKER" if not number else "", [_worker(one)]) for number, one in enumerate(found["workers"])]
     return lines
@@ -190,6 +192,20 @@ def _limits(found: dict[str, Any]) -> list[str]:
         more = f" and {len(own) - 1} more" if len(own) > 1 else ""
         parts.append(f"own limit of {own[0]}{more}")
     return parts or ["none reached"]
+
+
+def _policy(policy: dict[str, Any]) -> list[str]:
+    hooks = policy["hooks"]
+    calls, failures = (sum(one[name] for one in hooks) for name in ("calls", "failures"))
+    resting = [one["hook"] for one in hooks if one["resting"]]
+    busy_now, pending = (sum(one[name] for one in hooks) for name in ("running", "pending"))
+    parts = [f"version {policy['active'][:7]}" + (f", {policy['staged'][:7]} staged" if policy["staged"] else "")]
+    parts.append(f"{len(hooks)} hook{'s' * (len(hooks) != 1)} called {calls} times, {failures} failed")
+    if busy_now or pending:
+        parts.append(f"{busy_now} running, {pending} pending")
+    if resting:
+        parts.append(f"left alone: {', '.join(resting)}")
+    return parts
 
 
 def _worker(one: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@ Ask = Callable[[str, Mapping[str, Any]], Any]
 _EVERY_SECONDS = 1.0
 _MOST_MESSAGES = 20
 _TALL = 30
-_KEYS = "q quit · p pause · s sort · / filter · enter: what waits, and why"
+_KEYS = "q quit · p pause · s sort · / filter · enter: what waits, and why · h hooks"
 
 
 class TopScreen(App[None]):
@@ -42,6 +42,7 @@ class TopScreen(App[None]):
         Binding("p", "pause", "pause"),
         Binding("s", "sort", "sort"),
         Binding("slash", "filter", "filter"),
+        Binding("h", "hooks", "hooks"),
         Binding("escape", "no_filter", "no filter"),
     ]
 
@@ -106,6 +107,12 @@ class TopScreen(App[None]):
         """Stand still, or go on."""
         self.paused = not self.paused
         self.draw()
+
+    def action_hooks(self) -> None:
+        """What each hook of the policy does."""
+        from danelaw.cli.top_hooks import HooksScreen
+
+        self.push_screen(HooksScreen())
 
     def action_sort(self) -> None:
         """The next order of destinations."""

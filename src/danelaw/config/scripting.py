@@ -43,6 +43,12 @@ class Policy(Section):
         "worker, and no fewer than 1 % of them; 0: never.",
         examples=[3],
     )
+    shadow_percent: Annotated[float, Field(gt=0, le=100)] = Field(
+        default=10,
+        description="The part of one processor's time that the hooks of a shadow may take in each worker; what is more "
+        "is not followed, and counted.",
+        examples=[25],
+    )
     at_once: Annotated[int, Strict(), Field(ge=1, le=100_000)] = Field(
         default=500, description="Most calls of one hook that wait for something at the same time.", examples=[50]
     )
@@ -74,7 +80,7 @@ class Policy(Section):
         ge=1,
         le=256,
         description="Worker processes per process of the gateway. Each runs one hook at a time, also while the hook "
-        "waits for DNS or HTTP; one hook never has all of them.",
+        "waits for DNS or HTTP; one hook never has more than half of them.",
         examples=[8],
     )
     isolated_memory: Size = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TypeAlias
 
 from danelaw.dkim.canonical import Canonicalization, canonical_field
@@ -38,7 +39,7 @@ class HeaderFields:
         """
         left: dict[bytes, list[int]] = {}
         found = []
-        for name in ":".join(names).lower().encode("utf-8").split(b":"):
+        for name in _in_small_letters(tuple(names)):
             stack = left.get(name)
             if stack is None:
                 stack = self._by_name.get(name)
@@ -66,6 +67,11 @@ class HeaderFields:
         covered = [self.canonical(index, how) for index in self.selected(names, without)]
         covered.append(unsigned_form(own, how))
         return hashlib.sha256(b"".join(covered)).digest()
+
+
+@lru_cache(maxsize=1_024)  # most signers always sign the same fields
+def _in_small_letters(names: tuple[str, ...]) -> tuple[bytes, ...]:
+    return tuple(":".join(names).lower().encode("utf-8").split(b":"))
 
 
 def unsigned_form(own: HeaderField, how: Canonicalization) -> bytes:

@@ -75,6 +75,13 @@ class Tree:
         self.existence: dict[Domain, tuple[Answer, ...]] = {}
         """What was heard about authors whose existence matters."""
 
+    def copy(self) -> Tree:
+        """One of its own that has heard the same."""
+        other = Tree()
+        other._found, other._consulted = self._found.copy(), self._consulted.copy()
+        other.existence = self.existence.copy()
+        return other
+
     @property
     def consulted(self) -> tuple[Found, ...]:
         """What a result rests on, in the order it was looked at."""

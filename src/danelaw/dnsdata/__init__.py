@@ -9,5 +9,15 @@ A look-up never raises for what DNS does: time-outs, SERVFAIL and bogus data are
 from danelaw.dnsdata.answer import Answer, ChainLink, DNSSECStatus, weakest
 from danelaw.dnsdata.question import Lookup, Question
 from danelaw.dnsdata.rdata import read_as_they_come
+from danelaw.dnsdata.recollection import Recollection
 
-__all__ = ["Answer", "ChainLink", "DNSSECStatus", "Lookup", "Question", "read_as_they_come", "weakest"]
+__all__ = [
+    "Answer",
+    "ChainLink",
+    "DNSSECStatus",
+    "Lookup",
+    "Question",
+    "Recollection",
+    "read_as_they_come",
+    "weakest",
+]

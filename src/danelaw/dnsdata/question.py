@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import dns.name
@@ -21,6 +21,13 @@ class Question:
 
     name: dns.name.Name
     rdtype: dns.rdatatype.RdataType
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
+
+    def __hash__(self) -> int:
+        # A name works out its hash letter by letter, in Python; questions are asked again and again.
+        if not self._hash:
+            object.__setattr__(self, "_hash", hash((self.name, int(self.rdtype))))
+        return self._hash
 
     @classmethod
     def from_text(cls, name: str, rdtype: str) -> Question:

@@ -168,6 +168,7 @@ class Desk:
             "gateway.health": self._health,
             "gateway.reload": self._reload,
             "policy.status": self._policy,
+            "policy.shadow": self._shadow,
             "top": self._top,
         }
         found |= reading_operations(self._config.spool.directory, time.time, self._limits)
@@ -240,6 +241,10 @@ class Desk:
     async def _policy(self, _: Mapping[str, Any], __: str) -> dict[str, Any]:
         await self._look()
         return policies.together(await asyncio.gather(*(self._ask(name, "policy") for name in self._names())))
+
+    async def _shadow(self, _: Mapping[str, Any], __: str) -> dict[str, Any]:
+        await self._look()
+        return policies.shadows_together(await asyncio.gather(*(self._ask(name, "shadow") for name in self._names())))
 
     async def _top(self, arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
         await self._look()

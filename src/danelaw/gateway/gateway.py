@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from danelaw.address import SocketAddress
 from danelaw.config import load
 from danelaw.errors import DanelawError
-from danelaw.gateway import numbers, settings, shared_here
+from danelaw.gateway import numbers, policies, settings, shared_here
 from danelaw.gateway import parts as assembly
 from danelaw.gateway.control import ControlServer
 from danelaw.gateway.custodian import Custodian
@@ -119,6 +119,7 @@ class Gateway:
             loop.create_task(shared_here.keep_flushing(parts.workshop.shared)),
             *([loop.create_task(parts.scripts.keep_looking())] if parts.scripts is not None else []),
             *([loop.create_task(timers_of(parts).keep())] if parts.scripts is not None else []),
+            loop.create_task(policies.keep_for_queue(self)),
             *([loop.create_task(parts.shared_here.keep())] if parts.shared_here is not None else []),
             *([loop.create_task(Digests(self, parts.digests).keep())] if parts.digests is not None else []),
         ]

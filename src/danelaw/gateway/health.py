@@ -15,6 +15,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from danelaw.doctor.finding import Finding, Severity
+from danelaw.gateway.policies import hooks
 from danelaw.spool import SpoolFull
 from danelaw.spool.attempts import failing_hosts
 
@@ -75,6 +76,7 @@ async def findings(gateway: Gateway) -> list[Finding]:
         *gateway.clock_record.findings(monotonic, gateway.parts.engine.lifetimes.patience_left(monotonic)),
         *_resolver(gateway.resolver_report, gateway.clock()),
         *_files(gateway),
+        *_policy(gateway),
         *_hosts(gateway),
     ]
     if not any(one.severity in (Severity.ERROR, Severity.WARNING) for one in found):
@@ -130,6 +132,27 @@ def _files(gateway: Gateway) -> list[Finding]:
             "raise LimitNOFILE in the service unit, or lower [limits] connections",
         )
     ]
+
+
+def _policy(gateway: Gateway) -> list[Finding]:
+    """Versions that cannot be used, and hooks that are left alone since they fail."""
+    scripts = gateway.parts.scripts
+    if scripts is None:
+        return []
+    found = []
+    if not scripts.versions.active.is_usable:
+        what = "no version of the policy can be used: all mail is deferred"
+        found.append(Finding("gateway-policy", Severity.ERROR, what, "danelaw policy status"))
+    troubles = {} if scripts.following is None else scripts.following.troubles
+    for version, reason in troubles.items():
+        what = f"version {version} of the policy cannot be used: {reason}"
+        found.append(Finding("gateway-policy", Severity.WARNING, what, "danelaw policy status"))
+    for hook in hooks(gateway):
+        if hook["resting"]:
+            what = f"the hook {hook['hook']} is left alone for a while since it fails: {hook['last_failure']}"
+            fix = "mend it: danelaw policy check, stage, promote; or danelaw policy rollback"
+            found.append(Finding("gateway-hook", Severity.WARNING, what, fix))
+    return found
 
 
 def _hosts(gateway: Gateway) -> list[Finding]:

@@ -13,8 +13,8 @@ from danelaw.gateway import limiting, policies, quarantine, shared_operations, s
 from danelaw.gateway.health import findings
 from danelaw.outbound.explanation import explained
 from danelaw.spool import operations as queue_operations
+from danelaw.spool import patience, shards
 from danelaw.spool import quarantine as held
-from danelaw.spool import shards
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,7 +117,8 @@ async def perform(
             async for total in _steps(gateway, shard, name, checked):
                 results[shard.number] = total
                 shard.engine.pump()
-                await asyncio.sleep(0)
+                await patience.unoccupied(shard.spool.commits)
+            await patience.durable(shard.spool.commits)
     except DanelawError as error:
         gateway.log.warning("act-refused", operation=name, who=caller, reason=error.reason)
         raise
@@ -137,7 +138,7 @@ async def _steps(
         return
     engine = shard.engine
     for total in queue_operations.change(
-        shard.spool, name, arguments, gateway.clock(), engine.scheduler, engine.bounce_by_operator
+        shard.spool, name, arguments, gateway.clock(), engine.scheduler, engine.returning
     ):
         engine.pump()  # parts of messages that the act did not mean go back to the disk
         yield total

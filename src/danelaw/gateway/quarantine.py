@@ -45,9 +45,7 @@ async def act(gateway: Gateway, shard: Shard, name: str, arguments: Mapping[str,
             yield total
         return
     engine = shard.engine
-    for total in held.change(
-        shard.spool, name, arguments, gateway.clock(), engine.scheduler, engine.bounce_by_operator
-    ):
+    for total in held.change(shard.spool, name, arguments, gateway.clock(), engine.scheduler, engine.returning):
         engine.pump()
         yield total
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
+from danelaw.gateway import policies
 from danelaw.gateway.destinations import MOST_ROWS, Destinations
 from danelaw.gateway.history import RATE_SECONDS, TIMING_SECONDS
 from danelaw.outbound.engine import MOST_UNSETTLED
@@ -93,6 +94,7 @@ async def report(gateway: Gateway, destinations: Destinations) -> dict[str, Any]
         "resolver": None if found is None else [finding.what for finding in found.findings],
         "resolver_usable": found is None or found.usable,
         "limits": _limits(gateway),
+        "policy": policies.brief(gateway),
         "worker": _worker(gateway, history["rates"]["cpu"]),
         "destinations": seen,
     }
@@ -176,6 +178,7 @@ def together(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         },
         "resolver": _resolver(reports, rates),
         "limits": [limit for one in reports for limit in one["limits"]],
+        "policy": policies.briefly_together([one["policy"] for one in reports]),
         "workers": [one["worker"] for one in reports],
         "destinations": _destinations([one["destinations"] for one in reports]),
     }

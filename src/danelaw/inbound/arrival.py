@@ -36,6 +36,7 @@ PIECE = 64 * 1024
 LARGEST_HEADER = 1 << 20
 MOST_COPIES = 256
 _SHOWN = 10
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class TooManyCopies(DanelawError):
@@ -287,7 +288,7 @@ class Arrival:
     def findings_text(self) -> str:
         """The findings as the spool keeps them."""
         found = [(finding.step, finding.result, finding.reason) for finding in self.findings]
-        return json.dumps(found, ensure_ascii=False, separators=(",", ":")) if found else ""
+        return _json(found) if found else ""
 
 
 def _names(recipients: list[Recipient]) -> str:

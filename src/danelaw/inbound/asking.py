@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from danelaw.inbound.within import Rest, within
 from danelaw.smtp import Reply
 
 if TYPE_CHECKING:
@@ -28,16 +29,13 @@ class Journal(Protocol):
 
 
 async def first_refusal(
-    steps: Iterable[Step], stage: str, ask: Callable[[Step], Awaitable[Reply | None]], journal: Journal
+    steps: Iterable[Step], stage: str, ask: Callable[[Step], Coroutine[Any, Any, Reply | None]], journal: Journal
 ) -> tuple[Reply | None, str]:
     """The first no, and whose it is. A step that fails gives 451, since nothing unexamined may pass."""
     for step in steps:
         try:
-            if step.prompt:
-                reply = await ask(step)
-            else:
-                async with asyncio.timeout(STEP_SECONDS):
-                    reply = await ask(step)
+            asked = ask(step)
+            reply = await (asked if step.prompt else within(STEP_SECONDS, asked))
         except Exception as error:  # operators' steps too are asked here
             journal.step_failed(step.name, stage, in_words(error))
             reply = NOT_EXAMINED
@@ -50,8 +48,7 @@ async def hesitate(steps: Iterable[Step], client: Client, journal: Journal) -> N
     """Let steps take their time before a refusal is said."""
     for step in steps:
         try:
-            async with asyncio.timeout(STEP_SECONDS):
-                await step.before_refusal(client)
+            await within(STEP_SECONDS, step.before_refusal(client))
         except Exception as error:  # the refusal stands without them
             journal.step_failed(step.name, "refusal", in_words(error))
 
@@ -76,32 +73,8 @@ def begin(asking: Coroutine[Any, Any, None], steps: Iterable[Step]) -> asyncio.T
         waits_for = asking.send(None)
     except StopIteration:
         return None
-    return loop.create_task(_go_on(_Rest(asking, waits_for)))
+    return loop.create_task(_go_on(Rest(asking, waits_for)))
 
 
-class _Rest:
-    """What is left of a coroutine that waits for the first time."""
-
-    __slots__ = ("_coroutine", "_waits_for")
-
-    def __init__(self, coroutine: Coroutine[Any, Any, None], waits_for: Any) -> None:
-        self._coroutine = coroutine
-        self._waits_for = waits_for
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        waits_for = self._waits_for
-        while True:
-            try:
-                yield waits_for
-            except BaseException as error:
-                call, argument = self._coroutine.throw, error
-            else:
-                call, argument = self._coroutine.send, None  # type: ignore[assignment]
-            try:
-                waits_for = call(argument)
-            except StopIteration:
-                return
-
-
-async def _go_on(rest: _Rest) -> None:
+async def _go_on(rest: Rest[None]) -> None:
     await rest

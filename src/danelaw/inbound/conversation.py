@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, assert_never
 
 from danelaw.inbound.arrival import Client
@@ -166,7 +166,7 @@ class Conversation(LoggingIn):
         self,
         steps: tuple[Step, ...],
         stage: str,
-        question: Callable[[Step], Awaitable[Reply | None]],
+        question: Callable[[Step], Coroutine[Any, Any, Reply | None]],
         say: Callable[[Reply | None, str], None],
     ) -> None:
         """Ask steps, which may take their time, and `say` the first no and whose it is. The client must wait."""
@@ -321,7 +321,7 @@ class Conversation(LoggingIn):
 
         over = () if relaying is None else self.panel.relay
 
-        def question(step: Step) -> Awaitable[Reply | None]:
+        def question(step: Step) -> Coroutine[Any, Any, Reply | None]:
             if relaying is not None and step in over:
                 return step.relay(client, path, recipient, relaying)
             return step.recipient(client, path, recipient)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danelaw.inbound.arrival import Discard, Hold, Refuse
 from danelaw.inbound.asking import NOT_EXAMINED, STEP_SECONDS, in_words
+from danelaw.inbound.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,11 +26,8 @@ async def examine(arrival: Arrival, steps: Sequence[Step], journal: Journal) -> 
     for place, step in enumerate(steps, 1):
         known = len(arrival.copies)
         try:
-            if step.prompt:
-                ruling = await step.message(arrival)
-            else:
-                async with asyncio.timeout(STEP_SECONDS):
-                    ruling = await step.message(arrival)
+            asked = step.message(arrival)
+            ruling = await (asked if step.prompt else within(STEP_SECONDS, asked))
         except Exception as error:  # operators' steps too are asked here
             journal.step_failed(step.name, "message", in_words(error))
             return Refuse(NOT_EXAMINED, step.name)

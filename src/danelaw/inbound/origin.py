@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, TypeAlias
 
 from danelaw.arc import ChainStatus
@@ -16,6 +17,7 @@ from danelaw.authentication import (
     DispositionSettings,
     Examination,
     ExaminationSettings,
+    Memory,
     Transaction,
     Verdicts,
     disposition,
@@ -64,12 +66,17 @@ class Origin(Step):
         self._settings = settings
         self._metrics = metrics
         self._report = report
+        self._memory = Memory()
 
     async def message(self, arrival: Arrival) -> Ruling | None:
         """Examine, record, write our field; refuse or hold by the decision."""
         settings = self._settings
         examination = Examination(
-            arrival.content.header, _transaction(arrival), now=arrival.received_at, settings=settings.examination
+            arrival.content.header,
+            _transaction(arrival),
+            now=arrival.received_at,
+            settings=settings.examination,
+            memory=self._memory,
         )
         if examination.too_large:
             return Refuse(_HEADER_TOO_LARGE, _NAME)
@@ -104,7 +111,12 @@ class Origin(Step):
 def _transaction(arrival: Arrival) -> Transaction:
     path = arrival.envelope.reverse_path
     mail_from = "" if path.mailbox is None else path.mailbox.to_text()
-    return Transaction(ip_address(arrival.client.address.partition("%")[0]), arrival.client.helo, mail_from)
+    return Transaction(_parsed(arrival.client.address), arrival.client.helo, mail_from)
+
+
+@lru_cache(maxsize=1_024)
+def _parsed(address: str) -> IPv4Address | IPv6Address:
+    return ip_address(address.partition("%")[0])
 
 
 def _read(examination: Examination, arrival: Arrival) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from danelaw.message.addrspec import Place, addr_spec, comment_of, display_name, without_route
@@ -31,6 +32,8 @@ _PHRASE = re.compile(rf"{_ATOM}(?: {_ATOM})*\Z")
 _USUAL = re.compile(
     rf'[ ]?(?:(?:({_ATOM}(?:[ ]{_ATOM})*+)|"([A-Za-z0-9 ,.@_&\'\-]*)")?[ ]?<({_DOTS})@({_DOTS})>|({_DOTS})@({_DOTS}))\Z'
 )
+_REMEMBERED_OCTETS = 512
+"""Octets of a field whose mailboxes are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +120,20 @@ def author_addresses(
             defects.note(Defect.TOO_MANY_ADDRESSES)
             continue
         value = raw[raw.index(b":") + 1 :]
-        one = mailboxes(value, max_octets=max_octets, max_mailboxes=max_mailboxes - len(found))
+        most = max_mailboxes - len(found)
+        usual = len(value) <= min(_REMEMBERED_OCTETS, max_octets)
+        one = _mailboxes(value, most) if usual else mailboxes(value, max_octets=max_octets, max_mailboxes=most)
         max_octets = max(max_octets - len(value), 0)
         found += one.mailboxes
         defects.update(dict.fromkeys(one.defects))
     if count != 1:
         defects.note(Defect.SEVERAL_FROM if count else Defect.NO_FROM)
     return Authors(tuple(found), defects.seen(), count)
+
+
+@lru_cache(maxsize=1_024)  # who writes writes again
+def _mailboxes(field_value: bytes, max_mailboxes: int) -> Addresses:
+    return mailboxes(field_value, max_mailboxes=max_mailboxes)
 
 
 def mailboxes(field_value: bytes, *, max_octets: int = MAX_FIELD, max_mailboxes: int = MAX_MAILBOXES) -> Addresses:

@@ -21,6 +21,7 @@ from danelaw.outbound.claiming import Claiming
 from danelaw.outbound.lifetimes import Lifetimes
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.outcome import Outcome, settlement_of
+from danelaw.outbound.returning import Returning
 from danelaw.outbound.second_look import SecondLook
 from danelaw.outbound.slowing import Slowing
 from danelaw.outbound.stepping import ask_after
@@ -31,7 +32,6 @@ from danelaw.queue.pages import HostVerdict, Sleep, Work
 from danelaw.queue.results import Settlement
 from danelaw.queue.scheduler import Scheduler
 from danelaw.spool import SpoolError
-from danelaw.telemetry.pulse import wanted_time
 
 if TYPE_CHECKING:
     from danelaw.outbound.courier import Courier
@@ -92,6 +92,7 @@ class Engine:
             spool, scheduler, notices, schedule, self._second_look, log,
             abort=self._under_way.abort, settle=self._settle, unsettled=self._unsettled.keys(), wake=self.requeued,
         )  # fmt: skip
+        self.returning = Returning(notices, self._lifetimes.owing, self._told)
 
     def watch(self, in_hand: InHand, show: Callable[[int], None]) -> None:
         """Let it be seen which message each step is for: `in_hand` wraps the coroutine of a delivery, `show` is given
@@ -148,10 +149,6 @@ class Engine:
         self.scheduler.deferred(key, now, now)
         self.pump()
 
-    def bounce_by_operator(self, message: QueuedMessage) -> tuple[QueuedMessage, bytes] | None:
-        """The notice for recipients an operator returns; None where nobody may be told."""
-        return self._notices.operator(message, self._clock())
-
     @property
     def lifetimes(self) -> Lifetimes:
         """What watches over time and the clock."""
@@ -190,7 +187,7 @@ class Engine:
         now = self._clock()
         scheduler = self.scheduler
         if scheduler.headroom.wants_look(now):
-            scheduler.headroom.look(now, wanted_time())
+            scheduler.headroom.look(now, time.thread_time())
         self._surrender()
         readable = self._refill(now)
         works = scheduler.next_work(now, _AT_A_TURN)

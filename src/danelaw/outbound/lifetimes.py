@@ -168,7 +168,7 @@ class Lifetimes:
         self._abort(self._scheduler.overdue(now))
         found = self._spool.expired(now, _AT_ONCE + len(self._second_look))
         # On the wire: its try ends first. Unsettled: perhaps delivered, which is not on disk yet. Then this look again.
-        busy = self._scheduler.on_the_wire({message.id for message in found}).union(self._unsettled)
+        busy = {*self._scheduler.on_the_wire({message.id for message in found}), *self._unsettled}
         ending = [one for one in found if one.id not in busy and not self._second_look.spares(one, now)]
         if ending:
             self._scheduler.forget([message.id for message in ending])

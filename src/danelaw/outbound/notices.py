@@ -156,15 +156,17 @@ class Notices:
         about = [self._recipient(queued, end, now) for queued, end in told_now]
         return Settlement(message, now, tuple(results), notices=self._notice(message, about, told_now, now))
 
-    def operator(self, message: QueuedMessage, now: float) -> tuple[QueuedMessage, bytes] | None:
-        """An operator returns these recipients' mail: the notice to the sender."""
+    def operator(self, message: QueuedMessage, now: float) -> Settlement:
+        """An operator returns these recipients' mail: the notice to the sender, or what is owed to it."""
         reason = "the postmaster of this gateway returned it"
         told_now = [
             (queued, RecipientOutcome(queued.number, RecipientState.FAILED, "5.7.1", queued.reply, reason))
             for queued in message.recipients
         ]
-        made = self._notice(message, [self._recipient(queued, end, now) for queued, end in told_now], told_now, now)
-        return made[0] if made else None
+        if self.owes(message):
+            return Settlement(message, now, owed=self.owed(message, told_now, now))
+        about = [self._recipient(queued, end, now) for queued, end in told_now]
+        return Settlement(message, now, notices=self._notice(message, about, told_now, now))
 
     def delay(self, message: QueuedMessage, now: float) -> Settlement:
         """The message waits for long: tell the sender once, where wanted (RFC 3461 §4.1 DELAY)."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -87,7 +87,7 @@ class Owing:
         log: Log,
         *,
         settle: Callable[[Settlement], None],
-        on_the_wire: Callable[[Collection[int]], Set[int]],
+        on_the_wire: Callable[[Collection[int]], Collection[int]],
     ) -> None:
         self._spool = spool
         self._notices = notices

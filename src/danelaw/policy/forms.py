@@ -14,7 +14,7 @@ import collections.abc
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
@@ -68,7 +68,12 @@ def form_of(annotation: Any) -> Form:
         if issubclass(annotation, str):
             return Form(lambda value, given: str(value), lambda obj, place, given: annotation(_text(obj, place)))
         if is_dataclass(annotation):
-            return _dataclass(annotation)
+            found = [one for one in fields(annotation) if one.init]
+            needed = {one.name for one in found if one.default is MISSING and one.default_factory is MISSING}
+            return _record(annotation, [one.name for one in found], needed)
+        if issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
+            names: tuple[str, ...] = annotation._fields
+            return _record(annotation, names, set(names) - set(getattr(annotation, "_field_defaults", ())))
     raise TypeError(f"{annotation} has no form in JSON")
 
 
@@ -242,11 +247,23 @@ def _union(kinds: tuple[Any, ...]) -> Form:
         form = form_of(real[0])
     elif all(is_dataclass(kind) for kind in real):
         form = tagged(real)
+    elif set(real) == {str, bytes}:
+        form = Form(_write_text_or_octets, _read_text_or_octets)
     elif set(real) <= {str, int, float, bool}:
         form = Form(_as_it_is, _scalar)
     else:
         raise TypeError(f"{kinds} have no form in JSON")
     return _optional(form) if optional else form
+
+
+def _write_text_or_octets(value: str | bytes, given: Given | None) -> Any:
+    return value if isinstance(value, str) else {"octets": _PLAIN[bytes].write(value, given)}
+
+
+def _read_text_or_octets(value: Any, place: str, given: Given | None) -> str | bytes:
+    if isinstance(value, dict) and value.keys() == {"octets"}:
+        return _octets(value["octets"], place, given)
+    return _text(value, place)
 
 
 def _scalar(value: Any, place: str, given: Given | None) -> Any:
@@ -278,17 +295,13 @@ def _only(value: Any, place: str) -> tuple[str, Any]:
     return next(iter(value.items()))  # type: ignore[no-any-return]
 
 
-def _dataclass(kind: Any) -> Form:
+def _record(kind: Any, names: Iterable[str], needed: set[str]) -> Form:
+    """A dataclass or named tuple, as an object of its fields."""
     from danelaw.policy.mail import Mail
 
     hints = hints_of(kind)
     mail_form = Form(_write_mail, _read_mail)
-    forms = {
-        one.name: _optional(mail_form) if hints[one.name] == Mail | None else form_of(hints[one.name])
-        for one in fields(kind)
-        if one.init
-    }
-    needed = {one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING}
+    forms = {name: _optional(mail_form) if hints[name] == Mail | None else form_of(hints[name]) for name in names}
 
     def write(value: Any, given: Given | None) -> dict[str, Any]:
         return {name: form.write(getattr(value, name), given) for name, form in forms.items()}

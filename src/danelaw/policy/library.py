@@ -27,18 +27,36 @@ class DNS(Protocol):
     """DNS with DNSSEC status."""
 
     async def lookup(self, name: str, type: str) -> DNSAnswer:
-        """Records of any type (`MX`, `TXT`, `A`). Raises `LibraryError` when DNS fails or is bogus."""
+        """Records of any type (`MX`, `TXT`, `A`).
+
+        Raises `LibraryError` when DNS fails or is bogus.
+
+            mx = await ctx.library.dns.lookup(ctx.reverse_path.domain, "MX")
+            if not mx.exists or mx.records == ("0 .",): ...
+        """
 
     async def addresses(self, name: str) -> tuple[str, ...]:
-        """IPv6 and IPv4 addresses of a host. Raises `LibraryError`."""
+        """IPv6 and IPv4 addresses of a host, none where it has none.
+
+        Raises `LibraryError`.
+
+            if ctx.client.address in await ctx.library.dns.addresses(ctx.client.helo): ...
+        """
 
     async def names(self, address: str) -> tuple[str, ...]:
-        """The names of an IP address that lead back to it. Raises `LibraryError`."""
+        """The names of an IP address that lead back to it.
+
+        Raises `LibraryError`.
+
+            names = await ctx.library.dns.names(ctx.client.address)
+        """
 
     async def listed(self, subject: str, zone: str) -> tuple[str, ...]:
         """What a DNS list (RFC 5782) says of an IP address or domain: its return addresses, none when not listed.
 
         Raises `LibraryError`.
+
+            if "127.0.0.2" in await ctx.library.dns.listed(ctx.client.address, "zen.example.org"): ...
         """
 
 
@@ -75,26 +93,34 @@ class HTTP(Protocol):
         headers: Mapping[str, str] | None = None,
         seconds: float = 5.0,
     ) -> HTTPResponse:
-        """GET. Raises `LibraryError`.
+        """GET.
 
-        known = (await ctx.library.http.get("https://api.example.org/v1", query={"ip": address})).json()
+        Raises `LibraryError`.
+
+            known = (await ctx.library.http.get("https://api.example.org/v1", query={"ip": address})).json()
         """
 
     async def post(
         self, url: str, *, json: JSON = None, body: bytes = b"", headers: Mapping[str, str] | None = None,
         seconds: float = 5.0,
     ) -> HTTPResponse:  # fmt: skip
-        """POST of JSON or octets. Raises `LibraryError`.
+        """POST of JSON or octets.
 
-        await ctx.library.http.post("https://hooks.example.org/alarm", json={"text": ctx.mail.subject})
+        Raises `LibraryError`.
+
+            await ctx.library.http.post("https://hooks.example.org/alarm", json={"text": ctx.mail.subject})
         """
 
 
 class CallAhead(Protocol):
-    """SMTP call-ahead, with the cache that recipient verification uses."""
+    """SMTP call-ahead, the way of a delivery up to RCPT."""
 
     async def verify(self, address: str, next_hop: str = "") -> RecipientAnswer:
-        """Ask the next hop of an address (or another) by RCPT without sending anything. Raises `LibraryError`."""
+        """Ask the next hop of an address (or another) by RCPT without sending anything; that it does not say is the
+        answer `unknown`. Remembered as `[call_ahead]` says. Raises `LibraryError` for what is no address or next hop.
+
+            if (await ctx.library.callahead.verify(ctx.recipient)).answer == "refused": ...
+        """
 
 
 class LDAP(Protocol):
@@ -103,9 +129,11 @@ class LDAP(Protocol):
     async def search(
         self, name: str, filter: str, values: Mapping[str, str] | None = None, *, attributes: Sequence[str] = ()
     ) -> list[dict[str, list[str]]]:
-        """Entries that match: `{name}` in the filter stands for a value, escaped (RFC 4515 §3).
+        """Entries that match: `{name}` in the filter stands for a value, escaped (RFC 4515 §3). Attributes have small
+        letters, those named or all; the entry's own name is `dn`. Raises `LibraryError`, also when more match than
+        `most` allows.
 
-        Raises `LibraryError`.
+            (entry, *_) = await ctx.library.ldap.search("people", "(mail={mail})", {"mail": ctx.recipient}) or [{}]
         """
 
 
@@ -113,10 +141,18 @@ class SQL(Protocol):
     """Databases of `[policy.database.NAME]`."""
 
     async def query(self, name: str, statement: str, values: Sequence[JSON] = ()) -> list[dict[str, Any]]:
-        """Rows of a SELECT, or of a statement with RETURNING; `?` stand for `values`. Raises `LibraryError`."""
+        """Rows of a SELECT, or of a statement with RETURNING, by column; `?` stand for `values`, in every database.
+        Raises `LibraryError`, also for more rows than `most` allows.
+
+            rows = await ctx.library.sql.query("customers", "SELECT quota FROM users WHERE name = ?", [user])
+        """
 
     async def execute(self, name: str, statement: str, values: Sequence[JSON] = ()) -> int:
-        """Carry out a statement in a transaction of its own; gives how many rows it touched. Raises `LibraryError`."""
+        """Carry out a statement in a transaction of its own; gives how many rows it touched. Raises `LibraryError`,
+        also for a database that is not `writable`.
+
+            await ctx.library.sql.execute("customers", "UPDATE users SET seen = ? WHERE name = ?", [ctx.now, user])
+        """
 
 
 class TLS(Protocol):
@@ -145,9 +181,11 @@ class Files(Protocol):
     """File types and archives."""
 
     async def examine(self, octets: bytes, filename: str = "") -> FileFacts:
-        """Look at octets; nothing is written and nothing unpacked beyond limits. Raises `LibraryError`.
+        """Look at octets; nothing is written and nothing unpacked beyond limits.
 
-        facts = await ctx.library.files.examine(part.content, part.filename or "")
+        Raises `LibraryError`.
+
+            facts = await ctx.library.files.examine(part.content, part.filename or "")
         """
 
 
@@ -155,27 +193,51 @@ class Secrets(Protocol):
     """Passwords and keys that are not in the policy's files."""
 
     def get(self, name: str) -> str:
-        """The content of `[policy] secrets` NAME, without the final line end. Raises `LibraryError`."""
+        """The content of `[policy] secrets` NAME, without the final line end; traces do not show it. Raises
+        `LibraryError`.
+
+            headers = {"Authorization": "Bearer " + ctx.library.secrets.get("api")}
+        """
 
 
 class Measures(Protocol):
     """The script's own metrics: `danelaw_policy_counter_total{name=…}` and `danelaw_policy_gauge{name=…}`."""
 
     def count(self, name: str, by: float = 1.0) -> None:
-        """Add to a counter."""
+        """Add to a counter.
+
+        Raises `LibraryError` for a name that is none, or one too many.
+
+            ctx.library.measures.count("banners")
+        """
 
     def gauge(self, name: str, value: float) -> None:
-        """Set a gauge."""
+        """Set a gauge.
+
+        Raises `LibraryError` as `count` does.
+
+            ctx.library.measures.gauge("backlog", 17)
+        """
 
 
 class Log(Protocol):
     """The gateway's log, one line per event, with the message's id and the hook's name added."""
 
     def event(self, text: str, **facts: str | int | float | bool | None) -> None:
-        """Something worth knowing."""
+        """Something worth knowing, as the event `policy`.
+
+        Raises nothing.
+
+            ctx.library.log.event("held for review", sender=ctx.reverse_path, size=ctx.size)
+        """
 
     def warning(self, text: str, **facts: str | int | float | bool | None) -> None:
-        """Something somebody should look at."""
+        """Something somebody should look at, as the event `policy-warning`.
+
+        Raises nothing.
+
+            ctx.library.log.warning("the reputation service is away", seconds=5)
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

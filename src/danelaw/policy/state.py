@@ -2,7 +2,7 @@
 
     count = await ctx.library.state.counter("logins").add(ctx.client.address, expires=3600)
     sent = ctx.library.state.rate("per-user", limit=200, span=3600, mode="leased")
-    if not await sent.take(ctx.client.user or ""):
+    if not await sent.take(ctx.client.user):
         return Defer("too much mail in an hour")
 
 A space has a name, is declared by its first use and keeps its kind. In `exact` mode every call is a round trip to the
@@ -32,7 +32,9 @@ class State(Protocol):
     ) -> Counter:
         """Sums by key. At most so many `keys`, then the one used least recently is forgotten; `kept` over restarts.
 
-        tried = await ctx.library.state.counter("failed-logins").add(ctx.client.address, expires=900)
+        Raises `LibraryError`.
+
+            tried = await ctx.library.state.counter("failed-logins").add(ctx.client.address, expires=900)
         """
 
     def rate(
@@ -41,7 +43,9 @@ class State(Protocol):
     ) -> Rate:  # fmt: skip
         """Events by key, at most `limit` in any `span` seconds.
 
-        allowed = await ctx.library.state.rate("per-user", limit=200, span=3600).take(user)
+        Raises `LibraryError`.
+
+            allowed = await ctx.library.state.rate("per-user", limit=200, span=3600).take(ctx.client.user)
         """
 
     def set(
@@ -50,7 +54,9 @@ class State(Protocol):
     ) -> Set:  # fmt: skip
         """Members by key, each with its own end; at most so many `members` in a set.
 
-        suppressed = await ctx.library.state.set("suppressed").contains("all", ctx.recipient)
+        Raises `LibraryError`.
+
+            suppressed = await ctx.library.state.set("suppressed").contains("all", ctx.recipient)
         """
 
     def value(
@@ -59,7 +65,9 @@ class State(Protocol):
     ) -> Value:  # fmt: skip
         """A small JSON value by key.
 
-        await ctx.library.state.value("flags").put("warm-up", True, expires=86400)
+        Raises `LibraryError`.
+
+            await ctx.library.state.value("flags").put("warm-up", True, expires=86400)
         """
 
     def semaphore(
@@ -67,5 +75,7 @@ class State(Protocol):
     ) -> Semaphore:  # fmt: skip
         """So many at once by key, over all workers; what a dead worker held is free again after its `lease`.
 
-        async with await ctx.library.state.semaphore("scans", limit=4).hold("all", wait=5): ...
+        Raises `LibraryError`.
+
+            async with await ctx.library.state.semaphore("scans", limit=4).hold("all", wait=5): ...
         """

@@ -143,9 +143,7 @@ class Scheduler:
     # Work.
 
     def next_work(self, now: float, limit: int = pages.PAGE) -> list[Work]:
-        """Work that may start now, about as much as `limit` small messages, fairly chosen; each takes a slot until
-        `finished`.
-        """
+        """Work that may start, about as much as `limit` small messages; each takes a slot until `finished`."""
         self._wake(now)
         chosen: list[Work] = []
         gate, left = self.gate, limit
@@ -185,8 +183,7 @@ class Scheduler:
     ) -> Sleep | None:
         """Gives the slot back. `spread` is a random number in 0 … 1 for the jitter of back-off.
 
-        After `DOWN` the queue sleeps and the message with the rest of the page is surrendered: ask `surrendered`.
-        Returns what to store with `Spool.save_queue`, None when nothing changed.
+        After `DOWN` the queue sleeps, its page is `surrendered`. Gives what to store with `Spool.save_queue`.
         """
         queue = self._queues[work.key]
         queue.in_flight -= 1
@@ -240,10 +237,10 @@ class Scheduler:
     def resume(self, key: RoutingKey, now: float) -> Sleep | None:
         """Ends a back-off: a probe may start. None when the queue was awake."""
         queue = self._queues.get(key)
-        if queue is None or not queue.asleep_until:
-            return None
-        self._wake_queue(queue, now)
-        return Sleep(key, 0.0, queue.failures, queue.reason)
+        if queue is not None and queue.asleep_until:
+            self._wake_queue(queue, now)
+            return Sleep(key, 0.0, queue.failures, queue.reason)
+        return None
 
     def forget(self, message_ids: Collection[int]) -> set[int]:
         """Take messages out of all pages: held, dropped, rerouted, expired. Returns those on the wire now.
@@ -270,9 +267,12 @@ class Scheduler:
 
     # Looking.
 
-    def on_the_wire(self, message_ids: Collection[int]) -> set[int]:
-        """Which of these messages are being delivered now."""
-        return {work.message.id for work in self._flying if work.message.id in message_ids}
+    def on_the_wire(self, message_ids: Collection[int]) -> dict[int, set[int]]:
+        """Which of these messages are being delivered now, and the numbers of the recipients."""
+        found: dict[int, set[int]] = {}
+        for message in (work.message for work in self._flying if work.message.id in message_ids):
+            found.setdefault(message.id, set()).update(one.number for one in message.recipients)
+        return found
 
     def next_wakeup(self) -> float | None:
         """When to ask for refills and work again if nothing else happens: 0 for at once, None for never by itself."""
@@ -285,7 +285,7 @@ class Scheduler:
         return first
 
     def reason(self, key: RoutingKey) -> str:
-        """Why a queue sleeps, in words; empty when it does not or is not known."""
+        """Why a queue sleeps, in words, or nothing."""
         return queue.reason if (queue := self._queues.get(key)) is not None else ""
 
     @property

@@ -54,7 +54,7 @@ def examine(directory: Path, *, types: bool = True) -> Examined:
     if not has_mypy():
         why = "mypy is not installed: pip install mypy, into the environment danelaw runs in"
         return Examined(found.version, found.hooks, found.problems, False, why)
-    problems, why = _typed(directory)
+    problems, why = type_problems(directory)
     new = [one for one in problems if not _is_said(one, found.problems)]
     return Examined(found.version, found.hooks, in_order([*found.problems, *new]), not why, why)
 
@@ -95,8 +95,8 @@ def _looked_at(directory: Path) -> Examined:
     return Examined(found["version"], hooks, problems)
 
 
-def _typed(directory: Path) -> tuple[list[Problem], str]:
-    """What mypy finds; and why nothing is known, where it could not run."""
+def type_problems(directory: Path) -> tuple[list[Problem], str]:
+    """What mypy alone finds in a policy; and why nothing is known, where it could not run."""
     with tempfile.TemporaryDirectory(prefix="danelaw-policy-") as place:
         package, lines = prepared(directory, Path(place))
         command = [

@@ -7,15 +7,18 @@ one that runs; where none runs, everything is deferred until one can be loaded.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danelaw.errors import DanelawError
 from danelaw.scripting.errors import PolicyError
-from danelaw.scripting.ledger import Ledger, Stored
-from danelaw.scripting.loading import LoadedPolicy, load, policy_files, version_of
+from danelaw.scripting.ledger import MOST_ACTS, Ledger, Stored
+from danelaw.scripting.loading import EMPTY, LoadedPolicy, load, policy_files, version_of
 from danelaw.scripting.portion import Portion
+from danelaw.scripting.quota import Quota
+from danelaw.scripting.retiring import LEAST_KEPT, unneeded
 from danelaw.scripting.shelf import Shelf
 from danelaw.scripting.standing import Act, Standing
 from danelaw.scripting.versions import Candidate, Versions, unusable
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 GATEWAY = "the gateway"
 _TRY_AGAIN_SECONDS = 5.0
 _MOST_KEPT = 8
-_LARGEST_BATCH = 50
 
 
 class Following:
@@ -46,7 +48,7 @@ class Following:
         self.shelf = Shelf(spool)
         self.ledger = Ledger(spool)
         self.standing: Standing | None = None
-        self.versions = Versions()
+        self.versions = Versions(find=self.of_message)
         self.troubles: dict[str, str] = {}
         self._configured = configured
         self._log = log
@@ -73,14 +75,52 @@ class Following:
         """The version that goes on with a message which `version` has judged: that one, unless it has been withdrawn
         or rolled back from; then the active one. What cannot be loaded any more defers.
         """
+        if version == EMPTY.version:
+            return self.versions.active
         if self.standing is not None:
             version = self.standing.judging(version)
-        if version == self.versions.active.version:
-            return self.versions.active
+        for known in (self.versions.active, *(self.versions.waiting or ())):
+            if known.version == version:
+                return known
         try:
             return self._load(version)
         except PolicyError:
             return unusable(version, self.shelf.directory)
+
+    def keep_for(self, needed: Iterable[str]) -> bool:
+        """Mail in the queue was judged by these versions: their hooks beside deliveries are asked. True when that
+        changes anything.
+        """
+        standing, before = self.standing, self.versions
+        if standing is None:
+            return False
+        waiting = []
+        # Mail that came while there was no policy goes on with the active one, as what was rolled back from does.
+        without = {EMPTY.version, *standing.in_use, *standing.revoked}
+        for version in sorted(set(needed) - without):
+            try:
+                waiting.append(self._load(version))
+            except PolicyError as error:
+                self._trouble(version, error, self._clock(), "mail that it has judged is deferred")
+                waiting.append(unusable(version, self.shelf.directory))
+        if before.waiting is not None and {*waiting} == {*before.waiting}:
+            return False
+        self.versions = replace(before, waiting=tuple(waiting))
+        return True
+
+    def remove_old(self, needed: Iterable[str], now: float) -> list[str]:
+        """Remove copies that nobody needs any more (`needed` are those of mail in the queue); gives their versions."""
+        if self.standing is None:
+            return []
+        copies = self.shelf.versions()
+        for version in copies - {one.version for one in self.ledger.stored()}:
+            self.ledger.note(Stored(version, now, GATEWAY, "found in the spool"))  # it grows old from now on
+        stored, acts = self.ledger.stored(), self.ledger.acts(MOST_ACTS)
+        removed = unneeded(copies, self.standing, stored, acts, needed, now)
+        for version in removed:
+            self.shelf.remove(version)
+            self.ledger.forget(version)
+        return removed
 
     def withdraw(self, version: str, why: str) -> None:
         """Take a staged version back on the gateway's own account, in all processes. Does nothing for another one."""
@@ -124,8 +164,8 @@ class Following:
             self._defer_everything("unknown", error, now)
             return None
         self._loader(self._configured)  # faults are told with the names of the files that people edit
-        self.shelf.keep(self._configured)
         self.ledger.note(Stored(version, now, GATEWAY, str(self._configured)))
+        self.shelf.keep(self._configured)
         return self.ledger.install(Act("installed", version, now, GATEWAY, why=f"first start, {self._configured}"))
 
     def _restore(self, version: str) -> None:
@@ -185,11 +225,14 @@ class Following:
                 return
             active = before.active
             self._trouble(standing.active, error, now, f"{active.version} goes on")
-        candidate = self._candidate(before.candidate, standing.staged, standing.portion, standing.trial, now)
-        shadow = self._candidate(before.shadow, standing.shadow, standing.shadow_portion, 0, now)
+        candidate = self._candidate(
+            active.version, before.candidate, standing.staged, standing.portion, standing.trial, now
+        )
+        shadow = self._candidate(active.version, before.shadow, standing.shadow, standing.shadow_portion, 0, now)
         if (active, candidate, shadow) == (before.active, before.candidate, before.shadow):
             return
-        self.versions = Versions(active, candidate, shadow)
+        waiting = _waiting(before, {active.version, standing.staged, *standing.revoked})
+        self.versions = Versions(active, candidate, shadow, waiting, self.of_message)
         self._kept = {
             one: self._loaded[one] for one in [*self._kept, *standing.in_use, standing.previous] if one in self._loaded
         }
@@ -204,9 +247,9 @@ class Following:
         )
 
     def _candidate(
-        self, before: Candidate | None, version: str, portion: str, trial: int, now: float
+        self, active: str, before: Candidate | None, version: str, portion: str, trial: int, now: float
     ) -> Candidate | None:
-        if not version:
+        if not version or version == active:
             return None
         if before is not None and (before.policy.version, before.portion.to_text(), before.trial) == (
             version,
@@ -252,7 +295,7 @@ class Following:
         return found
 
     def _defer_everything(self, version: str, error: DanelawError, now: float) -> None:
-        self.versions = Versions(unusable(version, self.shelf.directory))
+        self.versions = Versions(unusable(version, self.shelf.directory), find=self.of_message)
         self._trouble(version, error, now, "all mail is deferred")
 
     def _trouble(self, version: str, error: DanelawError, now: float, consequence: str) -> None:
@@ -264,26 +307,10 @@ class Following:
             self._log.error("policy-unusable", policy=version, reason=words, advice=error.advice)
 
 
-class Quota:
-    """Connections that a trial may still have, over all workers: each takes some at a time and gives them out."""
-
-    __slots__ = ("_batch", "_first", "_ledger", "_left", "_over", "_trial")
-
-    def __init__(self, ledger: Ledger, trial: int, first: int) -> None:
-        self._ledger, self._trial, self._first = ledger, trial, first
-        self._batch = max(1, min(_LARGEST_BATCH, first // 20))
-        self._left = 0
-        self._over = False
-
-    def __call__(self) -> bool:
-        """Whether there is one more."""
-        if not self._left and not self._over:
-            try:
-                self._left = self._ledger.take(self._trial, self._batch, self._first)
-            except DanelawError:
-                return False  # asked again for the next connection
-            self._over = self._left == 0
-        if not self._left:
-            return False
-        self._left -= 1
-        return True
+def _waiting(before: Versions, without: set[str]) -> tuple[LoadedPolicy, ...] | None:
+    """What mail in the queue may have been judged by, until the queue is looked through again."""
+    if before.waiting is None:
+        return None
+    judged = [*before.waiting, before.active, *([before.candidate.policy] if before.candidate is not None else [])]
+    found = {one.version: one for one in judged if one.version not in without and one.is_usable}
+    return tuple(found.values())[-LEAST_KEPT:]

@@ -3,8 +3,10 @@
 A timer per call would cost more than most hooks do, and a signal that comes late would end the event loop instead of
 the script. So a thread looks at the clock of the loop's thread while scripts run and, when one has had its time,
 sends that thread a signal; the handler raises `Overrun` only while a step of a script runs, and never while the script
-is inside the gateway's own code, which is shielded. It cannot stop one long call into C, nor a script that catches
-`BaseException` for ever: there the worker's heartbeat ends, and the supervisor replaces it.
+is inside the gateway's own code, which is shielded. A regular expression keeps the interpreter to itself, so that no
+thread can look: for it there is a timer of the kernel's beside, which counts processor time and costs a few ticks per
+second of work. Neither can stop one long call into C, nor a script that catches `BaseException` for ever: there the
+worker's heartbeat ends, and the supervisor replaces it.
 
 Only for the main thread, which is where the event loop of a gateway runs.
 """
@@ -25,6 +27,7 @@ TICK = 0.01
 BLOCKED = 10.0
 """How many times its budget a step may last by the wall clock: a process that waits for a processor is no loop."""
 _IDLE = 2.0
+_PERIOD = 0.05  # seconds of processor time between two ticks of the kernel's timer
 
 
 class Overrun(BaseException):
@@ -34,7 +37,9 @@ class Overrun(BaseException):
 class Guard:
     """Watches the steps of scripts in this thread. `install` must be called in the main thread, once per process."""
 
-    __slots__ = ("_cpu_clock", "_deadline", "_main", "_pending", "_running", "_serial", "_shields", "_thread", "_wake")
+    __slots__ = (
+        "_cpu_clock", "_deadline", "_main", "_pending", "_running", "_serial", "_shields", "_thread", "_tick", "_wake",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._serial = 0
@@ -44,6 +49,7 @@ class Guard:
         self._pending = False
         self._main = 0
         self._cpu_clock = 0
+        self._tick = (0, 0.0)
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
 
@@ -57,6 +63,8 @@ class Guard:
         signal.signal(SIGNAL, self._on_signal)
         self._main = threading.get_ident()
         self._cpu_clock = time.pthread_getcpuclockid(self._main)
+        signal.signal(signal.SIGPROF, self._on_tick)
+        signal.setitimer(signal.ITIMER_PROF, _PERIOD, _PERIOD)
 
     def remove(self) -> None:
         """Watch no more, and wait for the thread's end: it is at most one tick away."""
@@ -67,6 +75,8 @@ class Guard:
                 self._thread.join()
             self._wake.clear()
             signal.signal(SIGNAL, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_PROF, 0.0)
+            signal.signal(signal.SIGPROF, signal.SIG_IGN)  # one may be on its way
 
     def step(self, seconds: float, call: Callable[..., R], *arguments: Any) -> R:
         """Call something of a script, which may work for so many seconds. Raises `Overrun`, and what it raises."""
@@ -121,6 +131,16 @@ class Guard:
             return
         raise Overrun
 
+    def _on_tick(self, number: int, frame: object) -> None:
+        if not self._running:
+            return
+        spent = time.clock_gettime(self._cpu_clock)
+        serial, before = self._tick
+        if serial != self._serial:
+            self._tick = self._serial, spent
+        elif spent - before >= self._deadline:
+            self._on_signal(number, frame)
+
     def _begin(self) -> None:
         self._wake.set()
         if self._thread is None or not self._thread.is_alive():
@@ -165,3 +185,22 @@ class Shield:
 
 GUARD = Guard()
 """The one of this process: there is one main thread."""
+
+
+class Meter(Guard):
+    """A guard that counts the seconds for which steps of scripts work, and leaves the guarding to another."""
+
+    __slots__ = ("_guard", "spent")
+
+    def __init__(self, guard: Guard) -> None:
+        super().__init__()
+        self._guard = guard
+        self.spent = 0.0
+
+    def step(self, seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
+        """As the other's."""
+        began = time.thread_time()
+        try:
+            return self._guard.step(seconds, call, *arguments)
+        finally:
+            self.spent += time.thread_time() - began

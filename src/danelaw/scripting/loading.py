@@ -14,7 +14,7 @@ import itertools
 import sys
 import traceback
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -41,8 +41,8 @@ class LoadedPolicy:
 
     `in_task` names the modules whose coroutines must run in a task from their first step on, since they use
     asyncio themselves; all others are begun at once, and most hooks end without ever waiting. `is_usable` is False for
-    what only stands for a version that could not be loaded. `package` is the name of its modules in this process.
-    `caches` are the functions under `@cached`.
+    what only stands for a version that could not be loaded. `package` is the name of its modules in this process, which
+    stay as long as anybody has `modules`. `caches` are the functions under `@cached`.
     """
 
     version: str
@@ -53,6 +53,7 @@ class LoadedPolicy:
     is_usable: bool = True
     package: str = ""
     caches: tuple[CachedFunction[Any, Any], ...] = ()
+    modules: object = field(default=None, repr=False)
 
     by_point: dict[str, tuple[Hook, ...]] = field(init=False, compare=False)
 
@@ -69,6 +70,10 @@ class LoadedPolicy:
     def points(self) -> frozenset[str]:
         """The steps it has hooks for."""
         return frozenset(self.by_point)
+
+
+class _Modules:
+    """Stands for the modules of one loaded policy, and for all policies made from that one."""
 
 
 EMPTY = LoadedPolicy("none", Path(), (), ())
@@ -115,8 +120,15 @@ def version_of(directory: Path, files: list[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
-def load(directory: Path) -> LoadedPolicy:
-    """Load the policy in a directory. Raises `PolicyError` with file and line for whatever is wrong in it."""
+def in_order(hooks: Iterable[Hook]) -> tuple[Hook, ...]:
+    """Hooks in the order of asking."""
+    return tuple(sorted(hooks, key=lambda one: one.order))
+
+
+def load(directory: Path, beside: Iterable[Hook] = ()) -> LoadedPolicy:
+    """Load the policy in a directory, with hooks `beside` that are not in its files among its own. Raises `PolicyError`
+    with file and line for whatever is wrong in it.
+    """
     files = policy_files(directory)
     version = version_of(directory, files)
     package = f"{_PACKAGE}_{version}_{next(_numbers)}"
@@ -140,18 +152,19 @@ def load(directory: Path) -> LoadedPolicy:
         loading.reset(token)
     bind(declarations.caches)
     names = tuple(path.relative_to(directory).as_posix() for path in files)
-    loaded = LoadedPolicy(
+    # A hook may import something of its own policy at any time: its modules stay as long as a connection has it.
+    modules = _Modules()
+    weakref.finalize(modules, _forget, package).atexit = False
+    return LoadedPolicy(
         version,
         directory,
-        declarations.sorted(),
+        in_order((*declarations.hooks, *beside)),
         names,
         frozenset(in_task),
         package=package,
         caches=tuple(declarations.caches),
+        modules=modules,
     )
-    # A hook may import something of its own policy at any time: its modules stay as long as a connection has it.
-    weakref.finalize(loaded, _forget, package).atexit = False
-    return loaded
 
 
 def modules_of(policy: LoadedPolicy) -> dict[str, ModuleType]:

@@ -7,13 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from danelaw.scripting.guard import GUARD, Guard
+from danelaw.scripting.isolated import landlock
 from danelaw.scripting.isolated.confinement import Confinement
-from danelaw.scripting.loading import EMPTY, LoadedPolicy, load
+from danelaw.scripting.loading import EMPTY, LoadedPolicy, in_order, load
 from danelaw.scripting.running import Budget, Called, Runner
 
 if TYPE_CHECKING:
     from danelaw.config.scripting import Policy
     from danelaw.policy import Context, Hook
+    from danelaw.telemetry import Log
 
 
 def policy_of(section: Policy, directory: Path | None, beside: Iterable[Hook] = ()) -> LoadedPolicy:
@@ -21,36 +24,46 @@ def policy_of(section: Policy, directory: Path | None, beside: Iterable[Hook] = 
 
     Raises `PolicyError`.
     """
-    policy = EMPTY if directory is None else _loaded(section, directory)
-    more = tuple(beside)
-    if not more:
-        return policy
-    return replace(policy, hooks=tuple(sorted((*policy.hooks, *more), key=lambda one: one.order)))
-
-
-def _loaded(section: Policy, directory: Path) -> LoadedPolicy:
+    if directory is None:
+        return replace(EMPTY, hooks=in_order(beside))
     if section.run == "here":
-        return load(directory)
+        return load(directory, beside)
     from danelaw.scripting.isolated.describing import describe
 
-    return describe(directory, confinement_of(section))
+    return describe(directory, confinement_of(section), beside)
 
 
-def runner_of(section: Policy, failed: Callable[[Called, Context], None], ended: Callable[[str], None]) -> Runner:
+def runner_of(
+    section: Policy,
+    failed: Callable[[Called, Context], None],
+    ended: Callable[[str], None],
+    guard: Guard = GUARD,
+) -> Runner:
     """Who asks the hooks. `failed` is told of calls that failed, `ended` of why an isolated worker was ended."""
     budget = budget_of(section)
     if section.run == "here":
-        return Runner(budget, failed)
+        return Runner(budget, failed, guard=guard)
     from danelaw.scripting.isolated.runner import IsolatedRunner
 
     return IsolatedRunner(
         budget,
         failed,
+        guard=guard,
         bounds=confinement_of(section),
         workers=section.isolated_workers,
         recycle_after=section.isolated_calls,
         ended=ended,
     )
+
+
+def say_what_holds(log: Log) -> None:
+    """Tell operators of a kernel that cannot confine workers to folders."""
+    if not landlock.version():
+        log.warning(
+            "policy-isolated",
+            reason="this kernel has no Landlock: while a policy loads it can read what the gateway can read",
+            advice="use Linux 5.13 or later with landlock among its lsm=, or see docs/policy-isolation.md",
+        )
 
 
 def confinement_of(section: Policy) -> Confinement:

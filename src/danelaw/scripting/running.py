@@ -24,7 +24,7 @@ from danelaw.scripting.driving import Driven, in_task
 from danelaw.scripting.errors import HookFailed
 from danelaw.scripting.guard import GUARD, Guard, Overrun
 from danelaw.scripting.loading import LoadedPolicy, place_in
-from danelaw.scripting.rollback import back_to, state_of
+from danelaw.scripting.rollback import State, back_to, state_of
 
 NOT_ASKED = "this gateway could not examine your mail; try again later"
 
@@ -115,34 +115,57 @@ class Runner:
         script does.
         """
         for hook in hooks:
-            said = await self._one(policy, hook, context)
+            # A plain function never waits: what a coroutine for it would cost is a good part of what most hooks do.
+            said = await self._waiting(policy, hook, context) if hook.is_coroutine else self._now(policy, hook, context)
             if said is not None:
                 return said
         return None
 
-    async def _one(self, policy: LoadedPolicy, hook: Hook, context: Context) -> Said | None:
-        tally = self.tallies.get((policy.version, hook.name)) or self.tally(policy, hook)
-        started = self.clock()
-        CALLING.set(Calling(hook.name, getattr(context, "id", ""), [] if self.traces(context) else None))
+    def _now(self, policy: LoadedPolicy, hook: Hook, context: Context) -> Said | None:
+        tally, started = self._begin(policy, hook, context)
         if not tally.breaker.allows(started):
             return self._without(policy, hook, context, tally, "resting", started, tally.last_failure)
         before = state_of(context)
         try:
-            if hook.is_coroutine:
-                verdict = await self._call(policy, hook, context, tally)
-            else:
-                verdict = self.guard.step(hook.cpu or self.budget.cpu, hook.function, context)
+            verdict = self.guard.step(hook.cpu or self.budget.cpu, hook.function, context)
+            check(hook, verdict, context)
+        except (Exception, Overrun) as error:
+            return self._broke(policy, hook, context, tally, started, before, error)
+        return self._spoke(policy, hook, context, tally, started, verdict)
+
+    async def _waiting(self, policy: LoadedPolicy, hook: Hook, context: Context) -> Said | None:
+        tally, started = self._begin(policy, hook, context)
+        if not tally.breaker.allows(started):
+            return self._without(policy, hook, context, tally, "resting", started, tally.last_failure)
+        before = state_of(context)
+        try:
+            verdict = await self._call(policy, hook, context, tally)
             check(hook, verdict, context)
         except asyncio.CancelledError:
             tally.breaker.given_up()
             raise
         except (Exception, Overrun) as error:
-            back_to(context, before)
-            reason = self._in_words(policy, hook, error)
-            tally.failures += 1
-            tally.last_failure = reason
-            tally.breaker.failed(self.clock())
-            return self._without(policy, hook, context, tally, "failed", started, reason)
+            return self._broke(policy, hook, context, tally, started, before, error)
+        return self._spoke(policy, hook, context, tally, started, verdict)
+
+    def _begin(self, policy: LoadedPolicy, hook: Hook, context: Context) -> tuple[Tally, float]:
+        CALLING.set(Calling(hook.name, getattr(context, "id", ""), [] if self.traces(context) else None))
+        return self.tallies.get((policy.version, hook.name)) or self.tally(policy, hook), self.clock()
+
+    def _broke(
+        self, policy: LoadedPolicy, hook: Hook, context: Context, tally: Tally, started: float, before: State,
+        error: BaseException,
+    ) -> Said | None:  # fmt: skip
+        back_to(context, before)
+        reason = self._in_words(policy, hook, error)
+        tally.failures += 1
+        tally.last_failure = reason
+        tally.breaker.failed(self.clock())
+        return self._without(policy, hook, context, tally, "failed", started, reason)
+
+    def _spoke(
+        self, policy: LoadedPolicy, hook: Hook, context: Context, tally: Tally, started: float, verdict: Verdict | None
+    ) -> Said | None:
         tally.breaker.succeeded()
         seconds = tally.took(_WORDS[type(verdict)], self.clock() - started)
         if self.observe is not None:

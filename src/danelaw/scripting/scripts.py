@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,12 @@ from danelaw.policy import Discard, ReportContext
 from danelaw.scripting.caching import bind
 from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carriers
 from danelaw.scripting.following import Following
-from danelaw.scripting.guard import GUARD
+from danelaw.scripting.guard import GUARD, Meter
 from danelaw.scripting.http_hooks import HTTPHooks
-from danelaw.scripting.loading import EMPTY
-from danelaw.scripting.modes import policy_of, runner_of
+from danelaw.scripting.modes import policy_of, runner_of, say_what_holds
+from danelaw.scripting.numbers import HookNumbers
 from danelaw.scripting.rulebook import Rulebook
+from danelaw.scripting.shadow import Shadow
 from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.versions import Versions
 from danelaw.scripting.withdrawing import fails_too_often
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from danelaw.rules import Rule
     from danelaw.scripting.loading import LoadedPolicy
     from danelaw.scripting.running import Called
+    from danelaw.scripting.versions import Candidate
     from danelaw.telemetry import Log, Metrics
 
 
@@ -40,7 +41,8 @@ LOOK_SECONDS = 0.5
 class Scripts:
     """The policy of one process. `clock` gives POSIX seconds, `spool` is the directory with versions and `state.db`.
 
-    `step` asks about connections that begin now; `changed` is called when another one has taken its place.
+    `step` asks about connections that begin now; `changed` is called when another one has taken its place. `shadow` is
+    the one that runs, or ran last.
     """
 
     def __init__(
@@ -69,10 +71,14 @@ class Scripts:
         self.library = library
         self.http_hooks = HTTPHooks(section.http_hook)
         self.runner = runner_of(section, self._failed, self._worker_ended)
+        if section.run == "isolated":
+            say_what_holds(log)
         self._carriers = carriers
         directory = section.directory
         self.following = None if directory is None else Following(spool, directory, log, clock, self._load)
-        self._no_policy = Versions(policy_of(section, None, self.http_hooks.hooks))
+        self._no_policy = Versions(self._load(None), waiting=())
+        self._numbers = HookNumbers(metrics)
+        self.shadow: Shadow | None = None
         self.rulebook = Rulebook(rules, self._matched)
         self.step = self._step()
         self.changed: Callable[[], None] = lambda: None
@@ -83,15 +89,17 @@ class Scripts:
         """The versions for connections that begin now."""
         return self._no_policy if self.following is None else self.following.versions
 
-    def _load(self, directory: Path) -> LoadedPolicy:
-        return policy_of(self._section, directory, self.http_hooks.hooks)
-
     def look(self) -> None:
         """Take up what operators have changed since. Connections that are open stay with their version."""
         before = self.versions
         if self.following is not None:
             self.following.look()
         if self.versions is not before:
+            self._renew()
+
+    def keep_for(self, needed: Iterable[str]) -> None:
+        """Mail in the queue was judged by these versions: what they say beside deliveries is asked."""
+        if self.following is not None and self.following.keep_for(needed):
             self._renew()
 
     async def keep_looking(self) -> None:
@@ -105,12 +113,16 @@ class Scripts:
 
     def _renew(self) -> None:
         self.step = self._step()
+        self._numbers.retire(self.runner.tallies, {one.version for one in self.versions.judging})
         self.changed()
 
     def use_rules(self, rules: Iterable[Rule]) -> None:
         """Other rules from now on. Connections that are open stay with theirs."""
         self.rulebook = Rulebook(rules, self._matched)
         self._renew()
+
+    def _load(self, directory: Path | None) -> LoadedPolicy:
+        return policy_of(self._section, directory, self.http_hooks.hooks)
 
     def _matched(self, rule: Rule, context: MailContext) -> None:
         self._metrics.rule_matches.add(rule.name)
@@ -121,22 +133,30 @@ class Scripts:
                 self._bound.add(policy.package)
                 time, cpu = self._section.time.total_seconds(), self._section.cpu.total_seconds()
                 bind(policy.caches, self._caches, seconds=time, cpu=cpu)
-        return ScriptStep(self.versions, self.rulebook, self.runner, self.library, self._clock, self.background)
+        candidate, shadow = self.versions.shadow, self.shadow
+        if candidate is not None and (shadow is None or shadow.candidate is not candidate):
+            if shadow is not None:
+                shadow.close()
+                self._numbers.retire_shadow(shadow.differences)
+            self.shadow = self._new_shadow(candidate)
+        runs = self.shadow if candidate is not None else None
+        return ScriptStep(self.versions, self.rulebook, self.runner, self.library, self._clock, self.background, runs)
+
+    def _new_shadow(self, candidate: Candidate) -> Shadow:
+        meter = Meter(GUARD)
+        runner = runner_of(self._section, lambda called, context: None, self._worker_ended, meter)
+        asked_elsewhere = frozenset(hook.point for hook in self.http_hooks.hooks)
+        share = self._section.shadow_percent / 100
+        return Shadow(candidate, runner, meter, self.library, share, asked_elsewhere)
 
     @property
     def delivery_steps(self) -> tuple[DeliveryStep, ...]:
         """The steps beside a delivery that any version in use has hooks for."""
-        points = self.versions.points
-        parts = (self._goes_on, self.runner, self.library, self._carriers.carry)
+        points = self.versions.delivery_points
+        parts = (self.versions.of, self.runner, self.library, self._carriers.carry)
         before = (BeforeDelivery(*parts),) if "pre_delivery" in points else ()
         after = (AfterDelivery(*parts),) if "post_delivery" in points else ()
         return (*before, *after)
-
-    def _goes_on(self, version: str) -> LoadedPolicy:
-        """The policy that goes on with a message: the one that judged it, or the active one where none did."""
-        if self.following is None or version in ("", EMPTY.version):
-            return self.versions.active
-        return self.following.of_message(version)
 
     async def reported(self, kind: str, reporter: str, facts: dict[str, object]) -> bool:
         """Ask the report hooks of the active version; False where they discard a report."""
@@ -169,6 +189,8 @@ class Scripts:
         """The gateway ends: so does what runs beside the mail."""
         for task in self._tasks:
             task.cancel()
+        if self.shadow is not None:
+            self.shadow.close()
         if self.following is not None:
             self.following.close()
         self.runner.close()
@@ -188,22 +210,19 @@ class Scripts:
             or not candidate.is_open
         ):
             return
-        tallies = [tally for (version, _), tally in self.runner.tallies.items() if version == called.version]
+        # Servers of HTTP hooks and rules are asked beside every version: their failures are no fault of this one.
+        own = {hook.name for hook in candidate.policy.hooks} - {hook.name for hook in self.http_hooks.hooks}
+        tallies = [
+            one for (version, name), one in self.runner.tallies.items() if version == called.version and name in own
+        ]
         calls, failures = sum(one.calls for one in tallies), sum(one.failures for one in tallies)
-        if fails_too_often(calls, failures, self._section.withdraw_after):
+        if called.hook in own and fails_too_often(calls, failures, self._section.withdraw_after):
             words = f"{failures} of {calls} calls of its hooks failed, the last one {called.hook}: {called.reason}"
+            self._metrics.policy_withdrawn.add()
             self.following.withdraw(called.version, words)
             self._renew()
 
     def show_numbers(self) -> None:
         """Bring the metrics up to date: what hooks did is counted with each of them, not with every call here."""
-        calls: Counter[tuple[str, str]] = Counter()
-        seconds: dict[str, float] = {}
-        for (_, name), tally in self.runner.tallies.items():
-            seconds[name] = seconds.get(name, 0.0) + tally.seconds
-            for outcome, count in tally.outcomes.items():
-                calls[name, outcome] += count
-        for (name, outcome), count in calls.items():
-            self._metrics.policy_calls.cell(name, outcome).value = count
-        for name, took in seconds.items():
-            self._metrics.policy_seconds.cell(name).value = took
+        self._numbers.show(self.runner.tallies.items(), None if self.shadow is None else self.shadow.differences)
+        self._metrics.policy_unusable.set(0.0 if self.versions.active.is_usable else 1.0)

@@ -11,6 +11,7 @@ from danelaw.policy import Client as ClientFacts
 if TYPE_CHECKING:
     from danelaw.inbound.arrival import Client
     from danelaw.scripting.loading import LoadedPolicy
+    from danelaw.scripting.shadow import Follower
     from danelaw.scripting.versions import Candidate
 
 
@@ -31,12 +32,13 @@ class ScriptTransaction:
 @dataclass(slots=True)
 class ScriptSession:
     """One connection: the policy it was begun with, which stays with it, and what hooks have noted. `by_recipient` is a
-    staged version that a transaction moves to when its first recipient says so.
+    staged version that a transaction moves to when its first recipient says so; `follower` is the shadow's.
     """
 
     policy: LoadedPolicy
     began: float
     by_recipient: Candidate | None = None
+    follower: Follower | None = None
     notes: Notes = field(default_factory=Notes)
     tags: set[str] = field(default_factory=set)
     messages: int = 0

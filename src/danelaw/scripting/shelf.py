@@ -61,10 +61,7 @@ class Shelf:
             _settle(draft)
             if version_of(draft, policy_files(draft)) != version:
                 raise PolicyError(f"{source} changed while it was copied", advice="do it again")
-            if target.exists():  # a damaged one
-                self._set_aside(target)
-            draft.rename(target)
-            _flush(self.directory)
+            self._put(draft, target, version)
         except OSError as error:
             raise PolicyError(
                 f"the policy cannot be copied to {target}: {error.strerror or error}",
@@ -107,16 +104,24 @@ class Shelf:
             return
         shutil.rmtree(away, ignore_errors=True)
 
+    def _put(self, draft: Path, target: Path, version: str) -> None:
+        """Give a finished draft its name, unless another process has just done the same."""
+        try:
+            draft.rename(target)
+        except OSError:
+            if self.is_whole(version):
+                return
+            shutil.rmtree(target.with_name(f".damaged-{version}"), ignore_errors=True)
+            target.rename(target.with_name(f".damaged-{version}"))
+            draft.rename(target)
+        _flush(self.directory)
+
     def _prepare(self) -> None:
         is_new = not self.directory.is_dir()
         self.directory.mkdir(mode=0o750, exist_ok=True)
         if is_new and os.geteuid() == 0:  # root's command line makes it, the gateway's user must own it
             owner = self.directory.parent.stat()
             os.chown(self.directory, owner.st_uid, owner.st_gid)
-
-    def _set_aside(self, path: Path) -> None:
-        shutil.rmtree(path.with_name(f".damaged-{path.name}"), ignore_errors=True)
-        path.rename(path.with_name(f".damaged-{path.name}"))
 
     def _listed(self) -> str:
         found = sorted(self.versions())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from danelaw.inbound.arrival import Finding
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from danelaw.policy import Hook, Library
     from danelaw.scripting.loading import LoadedPolicy
     from danelaw.scripting.rulebook import Rulebook
+    from danelaw.scripting.shadow import Shadow, Trial
     from danelaw.scripting.versions import Versions
     from danelaw.smtp import Recipient
 
@@ -64,14 +65,16 @@ class ScriptStep(Step):
         library: Library,
         clock: Callable[[], float],
         background: Callable[[LoadedPolicy, tuple[Hook, ...], Context], None],
+        shadow: Shadow | None = None,
     ) -> None:
-        """`clock` gives POSIX seconds. `background` asks hooks that nobody waits for."""
+        """`clock` gives POSIX seconds. `background` asks hooks that nobody waits for. `shadow` is told of all."""
         self._versions = versions
         self._rulebook = rulebook
         self._runner = runner
         self._library = library
         self._clock = clock
         self._background = background
+        self._shadow = shadow
 
     @property
     def stages(self) -> Stage:  # type: ignore[override]
@@ -100,10 +103,10 @@ class ScriptStep(Step):
         """The connect hooks."""
         session = self._session(client)
         hooks = self._hooks(session.policy, "connect")
-        if not hooks:
+        if not hooks and session.follower is None:
             return None
         context = ConnectContext(**self._common(session), client=session.client(client))
-        return reply_of(await self._runner.ask(session.policy, hooks, context))
+        return reply_of(await self._ask(session, session.policy, "connect", hooks, context))
 
     async def command(self, client: Client, line: str) -> Reply | None:
         """The proxy hooks."""
@@ -118,10 +121,10 @@ class ScriptStep(Step):
         """The helo hooks."""
         session = self._session(client)
         hooks = self._hooks(session.policy, "helo")
-        if not hooks:
+        if not hooks and session.follower is None:
             return None
         context = HeloContext(**self._common(session), client=session.client(client))
-        return reply_of(await self._runner.ask(session.policy, hooks, context))
+        return reply_of(await self._ask(session, session.policy, "helo", hooks, context))
 
     async def auth(self, client: Client, attempt: Attempt) -> Admit | Reply | None:
         """The auth hooks: `Accept` lets the client in."""
@@ -154,12 +157,12 @@ class ScriptStep(Step):
         transaction = session.transaction
         assert transaction is not None
         hooks = self._hooks(transaction.policy, "mail_from")
-        if not hooks:
+        if not hooks and session.follower is None:
             return None
         context = MailContext(
             **self._common(session, transaction), client=session.client(client), reverse_path=transaction.reverse_path
         )
-        return await self._runner.ask(transaction.policy, hooks, context)
+        return await self._ask(session, transaction.policy, "mail_from", hooks, context)
 
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """The rcpt_to hooks."""
@@ -192,7 +195,7 @@ class ScriptStep(Step):
         assert transaction is not None
         said = None
         hooks = self._hooks(transaction.policy, "rcpt_to")
-        if hooks:
+        if hooks or session.follower is not None:
             context = RecipientContext(
                 **self._common(session, transaction),
                 client=session.client(client),
@@ -201,7 +204,7 @@ class ScriptStep(Step):
                 recipients=tuple(transaction.recipients),
                 relaying=relaying,
             )
-            said = await self._runner.ask(transaction.policy, hooks, context)
+            said = await self._ask(session, transaction.policy, "rcpt_to", hooks, context)
         if said is not None and isinstance(said.verdict, Redirect):
             transaction.redirected[address] = said.verdict.to
         if reply_of(said) is None:
@@ -232,14 +235,14 @@ class ScriptStep(Step):
         replace_recipients(arrival, transaction.redirected)
         hooks = self._hooks(transaction.policy, "end_of_data")
         said, context = None, None
-        if hooks:
+        if hooks or session.follower is not None:
             context = self._message_context(session, transaction, arrival)
             known = len(context.findings)
-            said = await self._runner.ask(transaction.policy, hooks, context)
+            said = await self._ask(session, transaction.policy, "end_of_data", hooks, context)
             arrival.findings += (Finding(one.step, one.result, one.reason) for one in context.findings[known:])
             self._note(arrival, said)
         ruling = ruling_of(said)
-        if context is not None and (ruling is None or said is None or not said.failed):
+        if hooks and context is not None and (ruling is None or said is None or not said.failed):
             carry_out(arrival, context, None if said is None else said.verdict)
         arrival.context = kept_text(transaction.policy.version, transaction.notes.to_object(), sorted(transaction.tags))
         session.messages += 1
@@ -271,6 +274,25 @@ class ScriptStep(Step):
 
     # common
 
+    def _ask(
+        self, session: ScriptSession, policy: LoadedPolicy, point: str, hooks: tuple[Hook, ...], context: Context
+    ) -> Awaitable[Said | None]:
+        """What the hooks of a step say; a shadow is asked the same afterwards, and nobody waits for that."""
+        if session.follower is None or self._shadow is None:
+            return self._runner.ask(policy, hooks, context)
+        trial = self._shadow.begins(session.follower, point, context, self._rulebook.unseen.at(point))
+        return self._tried(trial, policy, hooks, context)
+
+    async def _tried(
+        self, trial: Trial | None, policy: LoadedPolicy, hooks: tuple[Hook, ...], context: Context
+    ) -> Said | None:
+        if trial is not None:
+            context.library = trial.library
+        said = await self._runner.ask(policy, hooks, context)
+        if trial is not None:
+            trial.ends(said, context)
+        return said
+
     def _hooks(self, policy: LoadedPolicy, point: str) -> tuple[Hook, ...]:
         return (*self._rulebook.at(point), *policy.at(point))
 
@@ -281,6 +303,8 @@ class ScriptStep(Step):
             session = client.memory[NAME] = ScriptSession(
                 versions.choose(facts, now), now, versions.by_recipient(facts, now)
             )
+            if self._shadow is not None:
+                session.follower = self._shadow.follow(facts, now)
         return session
 
     def _common(self, session: ScriptSession, transaction: ScriptTransaction | None = None) -> dict[str, Any]:

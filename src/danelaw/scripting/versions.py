@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from danelaw.policy import Address, Client, Context
     from danelaw.scripting.portion import Portion
 
+_BESIDE_DELIVERIES = frozenset({"pre_delivery", "post_delivery"})
 _NOT_EXAMINED = Defer("this gateway cannot examine your mail now; try again later", 451, "4.3.0")
 
 
@@ -60,21 +61,48 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """The policies in use."""
+    """The policies in use. `waiting` are others that mail in the queue was judged by, None where that is not known yet;
+    `find` gives any such one by its version.
+    """
 
     active: LoadedPolicy = EMPTY
     candidate: Candidate | None = None
     shadow: Candidate | None = None
+    waiting: tuple[LoadedPolicy, ...] | None = None
+    find: Callable[[str], LoadedPolicy] | None = field(default=None, compare=False, repr=False)
 
     @property
     def points(self) -> frozenset[str]:
         """The steps at which any of them has hooks."""
-        return self.active.points.union(*(one.points for one in self.all))
+        others = (one.policy for one in (self.candidate, self.shadow) if one is not None)
+        return self.active.points.union(*(one.points for one in others))
 
     @property
     def all(self) -> tuple[LoadedPolicy, ...]:
         """Each of them, the active one first."""
-        return (self.active, *(one.policy for one in (self.candidate, self.shadow) if one is not None))
+        others = (one.policy for one in (self.candidate, self.shadow) if one is not None)
+        return (self.active, *others, *(self.waiting or ()))
+
+    @property
+    def judging(self) -> tuple[LoadedPolicy, ...]:
+        """All that judge mail, or have judged mail that waits."""
+        staged = () if self.candidate is None else (self.candidate.policy,)
+        return (self.active, *staged, *(self.waiting or ()))
+
+    @property
+    def delivery_points(self) -> frozenset[str]:
+        """The steps beside deliveries at which any of them has hooks, or may have."""
+        if self.waiting is None and self.find is not None:
+            return _BESIDE_DELIVERIES
+        return frozenset(point for one in self.judging for point in one.points if point in _BESIDE_DELIVERIES)
+
+    def of(self, version: str) -> LoadedPolicy:
+        """The version that goes on with a message which `version` has judged: that one, unless it was withdrawn or
+        rolled back from; then the active one.
+        """
+        if version in ("", EMPTY.version, self.active.version) or self.find is None:
+            return self.active
+        return self.find(version)
 
     def choose(self, client: Client, now: float) -> LoadedPolicy:
         """The version for a connection that begins `now` (POSIX seconds)."""

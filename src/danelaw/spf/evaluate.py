@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import dns.rdatatype
 from dns.rdtypes.ANY.TXT import TXT
 
-from danelaw.dnsdata import Answer, Lookup, Question, weakest
+from danelaw.dnsdata import Answer, Lookup, weakest
 from danelaw.spf.errors import RecordError
 from danelaw.spf.explain import explain
 from danelaw.spf.inquiry import Inquiry, Stop, need
 from danelaw.spf.limits import USUAL_LIMITS, Limits
 from danelaw.spf.mechanisms import MATCHES, Verdict
 from danelaw.spf.record import Networks, Record, parse, select
-from danelaw.spf.request import Request, check_host_name
+from danelaw.spf.request import Request, record_question
 from danelaw.spf.result import Evaluation, SPFResult, Step
 from danelaw.spf.terms import All, Directive, Include
 
@@ -97,12 +96,12 @@ def _check_host(inquiry: Inquiry, domain: str, depth: int) -> Lookup[_Outcome]:
 
 def _record(inquiry: Inquiry, domain: str, depth: int) -> Lookup[Record | str]:
     """The record of a domain, or why it has none (RFC 7208 §4.3 to §4.6). Raises `Stop` for both kinds of error."""
-    name = check_host_name(domain)
-    if name is None:
+    question = record_question(domain)
+    if question is None:
         reason = f"{domain[:80]!r} is not a domain name of more than one label"
         inquiry.trace.append(Step(depth, domain, "", (), SPFResult.NONE.value, reason))
         return reason
-    (answer,) = yield (Question(name, dns.rdatatype.TXT),)
+    (answer,) = yield (question,)
     try:
         found = _read(domain, need(answer))
     except Stop as stop:

@@ -8,9 +8,11 @@ from ipaddress import IPv4Address, IPv6Address
 
 import dns.exception
 import dns.name
+import dns.rdatatype
 
 from danelaw.address import Domain
 from danelaw.address.domain import DomainError
+from danelaw.dnsdata import Question
 from danelaw.spf.result import Identity
 
 _MOST_CHARACTERS = 254  # 253 and a final dot
@@ -87,9 +89,12 @@ def _absolute_name(text: str) -> dns.name.Name | None:
         return None
 
 
-def check_host_name(domain: str) -> dns.name.Name | None:
-    """The name of a domain that check_host() accepts: well-formed, of more than one label (RFC 7208 §4.3)."""
+@lru_cache(maxsize=4_096)
+def record_question(domain: str) -> Question | None:
+    """The question for the record of a domain that check_host() accepts: well-formed, of more than one label (RFC 7208
+    §4.3); None for another.
+    """
     if domain.startswith("["):
         return None
     name = absolute_name(domain)
-    return name if name is not None and len(name.labels) > 2 else None
+    return Question(name, dns.rdatatype.TXT) if name is not None and len(name.labels) > 2 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -10,6 +11,8 @@ from danelaw.queue import Settlement
 from danelaw.spool.errors import SpoolError
 from danelaw.spool.writer import Appended, BatchWriter
 
+MAX_OCTETS = 4 << 20
+"""Octets of bodies in one batch."""
 HEAVY = 1000
 """Recipients of a message whose rows are written in the commit thread."""
 Together: TypeAlias = tuple[Appended, ...]
@@ -22,7 +25,7 @@ Action: TypeAlias = Callable[[BatchWriter], None]
 """Repeatable statements inside the transaction."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Batch:
     """One transaction: messages, outcomes of deliveries, other changes; `doomed` are body files whose rows it ends.
 
@@ -34,6 +37,24 @@ class Batch:
     actions: list[tuple[Action, Callable[[], None] | None]] = field(default_factory=list)
     doomed: list[str] = field(default_factory=list)
     begun: float = 0.0
+
+    def fill(
+        self,
+        appends: deque[tuple[Together, Stored]],
+        settlements: deque[tuple[Settlement, Stored | None]],
+        limit: int,
+        *,
+        together: bool,
+    ) -> int:
+        """Take up to `limit` of each, or with `together` false of both; gives the octets of bodies."""
+        octets = 0
+        while appends and len(self.appends) < limit and octets < MAX_OCTETS:
+            self.appends.append(appends.popleft())
+            octets += sum(len(one.body) for one in self.appends[-1][0] if one.body is not None)
+        room = limit if together else limit - len(self.appends)
+        while settlements and len(self.settlements) < room:
+            self.settlements.append(settlements.popleft())
+        return octets
 
     @property
     def messages(self) -> list[Appended]:

@@ -1,14 +1,13 @@
 """Group commit: statements on the loop thread, COMMIT and the flush that makes it durable in threads of their own.
 
-Whoever arrives while a COMMIT runs joins the next batch, so the batch grows with the load and a lone message is stored
-at once; there is no timer for appends, but where the disk is slow (`danelaw.spool.flush`) and busy already. Results of
-deliveries ride along, and only when no append came for 50 ms do they get a batch of their own: the two must never share
-a flag, or a result's timer delays appends. A message with thousands of recipients is written in the commit thread.
+Whoever arrives while a COMMIT runs joins the next batch, so a lone message is stored at once; there is no timer for
+appends, but where the disk is slow (`danelaw.spool.flush`) and busy already. Results of deliveries ride along, and only
+when no append came for 50 ms do they get a batch of their own: the two must never share a flag, or a result's timer
+delays appends. A message with thousands of recipients is written in the commit thread.
 
-A failed flush is final for its descriptor (the kernel may forget the unwritten pages and report success the next
-time). So the batch fails, the shard takes no mail, and the database is opened anew and its whole log copied into
-the main file through the new descriptor before anything is accepted again. What the failed COMMIT may have stored
-although its client was told otherwise is removed; settlements are facts and are written again.
+A failed flush is final for its descriptor (the kernel may report success the next time). So the batch fails, the shard
+takes no mail, and the database is opened anew and its whole log copied through the new descriptor before anything is
+accepted again. What the failed COMMIT may have stored is removed; settlements are facts and are written again.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import asyncio
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -31,7 +30,6 @@ from danelaw.spool.pace import Pace
 from danelaw.spool.writer import BatchWriter
 
 MAX_MESSAGES = 256
-MAX_OCTETS = 4 << 20
 RESULTS_DELAY = 0.05
 FIRST_RECOVERY, LONGEST_RECOVERY = 1.0, 30.0
 
@@ -61,6 +59,7 @@ class GroupCommit:
         self._settlements: deque[tuple[Settlement, Stored | None]] = deque()
         self._actions: list[tuple[Action, Callable[[], None] | None]] = []
         self._rejected: list[QueuedMessage] = []
+        self._unflushed: list[Batch] = []
         self._alone = 0
         self._busy = self._writing = self._scheduled = False
         self._results_timer: asyncio.TimerHandle | None = None
@@ -86,9 +85,8 @@ class GroupCommit:
         self._arm()
 
     def later(self, action: Action, done: Callable[[], None] | None = None, *, soon: bool = False) -> None:
-        """Run repeatable statements inside the next transaction, before its messages; `done` once it is durable.
-
-        With `soon` somebody waits for it: a batch starts at once.
+        """Run repeatable statements inside the next transaction, before its messages; `done` once it is durable. With
+        `soon` a batch starts at once.
         """
         self._actions.append((action, done))
         if soon and self.broken is None and self._looped():
@@ -97,12 +95,11 @@ class GroupCommit:
             self._arm()
 
     @contextmanager
-    def exclusive(self) -> Iterator[BatchWriter]:
+    def exclusive(self, *, flush: bool = True) -> Iterator[BatchWriter]:
         """A transaction at once, on this thread: for operators' acts and sweeps, which are short and rare.
 
-        Waits for a COMMIT under way. Everything that is true already but not yet stored (claims, releases, outcomes of
-        deliveries) comes first, so that an act finds the queue as it is. Raises `SpoolReadOnly`, `CommitFailed`,
-        `SpoolFull`.
+        Waits for a COMMIT under way. What is true but not yet stored comes first, so that an act finds the queue as it
+        is. Without `flush` it is durable with the next batch, which begins at once. Raises `SpoolError`.
         """
         if self.broken is not None:
             raise SpoolReadOnly(f"the spool cannot be changed now: {self.broken.reason}", advice=self.broken.advice)
@@ -113,10 +110,12 @@ class GroupCommit:
             before = connection.total_changes
             batch = Batch(settlements=list(self._settlements), actions=self._actions)
             self._settlements, self._actions = deque(), []
+            if not flush:
+                self._committer.begin_unflushed(self.writer)
             try:
                 self._write(batch)
                 yield self.writer
-                doomed = self._committer.here(self.writer)
+                doomed = self._committer.here(self.writer, flush=flush)
             except BaseException as error:
                 self._take_back(batch)
                 if connection.in_transaction:
@@ -126,17 +125,29 @@ class GroupCommit:
                     self._break(typed(error))
                     raise self.broken or typed(error) from error
                 raise
-            delete_bodies(self._bodies, doomed)
             self._committer.log.grew(connection.total_changes - before, 0)
             restart = self._committer.restart_log(self.writer)
+        if not flush:
+            self._unflushed.append(batch)
+            self.later(lambda _: None, lambda: self._flushed(batch, doomed), soon=True)
+            return
+        delete_bodies(self._bodies, doomed)
+        batch.tell(self._report)
         if restart:
             self.later(lambda _: None, soon=True)  # the commit thread does it after any batch
-        batch.tell(self._report)
+
+    def _flushed(self, batch: Batch, doomed: Sequence[str]) -> None:
+        """What `exclusive` left to the next batch to flush is durable; after a failure it was taken back."""
+        if batch in self._unflushed:
+            self._unflushed.remove(batch)
+            delete_bodies(self._bodies, doomed)
+            batch.tell(self._report)
 
     @property
     def occupied(self) -> bool:
-        """The commit thread writes rows or restarts the log, which takes a while: `exclusive` would wait."""
-        return self._writing or self._committer.checkpointing
+        """`exclusive` would take long: the commit thread writes rows, or restarts the log, or is about to."""
+        waits = self.broken is None and Batch(settlements=list(self._settlements)).heavy
+        return waits or self._writing or self._committer.checkpointing
 
     async def drain(self) -> None:
         """Returns once everything given so far is stored (or the shard is broken and cannot)."""
@@ -193,19 +204,10 @@ class GroupCommit:
         self._kick()
 
     def _take(self) -> Batch:
-        batch = Batch(actions=self._actions, begun=self._running_loop().time())
-        self._actions = []
+        batch, self._actions = Batch(actions=self._actions, begun=self._running_loop().time()), []
         limit = 1 if self._alone else MAX_MESSAGES
-        octets = 0
-        while self._appends and len(batch.appends) < limit and octets < MAX_OCTETS:
-            batch.appends.append(self._appends.popleft())
-            for _, body, _ in batch.appends[-1][0]:
-                octets += len(body) if body is not None else 0
-        room = limit - len(batch.appends) if self._alone else limit
-        while self._settlements and len(batch.settlements) < room:
-            batch.settlements.append(self._settlements.popleft())
-        if self._alone:
-            self._alone -= 1
+        octets = batch.fill(self._appends, self._settlements, limit, together=limit > 1)
+        self._alone = max(0, self._alone - 1)
         self._committer.log.grew(0, octets)
         return batch
 
@@ -215,8 +217,7 @@ class GroupCommit:
             return
         if self._results_timer is not None:
             self._results_timer.cancel()
-            self._results_timer = None
-        batch = self._take()
+        self._results_timer, batch = None, self._take()
         if not (batch.appends or batch.settlements or batch.actions):
             self._wake_idle()
             return
@@ -234,9 +235,7 @@ class GroupCommit:
         self._committer.put(batch, self.writer)
 
     def _write_or_undo(self, batch: Batch) -> None:
-        """On the loop, or for very many recipients in the commit thread. What fails ends the transaction at once: the
-        loop may be waiting for it.
-        """
+        """On the loop, or in the commit thread. What fails ends the transaction at once: the loop may wait for it."""
         try:
             self._write(batch)
         except Exception:
@@ -268,7 +267,7 @@ class GroupCommit:
         self._committer.log.grew(writer.connection.total_changes - before, 0)
 
     def unwritten(self, batch: Batch, error: Exception) -> None:
-        """A statement failed: the disk's fault fails the batch, a value's fault is found by storing one at a time."""
+        """The disk's fault fails the batch, a value's fault is found by storing one at a time."""
         if is_disk_fault(error):
             self.finished(batch, typed(error), True)
             return
@@ -324,7 +323,7 @@ class GroupCommit:
         self._wake_idle()
 
     def _next(self) -> None:
-        """The disk is free: the next batch begins, or the timer for results alone."""
+        """The disk is free."""
         self._busy = False
         if self._appends or self._alone:
             self._start()
@@ -338,9 +337,8 @@ class GroupCommit:
 
     def _wake_idle(self) -> None:
         waiters, self._idle = self._idle, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        for waiter in (one for one in waiters if not one.done()):
+            waiter.set_result(None)
 
     def _report(self, fault: Exception, what: str = "a callback of the spool failed") -> None:
         if self._looped():
@@ -368,6 +366,8 @@ class GroupCommit:
         """No mail until the database was opened anew; without a loop (a command) the process ends instead."""
         self.broken = error
         self.failures += 1
+        while self._unflushed:
+            self._take_back(self._unflushed.pop())
         if self._loop is not None and self._recovery is None:
             self._recovery = self._loop.call_later(self._recovery_delay, self.recover)
 
@@ -375,7 +375,7 @@ class GroupCommit:
         """Try to take mail again: open anew, remove what was refused. Comes by itself after a failure."""
         if self._recovery is not None:
             self._recovery.cancel()
-            self._recovery = None
+        self._recovery = None
         if self.broken is None or self._closed:
             return
         if self._pace.flying or self._busy:

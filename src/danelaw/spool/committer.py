@@ -96,12 +96,16 @@ class Committer:
             self._thread.start()
         self._inbox.put((batch, writer, write))
 
-    def here(self, writer: BatchWriter) -> list[str]:
-        """Commit and flush in this thread, with the transaction held; gives the bodies to delete. Raises what SQLite
-        and the disk do.
+    def begin_unflushed(self, writer: BatchWriter) -> None:
+        """With the transaction held, before it begins: `here` will not flush it."""
+        self._let_commit_flush(writer, False)
+
+    def here(self, writer: BatchWriter, *, flush: bool = True) -> list[str]:
+        """Commit and, unless it was begun otherwise, flush in this thread, with the transaction held; gives the bodies
+        to delete once it is durable. Raises what SQLite and the disk do.
         """
         self._commit(writer.connection)
-        if not self._flushes:
+        if flush and not self._flushes:
             self.flush.now()
         return writer.committed()
 

@@ -15,20 +15,15 @@ from danelaw.spool import rows
 _HELD = int(RecipientState.HELD)
 
 
-def note(connection: sqlite3.Connection, message: QueuedMessage) -> None:
-    """A new message came with a custody, with findings or with a context. Raises `ValueError`."""
-    if message.custody is not None:
-        connection.execute(rows.INSERT_HOLD, rows.hold_row(message.id, message.custody, message.expires))
-    if message.findings:
-        connection.execute(rows.INSERT_FINDING, (message.id, message.findings))
-    if message.context:
-        _write_context(connection, message.id, message.context)
+def note(connection: sqlite3.Connection, message: QueuedMessage, custody: Custody) -> None:
+    """A new message came with a custody."""
+    connection.execute(rows.INSERT_HOLD, rows.hold_row(message.id, custody, message.expires))
 
 
 def note_context(connection: sqlite3.Connection, message_id: int, context: str) -> None:
     """What scripts know about a message in the queue or in history is now this. Raises `ValueError`."""
     if context:
-        _write_context(connection, message_id, context)
+        write_context(connection, message_id, context)
     else:
         connection.execute("DELETE FROM context WHERE id = ?", (message_id,))
     change = "flags | ?" if context else "flags & ~?"
@@ -36,7 +31,8 @@ def note_context(connection: sqlite3.Connection, message_id: int, context: str) 
         connection.execute(f"UPDATE {table} SET flags = {change} WHERE id = ?", (rows.NOTED, message_id))
 
 
-def _write_context(connection: sqlite3.Connection, message_id: int, context: str) -> None:
+def write_context(connection: sqlite3.Connection, message_id: int, context: str) -> None:
+    """A new message came with a context. Raises `ValueError`."""
     if len(context.encode("utf-8")) > MOST_CONTEXT:
         raise ValueError(f"the context of a message is larger than {MOST_CONTEXT} octets")
     connection.execute(rows.INSERT_CONTEXT, (message_id, context))
@@ -93,7 +89,8 @@ def finished(connection: sqlite3.Connection, message: QueuedMessage, redaction: 
     """A message with a custody, findings or a context goes to history: what was found and noted stays, as history keeps
     words.
     """
-    connection.execute("DELETE FROM hold WHERE id = ?", (message.id,))
+    if message.custody is not None:
+        connection.execute("DELETE FROM hold WHERE id = ?", (message.id,))
     if redaction.redact and message.findings:
         kept = [[redaction.words(word) for word in one] for one in json.loads(rows.findings_of(connection, message.id))]
         connection.execute(rows.INSERT_FINDING, (message.id, json.dumps(kept, ensure_ascii=False)))

@@ -101,7 +101,7 @@ def change(
     act = Act(operation, chosen, who, why, _text(arguments, "next_hop"), bounce if operation == "fail" else None)
     total = {"messages": 0, "recipients": 0, "skipped": 0}
     for step in perform(spool, act, now, scheduler):
-        total["messages"] += len(step.messages)
+        total["messages"] += step.count
         total["recipients"] += step.recipients
         total["skipped"] += step.skipped
         yield dict(total)

@@ -177,7 +177,7 @@ def change(
     act = Act(_OPERATIONS[operation], meant, who, why, bounce=bounce if operation == "return" else None)
     total = {"messages": 0, "recipients": 0, "skipped": 0}
     for step in perform(spool, act, now, scheduler):
-        total["messages"] += len(step.messages)
+        total["messages"] += step.count
         total["recipients"] += step.recipients
         total["skipped"] += step.skipped
         yield dict(total)

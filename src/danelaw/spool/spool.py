@@ -48,9 +48,7 @@ class Spool:
         flush: Callable[[int], None],
     ) -> None:
         """Use `Spool.open`."""
-        self.directory = directory
-        self.shard = shard
-        self.settings = settings
+        self.directory, self.shard, self.settings = directory, shard, settings
         self.recovered = 0
         self.last_alive: float | None = None
         self.orphans = 0
@@ -349,10 +347,15 @@ class Spool:
         return removed
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[BatchWriter]:
-        """A transaction at once, for operators' acts (`danelaw.spool.acts`)."""
-        with self._commits.exclusive() as writer:
+    def transaction(self, *, flush: bool = True) -> Iterator[BatchWriter]:
+        """A transaction at once, for operators' acts; without `flush` it is durable when `patience.durable` says so."""
+        with self._commits.exclusive(flush=flush) as writer:
             yield writer
+
+    @property
+    def commits(self) -> GroupCommit:
+        """How batches get to the disk."""
+        return self._commits
 
     def observe(self, observer: Observer) -> None:
         """Tell `observer` of every batch: the messages in it and the seconds it took, None when it failed."""

@@ -72,10 +72,15 @@ class BatchWriter:
         messages: list[tuple[Any, ...]] = []
         bodies: list[tuple[int, bytes]] = []
         recipients: list[tuple[Any, ...]] = []
+        findings: list[tuple[int, str]] = []
         for message, body, claimed in batch:
             messages.append(rows.message_row(message))
-            if message.custody is not None or message.findings or message.context:
-                custody.note(self.connection, message)
+            if message.custody is not None:
+                custody.note(self.connection, message, message.custody)
+            if message.findings:
+                findings.append((message.id, message.findings))
+            if message.context:
+                custody.write_context(self.connection, message.id, message.context)
             if body is not None:
                 bodies.append((message.id, body))
             for recipient in message.recipients:
@@ -86,9 +91,13 @@ class BatchWriter:
         executemany(rows.INSERT_MESSAGE, messages)
         executemany(rows.INSERT_BODY, bodies)
         executemany(rows.INSERT_RECIPIENT, recipients)
+        if findings:
+            executemany(rows.INSERT_FINDING, findings)
 
-    def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Store outcomes, the DSNs they call for, and the record; remove messages all of whose recipients are final."""
+    def settle(self, settlements: Sequence[Settlement], *, finishing: bool = True) -> None:
+        """Store outcomes, the DSNs they call for, and the record; remove messages all of whose recipients are final.
+        Without `finishing` the caller knows that there are others.
+        """
         finished: list[tuple[Any, ...]] = []
         updates: list[tuple[Any, ...]] = []
         moves: list[tuple[int, int, int]] = []
@@ -124,7 +133,7 @@ class BatchWriter:
         if moves:
             self.numbers.write(self.connection)
             self.connection.executemany(_MOVE_RECIPIENT, moves)
-        self._finish([*finished, *self._finished_by_parts(partly)])
+        self._finish([*finished, *self._finished_by_parts(partly if finishing else {})])
         self._append_notices(notices)
         self.attempts.write(self.connection, settlements)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from danelaw import __version__
 from danelaw.telemetry.instruments import Counter, Gauge, Histogram, Instrument
+from danelaw.telemetry.scripting import ScriptingMetrics
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -21,7 +22,7 @@ _WAITS = (0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 172800
 _BATCHES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
-class Metrics:
+class Metrics(ScriptingMetrics):
     """The numbers of one gateway. Each attribute is an instrument; its `meaning` says what it counts.
 
     `refresh` is called before the numbers are shown, to read those that are kept elsewhere.
@@ -85,21 +86,6 @@ class Metrics:
             "mechanism",
             "result",
         )
-
-    def _scripting(self) -> None:
-        """What operators' hooks do, and what they count themselves."""
-        self.policy_calls = Counter(
-            "danelaw_policy_calls",
-            "Calls of hooks; `hook` is the name of its function, `outcome` a verdict, none, failed or resting.",
-            "hook",
-            "outcome",
-        )
-        self.policy_seconds = Counter("danelaw_policy_seconds", "Time from the call of a hook to its verdict.", "hook")
-        self.rule_matches = Counter("danelaw_rule_matches", "Recipients and messages a `[[rule]]` applied to.", "rule")
-        self.policy_counter = Counter(
-            "danelaw_policy_counter", "What scripts count; `name` is theirs, at most 200 of them.", "name"
-        )
-        self.policy_gauge = Gauge("danelaw_policy_gauge", "What scripts measure; `name` is theirs.", "name")
 
     def _examining(self) -> None:
         """What steps find out between a client and the queue."""

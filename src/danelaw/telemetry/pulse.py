@@ -15,7 +15,7 @@ REST_SECONDS = 5.0
 _SMOOTHING = 0.3
 
 
-def wanted_time() -> float:
+def _wanted_time() -> float:
     """Seconds for which this thread ran or was ready to run; without Linux's schedstat only those for which it ran."""
     try:
         with open("/proc/thread-self/schedstat", "rb") as file:
@@ -46,7 +46,7 @@ class Pulse:
         """Begin; the running loop is the one that is watched."""
         loop = asyncio.get_running_loop()
         self._due = loop.time() + BEAT_SECONDS
-        self._worked = wanted_time()
+        self._worked = _wanted_time()
         self._handle = loop.call_at(self._due, self._beat, loop)
         gc.callbacks.append(self._collected)
 
@@ -77,7 +77,7 @@ class Pulse:
         late = max(0.0, now - self._due)
         self._lags.observe(late)
         self.lag += (late - self.lag) * _SMOOTHING
-        worked = wanted_time()
+        worked = _wanted_time()
         share = min(1.0, max(worked - self._worked, late) / (BEAT_SECONDS + late))
         self.busy += (share - self.busy) * _SMOOTHING / 3
         self._worked = worked

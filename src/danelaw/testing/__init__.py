@@ -27,6 +27,7 @@ RFC 1034 §4.3.2, RFC 6672 and RFC 4592 say, and the status of an answer is the 
 
 Public names: `FakeDNS`, `FakeResolver` (the same behind the methods of `danelaw.resolver.Resolver`),
 `FakeClock`, `FakeSharedStore` (what scripts share, in memory, under such a clock), `run_lookup`, `LookupMisuse`.
+What scripts call, from plain data, is `FakeLibrary` in `danelaw.testing.library`.
 """
 
 from danelaw.testing.clock import FakeClock

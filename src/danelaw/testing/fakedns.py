@@ -167,6 +167,11 @@ class FakeDNS:
         loop = _Failure(DNSSECStatus.INDETERMINATE, dns.rcode.SERVFAIL, None, "alias chain is too long or a loop")
         return self._failed(question, name, tuple(aliases), loop)
 
+    def declares(self, name: dns.name.Name) -> bool:
+        """Whether anything was said about a name, or a name above it other than the root."""
+        said = self._status.keys() | self._failed_trees.keys() | {known for known, _ in self._failures}
+        return any(node in said for node in _ancestors(name) if node != _ROOT)
+
     def answer_batch(self, questions: tuple[Question, ...]) -> tuple[Answer, ...]:
         """The answers to a batch, in its order."""
         self.batches.append(questions)

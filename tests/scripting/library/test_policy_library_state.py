@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.ends import run
+from tests.ends import run, until
 
 from danelaw.policy import LibraryError
 from danelaw.policy.state import State
 from danelaw.scripting.calling import CALLING, Calling
+from danelaw.scripting.driving import Driven
+from danelaw.scripting.guard import GUARD
 from danelaw.scripting.library.state import SharedState
 from danelaw.testing import FakeClock, FakeSharedStore
 
@@ -97,5 +99,43 @@ def test_traces_name_the_space() -> None:
         assert calling.calls is not None
         (call,) = calling.calls
         assert call[:3] == ("state.counter.add", "logins, 'a', expires=60", "1")
+
+    run(play())
+
+
+def test_settings_that_return_count_again() -> None:
+    """A policy that is rolled back declares its old limit once more."""
+    store = FakeSharedStore(FakeClock())
+    state = SharedState(store)
+    for limit in (1, 2, 1):
+        first = state.rate("r", limit=limit, span=60)
+        assert state.rate("r", limit=limit, span=60) is first
+        assert [space.limit for space in store.spaces] == [limit]
+    assert state.rate("r") is not first
+
+
+def test_a_call_that_waits_needs_no_task_to_begin() -> None:
+    """Hooks are begun by hand; only one that waits goes on in a task."""
+
+    async def play() -> None:
+        scans = SharedState(FakeSharedStore(FakeClock())).semaphore("scans", limit=1)
+        held = await scans.hold("all")
+
+        async def hook() -> bool:
+            async with await scans.hold("all", wait=5):
+                return True
+
+        driven: list[Driven] = []
+
+        def begin() -> None:
+            driven.append(Driven(hook(), GUARD, 1.0))
+            driven[0].begin()
+
+        asyncio.get_running_loop().call_soon(begin)
+        await until(lambda: driven, "the hook")
+        assert not driven[0].is_done
+        await held.release()
+        await driven[0]
+        assert driven[0].result is True
 
     run(play())

@@ -35,7 +35,7 @@ class Confinement:
     cpu: int = 1200
     open_files: int = 32
     files: tuple[str, ...] = ()
-    niceness: int = 5
+    niceness: int = 0
 
     def to_object(self) -> dict[str, Any]:
         """As JSON, for the worker."""
@@ -50,10 +50,10 @@ class Confinement:
 def confine(bounds: Confinement, directory: Path, parent: int) -> tuple[str, ...]:
     """Bind this process; gives what holds, in words. Raises `ConfinementError` where calls cannot be filtered."""
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+    libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), None, None, None)
     if os.getppid() != parent:
         raise ConfinementError("the gateway has ended")
-    libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0), 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0), None, None, None)
     os.nice(bounds.niceness)
     _set_rlimits(bounds)
     if not seccomp.is_known():

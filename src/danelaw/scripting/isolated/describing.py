@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 from danelaw.errors import DanelawError
@@ -14,11 +15,14 @@ from danelaw.scripting.isolated.frames import Frame, FrameReader
 from danelaw.scripting.isolated.process import spawn
 from danelaw.scripting.isolated.runner import runs_elsewhere
 from danelaw.scripting.isolated.worker import HookFacts, PolicyFacts
-from danelaw.scripting.loading import LOAD_SECONDS, LoadedPolicy
+from danelaw.scripting.loading import LOAD_SECONDS, LoadedPolicy, in_order
 
 
-def describe(directory: Path, bounds: Confinement) -> LoadedPolicy:
-    """The policy in a directory as it is asked in workers. Waits for one to load it; raises `PolicyError`."""
+def describe(directory: Path, bounds: Confinement, beside: Iterable[Hook] = ()) -> LoadedPolicy:
+    """The policy in a directory as it is asked in workers, with hooks `beside` that are not in its files among its own.
+
+    Waits for a worker to load it; raises `PolicyError`.
+    """
     process, line = spawn(directory.absolute(), "", bounds)
     try:
         with line:
@@ -38,7 +42,7 @@ def describe(directory: Path, bounds: Confinement) -> LoadedPolicy:
         hooks = tuple(_hook(one) for one in facts.hooks)
     except DanelawError as error:
         raise PolicyError(f"the policy in {directory} is told in a way that was not agreed: {error.reason}") from None
-    return LoadedPolicy(facts.version, directory.absolute(), hooks, facts.files)
+    return LoadedPolicy(facts.version, directory.absolute(), in_order((*hooks, *beside)), facts.files)
 
 
 def _first(line: socket.socket) -> Frame:

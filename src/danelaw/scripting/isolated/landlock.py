@@ -39,7 +39,7 @@ def restrict(readable: Iterable[Path]) -> bool:
     try:
         for path in readable:
             _allow(libc, ruleset, path)
-        libc.prctl(38, ctypes.c_ulong(1), 0, 0, 0)
+        libc.prctl(38, ctypes.c_ulong(1), None, None, None)
         return not libc.syscall(_RESTRICT, ruleset, ctypes.c_uint(0))
     finally:
         os.close(ruleset)

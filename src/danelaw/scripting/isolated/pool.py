@@ -17,8 +17,13 @@ from danelaw.scripting.loading import LOAD_SECONDS
 
 TICK = 0.02
 """Seconds between two looks at the clocks of workers that work: one is stopped at most two of them late."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_PAUSE = 1.0
+"""Seconds until it is tried again after a worker that could not begin."""
+_REST = 0.5
+"""Seconds between two starts while at least half of the workers are there."""
 _LOOK_AT_MEMORY = 50
+_REMEMBERED = 100
+"""Calls that a hook must live through before it is forgotten that it has cost a worker."""
 
 
 class Pool:
@@ -41,10 +46,12 @@ class Pool:
         self._idle: deque[Worker] = deque()
         self._turns: deque[tuple[asyncio.Future[Worker], str]] = deque()
         self._busy: Counter[str] = Counter()
+        self._blame: Counter[str] = Counter()
         self._starting: Worker | None = None
         self._opening: set[asyncio.Task[None]] = set()
         self._dying: list[subprocess.Popen[bytes]] = []
-        self._pause = 0.0
+        self._is_pausing = False
+        self._not_before = 0.0
         self._refusal = ""
         self._seen: dict[Worker, tuple[int, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -61,16 +68,16 @@ class Pool:
         return [one.process.pid for one in self._workers]
 
     async def take(self, hook: str) -> Worker:
-        """A worker for one call of a hook. One hook never has all of them, so that others go on when it hangs.
+        """A worker for one call of a hook. One hook never has more than half of them, so that others
+        go on when it hangs.
 
         Raises `HookFailed` when none can be started.
         """
         self.used = time.monotonic()
         self._fill()
         if self._idle and self._may_have(hook):
-            self._busy[hook] += 1
-            return self._idle.popleft()
-        if self._refusal and not self._workers:
+            return self._idle_for(hook)
+        if self._is_pausing and not any(one.is_ready for one in self._workers):
             raise HookFailed(self._refusal)
         turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._turns.append((turn, hook))
@@ -84,6 +91,10 @@ class Pool:
     def give_back(self, worker: Worker, hook: str) -> None:
         """A call has ended."""
         self._busy[hook] -= 1
+        if worker.fault:
+            self._blame[hook] = _REMEMBERED
+        elif self._blame[hook]:
+            self._blame[hook] -= 1
         if not worker.fault and self._is_worn(worker):
             self._retire(worker)
         elif worker.fault:
@@ -115,10 +126,19 @@ class Pool:
     # workers come and go
 
     def _fill(self) -> None:
-        """Start what is missing, one at a time: a start costs more than a hook."""
-        if self._is_closed or self._starting is not None or len(self._workers) >= self._size or self._pause:
+        """Start what is missing, one at a time and not in a hurry: a start costs as much as hundreds of hooks."""
+        if self._is_closed or self._starting is not None or len(self._workers) >= self._size or self._is_pausing:
             return
-        process, line = spawn(*self._where, self._bounds)
+        now = time.monotonic()
+        if now < self._not_before and 2 * len(self._workers) >= self._size:
+            self._watch()
+            return
+        self._not_before = now + _REST
+        try:
+            process, line = spawn(*self._where, self._bounds)
+        except OSError as error:
+            self._could_not_begin(f"no process can be started: {error.strerror}")
+            return
         self.starts += 1
         worker = self._starting = Worker(process, self._changed)
         self._workers.add(worker)
@@ -129,7 +149,11 @@ class Pool:
 
     async def _open(self, worker: Worker, line: socket.socket) -> None:
         line.setblocking(False)
-        await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=line)
+        try:
+            await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=line)
+        except BaseException:
+            line.close()
+            raise
 
     def _changed(self, worker: Worker) -> None:
         if worker not in self._workers:
@@ -137,7 +161,7 @@ class Pool:
         if worker is self._starting:
             self._starting = None
             if worker.fault:
-                self._could_not_begin(worker)
+                self._could_not_begin(worker.fault)
             else:
                 self._refusal = ""
         if worker.fault:
@@ -147,19 +171,18 @@ class Pool:
         self._fill()
         self._hand_out()
 
-    def _could_not_begin(self, worker: Worker) -> None:
-        self._refusal = worker.fault
-        wait = self._pause or _FIRST_PAUSE
-        self._pause = wait
-        asyncio.get_running_loop().call_later(wait, self._try_again, min(wait * 2, _LONGEST_PAUSE))
-        if len(self._workers) == 1:
+    def _could_not_begin(self, fault: str) -> None:
+        self._refusal = fault
+        self._is_pausing = True
+        asyncio.get_running_loop().call_later(_PAUSE, self._try_again)
+        if not any(one.is_ready for one in self._workers):
             while self._turns:
                 turn, _ = self._turns.popleft()
                 if not turn.done():
-                    turn.set_exception(HookFailed(worker.fault))
+                    turn.set_exception(HookFailed(fault))
 
-    def _try_again(self, pause: float) -> None:
-        self._pause = 0.0
+    def _try_again(self) -> None:
+        self._is_pausing = False
         if not self._is_closed and self._turns:
             self._fill()
 
@@ -187,20 +210,40 @@ class Pool:
         )
 
     def _may_have(self, hook: str) -> bool:
-        return self._busy[hook] < max(1, self._size - 1)
+        """Whether a hook may take one more of the workers that idle.
+
+        No hook has more than half of them. One that has cost workers lately has one at a time, and only while half of
+        them are left for hooks that have not: what it breaks, and what replaces that, then costs the others little.
+        """
+        if self._size == 1:
+            return True
+        if not self._blame[hook]:
+            return self._busy[hook] < self._size // 2
+        blamed = sum(count for name, count in self._busy.items() if self._blame[name])
+        ready = sum(worker.is_ready for worker in self._workers)
+        return not self._busy[hook] and ready - blamed > max(1, self._size // 2)
+
+    def _idle_for(self, hook: str) -> Worker:
+        """One of the workers that idle; those that have given way are for hooks that cost workers, where it can be."""
+        self._busy[hook] += 1
+        wants_demoted = bool(self._blame[hook])
+        worker = next((one for one in self._idle if one.is_demoted is wants_demoted), self._idle[0])
+        self._idle.remove(worker)
+        if wants_demoted:
+            worker.demote()
+        return worker
 
     def _hand_out(self) -> None:
-        for _ in range(len(self._turns)):
-            if not self._idle:
-                return
+        left: deque[tuple[asyncio.Future[Worker], str]] = deque()
+        while self._turns and self._idle:
             turn, hook = self._turns.popleft()
             if turn.done():
                 continue
-            if not self._may_have(hook):
-                self._turns.append((turn, hook))
-                continue
-            self._busy[hook] += 1
-            turn.set_result(self._idle.popleft())
+            if self._may_have(hook):
+                turn.set_result(self._idle_for(hook))
+            else:
+                left.append((turn, hook))
+        self._turns.extendleft(reversed(left))
 
     # clocks
 
@@ -214,7 +257,8 @@ class Pool:
         self._dying = [one for one in self._dying if one.poll() is None]
         for worker in tuple(self._workers):
             self._look_at(worker)
-        if self._dying or self._starting is not None or self._busy.total() > 0:
+        self._fill()
+        if self._dying or self._starting is not None or self._busy.total() > 0 or len(self._workers) < self._size:
             self._watch()
 
     def _look_at(self, worker: Worker) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import os
 import socket
@@ -54,6 +55,7 @@ class Worker(asyncio.Protocol):
         self.process = process
         self.asked = 0
         self.is_ready = False
+        self.is_demoted = False
         self.started = time.monotonic()
         self.fault = ""
         self.refusal: dict[str, Any] | None = None
@@ -93,6 +95,13 @@ class Worker(asyncio.Protocol):
         except OSError:
             return 0
         return int(text.split()[1]) * 4096
+
+    def demote(self) -> None:
+        """Give way to everybody from now on: it works for a hook that has cost workers."""
+        if not self.is_demoted:
+            self.is_demoted = True
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self.process.pid, 19)
 
     def kill(self, fault: str) -> None:
         """End it. Whoever waits for it is told why."""

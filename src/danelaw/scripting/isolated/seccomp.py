@@ -1,4 +1,4 @@
-"""A filter of system calls for this process, by `prctl` alone: no library is needed (Linux, x86_64 and aarch64).
+"""A filter of system calls for this process, installed without any library (Linux, x86_64 and aarch64).
 
 The programs are classic BPF over `struct seccomp_data`: number, architecture, instruction pointer, six arguments of
 64 bits. A refused call fails with EPERM, so that a script sees an exception and its traceback, not a dead process;
@@ -18,7 +18,7 @@ from danelaw.scripting.isolated.syscalls import ALWAYS, ARCHITECTURES, BOUNDED
 _LD, _JEQ, _AND, _RET = 0x20, 0x15, 0x54, 0x06
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _LOW, _HIGH = 0, 4  # both architectures are little-endian
-_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 38, 22, 2
+_PR_SET_NO_NEW_PRIVS = 38
 _WRITES = (
     os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | 0o20000000
 )  # the last is O_TMPFILE's own bit
@@ -71,9 +71,11 @@ def install(code: list[Instruction]) -> None:
     octets = b"".join(struct.pack("=HBBI", *one) for one in code)
     buffer = ctypes.create_string_buffer(octets, len(octets))
     head = struct.pack("@HP", len(code), ctypes.addressof(buffer))
-    for option, one, two in ((_PR_SET_NO_NEW_PRIVS, 1, None), (_PR_SET_SECCOMP, _MODE_FILTER, head)):
-        if libc.prctl(option, ctypes.c_ulong(one), two, 0, 0):
-            raise SeccompError(f"the kernel filters no system calls: {os.strerror(ctypes.get_errno())}")
+    number = BOUNDED["seccomp"][ARCHITECTURES[platform.machine()][0]]
+    # Without it the filter is refused; once it is set, the first filter forbids to set it again, which is fine.
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), None, None, None)
+    if libc.syscall(ctypes.c_long(number or 0), ctypes.c_ulong(_SET_MODE_FILTER), ctypes.c_ulong(0), head):
+        raise SeccompError(f"the kernel filters no system calls: {os.strerror(ctypes.get_errno())}")
 
 
 Test = tuple[int, int, int]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from dataclasses import dataclass
@@ -72,6 +71,8 @@ def _begin(begin: dict[str, Any], parent: int) -> tuple[LoadedPolicy, tuple[str,
     policy = load(directory)
     if begin["version"] not in ("", policy.version):
         raise PolicyError(f"the files in {directory} have changed: they are version {policy.version} now")
+    if policy.in_task or policy.caches:
+        import_module("asyncio").new_event_loop().close()
     if "landlock" not in holds:
         close_files()
     return policy, holds
@@ -83,7 +84,6 @@ def _prepare() -> None:
         import_module(name)
     for point in POINTS:
         wire.form_for(point)
-    asyncio.new_event_loop().close()
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
 
 
@@ -139,7 +139,9 @@ class _Asked:
 
     def _finish(self, hook: Hook, coroutine: CoroutineType[Any, Any, Any]) -> Any:
         """Run a coroutine to its end. Library calls never suspend it; what the script waits for by asyncio does."""
-        if hook.module in self._policy.in_task:
+        if hook.module in self._policy.in_task or self._policy.caches:
+            import asyncio
+
             return asyncio.run(coroutine)
         try:
             coroutine.send(None)

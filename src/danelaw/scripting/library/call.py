@@ -26,21 +26,44 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Shielded(Generic[R]):
     """A coroutine of the gateway that a script awaits."""
 
-    __slots__ = ("_coroutine", "_error", "_guard", "_has_ended", "_owed", "_result", "_waits_for")
+    __slots__ = ("_begun", "_coroutine", "_error", "_guard", "_has_ended", "_owed", "_result", "_waits_for")
 
     def __init__(self, coroutine: Coroutine[Any, Any, R], guard: Guard = GUARD) -> None:
         self._coroutine = coroutine
         self._guard = guard
+        self._begun = False
         self._has_ended = False
         self._owed = False
         self._waits_for: Any = None
         self._result: Any = None
         self._error: BaseException | None = None
 
-    def __await__(self) -> Generator[Any, Any, R]:
-        """Raises `Overrun` in place of the result where the script was to be stopped meanwhile."""
+    def begin(self) -> bool:
+        """Run it until it waits for the first time; True when that was its end."""
+        self._begun = True
         try:
             self._advance(self._coroutine.send, None)
+        except BaseException:
+            self._coroutine.close()
+            raise
+        return self._has_ended
+
+    def result(self) -> R:
+        """What it gave. Raises what it raised, and `Overrun` instead where the script was to be stopped meanwhile."""
+        if self._owed:
+            raise Overrun
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None
+        return cast("R", self._result)
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        """Raises as `result` does."""
+        if not self._begun:
+            self.begin()
+        try:
             while not self._has_ended:
                 try:
                     yield self._waits_for
@@ -51,14 +74,7 @@ class Shielded(Generic[R]):
         finally:
             if not self._has_ended:
                 self._advance(self._coroutine.throw, GeneratorExit())
-        if self._owed:
-            raise Overrun
-        if self._error is not None:
-            try:
-                raise self._error
-            finally:
-                self._error = None
-        return cast("R", self._result)
+        return self.result()
 
     def _advance(self, call: Callable[[Any], Any], argument: Any) -> None:
         """One step, of which nothing of the guard gets out: it may come at any moment between two shields."""
@@ -123,7 +139,8 @@ def _coroutine_call(function: Callable[P, Coroutine[Any, Any, R]], shown: _Shown
     async def called(*arguments: P.args, **named: P.kwargs) -> R:
         calling = CALLING.get()
         if calling is None or calling.calls is None:
-            return await Shielded(function(*arguments, **named))
+            shielded = Shielded(function(*arguments, **named))
+            return shielded.result() if shielded.begin() else await shielded
         started = time.perf_counter()
         try:
             result = await Shielded(function(*arguments, **named))

@@ -39,16 +39,10 @@ class CertificateReader:
     @library_call("certificates.of")
     async def of(self, source: str | bytes) -> tuple[CertificateFacts, ...]:
         """The facts of one certificate or of a chain."""
-        octets = source.encode("utf-8", "replace") if isinstance(source, str) else source
-        if len(octets) > LARGEST:
-            raise LibraryError(f"{len(octets)} octets are too many for certificates")
-        if _PEM_BEGIN in octets:
-            return tuple(map(facts, _from_pem(octets)))
-        if isinstance(source, bytes):
-            if source[:1] != bytes([_DER_BEGIN]):
-                raise LibraryError("these octets are no certificate, neither PEM nor DER")
-            return (facts(_from_der(source)),)
-        return tuple(facts(_from_der(one)) for one in await self._shown_by(source))
+        found = in_octets(source)
+        if found is None:
+            found = tuple(facts(_from_der(one)) for one in await self._shown_by(str(source)))
+        return found
 
     async def _shown_by(self, host: str) -> tuple[bytes, ...]:
         name, port = _host_and_port(host)
@@ -63,6 +57,20 @@ class CertificateReader:
         except OSError as error:
             words = getattr(error, "reason", None) or error.strerror or error
             raise LibraryError(f"{name} showed no certificate: {words}"[:300]) from None
+
+
+def in_octets(source: str | bytes) -> tuple[CertificateFacts, ...] | None:
+    """The facts in PEM or DER, None for a text that is no PEM and so names a host. Raises `LibraryError`."""
+    octets = source.encode("utf-8", "replace") if isinstance(source, str) else source
+    if len(octets) > LARGEST:
+        raise LibraryError(f"{len(octets)} octets are too many for certificates")
+    if _PEM_BEGIN in octets:
+        return tuple(map(facts, _from_pem(octets)))
+    if isinstance(source, str):
+        return None
+    if source[:1] != bytes([_DER_BEGIN]):
+        raise LibraryError("these octets are no certificate, neither PEM nor DER")
+    return (facts(_from_der(source)),)
 
 
 def facts(certificate: x509.Certificate) -> CertificateFacts:

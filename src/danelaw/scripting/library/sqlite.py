@@ -35,6 +35,7 @@ class SQLiteDatabase:
         self._writable = section.writable
         self._seconds = section.timeout.total_seconds()
         self._most = section.most
+        self._closed = False
         self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         self._threads = ThreadPoolExecutor(section.connections, thread_name_prefix=f"sqlite-{name}"[:15])
 
@@ -48,6 +49,7 @@ class SQLiteDatabase:
 
     async def close(self) -> None:
         """Close what is idle; what is at work is interrupted by its time-out and closed by its thread's end."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         while not self._idle.empty():
             with contextlib.suppress(Empty):
@@ -79,7 +81,10 @@ class SQLiteDatabase:
         finally:
             if connection.in_transaction:
                 connection.rollback()
-            self._idle.put(connection)
+            if self._closed:
+                connection.close()
+            else:
+                self._idle.put(connection)
 
     def _open(self) -> sqlite3.Connection:
         mode = "rw" if self._writable else "ro"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from danelaw.policy import LibraryError
 from danelaw.policy.notes import JSON
 from danelaw.policy.state import Counter, Held, Mode, Rate, Semaphore, Set, Taken, Value
-from danelaw.scripting.driving import in_task
+from danelaw.scripting.guard import GUARD
 from danelaw.scripting.library.call import library_call
 from danelaw.shared import Mode as SpaceMode
 from danelaw.shared import SharedStateError
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from danelaw.shared import SharedStore
 
 T = TypeVar("T")
+W = TypeVar("W", bound="_Space")
 
 
 class SharedState:
@@ -26,73 +26,81 @@ class SharedState:
 
     def __init__(self, store: SharedStore) -> None:
         self._store = store
+        # By name, as it was asked for last: hooks declare their spaces at every call, mostly with the same settings.
+        self._last: dict[str, tuple[object, Any]] = {}
 
     def counter(
         self, name: str, *, mode: Mode | None = None, keys: int | None = None, kept: bool | None = None
     ) -> Counter:
         """Sums by key."""
-        with _told():
-            return SharedCounter(name, self._store.counter(name, **_given(mode, keys=keys, kept=kept)))
+        return self._space(SharedCounter, self._store.counter, name, mode=mode, keys=keys, kept=kept)
 
     def rate(
         self, name: str, *, limit: int | None = None, span: float | None = None, mode: Mode | None = None,
         keys: int | None = None, kept: bool | None = None,
     ) -> Rate:  # fmt: skip
         """Events by key and time."""
-        given = _given(mode, limit=limit, span=None if span is None else float(span), keys=keys, kept=kept)
-        with _told():
-            return SharedRate(name, self._store.rate(name, **given))
+        return self._space(SharedRate, self._store.rate, name, limit=limit, span=span, mode=mode, keys=keys, kept=kept)
 
     def set(
         self, name: str, *, members: int | None = None, mode: Mode | None = None, fresh_for: float | None = None,
         keys: int | None = None, kept: bool | None = None,
     ) -> Set:  # fmt: skip
         """Members by key."""
-        with _told():
-            given = _given(mode, members=members, fresh_for=fresh_for, keys=keys, kept=kept)
-            return SharedSet(name, self._store.set(name, **given))
+        return self._space(
+            SharedSet, self._store.set, name, members=members, mode=mode, fresh_for=fresh_for, keys=keys, kept=kept
+        )
 
     def value(
         self, name: str, *, mode: Mode | None = None, fresh_for: float | None = None, keys: int | None = None,
         kept: bool | None = None,
     ) -> Value:  # fmt: skip
         """A value by key."""
-        with _told():
-            return SharedValue(name, self._store.value(name, **_given(mode, fresh_for=fresh_for, keys=keys, kept=kept)))
+        return self._space(SharedValue, self._store.value, name, mode=mode, fresh_for=fresh_for, keys=keys, kept=kept)
 
     def semaphore(
         self, name: str, *, limit: int | None = None, lease: float | None = None, keys: int | None = None
     ) -> Semaphore:
         """So many at once by key."""
-        with _told():
-            return SharedSemaphore(
-                name, self._store.semaphore(name, **_given(None, limit=limit, lease=lease, keys=keys))
-            )
+        return self._space(SharedSemaphore, self._store.semaphore, name, limit=limit, lease=lease, keys=keys)
+
+    def _space(self, made: type[W], declare: Callable[..., object], name: str, **settings: object) -> W:
+        asked = (made, *settings.values())
+        last = self._last.get(name)
+        if last is not None and last[0] == asked:
+            found: W = last[1]
+            return found
+        with GUARD.shield():
+            try:
+                found = made(name, declare(name, **_given(settings)))
+            except SharedStateError as error:
+                raise _told(error) from None
+            self._last[name] = (asked, found)
+        return found
 
 
-@contextmanager
-def _told() -> Iterator[None]:
+def _told(error: SharedStateError) -> LibraryError:
     """What the store refuses, in the library's own error."""
-    try:
-        yield
-    except SharedStateError as error:
-        raise LibraryError(error.reason, advice=error.advice) from None
+    return LibraryError(error.reason, advice=error.advice)
 
 
 async def _asked(call: Awaitable[T]) -> T:
-    await in_task()
-    with _told():
+    try:
         return await call
+    except SharedStateError as error:
+        raise _told(error) from None
 
 
-def _given(mode: Mode | None, **settings: object) -> dict[str, Any]:
+def _given(settings: Mapping[str, object]) -> dict[str, object]:
     """What a script has said, and nothing of what it has left out."""
     given = {name: value for name, value in settings.items() if value is not None}
-    if mode is not None:
+    if "mode" in given:
         try:
-            given["mode"] = SpaceMode(mode)
+            given["mode"] = SpaceMode(str(given["mode"]))
         except ValueError:
-            raise LibraryError(f'{str(mode)[:40]!r} is no mode of a space; write "exact" or "leased"') from None
+            raise LibraryError(
+                f'{str(given["mode"])[:40]!r} is no mode of a space; write "exact" or "leased"'
+            ) from None
     return given
 
 

@@ -19,12 +19,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from other_peers import Haraka, PeerMissing
-from policy import policies
 from postfix import Postfix
 from relay import Load, Run
 from workplace import workplace
 
 from gateway import Gateway
+from policy import policies
 
 SINK_PORT, DANELAW_PORT, PEER_PORT = 2706, 2607, 2608
 HARAKA_PLUGIN = """\

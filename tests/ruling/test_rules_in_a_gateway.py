@@ -126,3 +126,29 @@ def test_faulty_rules_are_told(tmp_path: Path, text: str, complaint: str) -> Non
     path.write_text(f'hostname = "gw.test"\n[[rule]]\n{text}\n')
     with pytest.raises(DanelawError, match=complaint):
         load(path)
+
+
+def test_a_rule_can_hand_mail_to_a_carrier(tmp_path: Path) -> None:
+    config = f"""
+    [[carrier]]
+    name = "archive"
+    maildir = "{tmp_path}/{{local}}"
+    [[rule]]
+    name = "old"
+    when = {{ recipient = ["old.test"] }}
+    next_hop = "carrier:archive"
+    """
+
+    async def play() -> None:
+        async with gateway(tmp_path / "g", config) as running:
+            await running.reaches(await running.send("anna@old.test"), "delivered")
+            assert len(list((tmp_path / "anna" / "new").iterdir())) == 1
+
+    run(play())
+    with pytest.raises(DanelawError, match="add \\[\\[carrier\\]\\] name"):
+        run(_started(tmp_path / "h", config.replace('name = "archive"', 'name = "other"')))
+
+
+async def _started(folder: Path, config: str) -> None:
+    async with gateway(folder, config):
+        pass

@@ -208,6 +208,7 @@ class Config(Section):
         known = {item.name for item in self.carrier}
         hops = [(f'[[domain]] "{item.name}"', item.next_hop) for item in self.domain]
         hops += [(f'[[route]] "{item.domain}"', item.next_hop) for item in self.route]
+        hops += [(f'[[rule]] "{item.name}"', item.next_hop) for item in self.rule]
         for place, hop in (*hops, ("[delivery]", self.delivery.next_hop)):
             name = None if hop is None else carrier_of(hop)
             if name is not None and name not in known:

@@ -101,8 +101,15 @@ class Reports(Section):
     )
     unreadable: Literal["hold", "discard"] = Field(
         default="hold",
-        description="What happens to mail to `dmarc_address` that holds no report that can be read.",
+        description="What happens to mail to `dmarc_address` or `feedback` that holds no report that can be read.",
         examples=["discard"],
+    )
+    feedback: tuple[Text, ...] = Field(
+        default=(),
+        description="Mail from outside to these addresses, and to what has `+` and more behind their local-parts, is "
+        "read as complaints (ARF) and delivery reports, told to the `report` hooks of the policy, and not delivered. "
+        "Name one in the feedback loops you subscribe to, one as the return path of bulk mail.",
+        examples=[["fbl@example.org", "bounces@example.org"]],
     )
     keep: Duration = Field(
         default=timedelta(days=90), description="How long received and sent reports are remembered.", examples=["365d"]
@@ -134,6 +141,13 @@ class Reports(Section):
     def _is_address(cls, value: str | None) -> str | None:
         if value is not None and not isinstance(explained(lambda: Mailbox.from_text(value)).domain, Domain):
             raise ValueError(f"{value!r} has no domain name behind the @")
+        return value
+
+    @field_validator("feedback")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            cls._is_address(text)
         return value
 
     @field_validator("interval")
@@ -170,7 +184,7 @@ class Reports(Section):
     @property
     def own_addresses(self) -> frozenset[str]:
         """Lower case: what comes to these is about reports, and not reported on."""
-        found = {self.reverse_path, self.dmarc_address, self.sender_address if self.sends else None}
+        found = {self.reverse_path, self.dmarc_address, self.sender_address if self.sends else None, *self.feedback}
         return frozenset(address.lower() for address in found if address is not None)
 
 

@@ -22,7 +22,7 @@ from danelaw.gateway.digests import Digests
 from danelaw.gateway.health import ClockRecord
 from danelaw.gateway.history import History
 from danelaw.gateway.operations import operations, perform
-from danelaw.gateway.policy_parts import rules_of
+from danelaw.gateway.policy_parts import rules_of, timers_of
 from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
 from danelaw.gateway.reporter import Reporter
 from danelaw.resolver import ProbeReport, Severity
@@ -118,6 +118,7 @@ class Gateway:
             loop.create_task(Custodian(self, settings.retention(self.config)).keep()),
             loop.create_task(shared_here.keep_flushing(parts.workshop.shared)),
             *([loop.create_task(parts.scripts.keep_looking())] if parts.scripts is not None else []),
+            *([loop.create_task(timers_of(parts).keep())] if parts.scripts is not None else []),
             loop.create_task(policies.keep_for_queue(self)),
             *([loop.create_task(parts.shared_here.keep())] if parts.shared_here is not None else []),
             *([loop.create_task(Digests(self, parts.digests).keep())] if parts.digests is not None else []),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from danelaw.config import Config
+    from danelaw.gateway.parts import Parts
     from danelaw.gateway.shards import Workshop
     from danelaw.inbound.steps import Steps
     from danelaw.pkix import Roots
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from danelaw.rules import Rule
     from danelaw.scripting import Scripts
     from danelaw.scripting.library import OpenLibrary
+    from danelaw.scripting.loading import LoadedPolicy
+    from danelaw.scripting.timers import Timers
 
 
 def rules_of(config: Config) -> list[Rule]:
@@ -76,3 +79,16 @@ def connect(scripts: Scripts | None, steps: Steps, workshop: Workshop) -> None:
 
     scripts.changed = changed
     changed()
+
+
+def timers_of(parts: Parts) -> Timers:
+    """What asks the policy's timers, one for each process of the gateway."""
+    from danelaw.scripting.timers import Timers
+
+    scripts, workshop = parts.scripts, parts.workshop
+    assert scripts is not None
+
+    def active() -> LoadedPolicy:
+        return scripts.versions.active
+
+    return Timers(active, scripts.runner, scripts.library, workshop.shared, workshop.clock, workshop.log)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from danelaw.frontdoor import Premises, front_steps
 from danelaw.gateway.settings import origin_settings
 from danelaw.inbound.dmarc_intake import DMARCIntake
+from danelaw.inbound.feedback_intake import FeedbackIntake
 from danelaw.inbound.filtering import Filtering
 from danelaw.inbound.filters_of import Meter, filter_set
 from danelaw.inbound.holding import HoldingStep
 from danelaw.inbound.origin import Origin, Report
+from danelaw.inbound.reported import Reported, nobody
 from danelaw.inbound.steps import Step, Steps
 from danelaw.outbound.callahead import CallAhead
 from danelaw.state.reports_database import FILE_NAME
@@ -42,10 +44,14 @@ def steps_of(
     call_ahead = CallAhead(workshop.surveyor, workshop.door, workshop.roots, workshop.clock)
     front = front_steps(premises, call_ahead)
     steps: list[Step] = [*first, *front.early]
+    reported = nobody if scripts is None else scripts.reported
     if config.authentication.enabled:
         steps.append(Origin(resolver, origin_settings(config), workshop.metrics, report))
     if config.reports.dmarc_address is not None:
-        steps.append(_dmarc_intake(workshop, config.reports.dmarc_address))
+        steps.append(_dmarc_intake(workshop, config.reports.dmarc_address, reported))
+    if config.reports.feedback:
+        hold = config.reports.unreadable == "hold"
+        steps.append(FeedbackIntake(config.reports.feedback, workshop.metrics, workshop.log, reported, hold=hold))
     if config.filter:
         steps.append(_filtering(workshop, front.names))
     steps += front.late
@@ -68,7 +74,7 @@ def _filtering(workshop: Workshop, names: ClientNameStep) -> Filtering:
     )
 
 
-def _dmarc_intake(workshop: Workshop, address: str) -> DMARCIntake:
+def _dmarc_intake(workshop: Workshop, address: str, reported: Reported) -> DMARCIntake:
     section = workshop.config.reports
     path = workshop.config.spool.directory / FILE_NAME
     return DMARCIntake(
@@ -80,4 +86,5 @@ def _dmarc_intake(workshop: Workshop, address: str) -> DMARCIntake:
         most=section.max_records,
         most_failures=section.max_failures,
         whole_header=section.failure_header == "whole",
+        reported=reported,
     )

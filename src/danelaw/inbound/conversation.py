@@ -20,6 +20,7 @@ from danelaw.smtp import (
     AuthRequested,
     AuthResponse,
     BodyChunk,
+    CommandLine,
     CommandRefused,
     ConnectionBroken,
     DataRequested,
@@ -118,6 +119,8 @@ class Conversation(LoggingIn):
                 self.reception.chunk(event.data)
             case EndOfMessage():
                 self._end_of_message(event)
+            case CommandLine():
+                self._command_line(event)
             case Hello():
                 self._hello(event)
             case StartTLS():
@@ -234,6 +237,18 @@ class Conversation(LoggingIn):
         """One error too many of a client under ceilings ends the connection."""
         if self.visit is not None and reply.code >= 500 and (refusal := self.visit.erred()) is not None:
             self.connection.close(refusal)
+
+    def _command_line(self, event: CommandLine) -> None:
+        client, line = self.client(), event.text
+
+        def say(refusal: Reply | None, step: str) -> None:
+            if refusal is None:
+                self.connection.accept()
+            else:
+                self.log_refusal(refusal, step)
+                self.connection.reply(refusal)
+
+        self.ask(self.panel.command, "command", lambda step: step.command(client, line), say)
 
     def _hello(self, event: Hello) -> None:
         self.helo, self.extended = event.name, event.extended

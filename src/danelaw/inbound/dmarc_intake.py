@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from danelaw.dmarc import DMARCResult
 from danelaw.inbound.arrival import Discard, Finding, Hold
+from danelaw.inbound.reported import Reported, authenticated, dmarc_facts, nobody
 from danelaw.inbound.steps import Stage, Step
 from danelaw.state import FailureArchive, ReportArchive, ReportIntake, ReportsDatabase
+from danelaw.state.report_intake import Found, read_reports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,9 +44,11 @@ class DMARCIntake(Step):
         most: int = 200_000,
         most_failures: int = 10_000,
         whole_header: bool = False,
+        reported: Reported = nobody,
     ) -> None:
         """Reports are forgotten after `keep` seconds; at most about `most` records of aggregate reports are kept, and
         `most_failures` failure reports, of these the `whole_header` of the failed message where that is wanted.
+        `reported` is told of every report, and says whether it is kept.
         """
         self._address = address.lower()
         self._path = path
@@ -55,6 +58,7 @@ class DMARCIntake(Step):
         self._most = most
         self._most_failures = most_failures
         self._whole_header = whole_header
+        self._reported = reported
         self._one_at_a_time = asyncio.Lock()
 
     async def message(self, arrival: Arrival) -> Ruling | None:
@@ -78,18 +82,26 @@ class DMARCIntake(Step):
             return False, f"a mail of more than {MOST_OCTETS} octets is not read as DMARC reports"
         # A large report takes memory while it is read: never several at once.
         async with self._one_at_a_time:
-            found = await asyncio.to_thread(self._ingest, arrival)
+            read = await asyncio.to_thread(lambda: read_reports(b"".join(arrival.content.chunks())))
+            wanted = [one for one in read if await self._is_wanted(one, authenticated(arrival))]
+            found = await asyncio.to_thread(self._keep_all, wanted, arrival)
         for one in found:
             result = "unreadable" if one.report is None else "duplicate" if one.number is None else "received"
             count.add(one.kind, result)
-        if not found:
+        if not read:
             count.add("aggregate", "unreadable")
             return False, "no part of the mail looks like a DMARC report"
-        return any(one.report is not None for one in found), "; ".join(one.words for one in found)
+        words = [one.words for one in found]
+        words += [f"{len(read) - len(wanted)} discarded by the policy"] if len(wanted) < len(read) else []
+        return any(one.report is not None for one in read), "; ".join(words)
 
-    def _ingest(self, arrival: Arrival) -> tuple[Taken, ...]:
-        dmarc = arrival.verdicts.dmarc if arrival.verdicts is not None else None
-        authenticated = dmarc.domain if dmarc is not None and dmarc.result is DMARCResult.PASS else ""
+    async def _is_wanted(self, found: Found, proved: str) -> bool:
+        if found.report is None or await self._reported(*dmarc_facts(found.report, proved)):
+            return True
+        self._metrics.dmarc_reports.add(found.kind, "discarded")
+        return False
+
+    def _keep_all(self, found: list[Found], arrival: Arrival) -> tuple[Taken, ...]:
         database = ReportsDatabase(self._path)
         try:
             intake = ReportIntake(
@@ -97,6 +109,6 @@ class DMARCIntake(Step):
                 FailureArchive(database, most=self._most_failures, whole_header=self._whole_header),
             )
             intake.forget(arrival.received_at - self._keep)
-            return intake.ingest(b"".join(arrival.content.chunks()), arrival.received_at, authenticated)
+            return intake.keep(found, arrival.received_at, authenticated(arrival))
         finally:
             database.close()

@@ -103,3 +103,4 @@ class LoggingIn(ABC):
             if not step.stays_with_client:
                 step.left(self.client())
         self.panel = panel
+        self.connection.screens = panel.command != ()

@@ -223,6 +223,7 @@ class Session(Conversation, asyncio.Protocol):
         self.entered = True
         refusal = self.intake.enter(self)
         self.panel = self.intake.steps.panel(trusted=self.trusted, users=self.users_only)
+        self.connection.screens = self.panel.command != ()
         if self._listener.implicit_tls:
             if refusal is None and self.visit is not None:
                 refusal = self.visit.handshake()

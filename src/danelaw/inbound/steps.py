@@ -29,6 +29,7 @@ class Stage(IntFlag):
     HELO = 64
     RELAY = 128
     AUTH = 256
+    COMMAND = 512
 
 
 class Step:
@@ -72,6 +73,12 @@ class Step:
 
     async def before_refusal(self, client: Client) -> None:
         """A command is about to be refused by a step, or a recipient by relaying rules: a step may take its time."""
+
+    async def command(self, client: Client, line: str) -> Reply | None:
+        """A command line, before it is read: None to read it. Of AUTH only the mechanism is told; BDAT and what stands
+        within an authentication exchange are not asked about.
+        """
+        return None
 
     async def helo(self, client: Client) -> Reply | None:
         """EHLO or HELO: None to go on."""
@@ -125,11 +132,23 @@ class Step:
 class Panel:
     """The steps that are asked about one kind of client, by stage, in order. Tuples: mostly they are empty."""
 
-    __slots__ = ("connect", "helo", "leaving", "mail", "message", "recipient", "refusal", "relay", "witnesses")
+    __slots__ = (
+        "command",
+        "connect",
+        "helo",
+        "leaving",
+        "mail",
+        "message",
+        "recipient",
+        "refusal",
+        "relay",
+        "witnesses",
+    )
 
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         steps = tuple(steps)
         self.connect = tuple(step for step in steps if Stage.CONNECT in step.stages)
+        self.command = tuple(step for step in steps if Stage.COMMAND in step.stages)
         self.helo = tuple(step for step in steps if Stage.HELO in step.stages)
         self.mail = tuple(step for step in steps if Stage.MAIL in step.stages)
         self.recipient = tuple(step for step in steps if Stage.RECIPIENT in step.stages)

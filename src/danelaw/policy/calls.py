@@ -88,7 +88,7 @@ def arguments_to_object(method: Method, positional: tuple[Any, ...], named: dict
     for name, one in method.signature.parameters.items():
         if one.kind is one.VAR_KEYWORD:
             extra = bound.pop(name, {})
-            clash = extra.keys() & method.arguments.keys()
+            clash = extra.keys() & (method.arguments.keys() - {name})
             if clash:
                 raise TypeError(f"{method.name} cannot be given {min(clash)!r}")
             form = method.arguments[name]

@@ -43,7 +43,9 @@ class ConnectContext(Context):
 
 @dataclass(slots=True, kw_only=True)
 class CommandContext(ConnectContext):
-    """A command line as it came, without CRLF, before it is looked at. Not asked during a message's text."""
+    """A command line as it came, without CRLF, before it is looked at; of AUTH only the mechanism. Not asked about
+    BDAT, a message's text, and what a client sends within an authentication exchange.
+    """
 
     line: str
 
@@ -186,8 +188,12 @@ class AttemptContext(DeliveryContext):
 
 @dataclass(slots=True, kw_only=True)
 class ReportContext(Context):
-    """A report about our mail came in (`kind`: `dmarc`, `dmarc-failure`, `tls`, `dsn`, `arf`), from whom, with the
-    facts that were read out of it.
+    """A report about our mail came in, from whom as it says itself, and what was read out of it.
+
+    `kind` is `dmarc` or `dmarc-failure` (to `[reports] dmarc_address`); `arf` (a complaint, RFC 5965), `dsn` (RFC 3464)
+    or `bounce` (any other mail with the null reverse-path to an address with a detail), to `[reports] feedback`.
+    `facts["to"]` is the address it came to, `facts["authenticated"]` the domain that DMARC has proved it to be from.
+    All else anybody may have made up. `Discard` has a DMARC report not kept.
     """
 
     kind: str

@@ -9,7 +9,7 @@ from danelaw.address import ForwardPath, ReversePath
 from danelaw.errors import DanelawError
 from danelaw.policy import Carry, Context, Copy, Handling, Hook, MessageContext, Pipe, Queue, Redirect, Route
 from danelaw.policy.points import POINTS
-from danelaw.routing import NextHop
+from danelaw.routing import NextHop, carrier_of
 from danelaw.scripting.errors import HookFailed
 
 MOST_RECIPIENTS = 100_000
@@ -45,7 +45,7 @@ def _check_verdict(verdict: Any) -> None:
                 raise HookFailed(f"more than {MOST_COPIES} copies of one message")
             for copy in copies:
                 _check_copy(copy)
-        case Route(next_hop) if next_hop:
+        case Route(next_hop) if next_hop and carrier_of(next_hop) is None:
             NextHop.from_text(next_hop)
         case Carry(Pipe(argv)):
             if not argv or not argv[0].startswith("/"):
@@ -62,7 +62,7 @@ def _check_copy(copy: Copy) -> None:
 
 
 def _check_handling(handling: Handling) -> None:
-    if handling.next_hop:
+    if handling.next_hop and carrier_of(handling.next_hop) is None:
         NextHop.from_text(handling.next_hop)
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from danelaw.policy import Discard, ReportContext
 from danelaw.scripting.caching import bind
 from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carriers
 from danelaw.scripting.following import Following
@@ -156,6 +157,23 @@ class Scripts:
         before = (BeforeDelivery(*parts),) if "pre_delivery" in points else ()
         after = (AfterDelivery(*parts),) if "post_delivery" in points else ()
         return (*before, *after)
+
+    async def reported(self, kind: str, reporter: str, facts: dict[str, object]) -> bool:
+        """Ask the report hooks of the active version; False where they discard a report."""
+        policy = self.versions.active
+        hooks = policy.at("report")
+        if not hooks:
+            return True
+        context = ReportContext(
+            now=self._clock(),
+            policy=policy.version,
+            library=self.library,
+            kind=kind,
+            reporter=reporter,
+            facts=facts,
+        )
+        said = await self.runner.ask(policy, hooks, context)
+        return said is None or not isinstance(said.verdict, Discard)
 
     def background(self, policy: LoadedPolicy, hooks: tuple[Hook, ...], context: Context) -> None:
         """Ask hooks that nobody waits for."""

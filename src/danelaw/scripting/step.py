@@ -12,6 +12,7 @@ from danelaw.policy import (
     Accept,
     Address,
     AuthContext,
+    CommandContext,
     ConnectContext,
     Context,
     DisconnectContext,
@@ -82,6 +83,8 @@ class ScriptStep(Step):
         stages = Stage(0)
         if "connect" in points:
             stages |= Stage.CONNECT
+        if "proxy" in points:
+            stages |= Stage.COMMAND
         if "helo" in points:
             stages |= Stage.HELO
         if "auth" in points:
@@ -104,6 +107,15 @@ class ScriptStep(Step):
             return None
         context = ConnectContext(**self._common(session), client=session.client(client))
         return reply_of(await self._ask(session, session.policy, "connect", hooks, context))
+
+    async def command(self, client: Client, line: str) -> Reply | None:
+        """The proxy hooks."""
+        session = self._session(client)
+        hooks = self._hooks(session.policy, "proxy")
+        if not hooks:
+            return None
+        context = CommandContext(**self._common(session), client=session.client(client), line=line)
+        return reply_of(await self._runner.ask(session.policy, hooks, context))
 
     async def helo(self, client: Client) -> Reply | None:
         """The helo hooks."""

@@ -28,6 +28,22 @@ NEED_REPLY = Signal.NEED_REPLY
 
 
 @dataclass(slots=True)
+class CommandLine:
+    """*answer* A command line before it is read, where `ServerConnection.screens` asks for that. After `accept` the
+    connection reads it, and whatever it is comes as an event of its own; after `reply` it counts as an error.
+    """
+
+    line: bytes = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """What may be shown of it: of AUTH only the mechanism, since a password may stand behind."""
+        words = self.line.split(None, 2)
+        line = b" ".join(words[:2]) if words and words[0].upper() == b"AUTH" else self.line
+        return line.decode("utf-8", "replace")
+
+
+@dataclass(slots=True)
 class Hello:
     """*answer* EHLO or HELO. `name` is what the client wrote; `host` is its parsed form or None if it has none."""
 
@@ -163,7 +179,8 @@ class ConnectionBroken:
 
 
 ServerEvent = (
-    Hello
+    CommandLine
+    | Hello
     | StartTLS
     | AuthRequested
     | AuthResponse

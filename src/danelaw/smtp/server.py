@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import binascii
 
-from danelaw.smtp import offer, replies
+from danelaw.smtp import auth, offer, replies
 from danelaw.smtp.envelope import Envelope
-from danelaw.smtp.errors import LocalProtocolError
+from danelaw.smtp.errors import CommandError, LocalProtocolError, RemoteProtocolError
 from danelaw.smtp.events import (
     NEED_DATA,
     NEED_REPLY,
     AuthRequested,
     AuthResponse,
+    CommandLine,
     DataRequested,
     EndOfMessage,
     Hello,
@@ -60,7 +61,11 @@ _ACCEPTED_WIRE = {event: reply.to_wire() for event, reply in _ACCEPTED.items()}
 
 
 class ServerConnection(ServerDialogue):
-    """One client's connection."""
+    """One client's connection.
+
+    While `screens` is set, its owner is asked about each command line before it is read (`CommandLine`), but for BDAT
+    and the lines of an authentication exchange.
+    """
 
     __slots__ = ("_early", "_eof")
 
@@ -100,7 +105,9 @@ class ServerConnection(ServerDialogue):
     def between_transactions(self) -> bool:
         """No message is under way, so a shutdown may say 421 now; a login that is being decided is no message."""
         pending = self._pending
-        return self._transaction is None and (pending is None or isinstance(pending, AuthRequested | AuthResponse))
+        return self._transaction is None and (
+            pending is None or isinstance(pending, CommandLine | AuthRequested | AuthResponse)
+        )
 
     @property
     def wants_data(self) -> bool:
@@ -195,7 +202,10 @@ class ServerConnection(ServerDialogue):
         A positive answer to EHLO is given by `accept`, which lists the extensions.
         """
         event = self._answered()
-        self._settle(event, reply.to_wire(), positive=reply.is_positive)
+        if isinstance(event, CommandLine):
+            self._turn_down(event.line, reply)
+        else:
+            self._settle(event, reply.to_wire(), positive=reply.is_positive)
         if reply.code == 421:
             self._finish()
 
@@ -205,6 +215,9 @@ class ServerConnection(ServerDialogue):
         Raises `LocalProtocolError` when no event waits.
         """
         event = self._answered()
+        if isinstance(event, CommandLine):
+            self._read(event.line)
+            return
         if isinstance(event, Hello):
             if event.extended:
                 wire = offer.ehlo_wire(self._settings, tls=self._tls)
@@ -249,6 +262,23 @@ class ServerConnection(ServerDialogue):
             raise LocalProtocolError("no event waits for an answer")
         self._pending = None
         return event
+
+    def _read(self, line: bytes) -> None:
+        """A command line that the owner lets pass."""
+        try:
+            self._command(line)
+        except CommandError as error:
+            self._refuse(auth.presentable(line), error.reply)
+        except RemoteProtocolError as error:
+            self._break(error.reason, error.reply)
+
+    def _turn_down(self, line: bytes, reply: Reply) -> None:
+        """One that it does not."""
+        self._commands += 1
+        if self._commands > self._settings.limits.commands:
+            self._break("the client gave too many commands", replies.TOO_MANY_COMMANDS)
+        else:
+            self._refuse(auth.presentable(line), reply)
 
     def _settle(self, event: Answerable, wire: bytes, *, positive: bool) -> None:
         """Queue the answer and move on as it says."""

@@ -16,6 +16,7 @@ from danelaw.smtp.events import (
     AuthRequested,
     AuthResponse,
     BodyChunk,
+    CommandLine,
     CommandRefused,
     ConnectionBroken,
     DataRequested,
@@ -63,7 +64,9 @@ _VERB_RCPT = Verb.RCPT
 _VERB_RSET = Verb.RSET
 _VERB_STARTTLS = Verb.STARTTLS
 _VERB_VRFY = Verb.VRFY
-Answerable = Hello | StartTLS | AuthRequested | AuthResponse | MailFrom | RcptTo | DataRequested | EndOfMessage
+Answerable = (
+    CommandLine | Hello | StartTLS | AuthRequested | AuthResponse | MailFrom | RcptTo | DataRequested | EndOfMessage
+)
 
 _SHOWN_OCTETS = 200
 _VERBS = {verb.value.encode(): verb for verb in Verb if verb not in (Verb.GREETING, Verb.MESSAGE)}
@@ -100,6 +103,7 @@ class ServerDialogue:
         "_state",
         "_tls",
         "_transaction",
+        "screens",
     )
 
     def __init__(self, settings: ServerSettings, *, tls: bool) -> None:
@@ -116,7 +120,7 @@ class ServerDialogue:
         self._commands = self._errors = self._messages = 0
         self._transaction: Transaction | None = None
         self._chunk_left: int | None = None  # octets still to come of the BDAT chunk under way
-        self._chunk_last = self._chunk_dropped = False
+        self._chunk_last = self._chunk_dropped = self.screens = False
 
     def _step(self) -> bool:
         """Work through the next line or piece of data; False when there is nothing to do before more octets come."""
@@ -133,6 +137,8 @@ class ServerDialogue:
                 return False
             if self._state is _STATE_AUTH:
                 self._put_up(AuthResponse(auth.response(line.rstrip(b" \t"))))
+            elif self.screens and line[:4].upper() != b"BDAT":  # what follows BDAT is data whatever is said to it
+                self._put_up(CommandLine(line.rstrip(b" \t")))
             else:
                 self._command(line.rstrip(b" \t"))
         except CommandError as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from danelaw.dmarcreport import (
     AggregateReport,
-    Attached,
     FailureReport,
     ReportError,
     looks_like_mail,
@@ -41,6 +41,32 @@ class Taken:
         return f"{seen}: {who or 'somebody'} about {self.report.domain}"
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A report that was read, or why it could not be; not kept yet. `kind` as in `Taken`."""
+
+    name: str
+    report: AggregateReport | FailureReport | None
+    refusal: str = ""
+    kind: str = "aggregate"
+
+
+def read_reports(octets: bytes) -> tuple[Found, ...]:
+    """What a mail or a file holds; nothing where no part of it looks like a report."""
+    if not looks_like_mail(octets):
+        try:
+            return (Found("", read_file(octets)),)
+        except ReportError as error:
+            return (Found("", None, error.reason),)
+    try:
+        report = read_failure_mail(octets)
+    except ReportError as error:
+        return (Found("", None, error.reason, "failure"),)
+    if report is not None:
+        return (Found("", report, kind="failure"),)
+    return tuple(Found(one.name, one.report, one.refusal) for one in read_mail(octets))
+
+
 class ReportIntake:
     """Where both kinds go. Methods raise `StateError`."""
 
@@ -52,28 +78,21 @@ class ReportIntake:
         """Keep what a mail or a file holds; nothing where no part of it looks like a report. `authenticated` is whose
         mail it came in.
         """
-        if not looks_like_mail(octets):
-            try:
-                found = (Attached("", read_file(octets)),)
-            except ReportError as error:
-                found = (Attached("", None, error.reason),)
-            return self._keep(found, now, authenticated)
-        try:
-            report = read_failure_mail(octets)
-        except ReportError as error:
-            return (Taken("", None, error.reason, kind="failure"),)
-        if report is not None:
-            number = self._failure.receive(report, now, authenticated)
-            return (Taken("", number, report=report, kind="failure"),)
-        return self._keep(read_mail(octets), now, authenticated)
+        return self.keep(read_reports(octets), now, authenticated)
 
-    def _keep(self, found: tuple[Attached, ...], now: float, authenticated: str) -> tuple[Taken, ...]:
+    def keep(self, found: Iterable[Found], now: float, authenticated: str = "") -> tuple[Taken, ...]:
+        """Keep what was read."""
         return tuple(
-            Taken(one.name, None, one.refusal)
+            Taken(one.name, None, one.refusal, kind=one.kind)
             if one.report is None
-            else Taken(one.name, self._aggregate.receive(one.report, now, authenticated), "", one.report)
+            else Taken(one.name, self._receive(one.report, now, authenticated), "", one.report, one.kind)
             for one in found
         )
+
+    def _receive(self, report: AggregateReport | FailureReport, now: float, authenticated: str) -> int | None:
+        if isinstance(report, FailureReport):
+            return self._failure.receive(report, now, authenticated)
+        return self._aggregate.receive(report, now, authenticated)
 
     def forget(self, before: float) -> None:
         """What came before a moment goes."""

@@ -173,7 +173,14 @@ class Metrics(ScriptingMetrics):
         self.dmarc_reports = Counter(
             "danelaw_dmarc_reports",
             "DMARC reports; `kind` is aggregate or failure, `result` is sent, refused (nobody may be sent it), "
-            "given-up, suppressed (by the rate), received, duplicate or unreadable.",
+            "given-up, suppressed (by the rate), received, duplicate, discarded (by the policy) or unreadable.",
+            "kind",
+            "result",
+        )
+        self.feedback = Counter(
+            "danelaw_feedback",
+            "Mail to the addresses of `[reports] feedback`; `kind` is arf (a complaint), dsn, bounce (another mail "
+            "that came back) or unknown, `result` is received, discarded (by the policy) or unreadable.",
             "kind",
             "result",
         )

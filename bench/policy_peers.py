@@ -182,8 +182,8 @@ def main() -> None:
     rate = {name: statistics.median(run.rate for run in runs) for name, runs in results.items()}
     cpu = {name: statistics.median(run.cpu_us for run in runs) for name, runs in results.items()}
     print(
-        f"danelaw with five hooks: {rate['danelaw'] / rate[options.peer]:.1f} times the rate of {options.peer} with the same,"
-        f" for {cpu['danelaw'] / cpu[options.peer]:.2f} of its processor time"
+        f"danelaw with five hooks: {rate['danelaw'] / rate[options.peer]:.1f} times the rate of {options.peer} with"
+        f" the same, for {cpu['danelaw'] / cpu[options.peer]:.2f} of its processor time"
     )
 
 

@@ -110,7 +110,9 @@ def oddities(config: Config, now: float | None = None) -> list[tuple[str, str]]:
     from danelaw.rules import Act
 
     moment = time.time() if now is None else now
-    found, ended, seen = [], {}, set()
+    found: list[tuple[str, str]] = []
+    ended: dict[str, float] = {}
+    seen: set[str] = set()
     for table in in_order(config):
         rule = table.rule()
         if rule.name in seen:

@@ -204,7 +204,7 @@ def _counted(policy: LoadedPolicy, replay: Replay) -> dict[str, Any]:
 
 
 def _total(found: dict[str, Any]) -> int:
-    return sum(int(group["count"]) for group in found["groups"]) + int(found["beyond"])
+    return int(sum(group["count"] for group in found["groups"]) + found["beyond"])
 
 
 def _show(out: Output, result: dict[str, Any]) -> None:

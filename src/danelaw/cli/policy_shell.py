@@ -17,6 +17,8 @@ from danelaw.cli.options import config_option, load_config
 from danelaw.cli.recorded_message import envelope_options, given_of, recorded
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from danelaw.policy import Context, Library, MessageContext, Verdict
     from danelaw.scripting.loading import LoadedPolicy
     from danelaw.scripting.recorded import Recorded
@@ -40,7 +42,8 @@ _LIVE = "What only reads is looked up; side effects are off."
 @click.pass_context
 def command(
     context: click.Context, what: str, statements: str | None, policy: str | None, live: bool, client: str | None,
-    helo: str | None, sender: str | None, recipients: tuple[str, ...], user: str | None, listener: str | None, config_file: Any,
+    helo: str | None, sender: str | None, recipients: tuple[str, ...], user: str | None, listener: str | None,
+    config_file: Path | None,
 ) -> None:  # fmt: skip
     """Try things out at a Python prompt, with the context of a message that waits, or of a file.
 
@@ -178,7 +181,7 @@ class Prompt(code.InteractiveConsole):
         """Run it; a coroutine in the event loop."""
         self._failed = False
         try:
-            result = types.FunctionType(code, self.locals)()  # type: ignore[arg-type]
+            result = types.FunctionType(code, self.locals)()
             if inspect.iscoroutine(result):
                 self._runner.run(result)
         except SystemExit:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "config_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Judge with the rules, domains and limits of this configuration; otherwise those of a gateway for example.org.",
+    help="Rules, domains and limits; otherwise those of a gateway for example.org.",
 )
 @output_options
 @click.pass_context

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from danelaw.cli.output import Output, Symbol
     from danelaw.config import Config
     from danelaw.config.ruling import RuleTable
-    from danelaw.rules import Explained, Rule
+    from danelaw.rules import At, Explained, Rule
     from danelaw.scripting.recorded import Recorded
 
 
@@ -111,7 +111,7 @@ def oddities(config: Config, now: float | None = None) -> list[tuple[str, str]]:
 
     moment = time.time() if now is None else now
     found: list[tuple[str, str]] = []
-    ended: dict[str, float] = {}
+    ended: dict[At, str] = {}
     seen: set[str] = set()
     for table in in_order(config):
         rule = table.rule()

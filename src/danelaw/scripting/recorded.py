@@ -134,7 +134,7 @@ def from_stored(message: QueuedMessage, octets: bytes, given: Given) -> Recorded
     ours = received(header.first("Received"))
     findings = tuple(Finding(*one) for one in json.loads(message.findings or "[]"))
     kept = _object(message.context)
-    version, cipher = (message.client_tls.split(" ", 1) + [""])[:2]
+    version, _, cipher = message.client_tls.partition(" ")
     client = Client(
         message.client_address or _NOWHERE,
         0,

@@ -1,4 +1,4 @@
-"""Recorded messages one after another: files, folders (a Maildir too), mboxes, the queue. Never more than one in memory."""
+"""Recorded messages one after another: files, folders (a Maildir too), mboxes. Never more than one is in memory."""
 
 from __future__ import annotations
 

@@ -144,22 +144,26 @@ class _DNS(_Part):
     @library_call("dns.lookup")
     async def lookup(self, name: str, type: str) -> DNSAnswer:
         self._check(f"{name} {type}", name)
-        return await _unseen(ResolverDNS.lookup)(self._real, name, type)
+        answer: DNSAnswer = await _unseen(ResolverDNS.lookup)(self._real, name, type)
+        return answer
 
     @library_call("dns.addresses")
     async def addresses(self, name: str) -> tuple[str, ...]:
         self._check(f"{name} A, AAAA", name)
-        return await _unseen(ResolverDNS.addresses)(self._real, name)
+        found: tuple[str, ...] = await _unseen(ResolverDNS.addresses)(self._real, name)
+        return found
 
     @library_call("dns.names")
     async def names(self, address: str) -> tuple[str, ...]:
         self._fake.asked.append(("dns", f"{address} PTR"))
-        return await _unseen(ResolverDNS.names)(self._real, address)
+        found: tuple[str, ...] = await _unseen(ResolverDNS.names)(self._real, address)
+        return found
 
     @library_call("dns.listed")
     async def listed(self, subject: str, zone: str) -> tuple[str, ...]:
         self._check(f"{subject} in {zone}", zone)
-        return await _unseen(ResolverDNS.listed)(self._real, subject, zone)
+        found: tuple[str, ...] = await _unseen(ResolverDNS.listed)(self._real, subject, zone)
+        return found
 
 
 def _unseen(method: Any) -> Any:

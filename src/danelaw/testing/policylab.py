@@ -100,7 +100,7 @@ class PolicyLab:
     # setting up
 
     def configure(self, config: str | Path | Config) -> None:
-        """Another configuration, with its rules. Raises `ConfigError`, and `AssertionError` after the first connection."""
+        """Another configuration, with its rules. Raises `ConfigError`; `AssertionError` after the first connection."""
         if self._premises is not None:
             raise AssertionError("configure the lab before anybody connects to it")
         self.config = _config(config)

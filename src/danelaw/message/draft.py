@@ -76,7 +76,12 @@ class Draft:
     def position(self, name: str, number: int = 0) -> int | None:
         """Which of `fields` is the one of that name, `number` counting those from 0; None where there is none."""
         key = name.lower().encode("ascii")
-        found = [place for place, field in enumerate(self.fields) if len(field.name) == len(key) and field.key == key]
+        size, place, found = len(key), -1, []
+        for tile in self._tiles:
+            if tile.name:
+                place += 1
+                if len(tile.name) == size and tile.key == key:
+                    found.append(place)
         return found[number] if -len(found) <= number < len(found) else None
 
     def add_field(self, raw: bytes, at: int = 0) -> None:
@@ -85,8 +90,11 @@ class Draft:
         Raises `FieldError` for what is not exactly one field with CRLF at its end.
         """
         added = _checked(raw)
-        places = self._places()
-        before = places[at] if at < len(places) else len(self._tiles)
+        if at == 0 and self._tiles and self._tiles[0].name:
+            before = 0
+        else:
+            places = self._places()
+            before = places[at] if at < len(places) else len(self._tiles)
         self._separate(self.message)
         self._tiles = (*self._tiles[:before], added, *self._tiles[before:])
 

@@ -39,12 +39,13 @@ _LONG_LINE = re.compile(rb"[^\n]{1000}")
 class Mail:
     """A message in a hook. Names of fields are compared without regard to case, texts are decoded (RFC 2047)."""
 
-    __slots__ = ("_draft", "_edits", "_octets", "_open")
+    __slots__ = ("_draft", "_edits", "_octets", "_open", "_part")
 
     def __init__(self, open_octets: Callable[[], Octets]) -> None:
         """`open_octets` gives the octets when they are first looked at."""
         self._open = open_octets
         self._octets: Octets | None = None
+        self._part: Part | None = None
         self._draft: Draft | None = None
         self._edits: list[Edit] = []
 
@@ -54,9 +55,16 @@ class Mail:
         is not written down as an edit: it does not reach a script's own process, nor the record.
         """
         if self._draft is None:
-            self._octets = self._open()
-            self._draft = Draft(Part.from_octets(self._octets))
+            self._draft = Draft(self.message)
         return self._draft
+
+    @property
+    def message(self) -> Part:
+        """The message as it came, to be read."""
+        if self._part is None:
+            self._octets = self._open()
+            self._part = Part.from_octets(self._octets)
+        return self._part
 
     @property
     def edits(self) -> tuple[Edit, ...]:
@@ -71,14 +79,13 @@ class Mail:
     @property
     def size(self) -> int:
         """Octets of the message as it is now."""
-        return self.draft.size
+        return len(self.as_it_came()) if self._draft is None else self._draft.size
 
     def copy(self) -> Mail:
         """The same message with the same changes so far, to be changed apart."""
         twin = Mail(self._open)
+        twin._octets, twin._part = self._octets, self._part
         if self._draft is not None:
-            assert self._octets is not None
-            twin._octets = self._octets
             twin._draft = Draft(self._draft.message)
             twin._draft.restore(self._draft.snapshot())
         twin._edits = list(self._edits)
@@ -114,7 +121,7 @@ class Mail:
 
     def has(self, name: str) -> bool:
         """Whether there is such a field."""
-        return self.draft.position(name) is not None
+        return any(True for _ in self._named(name))
 
     def addresses(self, name: str) -> tuple[Address, ...]:
         """The addresses in all fields of that name (`To`, `Cc`)."""
@@ -142,7 +149,7 @@ class Mail:
     @property
     def parts(self) -> tuple[Part, ...]:
         """Every part of the message as it came, the whole first, in the order of the text."""
-        return tuple(self.draft.message.walk())
+        return tuple(self.message.walk())
 
     @property
     def attachments(self) -> tuple[Part, ...]:
@@ -297,13 +304,15 @@ class Mail:
         self._edits.append(edit)
 
     def _named(self, name: str | None) -> Iterator[Field]:
-        if name is None:
-            yield from self.draft.fields
-        elif not self.is_changed:
-            yield from self.draft.message.header.all(name)
+        draft = self._draft
+        if draft is None or not draft.is_changed:
+            header = self.message.header
+            yield from header.fields if name is None else header.all(name)
+        elif name is None:
+            yield from draft.fields
         else:
             key = name.lower().encode("ascii", "replace")
-            yield from (one for one in self.draft.fields if one.key == key)
+            yield from (one for one in draft.fields if one.key == key)
 
     def _text_part(self, subtype: str) -> Part | None:
         for part in self.parts:

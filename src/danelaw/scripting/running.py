@@ -106,7 +106,7 @@ class Runner:
     budget: Budget = field(default_factory=Budget)
     failed: Callable[[Called, Context], None] = lambda called, context: None
     observe: Callable[[Called, Context], None] | None = None
-    traces: Callable[[Context], bool] = lambda context: False
+    traces: Callable[[Context], bool] | None = None
     taken: Callable[[Context], list[dict[str, Any]]] = lambda context: []
     clock: Callable[[], float] = time.perf_counter
     guard: Guard = GUARD
@@ -116,7 +116,11 @@ class Runner:
         """The first verdict, None when all have let it pass. May be begun outside a task; never raises for what a
         script does.
         """
+        calling = Calling("", getattr(context, "id", ""))
+        CALLING.set(calling)
+        traced = self.traces is not None and self.traces(context)
         for hook in hooks:
+            calling.hook, calling.calls = hook.name, [] if traced else None
             # A plain function never waits: what a coroutine for it would cost is a good part of what most hooks do.
             said = await self._waiting(policy, hook, context) if hook.is_coroutine else self._now(policy, hook, context)
             if said is not None:
@@ -124,7 +128,7 @@ class Runner:
         return None
 
     def _now(self, policy: LoadedPolicy, hook: Hook, context: Context) -> Said | None:
-        tally, started = self._begin(policy, hook, context)
+        tally, started = self.tally(policy, hook), self.clock()
         if not tally.breaker.allows(started):
             return self._without(policy, hook, context, tally, "resting", started, tally.last_failure)
         before = state_of(context)
@@ -136,7 +140,7 @@ class Runner:
         return self._spoke(policy, hook, context, tally, started, verdict)
 
     async def _waiting(self, policy: LoadedPolicy, hook: Hook, context: Context) -> Said | None:
-        tally, started = self._begin(policy, hook, context)
+        tally, started = self.tally(policy, hook), self.clock()
         if not tally.breaker.allows(started):
             return self._without(policy, hook, context, tally, "resting", started, tally.last_failure)
         before = state_of(context)
@@ -149,10 +153,6 @@ class Runner:
         except (Exception, Overrun) as error:
             return self._broke(policy, hook, context, tally, started, before, error)
         return self._spoke(policy, hook, context, tally, started, verdict)
-
-    def _begin(self, policy: LoadedPolicy, hook: Hook, context: Context) -> tuple[Tally, float]:
-        CALLING.set(Calling(hook.name, getattr(context, "id", ""), [] if self.traces(context) else None))
-        return self.tallies.get((policy.version, hook.name)) or self.tally(policy, hook), self.clock()
 
     def _broke(
         self, policy: LoadedPolicy, hook: Hook, context: Context, tally: Tally, started: float, before: State,

@@ -163,6 +163,19 @@ def test_with_several_limits_at_once_none_is_exceeded_and_all_mail_goes() -> Non
     assert len(play.done) == 240
 
 
+def test_what_is_granted_while_something_unfit_goes_back_is_used() -> None:
+    """A queue learns at its first host that it needs a slot of the site too, and gives back what it has without one: that
+    very moment brings what it asked for, and no later news do.
+    """
+    site = LimitRule("site", (("site", ("big",)),), connections=4, adaptive=False)
+    play = Play(site, LimitRule("domain", (("domain", ("*",)),), ("domain",), connections=1))
+    counts = (4, 3, 1, 1)
+    for number, (key, count) in enumerate(zip(keys(4), counts, strict=True)):
+        play.feed(key, count, 100 * number)
+    play.run(0.1)
+    assert len(play.done) == sum(counts)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_mix_of_limits_keeps_its_promises_and_strands_nothing(data: st.DataObject) -> None:

@@ -42,9 +42,11 @@ class Stock:
     ) -> tuple[Slots | None, Token | None]:
         """What there is for one delivery; a token may begin to count a moment later."""
         slots = token = None
-        if wanted and state.slots:
+        while wanted and state.slots and slots is None:
             slots = next((one for one in state.slots if now < one.until and one.covers(wanted)), None)
             if slots is None:
+                # What goes back can make room for what was asked for: then that is here when this is done, and nobody
+                # will tell of it again.
                 for unfit in tuple(state.slots):
                     self.give_kept(state, unfit)
         if needed and state.tokens:

@@ -61,13 +61,12 @@ class Standing:
         if version == self.active:
             raise PolicyError(f"{version} is active already", advice="danelaw policy status")
         staged = {} if self.staged and self.staged != version else {"staged": "", "portion": ""}
-        shadow = {"shadow": "", "shadow_portion": ""} if self.shadow == version else {}
         return self._next(
             active=version,
             before=(*self.before, self.active)[-MOST_REMEMBERED:],
             revoked=_without(self.revoked, version),
             **staged,
-            **shadow,
+            **self._no_shadow_of(version),
         )
 
     def rolled_back(self, version: str = "") -> Standing:
@@ -81,8 +80,17 @@ class Standing:
         revoked = _with(self.revoked, self.active)
         revoked = _with(revoked, self.staged) if self.staged else revoked
         return self._next(
-            active=target, before=self.before[:last], staged="", portion="", revoked=_without(revoked, target)
+            active=target,
+            before=self.before[:last],
+            staged="",
+            portion="",
+            revoked=_without(revoked, target),
+            **self._no_shadow_of(target),
         )
+
+    def _no_shadow_of(self, version: str) -> dict[str, str]:
+        """What judges all mail is no shadow any more."""
+        return {"shadow": "", "shadow_portion": ""} if self.shadow == version else {}
 
     def shadowed(self, version: str, portion: str) -> Standing:
         """`version` also runs, and judges nothing."""

@@ -11,7 +11,7 @@ from danelaw.config.asking import arriving
 
 EVERYTHING = """
 [[listen]]
-address = "127.0.0.1:0"
+address = "127.0.0.2:0"
 tls = "none"
 auth = "required"
 auth_without_tls = true

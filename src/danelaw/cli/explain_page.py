@@ -21,6 +21,7 @@ _MOST_TRIES = 12
 _MOST_NOTED = 20
 _LONGEST_NOTE = 400
 _LABEL = 12
+_OF_POLICY = frozenset({"policy", "notes", "tags", "trace"})
 
 
 def show(out: Output, found: dict[str, Any]) -> None:
@@ -113,13 +114,34 @@ def _found(out: Output, message: dict[str, Any]) -> None:
     context = message["context"]
     noted = context.items() if isinstance(context, dict) else [("", context)] if context is not None else []
     for name, value in list(noted)[:_MOST_NOTED]:
-        if name == "policy":
-            _row(out, when, "policy", f"judged by version {value}")
+        if name in _OF_POLICY and isinstance(context, dict):
+            _policy(out, when, name, value)
             when = None
             continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         _row(out, when, "script", f"noted {name}: {text[:_LONGEST_NOTE]}" if name else f"noted {text[:_LONGEST_NOTE]}")
         when = None
+
+
+def _policy(out: Output, when: float | None, name: str, value: Any) -> None:
+    """What the policy keeps with a message: which version judged it, notes and tags of scripts."""
+    match name, value:
+        case "policy", _:
+            _row(out, when, "policy", f"judged by version {value}")
+        case "notes", dict():
+            for note, found in list(value.items())[:_MOST_NOTED]:
+                text = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+                _row(out, when, "script", f"noted {note}: {text[:_LONGEST_NOTE]}")
+                when = None
+        case "tags", list():
+            _row(out, when, "script", f"tagged {', '.join(map(str, value))}")
+        case "trace", list():
+            from danelaw.cli.policy_trace import show_lines
+
+            _row(out, when, "trace", f"{len(value)} call{'s' * (len(value) != 1)} of hooks were traced:")
+            show_lines(out, value)
+        case _:
+            _row(out, when, "script", f"{name}: {json.dumps(value, ensure_ascii=False)[:_LONGEST_NOTE]}")
 
 
 def _custody(out: Output, message: dict[str, Any], now: float) -> None:

@@ -35,6 +35,7 @@ COMMANDS: dict[str, Verb] = {
     "message": Verb("look", "Show the fields and parts of a message, and what is odd about it."),
     "override": Verb("change", "Set, list or remove your own rule for a destination."),
     "policy": Verb("change", "Check, stage, promote or roll back your Python policy; see what its hooks do."),
+    "rules": Verb("look", "List your rules without code, check them, say why they did what to a message."),
     "alias": Verb("look", "Say whether a recipient exists and whom it stands for."),
     "srs": Verb("look", "Rewrite a forwarded sender's address, or lead one back."),
     "greylist": Verb("change", "List what greylisting remembers, let a network pass, forget."),

@@ -21,6 +21,10 @@ class Entry(NamedTuple):
 
 COMMANDS: dict[str, Entry] = {
     "check": Entry("policy_check", "command", "Find mistakes: syntax, names, types, blocking calls, failing tests."),
+    "test": Entry("policy_test", "command", "Run the policy's tests offline; say which hooks and lines they reach."),
+    "replay": Entry("policy_replay", "command", "Judge recorded mail; list what another policy would have said."),
+    "shell": Entry("policy_shell", "command", "A Python prompt with a recorded message as hooks see it."),
+    "trace": Entry("policy_trace", "command", "Watch hooks at work: what is asked, said, called, and not asked."),
     "stage": Entry("policy_stage", "command", "Let a new version judge part of the traffic."),
     "promote": Entry("policy_acts", "promote", "Let the staged version, or another, judge everything."),
     "rollback": Entry("policy_acts", "rollback", "Go back to the version before."),

@@ -40,7 +40,7 @@ def command(
     It is loaded in a process of its own. Exit status: 0 no errors, 1 errors (with --strict warnings too), 2 wrong
     command line.
     """
-    folder = directory or _configured(config_file)
+    folder = directory or configured(config_file)
     checked = examine(folder, types=not no_types)
     tests = None if no_tests or checked.errors else tested(folder)
     failed = bool(checked.errors) or (strict and bool(checked.warnings)) or (tests is not None and not tests[0])
@@ -99,7 +99,8 @@ def tested(directory: Path) -> tuple[bool, str] | None:
     return result.exit_code == 0, said[-1].strip() if said else str(result.exception or "")
 
 
-def _configured(config_file: Path | None) -> Path:
+def configured(config_file: Path | None) -> Path:
+    """The folder that the configuration names. Raises `ConfigError`, `DanelawError` where it names none."""
     folder = load_config(config_file).policy.directory
     if folder is None:
         raise DanelawError("the configuration names no [policy] directory", advice="danelaw policy check DIRECTORY")

@@ -169,6 +169,7 @@ class Desk:
             "gateway.reload": self._reload,
             "policy.status": self._policy,
             "policy.shadow": self._shadow,
+            "policy.trace": self._trace,
             "top": self._top,
         }
         found |= reading_operations(self._config.spool.directory, time.time, self._limits)
@@ -245,6 +246,11 @@ class Desk:
     async def _shadow(self, _: Mapping[str, Any], __: str) -> dict[str, Any]:
         await self._look()
         return policies.shadows_together(await asyncio.gather(*(self._ask(name, "shadow") for name in self._names())))
+
+    async def _trace(self, arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
+        await self._look()
+        asking = (self._ask(name, "trace", dict(arguments)) for name in self._names())
+        return policies.traces_together(await asyncio.gather(*asking))
 
     async def _top(self, arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
         await self._look()

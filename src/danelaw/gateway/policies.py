@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
 from danelaw.filters.breaker import BreakerState
 from danelaw.scripting import differences
+from danelaw.scripting.tracing import Wanted, merged
 from danelaw.spool import database
 from danelaw.spool.judged import judged_by
 
@@ -37,7 +39,44 @@ def operations(gateway: Gateway) -> dict[str, Operation]:
     def shadow(_: Mapping[str, Any], __: str) -> dict[str, Any]:
         return shadows_together([shadow_report(gateway)])
 
-    return {"policy.status": status, "policy.shadow": shadow}
+    def trace(arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
+        return traces_together([on_traces(gateway, arguments)])
+
+    return {"policy.status": status, "policy.shadow": shadow, "policy.trace": trace}
+
+
+def on_traces(gateway: Gateway, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Start, stop or show the trace of one process; None without a policy and rules. Raises `DanelawError` for what
+    cannot be traced.
+    """
+    scripts = gateway.parts.scripts
+    if scripts is None:
+        return None
+    act = arguments.get("act", "show")
+    if act == "start":
+        scripts.traces.start(_wanted(arguments))
+    elif act == "stop":
+        scripts.traces.stop()
+    return scripts.traces.report()
+
+
+def _wanted(arguments: Mapping[str, Any]) -> Wanted:
+    try:
+        client = ip_network(str(arguments["client"]), strict=False) if arguments.get("client") else None
+        until = float(arguments["until"])
+    except (KeyError, ValueError) as error:
+        raise DanelawError(f"this cannot be traced: {error}") from None
+    return Wanted(until, str(arguments.get("address", "")), client, str(arguments.get("message", "")))
+
+
+def traces_together(reports: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """The traces of all processes as one. Raises `DanelawError` where no process has anything to trace."""
+    known = [one for one in reports if one is not None]
+    if not known:
+        raise DanelawError(
+            "this gateway has neither a policy nor rules", advice='[policy] directory = "policy", and restart'
+        )
+    return merged(known)
 
 
 def shadow_report(gateway: Gateway) -> dict[str, Any] | None:

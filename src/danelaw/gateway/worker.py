@@ -59,6 +59,7 @@ class WorkerProcess:
             "health": self._health,
             "top": self._top,
             "policy": lambda sender, args: policies.report(self._gateway),
+            "trace": lambda sender, args: policies.on_traces(self._gateway, args),
             "shadow": lambda sender, args: policies.shadow_report(self._gateway),
             shared_operations.CACHE: lambda sender, args: shared_operations.on_caches(
                 self._gateway.parts.workshop.caches, str(args["name"]), args["arguments"]

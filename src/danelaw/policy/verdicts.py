@@ -153,7 +153,7 @@ class Route:
 
     `next_hop` is another next hop (`example.org`, `[relay.example]:2525`); `local_address` an IP address of ours;
     `helo` the name we give; `demand` (`encrypted`, `verified`, `dane`) can only strengthen what is demanded already;
-    `certificate` names a `[[certificate]]` of ours to show to the next hop.
+    `certificate` names a `[[client_certificate]]` to show to the next hop.
     """
 
     next_hop: str = ""

@@ -7,10 +7,11 @@ where that is decided: mail that passes and `danelaw rules explain` ask it alike
     hooks = hooks_of([Rule(name="no-images", when=Conditions(attachment=("*.iso",)), act=Act.HOLD)])
 
 Public names: `Rule`, `Conditions`, `Changes`, `Act`, `At`, `earliest`, `judge`, `Judged`, `RuleJudged`, `hooks_of`,
-`Schedule`, `PatternError`, `address_matches`, `text_matches`.
+`explain`, `Explained`, `Schedule`, `PatternError`, `address_matches`, `text_matches`.
 """
 
 from danelaw.rules.asking import hooks_of
+from danelaw.rules.explaining import Explained, explain
 from danelaw.rules.judging import Judged, RuleJudged, judge
 from danelaw.rules.patterns import PatternError, Schedule, address_matches, text_matches
 from danelaw.rules.rule import Act, At, Changes, Conditions, Rule, earliest
@@ -20,6 +21,7 @@ __all__ = [
     "At",
     "Changes",
     "Conditions",
+    "Explained",
     "Judged",
     "PatternError",
     "Rule",
@@ -27,6 +29,7 @@ __all__ = [
     "Schedule",
     "address_matches",
     "earliest",
+    "explain",
     "hooks_of",
     "judge",
     "text_matches",

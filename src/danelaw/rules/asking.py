@@ -87,7 +87,7 @@ def _about_message(
         if not judge(rule, context).applies:
             continue
         matched(rule, context)
-        context.findings += (Finding(NAME, rule.act.value, f"{rule.name}: {rule.text}" if rule.text else rule.name),)
+        context.findings += (finding(rule),)
         change(context, rule.changes)
         copies += rule.changes.copy_to
         verdict = _verdict(rule)
@@ -96,6 +96,11 @@ def _about_message(
         if rule.stop:
             return _with_copies(Accept(), copies, context)
     return _with_copies(None, copies, context)
+
+
+def finding(rule: Rule) -> Finding:
+    """That a rule applies, for the rules behind it and for `explain`."""
+    return Finding(NAME, rule.act.value, f"{rule.name}: {rule.text}" if rule.text else rule.name)
 
 
 def _refusal(rule: Rule) -> Reject | Defer | None:

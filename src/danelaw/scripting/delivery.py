@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from danelaw.outbound import steps as outbound
@@ -25,6 +25,7 @@ from danelaw.policy import (
 )
 from danelaw.scripting.errors import HookFailed
 from danelaw.scripting.outcome import NAME
+from danelaw.scripting.tracing import within
 from danelaw.tlspolicy import SenderDemand
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class BeforeDelivery(_Asking):
         mail = Mail(lambda: b"".join(pending.octets()))
         context = DeliveryContext(**self._facts(kept, pending.message, pending.key, pending.now, mail))
         said = await self._runner.ask(kept.policy, hooks, context)
+        kept.trace += self._runner.taken(context)
         if said is None:
             return None if kept.changed() is None else outbound.Directions(context=kept.changed())
         return await self._directions(said, kept, pending)
@@ -157,6 +159,7 @@ class AfterDelivery(_Asking):
             ended=tried.now,
         )
         said = await self._runner.ask(kept.policy, hooks, context)
+        kept.trace += self._runner.taken(context)
         verdict = None if said is None else said.verdict
         if not isinstance(verdict, Amend):
             return None if kept.changed() is None else outbound.Amendment(context=kept.changed())
@@ -179,9 +182,9 @@ class AfterDelivery(_Asking):
 
 
 class Kept:
-    """What a message carries of its policy: the version, notes and tags."""
+    """What a message carries of its policy: the version, notes and tags, and the trace where there was one."""
 
-    __slots__ = ("_before", "notes", "policy", "tags")
+    __slots__ = ("_before", "notes", "policy", "tags", "trace")
 
     def __init__(self, version_of: Callable[[str], LoadedPolicy], message: QueuedMessage) -> None:
         stored = json.loads(message.context) if message.context else {}
@@ -189,22 +192,28 @@ class Kept:
         self.policy: LoadedPolicy = version_of(stored.get("policy", ""))
         self.notes = Notes(stored.get("notes"))
         self.tags: set[str] = set(stored.get("tags", ()))
+        self.trace: list[dict[str, Any]] = list(stored.get("trace", ()))
 
     def changed(self) -> str | None:
         """All of it as it is stored, where hooks have changed something."""
         notes, tags = self.notes.to_object(), sorted(self.tags)
-        if notes == self._before.get("notes", {}) and tags == self._before.get("tags", []):
+        before = self._before
+        if (notes, tags, len(self.trace)) == (
+            before.get("notes", {}), before.get("tags", []), len(before.get("trace", ())),
+        ):  # fmt: skip
             return None
-        return kept_text(self._before.get("policy", self.policy.version), notes, tags)
+        return kept_text(before.get("policy", self.policy.version), notes, tags, self.trace)
 
 
-def kept_text(version: str, notes: dict[str, Any], tags: list[str]) -> str:
-    """What is stored with a message, as JSON."""
+def kept_text(version: str, notes: dict[str, Any], tags: list[str], trace: Sequence[dict[str, Any]] = ()) -> str:
+    """What is stored with a message, as JSON; of a trace as much as there is room for."""
     kept: dict[str, object] = {"policy": version}
     if notes:
         kept["notes"] = notes
     if tags:
         kept["tags"] = tags
+    if trace:
+        kept["trace"] = within(trace)
     return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -98,14 +98,16 @@ class Tally:
 @dataclass(slots=True)
 class Runner:
     """Asks hooks. `failed` is told about calls that failed, `observe`, where it is set, about every call; `clock` is a
-    monotonic clock in seconds. `traces` says whether the calls of the library about a context are to be kept. Numbers
-    of each hook are in `tallies`, by version and name.
+    monotonic clock in seconds. `traces` says whether the calls of the library about a context are to be kept, `taken`
+    gives what was traced about its message, to be stored with it. Numbers of each hook are in
+    `tallies`, by version and name.
     """
 
     budget: Budget = field(default_factory=Budget)
     failed: Callable[[Called, Context], None] = lambda called, context: None
     observe: Callable[[Called, Context], None] | None = None
     traces: Callable[[Context], bool] = lambda context: False
+    taken: Callable[[Context], list[dict[str, Any]]] = lambda context: []
     clock: Callable[[], float] = time.perf_counter
     guard: Guard = GUARD
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from danelaw.scripting.numbers import HookNumbers
 from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.shadow import Shadow
 from danelaw.scripting.step import ScriptStep
+from danelaw.scripting.tracing import Traces
 from danelaw.scripting.versions import Versions
 from danelaw.scripting.withdrawing import fails_too_often
 
@@ -80,6 +81,7 @@ class Scripts:
         self._numbers = HookNumbers(metrics)
         self.shadow: Shadow | None = None
         self.rulebook = Rulebook(rules, self._matched)
+        self.traces = Traces(self.runner, clock, self._hooks_at, lambda: self.rulebook.rules)
         self.step = self._step()
         self.changed: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,6 +90,11 @@ class Scripts:
     def versions(self) -> Versions:
         """The versions for connections that begin now."""
         return self._no_policy if self.following is None else self.following.versions
+
+    def _hooks_at(self, version: str, point: str) -> tuple[Hook, ...]:
+        """The hooks of a version that is in use."""
+        found = next((one for one in self.versions.judging if one.version == version), None)
+        return () if found is None else found.at(point)
 
     def look(self) -> None:
         """Take up what operators have changed since. Connections that are open stay with their version."""

@@ -241,10 +241,14 @@ class ScriptStep(Step):
             said = await self._ask(session, transaction.policy, "end_of_data", hooks, context)
             arrival.findings += (Finding(one.step, one.result, one.reason) for one in context.findings[known:])
             self._note(arrival, said)
-        ruling = ruling_of(said)
+        ruling, copies = ruling_of(said), len(arrival.copies)
         if hooks and context is not None and (ruling is None or said is None or not said.failed):
             carry_out(arrival, context, None if said is None else said.verdict)
-        arrival.context = kept_text(transaction.policy.version, transaction.notes.to_object(), sorted(transaction.tags))
+        trace = [] if context is None else self._runner.taken(context)
+        notes, tags = transaction.notes.to_object(), sorted(transaction.tags)
+        arrival.context = kept_text(transaction.policy.version, notes, tags, trace)
+        for copy in arrival.copies[copies:]:
+            copy.context = arrival.context
         session.messages += 1
         return ruling
 

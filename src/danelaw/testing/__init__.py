@@ -1,4 +1,12 @@
-"""Doubles for tests, yours too: DNS from a page of text, a clock that stands still, look-ups without a loop.
+"""Doubles for tests, yours too: DNS from a page of text, a clock that stands still, look-ups without a loop, and a
+whole gateway without network, disk and clock in which a policy judges mail.
+
+    def test_strangers_are_marked(lab: PolicyLab) -> None:                # policy/test_inbound.py
+        fate = lab.send("Subject: hello\\n\\nbody\\n", sender="a@sender.test", to="b@example.org")
+        assert fate.verdict == "accepted"
+        assert fate.mail.subject == "[external] hello"
+
+`danelaw policy test` runs such tests; under pytest a fixture `lab` that gives `PolicyLab("policy")` does.
 
 Every protocol of danelaw that needs DNS is a generator which yields questions and is sent answers
 (`danelaw.dnsdata.Lookup`). Here it is driven from a dictionary:
@@ -25,14 +33,58 @@ name is securely denied, and what is missing below an insecure one is not. Names
 with the status `outside` (insecure unless told otherwise). Aliases, DNAME and wildcards are followed as
 RFC 1034 §4.3.2, RFC 6672 and RFC 4592 say, and the status of an answer is the weakest on the way.
 
-Public names: `FakeDNS`, `FakeResolver` (the same behind the methods of `danelaw.resolver.Resolver`),
+Public names: `PolicyLab`, `Dialogue`, `Fate`, `Stored`, `Tried`, `End` (a policy's gateway, and what becomes of mail in
+it), `FakeLibrary` (what scripts call, from plain data), `FakeDNS`, `FakeResolver` (the same behind the methods of `danelaw.resolver.Resolver`),
 `FakeClock`, `FakeSharedStore` (what scripts share, in memory, under such a clock), `run_lookup`, `LookupMisuse`.
-What scripts call, from plain data, is `FakeLibrary` in `danelaw.testing.library`.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from danelaw.testing.clock import FakeClock
 from danelaw.testing.fakedns import FakeDNS
 from danelaw.testing.lookup import FakeResolver, LookupMisuse, run_lookup
 from danelaw.testing.shared import FakeSharedStore
 
-__all__ = ["FakeClock", "FakeDNS", "FakeResolver", "FakeSharedStore", "LookupMisuse", "run_lookup"]
+if TYPE_CHECKING:
+    from danelaw.testing.deliveries import End, Tried
+    from danelaw.testing.dialogue import Dialogue
+    from danelaw.testing.fate import Fate, Stored
+    from danelaw.testing.library import FakeLibrary
+    from danelaw.testing.policylab import PolicyLab
+
+# Read when first asked for: whoever wants a clock does not need a gateway.
+_MODULES = {
+    "Dialogue": "dialogue",
+    "End": "deliveries",
+    "FakeLibrary": "library",
+    "Fate": "fate",
+    "PolicyLab": "policylab",
+    "Stored": "fate",
+    "Tried": "deliveries",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"danelaw.testing has no {name}")
+    return getattr(import_module(f"danelaw.testing.{_MODULES[name]}"), name)
+
+
+__all__ = [
+    "Dialogue",
+    "End",
+    "FakeClock",
+    "FakeDNS",
+    "FakeLibrary",
+    "FakeResolver",
+    "FakeSharedStore",
+    "Fate",
+    "LookupMisuse",
+    "PolicyLab",
+    "Stored",
+    "Tried",
+    "run_lookup",
+]

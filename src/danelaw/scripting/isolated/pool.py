@@ -48,7 +48,7 @@ class Pool:
         self._busy: Counter[str] = Counter()
         self._blame: Counter[str] = Counter()
         self._starting: Worker | None = None
-        self._opening: set[asyncio.Task[None]] = set()
+        self._opening: dict[asyncio.Task[None], socket.socket] = {}
         self._dying: list[subprocess.Popen[bytes]] = []
         self._is_pausing = False
         self._not_before = 0.0
@@ -109,8 +109,9 @@ class Pool:
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
-        for task in self._opening:
+        for task, line in self._opening.items():
             task.cancel()
+            line.close()  # a task that has not begun would not
         for worker in tuple(self._workers):
             worker.kill("the gateway ends")
             self._dying.append(worker.process)
@@ -143,8 +144,8 @@ class Pool:
         worker = self._starting = Worker(process, self._changed)
         self._workers.add(worker)
         task = asyncio.get_running_loop().create_task(self._open(worker, line))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+        self._opening[task] = line
+        task.add_done_callback(self._opening.pop)
         self._watch()
 
     async def _open(self, worker: Worker, line: socket.socket) -> None:

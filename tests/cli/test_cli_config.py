@@ -128,3 +128,20 @@ def test_map_files_are_read_and_every_fault_is_named_with_file_and_line(file: Pa
 def test_keys_of_srs_are_read(file: Path) -> None:
     file.write_text(file.read_text() + '[srs]\ndomain = "example.org"\nkeys = ["no.key"]\n')
     assert "no.key cannot be read" in str(invoke("check", file).exception)
+
+
+def test_effective_without_a_domain_shows_the_order_of_asking(file: Path) -> None:
+    file.write_text(
+        file.read_text()
+        + '[authentication]\nenabled = true\n[[rule]]\nname = "late"\norder = 5\naction = "hold"\n'
+        + '[[rule]]\nname = "early"\nexpires = "2020-01-01"\nowner = "anna"\n'
+    )
+    found = json.loads(invoke("effective", "--json", "--config", file).output)
+    assert [one["step"] for one in found["arriving"]] == ["origin", "policy", "policy", "rule"]
+    early, late = found["arriving"][1:3]
+    assert (early["what"], early["why"], early["is_over"]) == ("rule early: none", "[[rule]] order 0, owner anna", True)
+    assert (late["what"], late["is_over"]) == ("rule late: hold, then no more", False)
+    assert any("overrides" in one["what"] for one in found["leaving"])
+    shown = invoke("effective", "--config", file, "--ascii").output
+    assert "rule early: none (has ended)" in " ".join(shown.split())
+    assert shown.splitlines()[-1] == "next: danelaw config effective DOMAIN"

@@ -61,7 +61,7 @@ def test_the_overview_loads_nothing_heavy(repository: Path) -> None:
         (["sned"], "did you mean: danelaw send"),
         (["xyzzy"], "danelaw --help"),
         (["config", "chekc"], "No such command"),
-        (["config", "effective"], "Missing argument"),
+        (["queue", "show"], "Missing argument"),
         (["config", "check", "--jsno"], "--json"),
     ],
 )

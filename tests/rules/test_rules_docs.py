@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import tomllib
+from pathlib import Path
 
 import click
 import pytest
 from source_tree import ROOT, docs_text
 
+import danelaw.policy as danelaw_policy
 from danelaw.cli import danelaw
 from danelaw.cli.frame import COMMANDS
 from danelaw.config.schema import SMALLEST, tables
-from danelaw.policy import answers, state
+from danelaw.policy import POINTS, answers, state
+from danelaw.scripting import load
+from danelaw.scripting.examination import examine
 from danelaw.telemetry import Metrics
-from tools import generate_docs, policy_library, standards
+from tools import generate_docs, policy_library, policy_reference, standards
+from tools.policy_examples import EXAMPLES
 
 
 def _present() -> list[str]:
@@ -114,3 +120,26 @@ def test_every_public_name_that_calls_give_is_on_the_page() -> None:
     assert not [
         name for name in (*names, *state.__all__) if name not in ("Mode", "State") and f"### `{name}`" not in page
     ]
+
+
+def test_everything_a_policy_can_use_is_explained() -> None:
+    assert not list(policy_reference.undescribed())
+
+
+def test_the_reference_has_every_hook_field_verdict_and_setting_of_policies() -> None:
+    page = (ROOT / "docs" / "policy.md").read_text("utf-8")
+    for name, point in POINTS.items():
+        section = page.partition(f"\n### {name}\n")[2].partition("\n### ")[0]
+        assert section, f"{name}: make docs"
+        assert all(f"| `{one.name}` |" in section for one in dataclasses.fields(point.context)), name
+        assert all(f"`{kind.__name__}`" in section for kind in point.verdicts), name
+        assert all(f"\n### {kind.__name__}\n" in page for kind in point.verdicts), name
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_the_example_of_each_hook_can_be_used(name: str, tmp_path: Path) -> None:
+    imported = "from danelaw.policy import " + ", ".join(sorted(danelaw_policy.__all__))
+    (tmp_path / "example.py").write_text(f"{imported}\n{EXAMPLES[name]}")
+    policy = load(tmp_path)
+    assert [hook.point for hook in policy.hooks] == [name]
+    assert [one for one in examine(tmp_path, types=False).problems if one.severity == "error"] == []

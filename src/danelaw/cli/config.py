@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from danelaw.cli.options import ascii_option, config_option, load_config, output, output_options
-from danelaw.cli.output import Symbol
+from danelaw.cli.output import Output, Symbol
 from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from danelaw.config import Config
+    from danelaw.config.asking import Asked
 
 
 @click.group()
@@ -135,11 +138,17 @@ def schema(ascii_only: bool) -> None:
 
 
 @command.command()
-@click.argument("domain")
+@click.argument("domain", required=False)
 @config_option
 @output_options
-def effective(domain: str, config_file: Path | None, as_json: bool, ascii_only: bool) -> None:
-    """Show what is set about mail to DOMAIN, by the configuration or an override, and which entry says it."""
+def effective(domain: str | None, config_file: Path | None, as_json: bool, ascii_only: bool) -> None:
+    """Show what is set about mail to DOMAIN, by the configuration or an override, and which entry says it.
+
+    Without DOMAIN: who is asked about every message, in which order, and what wins.
+    """
+    if domain is None:
+        _show_order(load_config(config_file), output(ascii_only), as_json)
+        return
     from danelaw.address import Domain
     from danelaw.config.effective import effective as applies
     from danelaw.state import FILE_NAME, OverrideStore, StateDatabase, configured_overrides
@@ -162,3 +171,28 @@ def effective(domain: str, config_file: Path | None, as_json: bool, ascii_only: 
         out.next(f"danelaw queue list to:*@{name.ascii}")
     else:
         out.next(f"danelaw check {name.ascii}")
+
+
+def _show_order(config: Config, out: Output, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from danelaw.config.asking import arriving, leaving
+
+    now = time.time()
+    found = {"arriving": arriving(config, now), "leaving": leaving(config)}
+    if as_json:
+        rows = {name: [asdict(one) for one in asked] for name, asked in found.items()}
+        out.json({"schema": "danelaw/config-order/1", "file": str(config.source), **rows})
+        return
+    out.line("When a message arrives; the first no ends it:")
+    out.table(_rows(found["arriving"]), heads=("", "STEP", "ABOUT", "WHAT", "ENTRY"))
+    out.line("When it leaves:")
+    out.table(_rows(found["leaving"]), heads=("", "STEP", "ABOUT", "WHAT", "ENTRY"))
+    out.next("danelaw config effective DOMAIN")
+
+
+def _rows(asked: Iterable[Asked]) -> list[tuple[Symbol, tuple[str, ...]]]:
+    return [
+        (Symbol.NONE, (str(number), one.step, one.about, one.what + (" (has ended)" if one.is_over else ""), one.why))
+        for number, one in enumerate(asked, 1)
+    ]

@@ -22,7 +22,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What octets are: media type by content, extensions that fit it, and for archives what they hold.
+    """What octets are: media `type` by content, `extensions` that fit it, and for archives the `members` they hold.
 
     `macros` says that an office file holds macros, `encrypted` that it, or something in it, is encrypted. `odd` are
     reasons for doubt in words: a name that says something else than the octets, two extensions, text that runs

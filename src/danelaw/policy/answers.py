@@ -32,7 +32,8 @@ class LibraryError(DanelawError):
 
 @dataclass(frozen=True, slots=True)
 class DNSAnswer:
-    """What DNS says. `exists` is false for NXDOMAIN; `records` are texts as in zone files, empty for no such data.
+    """What DNS says to a `name` and `type`. `exists` is false for NXDOMAIN; `records` are texts as in zone files, empty
+    for no such data.
 
     `status` is the DNSSEC status of the whole answer, alias chain included; a bogus answer is a `LibraryError`.
     """
@@ -51,7 +52,7 @@ class DNSAnswer:
 
 @dataclass(frozen=True, slots=True)
 class HTTPResponse:
-    """An answer over HTTP: status, fields in lower case, and at most as many octets as were asked for."""
+    """An answer over HTTP: `status`, fields in `headers` by names in lower case, and the `body`."""
 
     status: int
     headers: Mapping[str, str]
@@ -72,7 +73,7 @@ class HTTPResponse:
 
 @dataclass(frozen=True, slots=True)
 class RecipientAnswer:
-    """What a next hop says about a recipient: `accepted`, `refused` or `unknown`, and its reply."""
+    """What a next hop says about a recipient: the `answer` `accepted`, `refused` or `unknown`, and its `reply`."""
 
     answer: Literal["accepted", "refused", "unknown"]
     reply: str = ""
@@ -98,7 +99,8 @@ class TLSProbe:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """What a certificate says (RFC 5280). Names are those of the subjectAltName; `key` as `RSA 2048` or `EC secp256r1`.
+    """What a certificate says (RFC 5280): `subject`, `issuer` and `serial` as text, from `not_before` to `not_after`.
+    `names` are those of the subjectAltName, `signature` is its algorithm, `key` as `RSA 2048` or `EC secp256r1`.
 
     `sha256` is the digest of the whole certificate, `spki_sha256` that of its public key, as in TLSA records with
     selectors 0 and 1 (RFC 6698 §2.1.2), both hexadecimal.

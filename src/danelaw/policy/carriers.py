@@ -17,8 +17,8 @@ class Maildir:
 
 @dataclass(frozen=True, slots=True)
 class Pipe:
-    """To the standard input of a program, without a shell, once for each recipient; `{address}` and `{sender}` in
-    arguments stand for those. Its exit status says what became of the message
+    """To the standard input of a program, without a shell, once for each recipient: `argv` is its absolute path and
+    arguments, in which `{address}` and `{sender}` stand for those. Its exit status says what became of the message
     (sysexits: 0 delivered, 75 and a signal try again, others fail). `seconds` is how long it may run.
     """
 
@@ -28,8 +28,8 @@ class Pipe:
 
 @dataclass(frozen=True, slots=True)
 class HTTPPost:
-    """As the body of a POST, the envelope beside it. 2xx means delivered; 408, 425, 429 and 5xx try again; other
-    answers fail. `token` goes along as a bearer token.
+    """As the body of a POST to `url`, the envelope beside it, within `seconds`. 2xx means delivered; 408, 425, 429 and
+    5xx try again; other answers fail. `token` goes along as a bearer token.
     """
 
     url: str

@@ -52,19 +52,26 @@ class TLS:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who speaks to us. `address` is its IP address as text, `listener` what it connected to, `user` who it has
-    authenticated as (empty: nobody), `name` its name in DNS that leads back to it, where a step before has looked.
-    """
+    """Who speaks to us."""
 
     address: str
+    """Its IP address as text."""
     port: int
+    """Its port."""
     helo: str = ""
+    """The name it gave in EHLO or HELO, empty before."""
     extended: bool = False
+    """Whether that was EHLO."""
     tls: TLS | None = None
+    """What protects the connection, None for nothing."""
     trusted: bool = False
+    """Whether it may relay: by its network, or as a user."""
     listener: str = ""
+    """What it connected to, `192.0.2.1:25`."""
     user: str = ""
+    """Who it has authenticated as, empty for nobody."""
     name: str = ""
+    """Its name in DNS that leads back to it, where a step before has looked."""
 
     @property
     def ip(self) -> IPv4Address | IPv6Address:
@@ -79,38 +86,52 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a step before found: its name, the result in one word, and the evidence in words."""
+    """What a step before found."""
 
     step: str
+    """Whose finding it is: `rspamd`, `clamav`, `policy`."""
     result: str
+    """The result in one word."""
     reason: str = ""
+    """The evidence in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One DKIM signature: `result` as in Authentication-Results (RFC 8601 §2.7.1)."""
+    """One DKIM signature (RFC 6376)."""
 
     result: str
+    """As in Authentication-Results (RFC 8601 §2.7.1)."""
     domain: str
+    """Who signs (`d=`)."""
     selector: str
+    """With which key (`s=`)."""
     reason: str = ""
+    """Why it is so, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a message comes from, in the words of Authentication-Results (RFC 8601). `dmarc_policy` is what the
-    author's domain asks for.
-    """
+    """Where a message comes from, in the words of Authentication-Results (RFC 8601)."""
 
     spf: str
+    """SPF of MAIL FROM: `pass`, `fail`, `softfail`, `neutral`, `none`, `temperror`, `permerror`."""
     spf_domain: str
+    """The domain it was asked for."""
     helo: str
+    """SPF of the HELO name."""
     dkim: tuple[Signature, ...]
+    """Every signature, topmost first."""
     dmarc: str
+    """DMARC: `pass`, `fail`, `none`, `temperror`, `permerror`."""
     dmarc_domain: str
+    """The domain whose policy it is."""
     dmarc_policy: str
+    """What the author's domain asks for: `none`, `quarantine`, `reject`, empty for nothing."""
     arc: str
+    """Whether the chain of ARC seals holds: `pass`, `fail`, `none`."""
     author: Address
+    """The address in From, empty where it has none, or several."""
 
     @classmethod
     def of(cls, verdicts: Verdicts) -> Origin:

@@ -185,7 +185,7 @@ class Files(Protocol):
 
         Raises `LibraryError`.
 
-            facts = await ctx.library.files.examine(part.content, part.filename or "")
+            facts = await ctx.library.files.examine(part.content(), part.filename or "")
         """
 
 

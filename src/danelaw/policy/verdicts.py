@@ -60,7 +60,8 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """Not now: the client, or the queue, tries again later. At `pre_delivery`, `seconds` says when (None: as usual).
+    """Not now: the client, or the queue, tries again later; it is told `code` (4xx), `status` and `text`. At
+    `pre_delivery`, `seconds` says when (None: as usual).
 
     Raises `VerdictError`.
     """
@@ -92,7 +93,8 @@ class Discard:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The message is stored and waits in quarantine for people; `seconds` None means the usual retention.
+    """The message is stored and waits in quarantine for people, who see the `reason`; `seconds` None means the usual
+    retention.
 
     Raises `VerdictError`.
     """
@@ -107,7 +109,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """At `rcpt_to` this recipient, at `end_of_data` all of them, are replaced by other addresses."""
+    """At `rcpt_to` this recipient, at `end_of_data` all of them, are replaced by other addresses: `to`, a tuple."""
 
     to: tuple[str, ...]
 
@@ -117,10 +119,11 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One of the messages that an arrival becomes.
+    """One of the messages that an arrival becomes, for the addresses in `to`.
 
-    `reverse_path` None leaves the sender as it is, "" is the null reverse-path. `mail` None is the message as the hook
-    has left it; `ctx.mail.copy()` gives one that can be changed for this copy alone. `hold` stores it in quarantine.
+    `handling` goes over that of the context, of two demands the stronger. `reverse_path` None leaves the sender as it
+    is, "" is the null reverse-path. `mail` None is the message as the hook has left it; `ctx.mail.copy()` gives one
+    that can be changed for this copy alone. `hold` stores it in quarantine.
     """
 
     to: tuple[str, ...]
@@ -135,7 +138,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The arrival becomes these messages, all of them or none: 250 is said once every one is on stable storage."""
+    """The arrival becomes these `copies`, all of them or none: 250 is said once every one is on stable storage."""
 
     copies: tuple[Copy, ...]
 

@@ -1,0 +1,68 @@
+"""The order of asking that `config effective` prints is that of the steps of a gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.ends import gateway, run
+
+from danelaw.config.asking import arriving
+
+EVERYTHING = """
+[[listen]]
+address = "127.0.0.2:0"
+tls = "none"
+auth = "required"
+auth_without_tls = true
+[tarpit]
+greeting_delay = "1ms"
+[client_names]
+enabled = true
+[[dns_list]]
+zone = "list.test"
+[greylisting]
+enabled = true
+[look_alikes]
+enabled = true
+[correspondents]
+enabled = true
+[authentication]
+enabled = true
+[reports]
+dmarc_address = "dmarc@ours.test"
+feedback = ["fbl@ours.test"]
+[[domain]]
+name = "ours.test"
+recipients = "{maps}"
+[[domain]]
+name = "srs.test"
+[srs]
+domain = "srs.test"
+keys = ["{keys}"]
+[[filter]]
+name = "clamav"
+kind = "clamd"
+address = ["127.0.0.1:1"]
+[[rule]]
+name = "one"
+action = "hold"
+[policy]
+directory = "{policy}"
+"""
+
+
+@pytest.mark.parametrize("more", ["", EVERYTHING], ids=["nothing", "everything"])
+def test_the_printed_order_is_the_order_of_the_steps(tmp_path: Path, more: str) -> None:
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "empty.py").write_text("")
+    (tmp_path / "maps").write_text("anna@ours.test\n")
+    (tmp_path / "keys").write_text("0123456789abcdef0123456789abcdef\n")
+    text = more.format(maps=tmp_path / "maps", keys=tmp_path / "keys", policy=tmp_path / "policy")
+
+    async def play() -> None:
+        async with gateway(tmp_path / "g", text) as running:
+            printed = [one.step for one in arriving(running.gateway.config, 0.0)]
+            assert list(dict.fromkeys(printed)) == [step.name for step in running.gateway.parts.steps.all]
+
+    run(play())

@@ -161,7 +161,7 @@ def _arguments(test: Callable[..., Any], lab: PolicyLab) -> dict[str, Any]:
     names = list(inspect.signature(test).parameters)
     if names not in ([], ["lab"]):
         raise DanelawError(f"a test has one argument, lab, and not {', '.join(names)}")
-    return {name: lab for name in names}
+    return dict.fromkeys(names, lab)
 
 
 def _words(error: Exception) -> str:

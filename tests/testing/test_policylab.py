@@ -55,7 +55,8 @@ def words(ctx: MessageContext):
         case "hold": return Hold("somebody must look")
         case "drop": return Discard("nobody wants it")
         case "copy":
-            return Queue((Copy(tuple(ctx.recipients)), Copy(("archive@example.org",), handling=Handling(job="journal"))))
+            journal = Copy(("archive@example.org",), handling=Handling(job="journal"))
+            return Queue((Copy(tuple(ctx.recipients)), journal))
     ctx.mail.set("Subject", "[external] " + ctx.mail.subject)
     ctx.tags.add("external")
 """
@@ -162,7 +163,8 @@ def test_who_speaks_and_how_is_up_to_the_test(tmp_path: Path) -> None:
     @hook.end_of_data
     def who(ctx: MessageContext):
         client = ctx.client
-        ctx.notes["who"] = f"{client.user} {client.trusted} {client.tls.version if client.tls else 'clear'} {client.extended}"
+        tls = client.tls.version if client.tls else "clear"
+        ctx.notes["who"] = f"{client.user} {client.trusted} {tls} {client.extended}"
     """
     with lab_of(tmp_path, text) as lab:
         assert lab.send(MESSAGE).notes["who"] == " False clear True"
@@ -260,13 +262,14 @@ def test_findings_of_other_steps_and_rules_of_the_configuration_are_there(tmp_pa
     with lab_of(tmp_path, text) as lab:
         lab.configure(
             lab_like_the_gateway() + '[[domain]]\nname = "example.org"\n[[rule]]\nname = "images"\n'
-            'when = { attachment = ["*.iso"] }\naction = "hold"\n[[rule]]\nname = "mark"\naction = "none"\ntag = ["seen"]\n'
+            'when = { attachment = ["*.iso"] }\naction = "hold"\n'
+            '[[rule]]\nname = "mark"\naction = "none"\ntag = ["seen"]\n'
         )
         assert lab.send(MESSAGE).notes["tags"] == ["seen"]
         with_image = (
             'Subject: x\nFrom: a@sender.test\nContent-Type: x/y; name="a.iso"\nContent-Disposition: attachment\n\nx\n'
         )
-        assert lab.send(with_image).held == "policy: rule images" or "images" in lab.send(with_image).held
+        assert lab.send(with_image).held == "rules_message: rule images"
         lab.finds("clamav", "infected", "Eicar")
         assert lab.send(MESSAGE).verdict == "rejected"
         lab.finds_nothing()
@@ -374,7 +377,7 @@ def test_mistakes_of_a_test_are_named(tmp_path: Path) -> None:
             lab.message("other.eml")
         with pytest.raises(AssertionError, match="there is no listener"):
             lab.connect(listener="127.0.0.1:587")
-        with pytest.raises(AssertionError, match="nothing was stored: rejected, 554 5.7.1 no"):
+        with pytest.raises(AssertionError, match=r"nothing was stored: rejected, 554 5\.7\.1 no"):
             assert lab.send("Subject: no\nFrom: a@sender.test\n\nx\n").mail
     with pytest.raises(DanelawError):
         PolicyLab(tmp_path / "policy", "hostname = 1")

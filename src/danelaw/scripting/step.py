@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from danelaw.smtp import Recipient
 
 _AUTH_DEFERRED = Reply.of(454, "4.7.0", "Temporary authentication failure; try again later")
-_INBOUND = frozenset({"connect", "helo", "auth", "mail_from", "rcpt_to", "end_of_data"})
+_INBOUND = frozenset({"connect", "helo", "auth", "mail_from", "rcpt_to", "end_of_data", "disconnect"})
 
 
 class ScriptStep(Step):
@@ -81,7 +81,7 @@ class ScriptStep(Step):
         """Where any version in use has hooks."""
         points = self._versions.points | self._rulebook.points
         stages = Stage(0)
-        if "connect" in points:
+        if points & {"connect", "disconnect"}:  # who is told of the end was there from the beginning
             stages |= Stage.CONNECT
         if "proxy" in points:
             stages |= Stage.COMMAND

@@ -1,7 +1,7 @@
-"""What hooks are asked and say, written down for a while for what somebody wants to see: a client, an address, a message.
+"""What hooks are asked and say, written down for a while about what somebody wants to see: a client, an address.
 
 While nobody wants anything there is no cost: the runner's observers are not set. Memory is bounded; the oldest lines
-go first. What belongs to a message is stored with it too, within `MOST_STORED` octets, so that `danelaw explain` has it.
+go first. What belongs to a message is stored with it too, within `MOST_STORED` octets, so that `explain` has it.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Wanted:
 
 
 class Traces:
-    """The traces of one process. `clock` gives POSIX seconds; `hooks_at` the hooks of a version at a step, `rules` those
-    in force.
+    """The traces of one process. `clock` gives POSIX seconds; `hooks_at` the hooks of a version at a step, `rules`
+    those in force.
     """
 
     def __init__(

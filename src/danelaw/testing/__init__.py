@@ -34,8 +34,9 @@ with the status `outside` (insecure unless told otherwise). Aliases, DNAME and w
 RFC 1034 §4.3.2, RFC 6672 and RFC 4592 say, and the status of an answer is the weakest on the way.
 
 Public names: `PolicyLab`, `Dialogue`, `Fate`, `Stored`, `Tried`, `End` (a policy's gateway, and what becomes of mail in
-it), `FakeLibrary` (what scripts call, from plain data), `FakeDNS`, `FakeResolver` (the same behind the methods of `danelaw.resolver.Resolver`),
-`FakeClock`, `FakeSharedStore` (what scripts share, in memory, under such a clock), `run_lookup`, `LookupMisuse`.
+it), `FakeLibrary` (what scripts call, from plain data), `FakeDNS`, `FakeResolver` (the same behind the methods of
+`danelaw.resolver.Resolver`), `FakeClock`, `FakeSharedStore` (what scripts share, in memory, under such a clock),
+`run_lookup`, `LookupMisuse`.
 """
 
 from __future__ import annotations

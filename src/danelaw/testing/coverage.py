@@ -52,8 +52,8 @@ class HookCovered:
 
 
 class LineWatch:
-    """Within `with`, notes which lines of a folder's Python files run. Other code is not slowed down by more than a look
-    at its file's name for each call.
+    """Within `with`, notes which lines of a folder's Python files run. Other code is slowed down by a look at its
+    file's name for each call.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""Deliveries of a lab: next hops say what a test wrote down; all that hooks have to do with is the gateway's own code."""
+"""Deliveries of a lab: next hops say what a test wrote down; everything else is the gateway's own code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from danelaw.testing.labspool import LabSpool
 
 HopAnswer: TypeAlias = str | Mapping[str, str]
-"""A reply for all recipients (`451 4.2.0 busy`), replies by address, or words that are no reply: no host was reached."""
+"""A reply for all recipients (`451 4.2.0 busy`), replies by address, or other words: no host was reached."""
 ACCEPTED = "250 2.0.0 Ok"
 
 

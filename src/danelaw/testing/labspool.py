@@ -52,7 +52,7 @@ class LabSpool:
 
     def body_chunks(self, message: QueuedMessage) -> tuple[bytes, ...]:
         """The octets of a message that was stored."""
-        return (dict((one.id, body) for one, body in self.stored)[message.id],)
+        return ({one.id: body for one, body in self.stored}[message.id],)
 
 
 def as_spool(spool: LabSpool) -> Any:

@@ -23,7 +23,7 @@ def in_short(value: object, *, deep: int = 0) -> str:
             pairs = (f"{in_short(key, deep=deep + 1)}: {in_short(one, deep=deep + 1)}" for key, one in value.items())
             return "{" + _listed(pairs, len(value)) + "}"
         case list() | tuple() | set() | frozenset():
-            marks = {list: "[]", tuple: "()"}.get(type(value), "{}")
+            marks = "[]" if isinstance(value, list) else "()" if isinstance(value, tuple) else "{}"
             return marks[0] + _listed((in_short(one, deep=deep + 1) for one in value), len(value)) + marks[1]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = [field.name for field in dataclasses.fields(value)]

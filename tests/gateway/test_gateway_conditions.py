@@ -145,7 +145,7 @@ class Engine:
 
 def shards(count: int, clock: Callable[[], float], tell: Any) -> tuple[SharedConditions, list[Shard]]:
     shared = SharedConditions(clock, tell)
-    made = [Shard(n, cast("Spool", None), cast("Any", Engine(clock, 4 * n))) for n in range(count)]
+    made = [Shard(n, cast("Spool", None), cast("Any", Engine(clock, 4 * n)), cast("Any", None)) for n in range(count)]
     for shard in made:
         shared.attach(shard)
     return shared, made
@@ -165,7 +165,7 @@ def test_what_one_shard_suspends_all_do_and_so_does_one_that_comes_later() -> No
     shared, (one, other) = shards(2, lambda: now[0], told.extend)
     suspending(one).suspend_by_reply('host:"d1.test"', 60, "421", "rule 1")
     assert told == [Condition(SUSPENDED, 'host:"d1.test"', NOW + 60, "421", "rule 1")]
-    third = Shard(2, cast("Spool", None), cast("Any", Engine(lambda: now[0], 0)))
+    third = Shard(2, cast("Spool", None), cast("Any", Engine(lambda: now[0], 0)), cast("Any", None))
     shared.attach(third)
     for shard in (other, third):
         [found] = suspending(shard).listed()
@@ -195,7 +195,7 @@ def test_what_a_shard_kept_over_a_restart_is_told_to_the_others() -> None:
     shared, [one] = shards(1, lambda: NOW, told.extend)
     engine = Engine(lambda: NOW, 0)
     engine.suspending.suspend("host:a", 60, "T-1", "anna")
-    shared.attach(Shard(1, cast("Spool", None), cast("Any", engine)))
+    shared.attach(Shard(1, cast("Spool", None), cast("Any", engine), cast("Any", None)))
     assert [condition.text for condition in told] == ["host:a"]
     assert len(suspending(one).listed()) == 1
 

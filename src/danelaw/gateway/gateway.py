@@ -312,7 +312,6 @@ class Gateway:
         while True:
             try:
                 self._look_at_certificates()
-                self.parts.shards.divide()
                 counting = await self._count_queue(counting)
             except Exception as error:  # what is only watched must not end the watch
                 self.log.warning("watch", reason=f"{type(error).__name__}: {error}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from danelaw.config.receiving import Listen
     from danelaw.gateway.permit_line import LinePermits
     from danelaw.gateway.shared_line import LineCarrier
+    from danelaw.gateway.slots import LineSlots
     from danelaw.inbound.intake import Closeable
     from danelaw.inbound.ledger import Ledger
     from danelaw.inbound.session import Session
@@ -27,8 +28,8 @@ _BEAT_SECONDS = 0.25
 @dataclass(slots=True)
 class Place:
     """A worker's place among `workers`: the shard it begins with, the messages to hold in it, the sockets all share,
-    its seat on the board, its ways to the broker of permits and to shared state, and what all workers know of
-    destinations.
+    its seat on the board, its ways to the broker of permits, to shares of slots and to shared state, and what all
+    workers know of destinations.
     """
 
     home: int
@@ -39,6 +40,7 @@ class Place:
     seat: Seat
     clients: Callable[[], int] = lambda: 0
     permits: LinePermits | None = None
+    slots: LineSlots | None = None
     shared: LineCarrier | None = None
     conditions: SharedConditions = field(default_factory=lambda: SharedConditions(time.time))
     _acceptors: list[Acceptor] = field(default_factory=list)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from danelaw.caches import Caches
 from danelaw.gateway import settings
 from danelaw.gateway.conditions import SharedConditions
+from danelaw.gateway.slots import Looking, SlotHolder, Slots
 from danelaw.outbound.courier import Courier
 from danelaw.outbound.engine import Engine
 from danelaw.outbound.notices import Notices
@@ -46,6 +47,7 @@ class Shard:
     number: int
     spool: Spool
     engine: Engine
+    slots: SlotHolder
     held: tuple[int, ...] = ()
 
 
@@ -53,8 +55,8 @@ class Shard:
 class Workshop:
     """What the deliveries of all shards of a process share, and how a shard is opened with it.
 
-    The slots of `[delivery]` are shared equally by the workers of the `place`, and within one by the shards with mail;
-    what `[[limit]]` allows is asked for through `permits`, and belongs to nobody beforehand. `shared` is what policy
+    The `slots` of `[delivery]` are divided by demand over all shards of all workers; what `[[limit]]` allows is asked
+    for through `permits`, and belongs to nobody beforehand. `shared` is what policy
     shares with all workers, `caches` are this process's; `steps` are asked about deliveries.
     """
 
@@ -66,6 +68,7 @@ class Workshop:
     schedule: RetrySchedule
     conduct: settings.Conduct
     permits: Permits
+    slots: Slots
     shared: SharedStore
     log: Log
     metrics: Metrics
@@ -92,11 +95,15 @@ class Workshop:
                 advice="look at it, then: danelaw queue release or drop id:" + id_to_text(message),
             )  # fmt: skip
         spool.observe(self.observe)
-        slots, at_once = self.share(1)
         delivery = self.config.delivery
         gate = settings.gate(self.conduct, self.clock, self.permits, delivery.idle.total_seconds())
+        # Without slots before it is told of some.
+        at_once = max(1, delivery.connections_per_destination // (1 if self.place is None else self.place.workers))
         scheduler = Scheduler(
-            SchedulerSettings(slots=slots, destination_concurrency=at_once, backoff=self.schedule), gate
+            SchedulerSettings(
+                slots=0, total=delivery.connections, destination_concurrency=at_once, backoff=self.schedule
+            ),
+            gate,
         )
         courier = Courier(
             surveyor=self.surveyor,
@@ -128,13 +135,7 @@ class Workshop:
         engine = Engine(spool, scheduler, courier, notices, self.schedule, self.log, self.metrics, clock=self.clock)
         if self.place is not None:
             engine.watch(self.place.in_hand, self.place.seat.hold)
-        return Shard(number, spool, engine, held)
-
-    def share(self, shards: int) -> tuple[int, int]:
-        """Slots, and deliveries to one destination, of each of so many busy shards in this process."""
-        parts = (1 if self.place is None else self.place.workers) * max(1, shards)
-        delivery = self.config.delivery
-        return max(1, delivery.connections // parts), max(1, delivery.connections_per_destination // parts)
+        return Shard(number, spool, engine, SlotHolder(number, scheduler, delivery.connections, engine.pump), held)
 
 
 class Shards:
@@ -145,7 +146,7 @@ class Shards:
         self._workshop = workshop
         self.home = workshop.shard(home, workshop.spool(home), hold)
         self.open: dict[int, Shard] = {home: self.home}
-        self._busy = 1
+        self._looking: Looking | None = None
         place = workshop.place
         self._conditions = SharedConditions(workshop.clock) if place is None else place.conditions
 
@@ -158,8 +159,8 @@ class Shards:
         """Open one more and deliver what is in it; mail goes on meanwhile. Raises `SpoolError`."""
         spool = await asyncio.to_thread(self._workshop.spool, number)
         shard = self.open[number] = self._workshop.shard(number, spool, hold)
-        self.divide()
         self._begin(shard)
+        self._watch_slots()
         return shard
 
     async def let_go(self, number: int, seconds: float) -> None:
@@ -168,27 +169,34 @@ class Shards:
         if shard is None or shard is self.home:
             return
         self._conditions.detach(shard)
+        shard.slots.end()
         await shard.engine.stop(seconds)
+        self._workshop.slots.leave(number)
         await shard.spool.close()
         del self.open[number]
-        self.divide()
+        self._watch_slots()
 
     def start(self) -> None:
         """Begin to deliver."""
-        self.divide()
         for shard in self.open.values():
             self._begin(shard)
+        self._watch_slots()
 
     def _begin(self, shard: Shard) -> None:
         shard.engine.start()
+        self._workshop.slots.join(shard.slots)
         self._conditions.attach(shard)
 
     async def stop(self, seconds: float) -> None:
         """Start nothing new and let running deliveries end."""
+        for shard in self.open.values():
+            shard.slots.end()
         await asyncio.gather(*(shard.engine.stop(seconds) for shard in self.open.values()))
 
     async def close(self) -> None:
         """Store what is pending and unlock."""
+        if self._looking is not None:
+            self._looking.close()
         for shard in self.open.values():
             await shard.spool.close()
 
@@ -197,23 +205,14 @@ class Shards:
         for shard in self.open.values():
             shard.spool.close_now()
 
-    def divide(self) -> None:
-        """Share the limits among the shards that have something to deliver; call it every second or so."""
-        busy = [shard for shard in self.open.values() if shard is self.home or _has_work(shard)]
-        slots, at_once = self._workshop.share(len(busy))
-        for shard in self.open.values():
-            shard.engine.scheduler.resize(slots, at_once)
-        if len(busy) != self._busy:
-            self._busy = len(busy)
-            for shard in busy:
-                shard.engine.pump()
-
-
-def _has_work(shard: Shard) -> bool:
-    """Whether anything is under way or known to wait in a shard, due or not."""
-    return bool(shard.engine.busy) or any(
-        queue.page or queue.disk_due is not None for queue in shard.engine.scheduler.queues()
-    )
+    def _watch_slots(self) -> None:
+        """Look at demand, unless a single shard has everything anyhow."""
+        needed = self._workshop.place is not None or len(self.open) > 1
+        if needed and self._looking is None:
+            self._looking = Looking(self._workshop.slots.look)
+        elif not needed and self._looking is not None:
+            self._looking.close()
+            self._looking = None
 
 
 def _hold(spool: Spool, messages: Sequence[int], now: float) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What a supervisor hands on when it runs itself anew: sockets, lock, children with their lines, and all permits."""
+"""What a supervisor hands on when it runs itself anew: sockets, lock, children with lines, all permits and shares."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from danelaw.gateway.roster import Roster, State
 
 if TYPE_CHECKING:
     from danelaw.gateway.children import Nursery
+    from danelaw.gateway.grants import Grants
     from danelaw.gateway.listeners import Listeners
-    from danelaw.gateway.permit_line import PermitService
 
 
 def handed_on(
-    nursery: Nursery, roster: Roster, listeners: Listeners, lock: int, control: int, permits: PermitService
+    nursery: Nursery, roster: Roster, listeners: Listeners, lock: int, control: int, grants: Grants
 ) -> dict[str, Any]:
     """Everything, as JSON has it. `control` is the number of the control process."""
     children = []
@@ -28,5 +28,5 @@ def handed_on(
         children.append(facts)
     return {
         "sockets": listeners.hand_on(), "lock": lock, "children": children, "control": control,
-        "permits": permits.broker.state(),
+        **grants.state(),
     }  # fmt: skip

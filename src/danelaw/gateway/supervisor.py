@@ -25,14 +25,13 @@ import uvloop
 
 from danelaw.config import load
 from danelaw.errors import DanelawError
-from danelaw.gateway import settings
 from danelaw.gateway.board import Board
 from danelaw.gateway.children import Child, Nursery, Rehearsed, predecessor
 from danelaw.gateway.conditions import ConditionService
 from danelaw.gateway.front import Front
 from danelaw.gateway.gateway import Gateway, log_of, prepare_process
+from danelaw.gateway.grants import Allowed, Grants, allowed
 from danelaw.gateway.listeners import Listeners, handed
-from danelaw.gateway.permit_line import Ceilings, PermitService
 from danelaw.gateway.place import Place
 from danelaw.gateway.roster import Action, Adopt, Kill, Retire, Roster, Start, State, Yield
 from danelaw.gateway.shared_keeping import SharedKeeping
@@ -78,7 +77,7 @@ class Supervisor:
         # The spool is ours: who holds a port can only be a worker that has just lost its supervisor.
         self._listeners = found.fit(config, _PORT_PATIENCE)
         found.close_others(self._listeners)
-        self._before: tuple[Config, Listeners, Ceilings] | None = None
+        self._before: tuple[Config, Listeners, Allowed] | None = None
         self._roster = Roster(config.server.worker_count, config.server.worker_stall_limit.total_seconds())
         self._board = Board()
         self._switchboard = Switchboard(
@@ -101,8 +100,8 @@ class Supervisor:
         self._front = Front(self._nursery, self._switchboard, self._log, self._lock, int(inherited.get("control", 0)))
         self._rehearsed: Rehearsed | None = None
         self._last_turn, self._news = time.monotonic(), True
-        self._permits = PermitService(settings.permit_ceilings(config, time.time), time.monotonic)
-        self._permits.attach(self._switchboard)
+        self._grants = Grants(allowed(config), time.monotonic)
+        self._grants.attach(self._switchboard)
         ConditionService(self._switchboard, time.time)
         self._shared = SharedKeeping(config, self._nursery, self._switchboard, self._lock, self._log, inherited)
         self._take_over(inherited)
@@ -121,9 +120,9 @@ class Supervisor:
                 self._news, due = False, time.monotonic() + _TICK_SECONDS
                 self._turn()
             # What workers say to each other passes without a look at everything.
-            when = min(due, self._permits.next_look() or due, self._shared.service.next_work(due))
+            when = min(due, self._grants.next_look() or due, self._shared.service.next_work(due))
             self._news |= self._nursery.wait(max(0.0, when - time.monotonic()))
-            self._permits.look()
+            self._grants.look()
             self._shared.service.work()
         self._front.end()
         self._shared.save_now(self._log)
@@ -157,8 +156,8 @@ class Supervisor:
         if not self._roster.stopping:
             self._front.look(self._config, self._listeners, now)
         self._look_at_rehearsal()
-        self._shared.look(now, self._config, resting=self._permits.broker.closed)
-        self._permits.look(self._roster.owned)
+        self._shared.look(now, self._config, resting=self._grants.closed)
+        self._grants.look(self._roster.owned)
         if self._roster.complete and not self._roster.rolling:
             self._settled()
 
@@ -238,7 +237,7 @@ class Supervisor:
             self._front.ended(child, status, now)
             self._shared.ended(child, status, self._log)
             return
-        self._permits.reaped(child.name)
+        self._grants.reaped(child.name)
         self._shared.service.reaped(child.name)
         worker = self._roster.workers[child.serial]
         message = self._board.message(worker.seat) if worker.seat >= 0 else 0
@@ -315,7 +314,7 @@ class Supervisor:
         try:
             fresh = load(self._config.source) if self._config.source is not None else self._config
             self._refuse_what_needs_restart(fresh)
-            ceilings = settings.permit_ceilings(fresh, time.time)
+            allowance = allowed(fresh)
             listeners = self._listeners.fit(fresh)
             if fresh.log == self._config.log:
                 self._log.reopen()
@@ -326,9 +325,9 @@ class Supervisor:
             return
         if self._before is not None:  # the reload before this one is not at its end yet
             self._listeners.close_others(listeners)
-        self._before = self._before or (self._config, self._listeners, self._permits.broker.ceiling)
+        self._before = self._before or (self._config, self._listeners, self._grants.allowed)
         self._config, self._listeners = fresh, listeners
-        self._permits.renew(ceilings)
+        self._grants.renew(allowance)
         self._roster.wanted = fresh.server.worker_count
         self._roster.stall_limit = fresh.server.worker_stall_limit.total_seconds()
         self._roster.reload()
@@ -341,10 +340,10 @@ class Supervisor:
 
     def _give_up_reload(self) -> None:
         assert self._before is not None
-        config, listeners, ceilings = self._before
+        config, listeners, before = self._before
         self._listeners.close_others(listeners)
         self._config, self._listeners, self._before = config, listeners, None
-        self._permits.renew(ceilings)
+        self._grants.renew(before)
         self._roster.wanted = config.server.worker_count
         self._roster.give_up_reload()
         self._front.replace(self._config, self._listeners)
@@ -370,7 +369,7 @@ class Supervisor:
         try:
             os.set_inheritable(self._lock, True)
             self._nursery.become(
-                handed_on(self._nursery, self._roster, self._listeners, self._lock, self._front.number, self._permits)
+                handed_on(self._nursery, self._roster, self._listeners, self._lock, self._front.number, self._grants)
                 | {"shared": self._shared.service.state()}
             )
         except OSError as error:
@@ -385,10 +384,10 @@ class Supervisor:
                 )
                 self._first = None
         if inherited:
-            self._permits.restore(inherited["permits"])
+            self._grants.restore(inherited)
             self._log.event("replaced", pid=os.getpid())
         else:
-            self._permits.await_strangers(self._config.spool.directory)
+            self._grants.await_strangers(self._config.spool.directory)
 
     def _addresses(self) -> list[str]:
         return self._listeners.addresses(self._config)

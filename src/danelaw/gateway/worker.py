@@ -18,6 +18,7 @@ from danelaw.gateway.line import Line
 from danelaw.gateway.operations import perform, status_of
 from danelaw.gateway.permit_line import LinePermits
 from danelaw.gateway.shared_line import LineCarrier
+from danelaw.gateway.slots import LineSlots
 from danelaw.gateway.snapshot import Watch
 from danelaw.gateway.switchboard import SUPERVISOR
 from danelaw.telemetry import snapshot
@@ -72,6 +73,7 @@ class WorkerProcess:
         }
         self._line = await Line.open(self._end, handlers, self._orphaned)
         self._place.permits = LinePermits(self._line, time.monotonic, self._gateway.metrics.permit_seconds.observe)
+        self._place.slots = LineSlots(self._line)
         self._place.shared = LineCarrier(self._line, time.monotonic)
         try:
             await self._share_conditions()

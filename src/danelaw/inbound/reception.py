@@ -16,6 +16,7 @@ from danelaw.message import HeaderTooLarge
 from danelaw.queue import QueuedMessage, QueuedRecipient, id_to_text
 from danelaw.smtp import Reply
 from danelaw.spool import Appended, SpoolError
+from danelaw.telemetry.collector import REST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -214,7 +215,7 @@ class Reception:
     async def _ready(self, goods: Consignment) -> list[QueuedRecipient]:
         recipients: list[QueuedRecipient] = []
         for first in range(0, len(goods.to), MANY):
-            self._intake.pulse.rest_collector()
+            REST.begin()
             recipients += goods.recipients(self._received_at, first, first + MANY)
             await asyncio.sleep(0)
         return recipients

@@ -26,6 +26,7 @@ from danelaw.queue import (
 from danelaw.requiretls import ENCRYPTION_NEEDED, SUPPORT_REQUIRED
 from danelaw.smtp import EnhancedStatusCode
 from danelaw.spool import SpoolError
+from danelaw.telemetry.collector import REST
 from danelaw.tlspolicy import SenderDemand
 
 if TYPE_CHECKING:
@@ -194,6 +195,7 @@ class Notices:
 
     async def gathered(self, message: QueuedMessage, owed: Iterable[Owed], now: float) -> tuple[QueuedMessage, bytes]:
         """One notice about many recipients. It is written in a thread: that may take a second."""
+        REST.begin()
         recipients = []
         for count, one in enumerate(owed, 1):
             recipients.append(owing.from_words(one.words))

@@ -12,7 +12,8 @@ starves, and nobody gets more than a tenant's share by calling everything urgent
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from itertools import chain
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
@@ -63,6 +64,10 @@ class Ring(Generic[T]):
             soon.remove(member)
         else:
             order.remove(member)
+
+    def __iter__(self) -> Iterator[T]:
+        """All members, in no order that means anything."""
+        return iter(self._credit)
 
     @property
     def hasty(self) -> bool:
@@ -125,6 +130,10 @@ class Ranks(Generic[T]):
     def __len__(self) -> int:
         return self._count
 
+    def __iter__(self) -> Iterator[T]:
+        """All members, in no order that means anything."""
+        return chain.from_iterable(self._rings.values())
+
     def add(self, member: T, *, soon: bool = False, priority: int = 0) -> None:
         """Join those of this priority."""
         ring = self._rings[priority]
@@ -179,6 +188,10 @@ class TenantRing(Generic[T]):
     def __len__(self) -> int:
         """How many queues are ready."""
         return self._count
+
+    def __iter__(self) -> Iterator[T]:
+        """All queues that are ready, in no order that means anything."""
+        return chain.from_iterable(self._queues.values())
 
     def add(self, tenant: str, queue: T, *, soon: bool = False, priority: int = 0) -> None:
         """A queue has something to send; `soon` before those of the tenant that had a turn."""

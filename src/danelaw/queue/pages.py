@@ -35,11 +35,12 @@ _THROTTLED = HostVerdict.THROTTLED
 
 @dataclass(frozen=True, slots=True)
 class SchedulerSettings:
-    """`slots` are all outbound deliveries at once; one queue gets at most `share` of them, but `least` in any case and
-    `destination_concurrency` at most. A new or recovering queue starts with `first_window`. `memory` is the budget in
-    octets for messages that wait in memory. `backoff` is how long a queue sleeps after each failure of its hosts.
-    Queues without work are forgotten after `idle` seconds, or sooner when there are more than `idle_queues`. A
-    message with more than so many `recipients` does not wait in memory: parts of it are read from disk one by one.
+    """`slots` are all outbound deliveries at once; one queue gets at most `share` of them (of `total`, when these slots
+    are part of more), but `least` in any case and `destination_concurrency` at most. A new or recovering queue starts
+    with `first_window`. `memory` is the budget in octets for messages that wait in memory. `backoff` is how long a
+    queue sleeps after each failure of its hosts. Queues without work are forgotten after `idle` seconds, or sooner when
+    there are more than `idle_queues`. A message with more than so many `recipients` does not wait in memory: parts of
+    it are read from disk one by one.
     """
 
     slots: int = 200
@@ -52,11 +53,13 @@ class SchedulerSettings:
     idle: float = 300.0
     idle_queues: int = 1000
     recipients: int = 1000
+    total: int | None = None
 
     @property
     def cap(self) -> int:
         """The most slots one queue may hold."""
-        return max(1, min(self.slots, self.destination_concurrency, max(self.least, int(self.slots * self.share))))
+        total = self.slots if self.total is None else self.total
+        return max(1, min(total, self.destination_concurrency, max(self.least, int(total * self.share))))
 
 
 class Sleep(NamedTuple):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from danelaw.queue import pages
 from danelaw.queue.alarms import Alarms
 from danelaw.queue.brakes import Brakes
+from danelaw.queue.demand import demand
 from danelaw.queue.fairness import TenantRing
 from danelaw.queue.headroom import Headroom
 from danelaw.queue.pages import Entry, HostVerdict, SchedulerSettings, Sleep, VirtualQueue, Work
@@ -41,21 +42,18 @@ class Scheduler:
         self.settings = settings
         self.reached = math.inf
         self.gate = gate
-        self.brakes = Brakes()
-        self.headroom = Headroom()
-        self.memory_used = 0
-        self._cap = settings.cap
+        self.brakes, self.headroom = Brakes(), Headroom()
+        self.memory_used, self._cap = 0, settings.cap
         self._queues: dict[RoutingKey, VirtualQueue] = {}
         self._ready: TenantRing[VirtualQueue] = TenantRing()
         self._alarms = Alarms()
-        self._begun = 0
-        self._wanting = Wanting()
+        self._begun, self._wanting = 0, Wanting()
         self._flying: set[Work] = set()
         self._surrendered: list[QueuedMessage] = []
         self._idle: OrderedDict[RoutingKey, VirtualQueue] = OrderedDict()
 
     def resize(self, slots: int, destination_concurrency: int) -> None:
-        """Have another share of the limits from now on; what is on the wire ends normally."""
+        """Have another share of the limits, if any, from now on; what is on the wire ends normally."""
         self.settings = replace(self.settings, slots=slots, destination_concurrency=destination_concurrency)
         self._cap = self.settings.cap
 
@@ -280,9 +278,8 @@ class Scheduler:
         if self._ready and len(self._flying) < self.settings.slots:
             paced = self.headroom.next_wakeup() if self._ready.front_ahead() is None else 0.0
             first = paced if first is None else min(paced, first)
-        if self.memory_used < self.settings.memory and self._wanting.anybody(plenty=self._plenty):
-            return 0.0
-        return first
+        refills = self.memory_used < self.settings.memory and self._wanting.anybody(plenty=self._plenty)
+        return 0.0 if refills else first
 
     def reason(self, key: RoutingKey) -> str:
         """Why a queue sleeps, in words, or nothing."""
@@ -291,12 +288,16 @@ class Scheduler:
     @property
     def _plenty(self) -> bool:
         """Whether more queues are ready than can be served soon."""
-        return len(self._ready) >= 2 * self.settings.slots
+        return len(self._ready) >= max(1, 2 * self.settings.slots)
 
     @property
     def in_flight(self) -> int:
         """How many slots are taken."""
         return len(self._flying)
+
+    def could_use(self, most: int) -> int:
+        """How many slots are taken or could be at once, of `most`."""
+        return demand(self._ready, self._cap, len(self._flying), most)
 
     def queues(self) -> list[VirtualQueue]:
         """The queues known now, to look at only."""
@@ -315,8 +316,7 @@ class Scheduler:
         """Queues that slow-downs and limits kept waiting and that may ask again."""
         for queue in self.brakes.woken(now):
             self._activate(queue, now)
-        gate = self.gate
-        if gate is None:
+        if (gate := self.gate) is None:
             return
         for queue in gate.woken():
             if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):

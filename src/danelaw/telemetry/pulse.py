@@ -7,11 +7,12 @@ import gc
 import time
 from typing import TYPE_CHECKING, Any
 
+from danelaw.telemetry.collector import REST
+
 if TYPE_CHECKING:
     from danelaw.telemetry.metrics import Metrics
 
 BEAT_SECONDS = 0.1
-REST_SECONDS = 5.0
 _SMOOTHING = 0.3
 
 
@@ -40,7 +41,6 @@ class Pulse:
         self._due = 0.0
         self._collecting_since = 0.0
         self._handle: asyncio.TimerHandle | None = None
-        self._resting: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begin; the running loop is the one that is watched."""
@@ -56,21 +56,7 @@ class Pulse:
             self._handle.cancel()
             self._handle = None
             gc.callbacks.remove(self._collected)
-        if self._resting is not None:
-            self._resting.cancel()
-            self._wake_collector()
-
-    def rest_collector(self) -> None:
-        """For a few seconds do not look for garbage in cycles: what is being made now is much, soon gone, and no cycle.
-        To look at half a million objects takes 80 ms, in which nothing else turns.
-        """
-        if self._resting is None:
-            gc.disable()
-            self._resting = asyncio.get_running_loop().call_later(REST_SECONDS, self._wake_collector)
-
-    def _wake_collector(self) -> None:
-        self._resting = None
-        gc.enable()
+        REST.end()
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()

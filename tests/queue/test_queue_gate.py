@@ -164,8 +164,8 @@ def test_with_several_limits_at_once_none_is_exceeded_and_all_mail_goes() -> Non
 
 
 def test_what_is_granted_while_something_unfit_goes_back_is_used() -> None:
-    """A queue learns at its first host that it needs a slot of the site too, and gives back what it has without one: that
-    very moment brings what it asked for, and no later news do.
+    """A queue learns at its first host that it needs a slot of the site too, and gives back what it has without one:
+    that very moment brings what it asked for, and no later news do.
     """
     site = LimitRule("site", (("site", ("big",)),), connections=4, adaptive=False)
     play = Play(site, LimitRule("domain", (("domain", ("*",)),), ("domain",), connections=1))

@@ -49,8 +49,10 @@ class ScriptSession:
     def client(self, client: Client) -> ClientFacts:
         """The client as scripts see it; worked out anew when it has said something new about itself."""
         seen = self.seen
-        if self.facts is None or seen is None or not (
-            client.helo == seen.helo and client.tls == seen.tls and client.user == seen.user
+        if (
+            self.facts is None
+            or seen is None
+            or not (client.helo == seen.helo and client.tls == seen.tls and client.user == seen.user)
         ):
             self.seen, self.facts = client, client_facts(client)
         return self.facts

@@ -296,3 +296,34 @@ def test_what_scripts_note_and_choose_is_kept_with_the_message(tmp_path: Path) -
                 assert message["expires_at"] - message["received_at"] <= 60
 
     run(play())
+
+
+def test_a_hook_knows_what_mail_asks_for_and_is_heard_in_ascii_where_nobody_asked_for_more(tmp_path: Path) -> None:
+    config = policy(
+        tmp_path,
+        """
+        @hook.mail_from
+        def heavy(ctx: MailContext):
+            if (ctx.declared_size or 0) > 1000:
+                return Reject(f"zu groß: {ctx.declared_size}", 552, "5.3.4")
+
+        @hook.rcpt_to
+        def closed(ctx: RecipientContext):
+            return Reject("geschlossen für immer") if ctx.smtputf8 else Reject("für immer 日")
+        """,
+    )
+
+    async def play() -> None:
+        async with (
+            Sink() as sink,
+            gateway(tmp_path, to(sink) + config) as running,
+            await running.client() as client,
+        ):
+            assert (await client.expect(552, "MAIL FROM:<a@sender.test> SIZE=5000")).text.endswith("zu gross: 5000")
+            await client.expect(250, "MAIL FROM:<a@sender.test> SIZE=500")
+            assert (await client.expect(550, "RCPT TO:<b@example.org>")).text.endswith("fur immer ?")
+            await client.expect(250, "RSET")
+            await client.expect(250, "MAIL FROM:<a@sender.test> SMTPUTF8")
+            assert (await client.expect(550, "RCPT TO:<b@example.org>")).text.endswith("geschlossen für immer")
+
+    run(play())

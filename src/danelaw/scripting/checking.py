@@ -13,7 +13,8 @@ from danelaw.routing import NextHop, carrier_of
 from danelaw.scripting.errors import HookFailed
 
 MOST_RECIPIENTS = 100_000
-MOST_COPIES = 1000
+MOST_COPIES = 256
+MOST_TAGS = 50
 
 
 def check(hook: Hook, verdict: Any, context: Context) -> None:
@@ -31,6 +32,8 @@ def check(hook: Hook, verdict: Any, context: Context) -> None:
 
 
 def _check_tags(tags: set[str]) -> None:
+    if len(tags) > MOST_TAGS:
+        raise HookFailed(f"more than {MOST_TAGS} tags on one message")
     for tag in tags:
         if not isinstance(tag, str) or not tag.isidentifier() or len(tag) > 40:
             raise HookFailed(f"{tag!r:.60} is no tag: a tag is one word of letters, digits and _")

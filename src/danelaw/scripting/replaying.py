@@ -25,7 +25,7 @@ from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.running import Budget, Called, Runner, Said
 from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.versions import Versions
-from danelaw.smtp import Envelope, Recipient, Reply
+from danelaw.smtp import Envelope, MailFrom, Recipient, Reply
 
 if TYPE_CHECKING:
     from danelaw.inbound.arrival import Ruling
@@ -111,7 +111,7 @@ class Replay:
             if self._refused(point, await asked(replace(client, user="", helo=client.helo if point == "helo" else ""))):
                 return self._counted(judged)
         judged.steps.setdefault(("mail_from", ""), None)
-        if not self._refused("mail_from", await self._step.mail(client, sender)):
+        if not self._refused("mail_from", await self._step.transaction(client, _mail_of(message, sender))):
             taken = [one for one in named if await self._takes(client, sender, one)]
             if taken or not named:
                 judged.fate, judged.by, judged.words = "accepted", "", ""
@@ -216,6 +216,10 @@ def _neutral(outcome: Outcome | None) -> Outcome:
     """What no hook says and changes."""
     assert outcome is not None
     return Outcome(outcome.point, offered=outcome.offered, recipients=outcome.offered)
+
+
+def _mail_of(message: Recorded, sender: ReversePath) -> MailFrom:
+    return MailFrom(sender, len(message.octets), None, message.smtputf8, None, None, message.requiretls)
 
 
 def _connected(message: Recorded) -> Connected:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from danelaw.policy import TLS, Address, Notes
 from danelaw.policy import Client as ClientFacts
@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from danelaw.scripting.loading import LoadedPolicy
     from danelaw.scripting.shadow import Follower
     from danelaw.scripting.versions import Candidate
+
+
+class MailAsks(NamedTuple):
+    """What MAIL asked for besides: SMTPUTF8 (RFC 6531), REQUIRETLS (RFC 8689), and the SIZE it declared (RFC 1870)."""
+
+    smtputf8: bool = False
+    requiretls: bool = False
+    declared_size: int | None = None
+
+
+PLAIN = MailAsks()
 
 
 @dataclass(slots=True)
@@ -25,6 +36,7 @@ class ScriptTransaction:
     reverse_path: Address
     notes: Notes
     tags: set[str]
+    asks: MailAsks = PLAIN
     recipients: list[Address] = field(default_factory=list)
     redirected: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -57,9 +69,9 @@ class ScriptSession:
             self.seen, self.facts = client, client_facts(client)
         return self.facts
 
-    def begin(self, reverse_path: Address) -> ScriptTransaction:
+    def begin(self, reverse_path: Address, asks: MailAsks = PLAIN) -> ScriptTransaction:
         """A new transaction: it has what the connection's hooks noted."""
-        self.transaction = ScriptTransaction(self.policy, reverse_path, self.notes.copy(), set(self.tags))
+        self.transaction = ScriptTransaction(self.policy, reverse_path, self.notes.copy(), set(self.tags), asks)
         return self.transaction
 
     def moves(self, recipient: Address) -> bool:
@@ -71,7 +83,7 @@ class ScriptSession:
             return False
         if transaction.policy is candidate.policy or not candidate.takes_transaction(recipient):
             return False
-        self.begin(transaction.reverse_path).policy = candidate.policy
+        self.begin(transaction.reverse_path, transaction.asks).policy = candidate.policy
         return True
 
 

@@ -29,7 +29,7 @@ from danelaw.scripting.changes import carry_out, mail_of, replace_recipients
 from danelaw.scripting.delivery import kept_text
 from danelaw.scripting.outcome import NAME, reply_of, ruling_of
 from danelaw.scripting.running import Runner, Said
-from danelaw.scripting.session import ScriptSession, ScriptTransaction, client_facts
+from danelaw.scripting.session import MailAsks, ScriptSession, ScriptTransaction, client_facts
 from danelaw.smtp import Reply
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from danelaw.scripting.rulebook import Rulebook
     from danelaw.scripting.shadow import Shadow, Trial
     from danelaw.scripting.versions import Versions
-    from danelaw.smtp import Recipient
+    from danelaw.smtp import MailFrom, Recipient
 
 _AUTH_DEFERRED = Reply.of(454, "4.7.0", "Temporary authentication failure; try again later")
 _INBOUND = frozenset({"connect", "helo", "auth", "mail_from", "rcpt_to", "end_of_data", "disconnect"})
@@ -147,11 +147,12 @@ class ScriptStep(Step):
         # RFC 4954 §6: what fails for now is 454 here.
         return _AUTH_DEFERRED if reply is not None and reply.code == 451 else reply
 
-    async def mail(self, client: Client, reverse_path: ReversePath) -> Reply | None:
+    async def transaction(self, client: Client, mail: MailFrom) -> Reply | None:
         """A transaction begins; the mail_from hooks."""
         session = self._session(client)
-        session.begin(Address.of(reverse_path.mailbox))
-        return reply_of(await self._about_sender(client, session))
+        asks = MailAsks(mail.smtputf8, mail.requiretls, mail.size)
+        session.begin(Address.of(mail.reverse_path.mailbox), asks)
+        return reply_of(await self._about_sender(client, session), utf8=mail.smtputf8)
 
     async def _about_sender(self, client: Client, session: ScriptSession) -> Said | None:
         transaction = session.transaction
@@ -160,14 +161,17 @@ class ScriptStep(Step):
         if not hooks and session.follower is None:
             return None
         context = MailContext(
-            **self._common(session, transaction), client=session.client(client), reverse_path=transaction.reverse_path
+            **self._common(session, transaction),
+            client=session.client(client),
+            reverse_path=transaction.reverse_path,
+            **transaction.asks._asdict(),
         )
         return await self._ask(session, transaction.policy, "mail_from", hooks, context)
 
     async def recipient(self, client: Client, reverse_path: ReversePath, recipient: Recipient) -> Reply | None:
         """The rcpt_to hooks."""
         said = await self._about_recipient(client, recipient, relaying=True)
-        return reply_of(said)
+        return reply_of(said, utf8=self._utf8(client))
 
     async def relay(
         self, client: Client, reverse_path: ReversePath, recipient: Recipient, refusal: Reply
@@ -182,7 +186,7 @@ class ScriptStep(Step):
                     return None
                 case Accept():
                     return refusal
-        return reply_of(said) or refusal
+        return reply_of(said, utf8=self._utf8(client)) or refusal
 
     async def _about_recipient(self, client: Client, recipient: Recipient, *, relaying: bool) -> Said | None:
         session = self._session(client)
@@ -200,6 +204,7 @@ class ScriptStep(Step):
                 **self._common(session, transaction),
                 client=session.client(client),
                 reverse_path=transaction.reverse_path,
+                **transaction.asks._asdict(),
                 recipient=address,
                 recipients=tuple(transaction.recipients),
                 relaying=relaying,
@@ -241,7 +246,7 @@ class ScriptStep(Step):
             said = await self._ask(session, transaction.policy, "end_of_data", hooks, context)
             arrival.findings += (Finding(one.step, one.result, one.reason) for one in context.findings[known:])
             self._note(arrival, said)
-        ruling, copies = ruling_of(said), len(arrival.copies)
+        ruling, copies = ruling_of(said, utf8=arrival.envelope.smtputf8), len(arrival.copies)
         if hooks and context is not None and (ruling is None or said is None or not said.failed):
             carry_out(arrival, context, None if said is None else said.verdict)
         trace = [] if context is None else self._runner.taken(context)
@@ -261,6 +266,7 @@ class ScriptStep(Step):
             reverse_path=Address.of(arrival.reverse_path.mailbox),
             smtputf8=arrival.envelope.smtputf8,
             requiretls=arrival.envelope.requiretls,
+            declared_size=transaction.asks.declared_size,
             id=arrival.id_text,
             mail=mail_of(arrival),
             recipients=[Address.of(one.forward_path.mailbox) for one in arrival.recipients],
@@ -277,6 +283,10 @@ class ScriptStep(Step):
             arrival.findings.append(Finding(NAME, word, f"{said.hook.name}: {reason}" if reason else said.hook.name))
 
     # common
+
+    def _utf8(self, client: Client) -> bool:
+        transaction = self._session(client).transaction
+        return transaction is not None and transaction.asks.smtputf8
 
     def _ask(
         self, session: ScriptSession, policy: LoadedPolicy, point: str, hooks: tuple[Hook, ...], context: Context

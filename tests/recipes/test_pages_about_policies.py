@@ -11,6 +11,7 @@ from danelaw.config import loads
 from danelaw.policy import POINTS
 from danelaw.scripting import load
 from danelaw.scripting.examination import examine
+from danelaw.testing.policytests import run_tests
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -42,6 +43,8 @@ def test_the_tutorial_ends_with_a_policy_that_passes_its_own_tests(tmp_path: Pat
         (tmp_path / name[1]).write_text(text)
     assert examine(tmp_path, types=False).problems == ()
     assert {hook.name for hook in load(tmp_path).hooks} == {"closed", "strangers", "not_too_many"}
+    results = run_tests(tmp_path, coverage=False).results
+    assert [one.passed for one in results] == [True, True]
 
 
 def test_every_hook_has_somebody_who_comes_from_elsewhere() -> None:

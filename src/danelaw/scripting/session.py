@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -45,11 +46,15 @@ class ScriptSession:
     transaction: ScriptTransaction | None = None
     seen: Client | None = None
     facts: ClientFacts | None = None
+    known_name: Callable[[str], str | None] | None = None
 
     def client(self, client: Client) -> ClientFacts:
-        """The client as scripts see it; worked out anew when it has said something new about itself."""
-        if self.facts is None or client != self.seen:
-            self.seen, self.facts = client, client_facts(client)
+        """The client as scripts see it; worked out anew when it has said something new about itself, or a step has
+        looked up its name.
+        """
+        name = "" if self.known_name is None else self.known_name(client.address) or ""
+        if self.facts is None or client != self.seen or name != self.facts.name:
+            self.seen, self.facts = client, client_facts(client, name)
         return self.facts
 
     def begin(self, reverse_path: Address) -> ScriptTransaction:
@@ -70,7 +75,7 @@ class ScriptSession:
         return True
 
 
-def client_facts(client: Client) -> ClientFacts:
+def client_facts(client: Client, name: str = "") -> ClientFacts:
     """A client as scripts see it."""
     return ClientFacts(
         client.address,
@@ -81,4 +86,5 @@ def client_facts(client: Client) -> ClientFacts:
         client.trusted,
         client.listener,
         client.user,
+        name,
     )

@@ -59,6 +59,7 @@ def test_what_is_wanted_is_traced_from_connection_to_delivery_and_explained(tmp_
                 ("connect", "place", "none"), ("rcpt_to", "counted", "none"), ("end_of_data", "rules_message", "none"),
                 ("end_of_data", "first", "accept"), ("pre_delivery", "way", "none"),
             ]  # fmt: skip
+            assert [one[1:] for one in found["idle"]] == [["end_of_data", "second"]]
             by_hook = {line["hook"]: line for line in found["lines"]}
             assert by_hook["counted"]["calls"][0]["name"] == "state.counter.add"
             assert by_hook["first"]["not_asked"] == ["second"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from danelaw.policy import Context, FailurePolicy, MailContext, RecipientContext, Waiting
+from danelaw.policy import POINTS, Context, FailurePolicy, MailContext, RecipientContext, Waiting
 from danelaw.rules import judge
 from danelaw.rules.patterns import address_matches
 
@@ -143,7 +143,18 @@ class Traces:
             "wanted": None if wanted is None else wanted.to_object(),
             "dropped": self.dropped,
             "lines": list(self.lines),
+            "idle": self._idle(),
         }
+
+    def _idle(self) -> list[list[str]]:
+        """Hooks of the versions that were traced which nobody asked: version, step and name."""
+        asked = {(line["version"], line["hook"]) for line in self.lines}
+        found = []
+        for version in dict.fromkeys(version for version, _ in asked):
+            for point in POINTS:
+                hooks = self._hooks_at(version, point)
+                found += [[version, point, one.name] for one in hooks if (version, one.name) not in asked]
+        return found
 
     def _line(self, called: Called, context: Context) -> Line:
         line: Line = {
@@ -218,7 +229,14 @@ def merged(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "workers": len(known),
         "dropped": sum(one["dropped"] for one in known),
         "lines": lines,
+        "idle": _idle_everywhere(known, lines),
     }
+
+
+def _idle_everywhere(known: list[Mapping[str, Any]], lines: list[Line]) -> list[list[str]]:
+    asked = {(line["version"], line["hook"]) for line in lines}
+    idle = dict.fromkeys(tuple(one) for report in known for one in report["idle"])
+    return [list(one) for one in idle if (one[0], one[2]) not in asked]
 
 
 def _add(kept: OrderedDict[str, list[Line]], key: str, line: Line) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Line: TypeAlias = dict[str, Any]
 MOST_LINES = 2000
+MOST_OCTETS = 4 << 20
+"""Of all lines, about."""
 MOST_CALLS_SHOWN = 30
 MOST_STORED = 12_000
 _MOST_CONNECTIONS = 500
@@ -79,7 +81,8 @@ class Traces:
         self._hooks_at = hooks_at
         self._rules = rules
         self.wanted: Wanted | None = None
-        self.lines: deque[Line] = deque(maxlen=MOST_LINES)
+        self.lines: deque[Line] = deque()
+        self._octets = 0
         self.dropped = 0
         self._open: OrderedDict[str, list[Line]] = OrderedDict()
         self._kept: OrderedDict[str, list[Line]] = OrderedDict()
@@ -89,7 +92,7 @@ class Traces:
         """Trace this from now on, and forget what was traced before."""
         self.stop()
         self.lines.clear()
-        self.dropped = 0
+        self._octets = self.dropped = 0
         self.wanted = wanted
         self._runner.traces, self._runner.observe = self.wants, self.observe
 
@@ -124,10 +127,16 @@ class Traces:
             case _:
                 line = self._line(called, context)
                 found = [*self._open.pop(key, ()), line]
-                self.dropped += max(0, len(self.lines) + len(found) - MOST_LINES)
-                self.lines.extend(found)
                 for one in found:
+                    self._keep(one)
                     _add(self._kept, key, one)
+
+    def _keep(self, line: Line) -> None:
+        self.lines.append(line)
+        self._octets += _size(line)
+        while len(self.lines) > MOST_LINES or self._octets > MOST_OCTETS:
+            self._octets -= _size(self.lines.popleft())
+            self.dropped += 1
 
     def taken(self, context: Context) -> list[Line]:
         """What was traced about the message of a context since it was last asked for, to be stored with it."""
@@ -246,6 +255,13 @@ def _add(kept: OrderedDict[str, list[Line]], key: str, line: Line) -> None:
     kept.move_to_end(key)
     if len(kept) > _MOST_CONNECTIONS:
         kept.popitem(last=False)
+
+
+def _size(line: Line) -> int:
+    """Octets of a line, about."""
+    calls = sum(100 + len(one["arguments"]) + len(one["result"]) for one in line.get("calls", ()))
+    rules = sum(60 + len(one["because"]) for one in line.get("rules", ()))
+    return 300 + len(line["words"]) + calls + rules
 
 
 def _client(context: Context) -> str:

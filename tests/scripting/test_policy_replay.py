@@ -283,3 +283,17 @@ def test_the_offline_library_refuses_in_words() -> None:
 @given(st.binary(max_size=600))
 def test_any_octets_are_read_or_refused_in_words(octets: bytes) -> None:
     scripting_recorded.test_one_input(octets)
+
+
+def test_rules_are_named_where_they_decide(place: Path) -> None:
+    (place / "danelaw.toml").write_text(
+        (place / "danelaw.toml").read_text()
+        + '[[rule]]\nname = "closed"\nwhen = { recipient = ["old@example.org"] }\naction = "defer"\n'
+        + '[[rule]]\nname = "held"\nwhen = { subject = ["hello*"] }\naction = "hold"\n'
+    )
+    for number, kind in enumerate(("plain", "old", "drop")):
+        (place / f"{number}.eml").write_bytes(mail(kind, number))
+    _, found = replay(place, *(str(place / f"{number}.eml") for number in range(3)))
+    assert {(one["verdict"], one["hook"]) for one in found["policy"]["by"]} == {
+        ("held", "rule held"), ("deferred", "rule closed"), ("discarded", "words"),
+    }  # fmt: skip

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
-from tests.ends import Sink, gateway, run
+import pytest
+from click.testing import CliRunner
+from tests.ends import Client, Sink, gateway, run
 from tests.scripting.test_policies_in_a_gateway import MESSAGE, policy, to
 
+from bench.crash import free_port
+from bench.gateway import Gateway as GatewayProcess
+from danelaw.cli import danelaw
 from danelaw.cli.explain_page import show
 from danelaw.cli.output import Output
 from danelaw.cli.policy_trace import show_lines
 from danelaw.gateway.policies import on_traces, traces_together
 from danelaw.outbound.explanation import explained
-from danelaw.scripting.tracing import MOST_LINES, MOST_STORED, Wanted, within
+from danelaw.policy import Client as PolicyClient
+from danelaw.policy import ConnectContext
+from danelaw.scripting.calling import LibraryCall
+from danelaw.scripting.running import Called, Runner
+from danelaw.scripting.tracing import MOST_LINES, MOST_OCTETS, MOST_STORED, Traces, Wanted, within
 
 TEXT = """
 @hook.connect
@@ -59,6 +71,7 @@ def test_what_is_wanted_is_traced_from_connection_to_delivery_and_explained(tmp_
                 ("connect", "place", "none"), ("rcpt_to", "counted", "none"), ("end_of_data", "rules_message", "none"),
                 ("end_of_data", "first", "accept"), ("pre_delivery", "way", "none"),
             ]  # fmt: skip
+            assert [one[1:] for one in found["idle"]] == [["end_of_data", "second"]]
             by_hook = {line["hook"]: line for line in found["lines"]}
             assert by_hook["counted"]["calls"][0]["name"] == "state.counter.add"
             assert by_hook["first"]["not_asked"] == ["second"]
@@ -110,6 +123,65 @@ def test_a_trace_ends_with_its_time_and_asks_for_its_client(tmp_path: Path) -> N
             assert all(line["at"] < moment[0] for line in found["lines"])
 
     run(play())
+
+
+@pytest.mark.timeout(120)
+def test_all_workers_trace_and_their_lines_are_shown_together(tmp_path: Path) -> None:
+    folder = tmp_path / "policy"
+    folder.mkdir()
+    (folder / "inbound.py").write_text("from danelaw.policy import *\n" + TEXT)
+
+    async def send(port: int, number: int) -> None:
+        async with await Client.connect(("127.0.0.1", port)) as client:
+            await client.greeted()
+            await client.message(MESSAGE, f"b{number}@example.org")
+
+    async def play() -> dict[str, Any]:
+        async with Sink() as sink:
+            more = f'policy.directory = "{folder}"\nserver.workers = 2\n'
+            gateway = GatewayProcess(tmp_path, free_port(), int(sink.hop.rpartition(":")[2]), more=more)
+            await asyncio.to_thread(gateway.start)
+            try:
+                async with asyncio.timeout(60):
+                    while (await asyncio.to_thread(_cli, gateway.config, "start", "--for", "1m"))["workers"] < 2:
+                        await asyncio.sleep(0.1)  # the second worker is being started
+                await asyncio.gather(*(send(gateway.port, number) for number in range(24)))
+                found = await asyncio.to_thread(_cli, gateway.config, "show", "--hook", "first")
+                await asyncio.to_thread(_cli, gateway.config, "stop")
+                return found
+            finally:
+                await asyncio.to_thread(gateway.stop)
+
+    found = run(play())
+    assert len(found["lines"]) == 24
+    assert found["lines"] == sorted(found["lines"], key=lambda line: line["at"])
+    assert len({line["message"] for line in found["lines"]}) == 24
+
+
+def _cli(config: Path, *arguments: str) -> dict[str, Any]:
+    result = CliRunner().invoke(danelaw, ["policy", "trace", *arguments, "--config", str(config), "--json"])
+    found: dict[str, Any] = json.loads(result.output)
+    return found
+
+
+def test_memory_is_bounded_by_number_and_octets() -> None:
+    runner = Runner()
+    traces = Traces(runner, lambda: 1.0, lambda version, point: (), lambda: ())
+    traces.start(Wanted(2.0))
+    called = Called("connect", "place", "v", "none", 0.0, "", None)
+    library: Any = None
+    context = ConnectContext(now=1.0, policy="v", library=library, client=PolicyClient("192.0.2.1", 5))
+    assert runner.traces(context)
+    for _ in range(MOST_LINES + 10):
+        traces.observe(called, context)
+    found = traces.report()
+    assert (len(found["lines"]), found["dropped"]) == (MOST_LINES, 10)
+    long = called._replace(calls=(LibraryCall("a.b", "x" * 4000, "y" * 4000, 0.0),) * 30)
+    for _ in range(200):
+        traces.observe(long, context)
+    found = traces.report()
+    assert sum(len(str(line)) for line in found["lines"]) < 1.1 * MOST_OCTETS
+    assert found["dropped"] > 2000
 
 
 def test_memory_and_what_is_stored_are_bounded(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +85,8 @@ def without_errors(directory: Path, *, types: bool = True) -> None:
 
 
 def tested(directory: Path) -> tuple[bool, str] | None:
-    """Whether the policy's own tests pass, and the last line they said; None where there are none, or nothing here
-    that runs them.
+    """Whether the policy's own tests pass, and what came of them in one line; None where there are none, or nothing
+    here that runs them.
     """
     from danelaw.scripting.checkup import test_files
 
@@ -94,9 +95,12 @@ def tested(directory: Path) -> tuple[bool, str] | None:
     from click.testing import CliRunner
 
     test: Any = importlib.import_module("danelaw.cli.policy_test").command
-    result = CliRunner().invoke(test, [str(directory)])
-    said = [line for line in result.output.splitlines() if line.strip() and not line.startswith("next:")]
-    return result.exit_code == 0, said[-1].strip() if said else str(result.exception or "")
+    result = CliRunner().invoke(test, [str(directory), "--json"])
+    try:
+        found = json.loads(result.output)
+    except ValueError:
+        return False, str(result.exception or result.output)
+    return (bool(found["passed"]), str(found["said"])) if found["tests"] else None
 
 
 def configured(config_file: Path | None) -> Path:

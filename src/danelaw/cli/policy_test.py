@@ -128,6 +128,7 @@ def _object(folder: Path, report: Report, passed: bool) -> dict[str, Any]:
         "directory": str(folder),
         "version": report.version,
         "passed": passed,
+        "said": _summary(report),
         "tests": [dataclasses.asdict(one) | {"passed": one.passed} for one in report.results],
         "hooks": [dataclasses.asdict(one) | {"asked": one.asked} for one in report.hooks],
         "files": [dataclasses.asdict(one) | {"percent": round(one.percent, 1)} for one in report.files],

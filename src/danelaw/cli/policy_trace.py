@@ -92,8 +92,18 @@ def show(message: str, hook: str, config_file: Path | None, as_json: bool, ascii
     show_lines(out, found["lines"][-_MOST_SHOWN:])
     if len(found["lines"]) > _MOST_SHOWN:
         out.line(f"  and {len(found['lines']) - _MOST_SHOWN} earlier ones; --json has all")
+    _show_idle(out, found)
     ids = [line["message"] for line in found["lines"] if line["message"]]
     out.next(f"danelaw explain {ids[-1]}" if ids else "danelaw policy trace show")
+
+
+def _show_idle(out: Output, found: dict[str, Any]) -> None:
+    """Which hooks nobody asked about all that was traced, and why."""
+    spoken = {(line["version"], line["step"]): line["hook"] for line in found["lines"] if line.get("not_asked")}
+    for version, step, name in found["idle"]:
+        before = spoken.get((version, step))
+        why = f"{before} had the last word" if before else f"nothing that was traced came to {step}"
+        out.paragraph(f"never asked: {step} {name} of {version}, {why}", hang=2)
 
 
 def show_lines(out: Output, lines: list[dict[str, Any]]) -> None:

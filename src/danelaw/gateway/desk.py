@@ -53,6 +53,7 @@ class Desk:
         self._sums = Sums()
         self._statuses: list[dict[str, Any]] = []
         self._supervisor: dict[str, Any] = {}
+        self._traced: dict[str, Any] = {}
         self._line: Line
 
     async def run(self) -> int:
@@ -248,9 +249,16 @@ class Desk:
         return policies.shadows_together(await asyncio.gather(*(self._ask(name, "shadow") for name in self._names())))
 
     async def _trace(self, arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
+        """By every worker; those that were started since a trace began join in when it is looked at."""
         await self._look()
-        asking = (self._ask(name, "trace", dict(arguments)) for name in self._names())
-        return policies.traces_together(await asyncio.gather(*asking))
+        if arguments.get("act", "show") != "show":
+            self._traced = dict(arguments)
+        names = self._names()
+        found = await asyncio.gather(*(self._ask(name, "trace", dict(arguments)) for name in names))
+        if self._traced.get("act") == "start" and time.time() < float(self._traced.get("until", 0.0)):
+            late = [name for name, one in zip(names, found, strict=True) if one is not None and one["wanted"] is None]
+            await asyncio.gather(*(self._ask(name, "trace", self._traced) for name in late))
+        return policies.traces_together(found)
 
     async def _top(self, arguments: Mapping[str, Any], _: str) -> dict[str, Any]:
         await self._look()

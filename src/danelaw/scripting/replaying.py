@@ -16,8 +16,9 @@ from danelaw.address import ForwardPath, ReversePath
 from danelaw.inbound.arrival import Arrival, Content, Discard, Refuse
 from danelaw.inbound.arrival import Client as Connected
 from danelaw.inbound.arrival import Finding as ArrivalFinding
-from danelaw.policy import Context, Hook, Library, MessageContext
+from danelaw.policy import Context, Hook, Library, MailContext, MessageContext
 from danelaw.rules import Rule
+from danelaw.rules.asking import NAME as RULES
 from danelaw.scripting.comparing import Before, Difference, Outcome, compare
 from danelaw.scripting.library.offline import offline_library, own_state
 from danelaw.scripting.quiet import quiet
@@ -86,14 +87,18 @@ class Replay:
         self.counts = Counts()
         self.now = 0.0
         self._judged = Judged()
+        self._rule = ""
         self._recorder = _Recorder(budget, self)
         asked = library or offline_library(self.clock, lambda call: _count(self.counts.refused, call))
         silent = quiet(asked, lambda effect: _count(self.counts.effects, effect))
         self.library = replace(silent, state=own_state(self.clock))
-        rulebook = Rulebook(rules, lambda rule, context: None)
+        rulebook = Rulebook(rules, self._matched)
         self._step = ScriptStep(
             Versions(policy, waiting=()), rulebook, self._recorder, self.library, self.clock, lambda *asked: None
         )
+
+    def _matched(self, rule: Rule, context: MailContext) -> None:
+        self._rule = rule.name
 
     def clock(self) -> float:
         """When the message came that is being judged."""
@@ -151,6 +156,8 @@ class Replay:
         said = self._recorder.said
         self._judged.fate, self._judged.words = fate, words
         self._judged.by = "" if said is None else said.hook.name
+        if said is not None and said.hook.module == RULES:
+            self._judged.by = f"rule {self._rule}"
 
     def _counted(self, judged: Judged) -> Judged:
         self.counts.add(judged)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from danelaw.policy import Context, FailurePolicy, MailContext, RecipientContext, Waiting
+from danelaw.policy import POINTS, Context, FailurePolicy, MailContext, RecipientContext, Waiting
 from danelaw.rules import judge
 from danelaw.rules.patterns import address_matches
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Line: TypeAlias = dict[str, Any]
 MOST_LINES = 2000
+MOST_OCTETS = 4 << 20
+"""Of all lines, about."""
 MOST_CALLS_SHOWN = 30
 MOST_STORED = 12_000
 _MOST_CONNECTIONS = 500
@@ -79,7 +81,8 @@ class Traces:
         self._hooks_at = hooks_at
         self._rules = rules
         self.wanted: Wanted | None = None
-        self.lines: deque[Line] = deque(maxlen=MOST_LINES)
+        self.lines: deque[Line] = deque()
+        self._octets = 0
         self.dropped = 0
         self._open: OrderedDict[str, list[Line]] = OrderedDict()
         self._kept: OrderedDict[str, list[Line]] = OrderedDict()
@@ -89,7 +92,7 @@ class Traces:
         """Trace this from now on, and forget what was traced before."""
         self.stop()
         self.lines.clear()
-        self.dropped = 0
+        self._octets = self.dropped = 0
         self.wanted = wanted
         self._runner.traces, self._runner.observe = self.wants, self.observe
 
@@ -124,10 +127,16 @@ class Traces:
             case _:
                 line = self._line(called, context)
                 found = [*self._open.pop(key, ()), line]
-                self.dropped += max(0, len(self.lines) + len(found) - MOST_LINES)
-                self.lines.extend(found)
                 for one in found:
+                    self._keep(one)
                     _add(self._kept, key, one)
+
+    def _keep(self, line: Line) -> None:
+        self.lines.append(line)
+        self._octets += _size(line)
+        while len(self.lines) > MOST_LINES or self._octets > MOST_OCTETS:
+            self._octets -= _size(self.lines.popleft())
+            self.dropped += 1
 
     def taken(self, context: Context) -> list[Line]:
         """What was traced about the message of a context since it was last asked for, to be stored with it."""
@@ -143,7 +152,18 @@ class Traces:
             "wanted": None if wanted is None else wanted.to_object(),
             "dropped": self.dropped,
             "lines": list(self.lines),
+            "idle": self._idle(),
         }
+
+    def _idle(self) -> list[list[str]]:
+        """Hooks of the versions that were traced which nobody asked: version, step and name."""
+        asked = {(line["version"], line["hook"]) for line in self.lines}
+        found = []
+        for version in dict.fromkeys(version for version, _ in asked):
+            for point in POINTS:
+                hooks = self._hooks_at(version, point)
+                found += [[version, point, one.name] for one in hooks if (version, one.name) not in asked]
+        return found
 
     def _line(self, called: Called, context: Context) -> Line:
         line: Line = {
@@ -218,7 +238,14 @@ def merged(reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "workers": len(known),
         "dropped": sum(one["dropped"] for one in known),
         "lines": lines,
+        "idle": _idle_everywhere(known, lines),
     }
+
+
+def _idle_everywhere(known: list[Mapping[str, Any]], lines: list[Line]) -> list[list[str]]:
+    asked = {(line["version"], line["hook"]) for line in lines}
+    idle = dict.fromkeys(tuple(one) for report in known for one in report["idle"])
+    return [list(one) for one in idle if (one[0], one[2]) not in asked]
 
 
 def _add(kept: OrderedDict[str, list[Line]], key: str, line: Line) -> None:
@@ -228,6 +255,13 @@ def _add(kept: OrderedDict[str, list[Line]], key: str, line: Line) -> None:
     kept.move_to_end(key)
     if len(kept) > _MOST_CONNECTIONS:
         kept.popitem(last=False)
+
+
+def _size(line: Line) -> int:
+    """Octets of a line, about."""
+    calls = sum(100 + len(one["arguments"]) + len(one["result"]) for one in line.get("calls", ()))
+    rules = sum(60 + len(one["because"]) for one in line.get("rules", ()))
+    return 300 + len(line["words"]) + calls + rules
 
 
 def _client(context: Context) -> str:

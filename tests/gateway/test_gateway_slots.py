@@ -14,25 +14,26 @@ from tests.ends import run, until
 
 from danelaw.errors import DanelawError
 from danelaw.gateway.line import LineError
-from danelaw.gateway.slots import DirectSlots, LineSlots, SlotHolder, SlotService, Use, decoded
+from danelaw.gateway.slots import DirectSlots, LineSlots, Most, SlotHolder, SlotService, Use, Word, decoded
 from danelaw.gateway.switchboard import SUPERVISOR
 from danelaw.queue import HostVerdict, QueuedMessage, QueuedRecipient, RoutingKey, Scheduler, SchedulerSettings, Work
 from fuzz.gateway_slots import test_one_input as fuzz_slots
 
 TOTAL = 20
+MOST = Most(TOTAL, 8)
 
 
 class Shard:
     """A scheduler with mail for many domains, and what of it is under way."""
 
     def __init__(self, number: int) -> None:
-        self.scheduler = Scheduler(SchedulerSettings(slots=0, total=TOTAL))
-        self.holder = SlotHolder(number, self.scheduler, TOTAL, self.pump)
+        self.scheduler = Scheduler(SchedulerSettings(slots=0, total=TOTAL, share=1.0, first_window=20))
+        self.holder = SlotHolder(number, self.scheduler, MOST, self.pump, lambda: 1.0)
         self.under_way: list[Work] = []
 
-    def mail(self, count: int) -> None:
+    def mail(self, count: int, domains: int = 50) -> None:
         for number in range(count):
-            key = RoutingKey(f"d{number % 50}.example")
+            key = RoutingKey(f"d{number % domains}.example")
             recipient = QueuedRecipient(0, f"u@{key.next_hop}", key, due=0.0)
             message = QueuedMessage(number, 0.0, 1e6, "a@b.example", (recipient,), 100)
             assert self.scheduler.admit(message, 100)
@@ -48,13 +49,13 @@ class Shard:
 
 
 def test_one_shard_of_one_process_has_all_slots_at_once() -> None:
-    slots, shard = DirectSlots(TOTAL, lambda: 1.0), Shard(0)
+    slots, shard = DirectSlots(MOST, lambda: 1.0), Shard(0)
     slots.join(shard.holder)
     assert shard.scheduler.settings.slots == TOTAL
 
 
 def test_shards_of_one_process_have_slots_by_their_mail_and_one_that_is_let_go_leaves_them() -> None:
-    slots, one, two = DirectSlots(TOTAL, lambda: 1.0), Shard(0), Shard(1)
+    slots, one, two = DirectSlots(MOST, lambda: 1.0), Shard(0), Shard(1)
     slots.join(one.holder)
     slots.join(two.holder)
     one.mail(100)
@@ -77,10 +78,55 @@ def test_shards_of_one_process_have_slots_by_their_mail_and_one_that_is_let_go_l
     assert two.scheduler.settings.slots == TOTAL
 
 
+def test_deliveries_to_one_destination_are_divided_too_and_nobody_is_left_without_one() -> None:
+    slots, one, two = DirectSlots(MOST, lambda: 1.0), Shard(0), Shard(1)
+    slots.join(one.holder)
+    slots.join(two.holder)
+    one.mail(60, domains=1)
+    for _ in range(2):
+        slots.look()
+    assert len(one.under_way) == 7  # of eight, with one for whoever begins
+    two.mail(60, domains=1)
+    two.pump()
+    for _ in range(3):
+        slots.look()
+    assert len(two.under_way) == 1  # nothing of the seven has ended
+    one.finish()
+    slots.look()
+    one.pump()
+    assert (len(one.under_way), len(two.under_way)) == (4, 4)
+    one.holder.end()
+    one.finish()
+    for _ in range(2):
+        slots.look()
+    assert len(two.under_way) == 7
+    slots.leave(0)
+    assert len(two.under_way) == 8
+
+
+def test_fewer_deliveries_to_one_destination_than_shards_go_by_turns() -> None:
+    now = [1.0]
+    slots, shards = DirectSlots(Most(TOTAL, 1), lambda: now[0]), [Shard(number) for number in range(3)]
+    for shard in shards:
+        slots.join(shard.holder)
+        shard.mail(10, domains=1)
+    done = [0, 0, 0]
+    for _ in range(60):
+        now[0] += 0.1
+        slots.look()
+        assert sum(len(shard.under_way) for shard in shards) <= 1
+        for number, shard in enumerate(shards):
+            done[number] += len(shard.under_way)
+            shard.finish()
+        for shard in shards:
+            shard.pump()
+    assert done == [10, 10, 10]
+
+
 def test_slots_go_from_worker_to_worker_and_those_of_a_dead_one_come_back() -> None:
     async def play() -> None:
         async with exchange() as made:
-            service = SlotService(TOTAL, lambda: 1.0)
+            service = SlotService(MOST, lambda: 1.0)
             service.attach(made.board)
             one, two = Shard(0), Shard(1)
             first, second = [LineSlots(await made.line(f"worker-{number}")) for number in (1, 2)]
@@ -100,11 +146,11 @@ def test_slots_go_from_worker_to_worker_and_those_of_a_dead_one_come_back() -> N
             second.leave(1)  # let go
             await until(lambda: one.scheduler.settings.slots == TOTAL, "all of them")
             second.join(Shard(2).holder)
-            await until(lambda: len(service.shares.parties()) == 2, "another shard of the same worker")
+            await until(lambda: len(service.ledger.parties()) == 2, "another shard of the same worker")
             made.board.disconnect("worker-1")  # a broken line frees nothing
-            assert len(service.shares.parties()) == 2
+            assert len(service.ledger.parties()) == 2
             service.reaped("worker-1")
-            assert [party.worker for party in service.shares.parties()] == ["worker-2"]
+            assert [party.worker for party in service.ledger.parties()] == ["worker-2"]
 
     run(play())
 
@@ -123,36 +169,43 @@ def test_nothing_is_said_while_demand_stays_as_it_is() -> None:
                 slots.look()
             await until(lambda: len(heard) == 2, "two frames")
             await asyncio.sleep(0)
-            assert [one["uses"] for one in heard] == [[[0, 0, 0, 0, False]], [[0, 0, 3, 0, False]]]
+            assert [one["uses"] for one in heard] == [
+                [[0, [0, 0, 0], [0, 0, 0], False]],
+                [[0, [0, 0, 0], [0, 8, 0], False]],
+            ]
 
     run(play())
 
 
-@given(st.lists(st.builds(Use, *[st.integers(0, 99)] * 4, st.booleans()), max_size=5))
+WORDS = st.builds(Word, *[st.integers(0, 99)] * 3)
+
+
+@given(st.lists(st.builds(Use, st.integers(0, 99), WORDS, WORDS, st.booleans()), max_size=5))
 def test_what_workers_say_comes_out_as_it_went_in(uses: list[Use]) -> None:
     assert decoded(json.loads(json.dumps(uses))) == uses
 
 
-@given(PLAIN | st.lists(st.lists(PLAIN, min_size=5, max_size=5), max_size=2))
+@given(PLAIN | st.lists(st.lists(PLAIN | st.just([1, 2, 3]), min_size=4, max_size=4), max_size=2))
 def test_anything_else_is_refused(value: Any) -> None:
     fuzz_slots(json.dumps(value).encode())
 
 
 @pytest.mark.parametrize(
     "uses",
-    [None, [1], [[]], [[0, 0, 0, 0]], [[0, 0, 0, -1, False]], [[0, 0, 1 << 50, 0, False]], [[0, 0, True, 0, False]],
-     [[0, 0, 0, 0, 0]], [[0, 0, 0, 0, False]] * 1001],
+    [None, [1], [[]], [[0, [0, 0, 0], [0, 0, 0]]], [[0, [0, 0, -1], [0, 0, 0], False]],
+     [[0, [0, 0, 0], [0, 1 << 50, 0], False]], [[True, [0, 0, 0], [0, 0, 0], False]], [[0, [0, 0], [0, 0, 0], False]],
+     [[0, [0, 0, 0], [0, 0, 0], 0]], [[0, [0, 0, 0], [0, 0, 0], False]] * 1001],
 )  # fmt: skip
 def test_nonsense_is_refused_and_changes_nothing(uses: Any) -> None:
     async def play() -> None:
         async with exchange() as made:
-            service = SlotService(TOTAL, lambda: 1.0)
+            service = SlotService(MOST, lambda: 1.0)
             service.attach(made.board)
             with pytest.raises(DanelawError):
                 decoded(uses)
             line = await made.line("worker-1")
             with pytest.raises(LineError):
                 await line.ask(SUPERVISOR, "slots", {"uses": uses})
-            assert service.shares.parties() == ()
+            assert service.ledger.parties() == ()
 
     run(play())

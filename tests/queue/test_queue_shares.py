@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from danelaw.queue import QueuedMessage, QueuedRecipient, RoutingKey, Scheduler, SchedulerSettings
-from danelaw.queue.demand import Demand
+from danelaw.queue.demand import Demand, demand
 from danelaw.queue.shares import TURN, Shares, Told, divided, equally
 
 TICK = 0.1
@@ -335,13 +335,13 @@ def _mail(scheduler: Scheduler, domain: str, count: int) -> None:
 
 def test_demand_is_what_is_under_way_and_what_could_begin_by_the_limits_of_queues() -> None:
     scheduler = Scheduler(SchedulerSettings(slots=3, total=200, destination_concurrency=20, first_window=5))
-    assert scheduler.could_use(200) == 0
+    assert demand(scheduler, 200, 20) == 0
     _mail(scheduler, "one.example", 12)
     _mail(scheduler, "two.example", 2)
-    assert scheduler.could_use(200) == 7
+    assert demand(scheduler, 200, 20) == 7
     assert len(scheduler.next_work(0.0)) == 3
-    assert scheduler.could_use(200) == 7
-    assert scheduler.could_use(5) == 5
+    assert demand(scheduler, 200, 20) == 7
+    assert demand(scheduler, 5, 20) == 5
 
 
 def test_a_scheduler_without_slots_begins_nothing_and_still_says_what_it_could_use() -> None:
@@ -349,8 +349,8 @@ def test_a_scheduler_without_slots_begins_nothing_and_still_says_what_it_could_u
     _mail(scheduler, "one.example", 3)
     assert not scheduler.next_work(0.0)
     assert scheduler.next_wakeup() is None
-    assert scheduler.could_use(200) == 3
-    scheduler.resize(200, 20)
+    assert demand(scheduler, 200, 20) == 3
+    scheduler.resize(200, 20, 0.0)
     assert len(scheduler.next_work(0.0)) == 3
 
 
@@ -367,6 +367,6 @@ def test_a_queue_may_have_its_part_of_all_slots_and_not_of_the_share() -> None:
 
 
 def test_a_pause_between_messages_gives_nothing_away() -> None:
-    demand = Demand()
-    assert demand.look(8) == 8
-    assert [demand.look(0) for _ in range(12)] == [8] * 9 + [0] * 3
+    recent = Demand()
+    assert recent.look(8) == 8
+    assert [recent.look(0) for _ in range(12)] == [8] * 9 + [0] * 3

@@ -13,7 +13,7 @@ from workers_running import Served, served, settings
 
 pytestmark = pytest.mark.timeout(120)
 SLOTS = 20
-DOMAINS = 12
+DOMAINS = 24
 
 
 def delivery(sink: Sink, slots: int = SLOTS) -> str:
@@ -50,6 +50,29 @@ def test_whichever_worker_has_the_mail_has_the_slots_and_they_are_never_more(tmp
             await sink.messages(120 + 90)
             assert busy.most <= SLOTS
             await one.stop()
+
+    run(play())
+
+
+@pytest.mark.parametrize("most", [1, 8])
+def test_one_destination_is_given_what_it_may_have_and_no_more_by_all_workers_together(
+    tmp_path: Path, most: int
+) -> None:
+    async def play() -> None:
+        busy = Busy(0.005)
+        async with Sink(busy.answer) as sink:
+            each = delivery(sink, 100).replace("per_destination = 100", f"per_destination = {most}")
+            async with served(settings(tmp_path, each)) as one:
+                busy.gate.clear()
+                await feed(one, 1, 40, domains=1)
+                await until(lambda: sum(busy.now.values()) >= min(most, 4), "deliveries to it")
+                busy.gate.set()
+                await sink.messages(40)
+                assert busy.most <= most
+                await feed(one, 6, 10, domains=1)
+                await sink.messages(100)
+                assert busy.most <= most
+                await one.stop()
 
     run(play())
 

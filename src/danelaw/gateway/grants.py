@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from danelaw.gateway import settings
 from danelaw.gateway.permit_line import Ceilings, PermitService
-from danelaw.gateway.slots import Party, SlotService
+from danelaw.gateway.slots import Most, Party, SlotService, most
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,12 +21,12 @@ class Allowed(NamedTuple):
     """What a configuration allows."""
 
     ceilings: Ceilings
-    slots: int
+    most: Most
 
 
 def allowed(config: Config) -> Allowed:
     """What a configuration allows. Raises `DanelawError` when its files cannot be used."""
-    return Allowed(settings.permit_ceilings(config, time.time), config.delivery.connections)
+    return Allowed(settings.permit_ceilings(config, time.time), most(config))
 
 
 class Grants:
@@ -35,7 +35,7 @@ class Grants:
     def __init__(self, allowed: Allowed, ticks: Callable[[], float]) -> None:
         self.allowed = allowed
         self.permits = PermitService(allowed.ceilings, ticks)
-        self.slots = SlotService(allowed.slots, ticks)
+        self.slots = SlotService(allowed.most, ticks)
 
     @property
     def closed(self) -> bool:
@@ -50,13 +50,13 @@ class Grants:
     def await_strangers(self, directory: Path) -> None:
         """Grant nothing while workers of a supervisor that was killed still hold shards of the spool."""
         self.permits.await_strangers(directory)
-        self.slots.shares.closed = self.closed
+        self.slots.ledger.close(self.closed)
 
     def look(self, owned: Iterable[int] | None = None) -> None:
         """Serve those whom time lets in; with the shards of our workers as `owned` once a turn."""
         self.permits.look(owned)
         if owned is not None:
-            self.slots.shares.closed = self.closed
+            self.slots.ledger.close(self.closed)
             self.slots.look()
 
     def next_look(self) -> float | None:
@@ -67,7 +67,7 @@ class Grants:
         """Another configuration holds from now on."""
         self.allowed = allowed
         self.permits.renew(allowed.ceilings)
-        self.slots.shares.total = allowed.slots
+        self.slots.ledger.renew(allowed.most)
         self.slots.look()
 
     def reaped(self, worker: str) -> None:
@@ -77,9 +77,10 @@ class Grants:
 
     def state(self) -> dict[str, Any]:
         """Everything, as JSON has it, for the program that follows in this process."""
-        return {"permits": self.permits.broker.state(), "slots": self.slots.shares.state()}
+        return {"permits": self.permits.broker.state(), "slots": self.slots.ledger.state()}
 
     def restore(self, inherited: dict[str, Any]) -> None:
         """What `state` gave."""
         self.permits.restore(inherited["permits"])
-        self.slots.shares.restore((Party(*party), *rest) for party, *rest in inherited.get("slots", ()))
+        if "slots" in inherited:
+            self.slots.ledger.restore(inherited["slots"], lambda party: Party(*party))

@@ -20,7 +20,7 @@ from danelaw.gateway.policy_parts import connect, library_of, scripts_of
 from danelaw.gateway.reporting import Reporting
 from danelaw.gateway.shards import Shards, Workshop
 from danelaw.gateway.shared_here import SharedHere
-from danelaw.gateway.slots import DirectSlots
+from danelaw.gateway.slots import DirectSlots, most
 from danelaw.gateway.steps import steps_of
 from danelaw.gateway.submitting import logins_of, submission_step
 from danelaw.inbound.intake import Intake
@@ -128,7 +128,7 @@ def assemble(
             schedule=settings.retry_schedule(config),
             conduct=conduct,
             permits=(place and place.permits) or settings.direct_permits(conduct, clock),
-            slots=(place and place.slots) or DirectSlots(config.delivery.connections, time.monotonic),
+            slots=(place and place.slots) or DirectSlots(most(config), time.monotonic),
             log=log,
             metrics=metrics,
             shared=_shared(place, shared_here),

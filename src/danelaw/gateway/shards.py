@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from danelaw.caches import Caches
 from danelaw.gateway import settings
 from danelaw.gateway.conditions import SharedConditions
-from danelaw.gateway.slots import Looking, SlotHolder, Slots
+from danelaw.gateway.slots import Looking, SlotHolder, Slots, most, settings_of
 from danelaw.outbound.courier import Courier
 from danelaw.outbound.engine import Engine
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.pool import Pool
 from danelaw.outbound.steps import DeliverySteps
 from danelaw.queue import Filter, id_to_text
-from danelaw.queue.pages import SchedulerSettings
 from danelaw.queue.scheduler import Scheduler
 from danelaw.spool import Spool
 from danelaw.spool.acts import Act, perform
@@ -97,14 +96,7 @@ class Workshop:
         spool.observe(self.observe)
         delivery = self.config.delivery
         gate = settings.gate(self.conduct, self.clock, self.permits, delivery.idle.total_seconds())
-        # Without slots before it is told of some.
-        at_once = max(1, delivery.connections_per_destination // (1 if self.place is None else self.place.workers))
-        scheduler = Scheduler(
-            SchedulerSettings(
-                slots=0, total=delivery.connections, destination_concurrency=at_once, backoff=self.schedule
-            ),
-            gate,
-        )
+        scheduler = Scheduler(replace(settings_of(self.config), backoff=self.schedule), gate)
         courier = Courier(
             surveyor=self.surveyor,
             door=self.door,
@@ -135,7 +127,8 @@ class Workshop:
         engine = Engine(spool, scheduler, courier, notices, self.schedule, self.log, self.metrics, clock=self.clock)
         if self.place is not None:
             engine.watch(self.place.in_hand, self.place.seat.hold)
-        return Shard(number, spool, engine, SlotHolder(number, scheduler, delivery.connections, engine.pump), held)
+        slots = SlotHolder(number, scheduler, most(self.config), engine.pump, self.clock)
+        return Shard(number, spool, engine, slots, held)
 
 
 class Shards:

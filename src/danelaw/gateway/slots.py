@@ -1,4 +1,5 @@
-"""The slots of `[delivery] connections` over all shards: how schedulers get their shares (`danelaw.queue.shares`).
+"""The slots of `[delivery]` over all shards, and of each destination: how schedulers get their shares
+(`danelaw.queue.shares`).
 
 Ten times a second a process looks at what its shards could use and tells the supervisor when that changed, in one
 frame; the supervisor divides, and tells those whose share changes. Nothing is asked for a message, and nobody waits on
@@ -9,15 +10,17 @@ the same ledger is called directly, and a single shard has all of it without a l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol
 
 from danelaw.errors import DanelawError
 from danelaw.gateway.switchboard import SUPERVISOR
-from danelaw.queue.demand import Demand
-from danelaw.queue.shares import Shares
+from danelaw.queue.demand import Demand, busiest, demand, has_work
+from danelaw.queue.pages import SchedulerSettings
+from danelaw.queue.shares import P, Shares
 
 if TYPE_CHECKING:
+    from danelaw.config import Config
     from danelaw.gateway.line import Line
     from danelaw.gateway.switchboard import Switchboard
     from danelaw.queue.scheduler import Scheduler
@@ -35,50 +38,155 @@ class Party(NamedTuple):
     shard: int
 
 
-class Use(NamedTuple):
-    """What a shard says: the last order it had heard, what it could use, and what it uses or is free to use. `gone`
-    when it is let go, and uses nothing.
-    """
+class Word(NamedTuple):
+    """What a shard says of one number: the last order it had heard, what it could use, and what it uses or may use."""
 
-    shard: int
     order: int
     wanted: int
     using: int
+
+
+class Use(NamedTuple):
+    """What a shard says of slots, and of deliveries to each destination; `gone` when it is let go, and uses nothing."""
+
+    shard: int
+    slots: Word
+    each: Word
     gone: bool = False
 
 
-class SlotHolder:
-    """A shard's share. `total` is what there is for all, `changed` is called when more may begin."""
+class Order(NamedTuple):
+    """Told to a shard: its share of slots, or of deliveries to `each` destination."""
 
-    def __init__(self, shard: int, scheduler: Scheduler, total: int, changed: Callable[[], None]) -> None:
+    shard: int
+    each: bool
+    order: int
+    share: int
+
+
+class Most(NamedTuple):
+    """What there is for all shards together: deliveries at once, and to each destination."""
+
+    slots: int
+    each: int
+
+
+def most(config: Config) -> Most:
+    """What a configuration allows."""
+    return Most(config.delivery.connections, settings_of(config).cap)
+
+
+def settings_of(config: Config, slots: int | None = None) -> SchedulerSettings:
+    """What a scheduler goes by that has so many slots, or all."""
+    delivery = config.delivery
+    return SchedulerSettings(
+        slots=delivery.connections if slots is None else slots, total=delivery.connections,
+        destination_concurrency=delivery.connections_per_destination,
+    )  # fmt: skip
+
+
+class SlotHolder:
+    """A shard's shares. `most` is what there is for all, `changed` is called when more may begin. `clock` gives POSIX
+    seconds, as schedulers want them.
+    """
+
+    def __init__(
+        self, shard: int, scheduler: Scheduler, most: Most, changed: Callable[[], None], clock: Callable[[], float]
+    ) -> None:
         self.shard = shard
         self._ending = False
-        self._scheduler, self._total, self._changed = scheduler, total, changed
-        self._order = self._share = 0
-        self._demand = Demand()
+        self._scheduler, self._most, self._changed, self._clock = scheduler, most, changed, clock
+        self._slots = self._each = 0
+        self._heard = [0, 0]
+        self._demand, self._work = Demand(), Demand()
+        scheduler.resize(0, 0, clock())
 
     def use(self) -> Use:
         """What it uses and could use now."""
-        scheduler = self._scheduler
-        taken = scheduler.in_flight
+        scheduler, (heard, heard_each) = self._scheduler, self._heard
+        taken, near = scheduler.in_flight, busiest(scheduler)
         if self._ending:
-            return Use(self.shard, self._order, taken, taken)
-        wanted = self._demand.look(scheduler.could_use(self._total))
-        return Use(self.shard, self._order, wanted, max(taken, self._share))
+            return Use(self.shard, Word(heard, taken, taken), Word(heard_each, near, near))
+        wanted = self._demand.look(demand(scheduler, self._most.slots, self._most.each))
+        at_work = self._work.look(bool(wanted) or (not self._each and has_work(scheduler)))
+        return Use(
+            self.shard,
+            # Who waits for its turn at destinations wants no slot before: so two lines cannot wait for each other.
+            Word(heard, wanted, max(taken, self._slots)),
+            Word(heard_each, self._most.each if at_work else 0, max(near, self._each)),
+        )
 
-    def hear(self, order: int, share: int) -> None:
+    def hear(self, order: Order) -> None:
         """This is its share from now on."""
-        more, self._order, self._share = share > self._share, order, share
+        more = order.share > (self._each if order.each else self._slots)
+        self._heard[order.each] = order.order
         if self._ending:
             return
-        self._scheduler.resize(share, self._scheduler.settings.destination_concurrency)
+        if order.each:
+            self._each = order.share
+        else:
+            self._slots = order.share
+        self._scheduler.resize(self._slots, self._each, self._clock())
         if more:
             self._changed()
 
     def end(self) -> None:
         """Begin nothing any more: what ends is free for others."""
         self._ending = True
-        self._scheduler.resize(0, self._scheduler.settings.destination_concurrency)
+        self._scheduler.resize(0, 0, self._clock())
+
+
+class SlotLedger(Generic[P]):
+    """Both numbers for all parties. Of deliveries to a destination each party keeps one, so that no slow destination of
+    another keeps it from beginning; the rest goes to those with mail, in equal parts. A ledger for each destination
+    would cost words whenever mail for it comes and goes; who wants one destination's limit used to the full by several
+    workers has `[[limit]]`, whose permits do that.
+    """
+
+    def __init__(self, most: Most) -> None:
+        self._slots: Shares[P] = Shares(most.slots)
+        self._each: Shares[P] = Shares(most.each, reserve=0.0, least=1)
+
+    def renew(self, most: Most) -> None:
+        """There is more or less from now on."""
+        self._slots.total, self._each.total = most
+
+    def close(self, closed: bool) -> None:
+        """Whether nobody gets more: parties of another ledger may still be at work."""
+        self._slots.closed = self._each.closed = closed
+
+    def join(self, party: P) -> None:
+        """One more party, or one that is known."""
+        self._slots.join(party)
+        self._each.join(party)
+
+    def leave(self, party: P) -> None:
+        """A party uses nothing any more."""
+        self._slots.leave(party)
+        self._each.leave(party)
+
+    def parties(self) -> tuple[P, ...]:
+        """Who is known."""
+        return self._slots.parties()
+
+    def hear(self, party: P, use: Use) -> None:
+        """What a party says."""
+        self._slots.hear(party, *use.slots)
+        self._each.hear(party, *use.each)
+
+    def settle(self, now: float) -> list[tuple[P, bool, int, int]]:
+        """Divide anew: whom to tell, whether of each destination, the order and the share."""
+        told = [(one.party, False, one.order, one.share) for one in self._slots.settle(now)]
+        return told + [(one.party, True, one.order, one.share) for one in self._each.settle(now)]
+
+    def state(self) -> list[Any]:
+        """Everything, as JSON has it."""
+        return [self._slots.state(), self._each.state()]
+
+    def restore(self, state: Sequence[Any], party: Callable[[Any], P]) -> None:
+        """What `state` gave; `party` makes one of what JSON made of it."""
+        for shares, known in zip((self._slots, self._each), state, strict=True):
+            shares.restore((party(name), *rest) for name, *rest in known)
 
 
 class Slots(Protocol):
@@ -97,31 +205,30 @@ class Slots(Protocol):
 class DirectSlots:
     """The ledger of a gateway in one process. `ticks` is the monotonic clock."""
 
-    def __init__(self, total: int, ticks: Callable[[], float]) -> None:
-        self._shares: Shares[int] = Shares(total)
+    def __init__(self, most: Most, ticks: Callable[[], float]) -> None:
+        self._ledger: SlotLedger[int] = SlotLedger(most)
         self._ticks = ticks
         self._holders: dict[int, SlotHolder] = {}
 
     def join(self, holder: SlotHolder) -> None:
         """One more shard."""
         self._holders[holder.shard] = holder
-        self._shares.join(holder.shard)
+        self._ledger.join(holder.shard)
         self.look()
 
     def leave(self, shard: int) -> None:
         """A shard is let go."""
         self._holders.pop(shard, None)
-        self._shares.leave(shard)
+        self._ledger.leave(shard)
         self.look()
 
     def look(self) -> None:
         """Divide by what all could use now; what one gives up at once another has at once."""
         for _ in range(2):
             for holder in self._holders.values():
-                use = holder.use()
-                self._shares.hear(use.shard, use.order, use.wanted, use.using)
-            for shard, order, share in self._shares.settle(self._ticks()):
-                self._holders[shard].hear(order, share)
+                self._ledger.hear(holder.shard, holder.use())
+            for shard, each, order, share in self._ledger.settle(self._ticks()):
+                self._holders[shard].hear(Order(shard, each, order, share))
 
 
 class LineSlots:
@@ -142,7 +249,7 @@ class LineSlots:
         """A shard is let go."""
         self._said.pop(shard, None)
         if self._holders.pop(shard, None) is not None:
-            self._line.tell(SUPERVISOR, OPERATION, uses=[Use(shard, 0, 0, 0, True)])
+            self._line.tell(SUPERVISOR, OPERATION, uses=[Use(shard, Word(0, 0, 0), Word(0, 0, 0), True)])
 
     def look(self) -> None:
         """Tell what changed."""
@@ -152,10 +259,10 @@ class LineSlots:
             self._line.tell(SUPERVISOR, OPERATION, uses=changed)
 
     def _hear(self, sender: str, args: Mapping[str, Any]) -> None:
-        for shard, order, share in args["told"]:
-            holder = self._holders.get(shard)
-            if holder is not None:
-                holder.hear(order, share)
+        for told in args["told"]:
+            order = Order(*told)
+            if (holder := self._holders.get(order.shard)) is not None:
+                holder.hear(order)
         self.look()  # what became less is said at once: somebody waits for it
 
 
@@ -164,8 +271,8 @@ class SlotService:
     is gone. `ticks` is the monotonic clock.
     """
 
-    def __init__(self, total: int, ticks: Callable[[], float]) -> None:
-        self.shares: Shares[Party] = Shares(total)
+    def __init__(self, most: Most, ticks: Callable[[], float]) -> None:
+        self.ledger: SlotLedger[Party] = SlotLedger(most)
         self._ticks = ticks
         self._switchboard: Switchboard | None = None
 
@@ -176,28 +283,28 @@ class SlotService:
 
     def look(self) -> None:
         """Divide anew."""
-        told: dict[str, list[tuple[int, int, int]]] = {}
-        for party, order, share in self.shares.settle(self._ticks()):
-            told.setdefault(party.worker, []).append((party.shard, order, share))
+        told: dict[str, list[Order]] = {}
+        for party, each, order, share in self.ledger.settle(self._ticks()):
+            told.setdefault(party.worker, []).append(Order(party.shard, each, order, share))
         for worker, news in told.items():
             if self._switchboard is not None:
                 self._switchboard.tell(worker, OPERATION, told=news)
 
     def reaped(self, worker: str) -> None:
         """A worker is dead: its shares are free."""
-        for party in self.shares.parties():
+        for party in self.ledger.parties():
             if party.worker == worker:
-                self.shares.leave(party)
+                self.ledger.leave(party)
         self.look()
 
     def _serve(self, worker: str, args: dict[str, Any]) -> None:
         for use in decoded(args.get("uses")):
             party = Party(worker, use.shard)
             if use.gone:
-                self.shares.leave(party)
+                self.ledger.leave(party)
                 continue
-            self.shares.join(party)
-            self.shares.hear(party, use.order, use.wanted, use.using)
+            self.ledger.join(party)
+            self.ledger.hear(party, use)
         self.look()
 
 
@@ -205,14 +312,25 @@ def decoded(value: Any) -> list[Use]:
     """Uses after JSON. Raises `DanelawError` for anything else."""
     if not isinstance(value, list) or len(value) > _MOST_AT_ONCE:
         raise DanelawError("slots are spoken of in lists")
-    uses: list[Use] = []
-    for one in value:
-        if not isinstance(one, list) or len(one) != 5 or type(one[4]) is not bool:
-            raise DanelawError("what was said about slots makes no sense")
-        if not all(type(number) is int and 0 <= number < _LARGEST for number in one[:4]):
-            raise DanelawError("what was said about slots makes no sense")
-        uses.append(Use(*one))
-    return uses
+    try:
+        return [
+            Use(_whole(shard), Word(*map(_whole, slots)), Word(*map(_whole, each)), _flag(gone))
+            for shard, slots, each, gone in value
+        ]
+    except (TypeError, ValueError):
+        raise DanelawError("what was said about slots makes no sense") from None
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < _LARGEST:
+        raise ValueError(value)
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError(value)
+    return value
 
 
 class Looking:

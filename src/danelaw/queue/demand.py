@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from danelaw.queue.pages import VirtualQueue
+    from danelaw.queue.scheduler import Scheduler
 
 LOOKS = 10
 
 
-def demand(ready: Iterable[VirtualQueue], cap: int, taken: int, most: int) -> int:
-    """Slots that could be used at once, no more than `most`, so that the look at the queues is a short one. A queue may
-    have `cap` of them.
+def demand(scheduler: Scheduler, most: int, cap: int) -> int:
+    """Slots that could be used at once if a queue may have `cap` of them: no more than `most`, so that the look at the
+    queues is a short one.
     """
-    wanted = taken
-    for queue in ready:
+    wanted = scheduler.in_flight
+    for queue in scheduler.ready:
         if wanted >= most:
-            return most
-        wanted += min(queue.limit(cap) - queue.in_flight, len(queue.page))
+            break
+        wanted += max(0, min(queue.limit(cap) - queue.in_flight, len(queue.page)))
     return min(wanted, most)
+
+
+def busiest(scheduler: Scheduler) -> int:
+    """The most deliveries to one destination now."""
+    return max(Counter(work.key for work in scheduler.flying).values(), default=0)
+
+
+def has_work(scheduler: Scheduler) -> bool:
+    """Whether anything is under way or waits in memory, though it may not begin."""
+    return bool(scheduler.flying or scheduler.ready) or any(queue.page for queue in scheduler.queues())
 
 
 class Demand:

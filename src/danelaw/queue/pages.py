@@ -59,7 +59,7 @@ class SchedulerSettings:
     def cap(self) -> int:
         """The most slots one queue may hold."""
         total = self.slots if self.total is None else self.total
-        return max(1, min(total, self.destination_concurrency, max(self.least, int(total * self.share))))
+        return min(total, self.destination_concurrency, max(self.least, int(total * self.share)))
 
 
 class Sleep(NamedTuple):
@@ -131,8 +131,8 @@ class VirtualQueue:
     idle_since: float = 0.0
 
     def limit(self, cap: int) -> int:
-        """How many deliveries at once."""
-        return 1 if self.probing else max(1, min(cap, int(self.window)))
+        """How many deliveries at once; `cap` is the most, and may be none."""
+        return min(cap, 1 if self.probing else int(self.window))
 
     def next_entry(self, most_recipients: int | None) -> Entry:
         """Takes the first message; of one with more recipients than that, the rest stays as a message of its own."""
@@ -171,7 +171,8 @@ class VirtualQueue:
         elif verdict is _GOOD and serial > self.changed_after:
             failed = self.failures > 0
             self.failures, self.reason, self.probing = 0, "", False
-            self.window = min(float(cap), self.window + 1)
+            if self.window < cap:  # a cap that was lowered, perhaps for a moment, takes nothing away
+                self.window = min(float(cap), self.window + 1)
             return failed
         return False
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from danelaw.queue import pages
 from danelaw.queue.alarms import Alarms
 from danelaw.queue.brakes import Brakes
-from danelaw.queue.demand import demand
 from danelaw.queue.fairness import TenantRing
 from danelaw.queue.headroom import Headroom
 from danelaw.queue.pages import Entry, HostVerdict, SchedulerSettings, Sleep, VirtualQueue, Work
@@ -45,17 +44,20 @@ class Scheduler:
         self.brakes, self.headroom = Brakes(), Headroom()
         self.memory_used, self._cap = 0, settings.cap
         self._queues: dict[RoutingKey, VirtualQueue] = {}
-        self._ready: TenantRing[VirtualQueue] = TenantRing()
+        self.ready: TenantRing[VirtualQueue] = TenantRing()
         self._alarms = Alarms()
         self._begun, self._wanting = 0, Wanting()
-        self._flying: set[Work] = set()
+        self.flying: set[Work] = set()  # this and `ready` are for others to look at only
         self._surrendered: list[QueuedMessage] = []
         self._idle: OrderedDict[RoutingKey, VirtualQueue] = OrderedDict()
 
-    def resize(self, slots: int, destination_concurrency: int) -> None:
+    def resize(self, slots: int, destination_concurrency: int, now: float) -> None:
         """Have another share of the limits, if any, from now on; what is on the wire ends normally."""
         self.settings = replace(self.settings, slots=slots, destination_concurrency=destination_concurrency)
-        self._cap = self.settings.cap
+        before, self._cap = self._cap, self.settings.cap
+        for queue in self._queues.values() if self._cap > before else ():
+            if queue.page:
+                self._activate(queue, now)
 
     # Mail arriving.
 
@@ -144,17 +146,18 @@ class Scheduler:
         """Work that may start, about as much as `limit` small messages; each takes a slot until `finished`."""
         self._wake(now)
         chosen: list[Work] = []
-        gate, left = self.gate, limit
+        gate, cap, left = self.gate, self._cap, limit
         while True:
             self._let_in(now)
-            if not self._ready or len(self._flying) >= self.settings.slots or left <= 0:
+            if not self.ready or len(self.flying) >= self.settings.slots or left <= 0:
                 break
             ahead = not self.headroom.admits(now)
-            if (front := self._ready.front_ahead() if ahead else self._ready.front()) is None:
+            if (front := self.ready.front_ahead() if ahead else self.ready.front()) is None:
                 break
             tenant, queue = front
-            if not self.brakes.admits(queue, now) or (gate and not gate.admits(queue, self._begun + 1, self._cap)):
-                self._ready.remove(tenant, queue)
+            full = queue.in_flight >= queue.limit(cap)  # the limit was lowered
+            if full or not self.brakes.admits(queue, now) or (gate and not gate.admits(queue, self._begun + 1, cap)):
+                self.ready.remove(tenant, queue)
                 continue
             entry = queue.next_entry(gate.recipients(queue) if gate is not None else None)
             self._begun += 1
@@ -162,14 +165,14 @@ class Scheduler:
             work = Work(queue.key, message, entry.body, message.expires, now, queue.probing, entry.charge, self._begun)
             queue.in_flight += 1
             self.brakes.began(work, now)
-            self._flying.add(work)
+            self.flying.add(work)
             chosen.append(work)
             left -= pages.weight(message)
-            self._ready.pay(
+            self.ready.pay(
                 tenant, 1.0 + min(message.size / 262144, 63.0), soon=queue.begins(self.headroom), ahead=ahead
             )
-            if not queue.page or queue.in_flight >= queue.limit(self._cap):
-                self._ready.remove(tenant, queue)
+            if not queue.page or queue.in_flight >= queue.limit(cap):
+                self.ready.remove(tenant, queue)
                 if gate is not None and not queue.page:
                     gate.left(queue)
             if queue.backlog and len(queue.page) < pages.LOW_MARK:
@@ -186,7 +189,7 @@ class Scheduler:
         queue = self._queues[work.key]
         queue.in_flight -= 1
         queue.answered += verdict is not _HOST_VERDICT_DOWN
-        self._flying.discard(work)
+        self.flying.discard(work)
         self.brakes.ended(work, now)
         self.memory_used -= work.charge
         if self.gate is not None:
@@ -204,7 +207,7 @@ class Scheduler:
         """Gives the slot back: a limit refused the delivery before anything was sent. It is the queue's next again."""
         queue = self._queues[work.key]
         queue.in_flight -= 1
-        self._flying.discard(work)
+        self.flying.discard(work)
         self.brakes.ended(work, now)
         if queue.asleep_until or work.forgotten:
             self.memory_used -= work.charge
@@ -213,7 +216,7 @@ class Scheduler:
             queue.page.appendleft(Entry(work.message, work.body, work.charge))
         if self.gate is not None:
             self.gate.postponed(queue, work.serial, refused)
-            self._ready.remove(queue.key.tenant, queue)
+            self.ready.remove(queue.key.tenant, queue)
             if not queue.page:
                 self.gate.left(queue)
         self._activate(queue, now)
@@ -225,7 +228,7 @@ class Scheduler:
 
     def overdue(self, now: float) -> list[Work]:
         """Work on the wire whose message's lifetime ended, each reported once: abort it, then call `finished`."""
-        late = [work for work in self._flying if work.deadline <= now and not work.overdue]
+        late = [work for work in self.flying if work.deadline <= now and not work.overdue]
         for work in late:
             work.overdue = True
         return late
@@ -258,7 +261,7 @@ class Scheduler:
                     self._wanting.add(queue, fresh=True)
                 elif queue.idle:
                     self._idle[queue.key] = queue
-        flying = [work for work in self._flying if work.message.id in gone]
+        flying = [work for work in self.flying if work.message.id in gone]
         for work in flying:
             work.forgotten = True
         return {work.message.id for work in flying}
@@ -268,15 +271,15 @@ class Scheduler:
     def on_the_wire(self, message_ids: Collection[int]) -> dict[int, set[int]]:
         """Which of these messages are being delivered now, and the numbers of the recipients."""
         found: dict[int, set[int]] = {}
-        for message in (work.message for work in self._flying if work.message.id in message_ids):
+        for message in (work.message for work in self.flying if work.message.id in message_ids):
             found.setdefault(message.id, set()).update(one.number for one in message.recipients)
         return found
 
     def next_wakeup(self) -> float | None:
         """When to ask for refills and work again if nothing else happens: 0 for at once, None for never by itself."""
         first = self._alarms.first
-        if self._ready and len(self._flying) < self.settings.slots:
-            paced = self.headroom.next_wakeup() if self._ready.front_ahead() is None else 0.0
+        if self.ready and len(self.flying) < self.settings.slots:
+            paced = self.headroom.next_wakeup() if self.ready.front_ahead() is None else 0.0
             first = paced if first is None else min(paced, first)
         refills = self.memory_used < self.settings.memory and self._wanting.anybody(plenty=self._plenty)
         return 0.0 if refills else first
@@ -288,16 +291,12 @@ class Scheduler:
     @property
     def _plenty(self) -> bool:
         """Whether more queues are ready than can be served soon."""
-        return len(self._ready) >= max(1, 2 * self.settings.slots)
+        return len(self.ready) >= max(1, 2 * self.settings.slots)
 
     @property
     def in_flight(self) -> int:
         """How many slots are taken."""
-        return len(self._flying)
-
-    def could_use(self, most: int) -> int:
-        """How many slots are taken or could be at once, of `most`."""
-        return demand(self._ready, self._cap, len(self._flying), most)
+        return len(self.flying)
 
     def queues(self) -> list[VirtualQueue]:
         """The queues known now, to look at only."""
@@ -320,13 +319,13 @@ class Scheduler:
             return
         for queue in gate.woken():
             if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
-                self._ready.add(queue.key.tenant, queue, soon=queue.sparse, priority=queue.key.priority)
+                self.ready.add(queue.key.tenant, queue, soon=queue.sparse, priority=queue.key.priority)
             else:
                 gate.left(queue)
                 self._activate(queue, now)
 
     def _unready(self, queue: VirtualQueue) -> None:
-        self._ready.remove(queue.key.tenant, queue)
+        self.ready.remove(queue.key.tenant, queue)
         self.brakes.left(queue.key)
         if self.gate is not None:
             self.gate.left(queue)
@@ -335,7 +334,7 @@ class Scheduler:
         """Into the ring when it may send; into the idle list when there is nothing to do or remember."""
         if queue.page and not queue.asleep_until and queue.in_flight < queue.limit(self._cap):
             if not self.brakes.waits(queue.key) and (self.gate is None or not self.gate.waits(queue)):
-                self._ready.add(queue.key.tenant, queue, soon=queue.sparse, priority=queue.key.priority)
+                self.ready.add(queue.key.tenant, queue, soon=queue.sparse, priority=queue.key.priority)
         elif queue.idle:
             queue.idle_since = now
             self._idle[queue.key] = queue

@@ -51,10 +51,11 @@ class Shares(Generic[P]):
     seconds of one clock that never goes back; call `settle` four times a second, and when something happened.
     """
 
-    def __init__(self, total: int, *, reserve: float = RESERVE) -> None:
+    def __init__(self, total: int, *, reserve: float = RESERVE, least: int = 0) -> None:
+        """`reserve` of the total is kept for those without demand, or `least` for each of them, if there is so much."""
         self.total = total
         self.closed = False
-        self._reserve = reserve
+        self._reserve, self._least = reserve, least
         self._accounts: dict[P, _Account] = {}  # in the order of turns
 
     def __contains__(self, party: P) -> bool:
@@ -142,7 +143,7 @@ class Shares(Generic[P]):
 
     def _wishes(self) -> list[int]:
         accounts = self._accounts.values()
-        least = int(self.total * self._reserve) // len(accounts)
+        least = max(int(self.total * self._reserve), min(self.total, self._least * len(accounts))) // len(accounts)
         return [max(account.wanted, least) for account in accounts]
 
     def _take_turns(self, now: float) -> None:

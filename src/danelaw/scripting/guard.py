@@ -13,6 +13,7 @@ Only for the main thread, which is where the event loop of a gateway runs.
 
 from __future__ import annotations
 
+import atexit
 import signal
 import threading
 import time
@@ -65,6 +66,7 @@ class Guard:
         self._cpu_clock = time.pthread_getcpuclockid(self._main)
         signal.signal(signal.SIGPROF, self._on_tick)
         signal.setitimer(signal.ITIMER_PROF, _PERIOD, _PERIOD)
+        atexit.register(self.remove)  # Python drops handlers before it ends, and a tick without one kills
 
     def remove(self) -> None:
         """Watch no more, and wait for the thread's end: it is at most one tick away."""

@@ -44,6 +44,7 @@ _NO = Reply.of(550, "5.7.1", "No")
 
 def _run(settings: ServerSettings, chunks: list[bytes], refusals: int, *, tls: bool) -> tuple[list[str], bytes]:
     server = ServerConnection(settings, tls=tls)
+    server.screens = refusals % 3 == 0
     server.greet()
     told: list[str] = []
     sent = server.data_to_send()

@@ -109,7 +109,7 @@ def _hook(name: str) -> list[str]:
     for one in fields(point.context):
         owner, meaning = field_meaning(point.context, one.name)
         where = "" if owner is point.context else f" ({_short(owner)})"
-        lines.append(f"| `{one.name}` | `{_type(one)}` | {meaning}{where} |")
+        lines.append(f"| `{one.name}` | `{_cell(_type(one))}` | {meaning}{where} |")
     return [*lines, "", "```python", EXAMPLES[name].strip(), "```", ""]
 
 
@@ -194,7 +194,7 @@ def _row(member: Any) -> str:
 
 def _type(one: Field[Any]) -> str:
     text = one.type if isinstance(one.type, str) else getattr(one.type, "__name__", str(one.type))
-    return _FORWARD.sub("", text).replace("|", "\\|") if "|" in text else _FORWARD.sub("", text)
+    return _FORWARD.sub("", text)
 
 
 def _default(one: Field[Any]) -> str:
@@ -204,9 +204,14 @@ def _default(one: Field[Any]) -> str:
 
 
 def _signature(function: Any) -> str:
-    text = str(inspect.signature(function)).replace("'", "")
+    text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(function)))
     text = re.sub(r"\(self(?:, )?", "(", text)
-    return _FORWARD.sub("", text).replace("|", "\\|")
+    return _cell(_FORWARD.sub("", text))
+
+
+def _cell(text: str) -> str:
+    """For a cell of a table."""
+    return text.replace("|", "\\|")
 
 
 def _paragraph(text: str, number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,18 @@ def test_the_printed_order_is_the_order_of_the_steps(tmp_path: Path, more: str) 
     async def play() -> None:
         async with gateway(tmp_path / "g", text) as running:
             printed = [one.step for one in arriving(running.gateway.config, 0.0)]
-            assert list(dict.fromkeys(printed)) == [step.name for step in running.gateway.parts.steps.all]
+            steps = [step.name for step in running.gateway.parts.steps.all]
+            assert list(dict.fromkeys(printed)) == steps
+            if more:
+                assert steps == documented()
 
     run(play())
+
+
+def documented() -> list[str]:
+    """The steps in the table of docs/policy-which.md."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "policy-which.md").read_text()
+    rows = re.findall(
+        r"^\| \d+ \| (.*?) \|", page.partition("mail that arrives")[2].partition("\n## ")[0], re.MULTILINE
+    )
+    return [name for row in rows for name in re.findall(r"`([a-z-]+)`", row)]

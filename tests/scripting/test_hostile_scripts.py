@@ -303,3 +303,26 @@ def test_in_process_some_is_contained_and_some_is_not(tmp_path: Path, harm: str)
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.stdout == outcomes, done.stderr
+
+
+def test_a_process_with_a_guard_ends_as_it_would_without() -> None:
+    import subprocess
+    import sys
+
+    program = """
+import time
+from danelaw.scripting import GUARD
+
+
+class Slow:
+    def __del__(self, clock=time.process_time):
+        until = clock() + 0.3
+        while clock() < until:
+            pass
+
+
+GUARD.install()
+slow = Slow()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")

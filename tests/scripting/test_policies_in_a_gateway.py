@@ -327,3 +327,28 @@ def test_a_hook_knows_what_mail_asks_for_and_is_heard_in_ascii_where_nobody_aske
             assert (await client.expect(550, "RCPT TO:<b@example.org>")).text.endswith("geschlossen für immer")
 
     run(play())
+
+
+def test_the_name_of_a_client_is_told_where_a_step_has_looked_it_up(tmp_path: Path) -> None:
+    config = policy(
+        tmp_path,
+        """
+        @hook.rcpt_to
+        def named(ctx: RecipientContext):
+            return Reject(f"you are {ctx.client.name or 'nobody'}")
+        """,
+    )
+
+    async def play() -> None:
+        async with gateway(tmp_path, config) as running, await running.client() as client:
+            await client.expect(250, "MAIL FROM:<a@sender.test>")
+            assert (await client.expect(550, "RCPT TO:<b@example.org>")).text.endswith("you are nobody")
+        async with gateway(tmp_path / "again", config) as running:
+            assert running.gateway.parts.scripts is not None
+            running.gateway.parts.scripts.know_names(lambda address: f"host-{address}.test")
+            async with await running.client() as client:
+                await client.expect(250, "MAIL FROM:<a@sender.test>")
+                answer = await client.expect(550, "RCPT TO:<b@example.org>")
+                assert answer.text.endswith("you are host-127.0.0.1.test")
+
+    run(play())

@@ -32,7 +32,7 @@ async def unknown(ctx: AttemptContext) -> None:
     """Mail to addresses that others do not know is what stolen accounts send."""
     user = ctx.notes.text("user")
     for result in ctx.results:
-        if user and result.outcome == "returned" and " 5.1.1 " in f"{result.reply} ":
+        if user and result.outcome == "returned" and result.bounce_class == "bad-mailbox":
             await suspicious(ctx.library, user, "many recipients that nobody knows")
 
 

@@ -78,7 +78,7 @@ def connect(scripts: Scripts | None, steps: Steps, workshop: Workshop) -> None:
         workshop.steps.install(scripts.delivery_steps)
 
     scripts.changed = changed
-    changed()
+    scripts.know_names(steps.known_name)
 
 
 def timers_of(parts: Parts) -> Timers:

@@ -66,12 +66,14 @@ class Guard:
         self._cpu_clock = time.pthread_getcpuclockid(self._main)
         signal.signal(signal.SIGPROF, self._on_tick)
         signal.setitimer(signal.ITIMER_PROF, _PERIOD, _PERIOD)
-        atexit.register(self.remove)  # Python drops handlers before it ends, and a tick without one kills
+        # Python puts signals back to what they were before it has ended: a tick would kill it then.
+        atexit.register(self.remove)
 
     def remove(self) -> None:
         """Watch no more, and wait for the thread's end: it is at most one tick away."""
         if self._main:
             self._main = 0
+            atexit.unregister(self.remove)
             self._wake.set()
             if self._thread is not None:
                 self._thread.join()

@@ -82,6 +82,7 @@ class Scripts:
         self.shadow: Shadow | None = None
         self.rulebook = Rulebook(rules, self._matched)
         self.traces = Traces(self.runner, clock, self._hooks_at, lambda: self.rulebook.rules)
+        self.known_name: Callable[[str], str | None] | None = None
         self.step = self._step()
         self.changed: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -123,6 +124,11 @@ class Scripts:
         self._numbers.retire(self.runner.tallies, {one.version for one in self.versions.judging})
         self.changed()
 
+    def know_names(self, known_name: Callable[[str], str | None] | None) -> None:
+        """Tell scripts the host names of clients as this gives them for an address, where a step has looked."""
+        self.known_name = known_name
+        self._renew()
+
     def use_rules(self, rules: Iterable[Rule]) -> None:
         """Other rules from now on. Connections that are open stay with theirs."""
         self.rulebook = Rulebook(rules, self._matched)
@@ -147,7 +153,9 @@ class Scripts:
                 self._numbers.retire_shadow(shadow.differences)
             self.shadow = self._new_shadow(candidate)
         runs = self.shadow if candidate is not None else None
-        return ScriptStep(self.versions, self.rulebook, self.runner, self.library, self._clock, self.background, runs)
+        return ScriptStep(
+            self.versions, self.rulebook, self.runner, self.library, self._clock, self.background, runs, self.known_name
+        )
 
     def _new_shadow(self, candidate: Candidate) -> Shadow:
         meter = Meter(GUARD)

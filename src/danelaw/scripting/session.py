@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,17 +58,18 @@ class ScriptSession:
     transaction: ScriptTransaction | None = None
     seen: Client | None = None
     facts: ClientFacts | None = None
+    known_name: Callable[[str], str | None] | None = None
 
     def client(self, client: Client) -> ClientFacts:
-        """The client as scripts see it; worked out anew when it has said something new about itself."""
-        seen = self.seen
-        if (
-            self.facts is None
-            or seen is None
-            or not (client.helo == seen.helo and client.tls == seen.tls and client.user == seen.user)
-        ):
-            self.seen, self.facts = client, client_facts(client)
-        return self.facts
+        """The client as scripts see it; worked out anew when it has said something new about itself, or a step has
+        looked up its name.
+        """
+        name = "" if self.known_name is None else self.known_name(client.address) or ""
+        seen, facts = self.seen, self.facts
+        if facts is None or seen is None or name != facts.name or _said(client) != _said(seen):
+            facts = client_facts(client, name)
+            self.seen, self.facts = client, facts
+        return facts
 
     def begin(self, reverse_path: Address, asks: MailAsks = PLAIN) -> ScriptTransaction:
         """A new transaction: it has what the connection's hooks noted."""
@@ -87,7 +89,12 @@ class ScriptSession:
         return True
 
 
-def client_facts(client: Client) -> ClientFacts:
+def _said(client: Client) -> tuple[object, ...]:
+    """What of a client can become another within its connection."""
+    return client.helo, client.tls, client.user
+
+
+def client_facts(client: Client, name: str = "") -> ClientFacts:
     """A client as scripts see it."""
     return ClientFacts(
         client.address,
@@ -98,4 +105,5 @@ def client_facts(client: Client) -> ClientFacts:
         client.trusted,
         client.listener,
         client.user,
+        name,
     )

@@ -66,8 +66,11 @@ class ScriptStep(Step):
         clock: Callable[[], float],
         background: Callable[[LoadedPolicy, tuple[Hook, ...], Context], None],
         shadow: Shadow | None = None,
+        known_name: Callable[[str], str | None] | None = None,
     ) -> None:
-        """`clock` gives POSIX seconds. `background` asks hooks that nobody waits for. `shadow` is told of all."""
+        """`clock` gives POSIX seconds. `background` asks hooks that nobody waits for. `shadow` is told of all.
+        `known_name` gives the verified host name of a client's address where a step before has looked it up.
+        """
         self._versions = versions
         self._rulebook = rulebook
         self._runner = runner
@@ -75,6 +78,7 @@ class ScriptStep(Step):
         self._clock = clock
         self._background = background
         self._shadow = shadow
+        self._known_name = known_name
 
     @property
     def stages(self) -> Stage:  # type: ignore[override]
@@ -315,7 +319,7 @@ class ScriptStep(Step):
         if session is None:
             now, facts, versions = self._clock(), client_facts(client), self._versions
             session = client.memory[NAME] = ScriptSession(
-                versions.choose(facts, now), now, versions.by_recipient(facts, now)
+                versions.choose(facts, now), now, versions.by_recipient(facts, now), known_name=self._known_name
             )
             if self._shadow is not None:
                 session.follower = self._shadow.follow(facts, now)

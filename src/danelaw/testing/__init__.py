@@ -2,7 +2,7 @@
 whole gateway without network, disk and clock in which a policy judges mail.
 
     def test_strangers_are_marked(lab: PolicyLab) -> None:                # policy/test_inbound.py
-        fate = lab.send("Subject: hello\\n\\nbody\\n", sender="a@sender.test", to="b@example.org")
+        fate = lab.send("From: a@sender.test\\nSubject: hello\\n\\nbody\\n", sender="a@sender.test", to="b@example.org")
         assert fate.verdict == "accepted"
         assert fate.mail.subject == "[external] hello"
 

@@ -61,7 +61,7 @@ class PolicyLab:
             client.ehlo("mail.sender.test")
             assert client.mail("a@sender.test").code == 250
             assert client.rcpt("b@example.org").code == 250
-            fate = client.data("Subject: hello\\n\\nbody\\n")
+            fate = client.data("From: a@sender.test\\nSubject: hello\\n\\nbody\\n")
             assert fate.verdict == "accepted"
             assert fate.mail.subject == "[external] hello"
 

@@ -48,15 +48,15 @@ class Grants:
         self.slots.attach(switchboard)
 
     def await_strangers(self, directory: Path) -> None:
-        """Grant nothing while workers of a supervisor that was killed still hold shards of the spool."""
+        """Grant no permits while workers of a killed supervisor still hold shards of the spool. Slots are given
+        all the same: those workers begin nothing any more, and mail without limits need not wait for their last reply.
+        """
         self.permits.await_strangers(directory)
-        self.slots.ledger.close(self.closed)
 
     def look(self, owned: Iterable[int] | None = None) -> None:
         """Serve those whom time lets in; with the shards of our workers as `owned` once a turn."""
         self.permits.look(owned)
         if owned is not None:
-            self.slots.ledger.close(self.closed)
             self.slots.look()
 
     def next_look(self) -> float | None:

@@ -151,10 +151,6 @@ class SlotLedger(Generic[P]):
         """There is more or less from now on."""
         self._slots.total, self._each.total = most
 
-    def close(self, closed: bool) -> None:
-        """Whether nobody gets more: parties of another ledger may still be at work."""
-        self._slots.closed = self._each.closed = closed
-
     def join(self, party: P) -> None:
         """One more party, or one that is known."""
         self._slots.join(party)

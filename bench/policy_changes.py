@@ -27,10 +27,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from crash import free_port
 
-from danelaw.scripting.ledger import Ledger
 from danelaw.scripting.loading import policy_files, version_of
-from danelaw.scripting.shelf import Shelf
-from danelaw.scripting.standing import Act, Standing
+from danelaw.scripting.versioning.ledger import Ledger
+from danelaw.scripting.versioning.shelf import Shelf
+from danelaw.scripting.versioning.standing import Act, Standing
 from gateway import Gateway
 
 NAMES = ("anna", "bert", "carl", "dora")

@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from crash import free_port
 from policy_changes import Sink, answered, ask, code_of
 
-from danelaw.scripting.ledger import Ledger
-from danelaw.scripting.shelf import Shelf
-from danelaw.scripting.standing import Act
+from danelaw.scripting.versioning.ledger import Ledger
+from danelaw.scripting.versioning.shelf import Shelf
+from danelaw.scripting.versioning.standing import Act
 from gateway import Gateway
 
 ACTIVE = """

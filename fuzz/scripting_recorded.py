@@ -6,8 +6,15 @@ import sys
 
 from danelaw.errors import DanelawError
 from danelaw.message import Header, HeaderTooLarge
-from danelaw.scripting.recorded import Given, from_file
-from danelaw.scripting.recorded_fields import MOST_RECIPIENTS, origin_in, origin_of, received, recipients, sender
+from danelaw.scripting.recording.recorded import Given, from_file
+from danelaw.scripting.recording.recorded_fields import (
+    MOST_RECIPIENTS,
+    origin_in,
+    origin_of,
+    received,
+    recipients,
+    sender,
+)
 
 
 def test_one_input(data: bytes) -> None:

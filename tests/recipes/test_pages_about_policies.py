@@ -10,7 +10,7 @@ import pytest
 from danelaw.config import loads
 from danelaw.policy import POINTS
 from danelaw.scripting import load
-from danelaw.scripting.examination import examine
+from danelaw.scripting.examining.examination import examine
 from danelaw.testing.policytests import run_tests
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -7,7 +7,7 @@ import re
 import pytest
 from tests.recipes.kitchen import NAMES, RECIPES
 
-from danelaw.scripting.examination import examine
+from danelaw.scripting.examining.examination import examine
 
 PAGE = (RECIPES / "README.md").read_text()
 

@@ -18,7 +18,7 @@ from danelaw.cli.frame import COMMANDS
 from danelaw.config.schema import SMALLEST, tables
 from danelaw.policy import POINTS, answers, state
 from danelaw.scripting import load
-from danelaw.scripting.examination import examine
+from danelaw.scripting.examining.examination import examine
 from danelaw.telemetry import Metrics
 from tools import generate_docs, policy_library, policy_reference, standards
 from tools.policy_examples import EXAMPLES

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from danelaw.cli.policy import command
-from danelaw.scripting.examination import examine
-from danelaw.scripting.lint_calls import AWAITED
-from danelaw.scripting.linting import lint, lint_tests
+from danelaw.scripting.examining.examination import examine
+from danelaw.scripting.examining.lint_calls import AWAITED
+from danelaw.scripting.examining.linting import lint, lint_tests
 
 HEAD = """import asyncio, os, socket, sys, time
 from datetime import datetime
@@ -188,14 +188,14 @@ def test_the_page_ends_with_what_to_type(tmp_path: Path) -> None:
 
 
 def test_an_endless_loop_while_loading_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("danelaw.scripting.examination.LOAD_SECONDS", 2.0)
+    monkeypatch.setattr("danelaw.scripting.examining.examination.LOAD_SECONDS", 2.0)
     found = examine(written(tmp_path, a="while True: pass\n"), types=False)
     assert found.version is None
     assert "did not load within" in found.errors[0].text
 
 
 def test_without_mypy_it_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("danelaw.scripting.examination.has_mypy", lambda: False)
+    monkeypatch.setattr("danelaw.scripting.examining.examination.has_mypy", lambda: False)
     found = examine(written(tmp_path, a="x = 1\n"))
     assert not found.types_checked
     assert found.why_no_types.startswith("mypy is not installed")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from danelaw.filters.breaker import Breaker
-from danelaw.scripting.comparing import Difference
-from danelaw.scripting.differences import Differences
 from danelaw.scripting.numbers import MOST_NAMES, OTHER, HookNumbers
 from danelaw.scripting.running import Tally
+from danelaw.scripting.shadowing.comparing import Difference
+from danelaw.scripting.shadowing.differences import Differences
 from danelaw.telemetry import Metrics
 
 Tallies = dict[tuple[str, str], Tally]

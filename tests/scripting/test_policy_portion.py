@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from danelaw.policy import Address, Client
 from danelaw.scripting.loading import EMPTY
-from danelaw.scripting.portion import Portion, PortionError, share_of
-from danelaw.scripting.versions import Candidate, Versions
+from danelaw.scripting.versioning.portion import Portion, PortionError, share_of
+from danelaw.scripting.versioning.versions import Candidate, Versions
 
 NOW = 1_800_000_000.0
 addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).map(str)

@@ -24,9 +24,9 @@ from danelaw.message import Header
 from danelaw.policy import LibraryError
 from danelaw.queue import id_from_text
 from danelaw.scripting.library.offline import offline_library
-from danelaw.scripting.recorded import Given, from_file
-from danelaw.scripting.recorded_fields import origin_in, received, recipients, sender
-from danelaw.scripting.recordings import recordings
+from danelaw.scripting.recording.recorded import Given, from_file
+from danelaw.scripting.recording.recorded_fields import origin_in, received, recipients, sender
+from danelaw.scripting.recording.recordings import recordings
 from fuzz import scripting_recorded
 
 NOW = 1_790_000_000.0

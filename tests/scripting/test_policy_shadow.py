@@ -30,16 +30,16 @@ from danelaw.policy import (
     Verdict,
 )
 from danelaw.policy.mail import Mail
-from danelaw.scripting.comparing import LONGEST_DETAIL, Before, Difference, Outcome, compare
-from danelaw.scripting.differences import MOST_GROUPS, Differences, together
 from danelaw.scripting.guard import Meter
 from danelaw.scripting.loading import EMPTY
-from danelaw.scripting.portion import Portion
-from danelaw.scripting.quiet import READING, quiet
 from danelaw.scripting.running import Runner
-from danelaw.scripting.shadow import MOST_JOBS, Shadow
-from danelaw.scripting.taping import Tape, taped
-from danelaw.scripting.versions import Candidate
+from danelaw.scripting.shadowing.comparing import LONGEST_DETAIL, Before, Difference, Outcome, compare
+from danelaw.scripting.shadowing.differences import MOST_GROUPS, Differences, together
+from danelaw.scripting.shadowing.quiet import READING, quiet
+from danelaw.scripting.shadowing.shadow import MOST_JOBS, Shadow
+from danelaw.scripting.shadowing.taping import Tape, taped
+from danelaw.scripting.versioning.portion import Portion
+from danelaw.scripting.versioning.versions import Candidate
 
 ACTIVE = """from danelaw.policy import *
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from danelaw.scripting import PolicyError
-from danelaw.scripting.ledger import Ledger, Stored
-from danelaw.scripting.shelf import Shelf
-from danelaw.scripting.standing import MOST_REMEMBERED, Act, Standing
-from danelaw.scripting.withdrawing import fails_too_often
+from danelaw.scripting.versioning.ledger import Ledger, Stored
+from danelaw.scripting.versioning.shelf import Shelf
+from danelaw.scripting.versioning.standing import MOST_REMEMBERED, Act, Standing
+from danelaw.scripting.versioning.withdrawing import fails_too_often
 from danelaw.state import FILE_NAME
 
 VERSIONS = [f"{number:012x}" for number in range(5)]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from danelaw.policy import POINTS
-from danelaw.scripting.examination import has_mypy, type_problems
-from danelaw.scripting.problems import Problem
-from danelaw.scripting.typing_errors import problems_of
+from danelaw.scripting.examining.examination import has_mypy, type_problems
+from danelaw.scripting.examining.problems import Problem
+from danelaw.scripting.examining.typing_errors import problems_of
 
 SAMPLES = Path(__file__).parent / "typing_samples"
 pytestmark = pytest.mark.skipif(not has_mypy(), reason="mypy is not installed")

@@ -18,10 +18,10 @@ from tests.ends import Client, Running, Sink, gateway, run, until
 from bench.policy_changes import play as play_changes
 from danelaw.cli.policy import COMMANDS, command
 from danelaw.errors import DanelawError
-from danelaw.scripting.ledger import Ledger, Stored
 from danelaw.scripting.loading import load, policy_files, version_of
-from danelaw.scripting.retiring import LEAST_KEPT, UNTOUCHED_SECONDS, unneeded
-from danelaw.scripting.standing import Act, Standing
+from danelaw.scripting.versioning.ledger import Ledger, Stored
+from danelaw.scripting.versioning.retiring import LEAST_KEPT, UNTOUCHED_SECONDS, unneeded
+from danelaw.scripting.versioning.standing import Act, Standing
 
 MESSAGE = b"From: Anna <a@sender.test>\r\nSubject: hello\r\n\r\nbody\r\n"
 

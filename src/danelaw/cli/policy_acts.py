@@ -13,7 +13,7 @@ from danelaw.cli.policy_standing import caller, followers, policies
 
 if TYPE_CHECKING:
     from danelaw.config import Config
-    from danelaw.scripting.standing import Standing
+    from danelaw.scripting.versioning.standing import Standing
 
 
 def because_option(command: Any) -> Any:
@@ -32,7 +32,7 @@ def promote(version: str | None, because: str, config_file: Path | None, as_json
     Connections that are open go on with the version they began with; every message is judged by one version.
     """
     from danelaw.scripting import PolicyError
-    from danelaw.scripting.standing import Act
+    from danelaw.scripting.versioning.standing import Act
 
     config = load_config(config_file)
     with policies(config) as store:
@@ -67,7 +67,7 @@ def rollback(version: str | None, because: str, config_file: Path | None, as_jso
 
     Mail in the queue that was judged by the version you leave goes on with the one you go back to.
     """
-    from danelaw.scripting.standing import Act
+    from danelaw.scripting.versioning.standing import Act
 
     config = load_config(config_file)
     with policies(config) as store:
@@ -87,7 +87,7 @@ def rollback(version: str | None, because: str, config_file: Path | None, as_jso
 @output_options
 def withdraw(because: str, config_file: Path | None, as_json: bool, ascii_only: bool) -> None:
     """End the trial of the staged version: the active one judges everything."""
-    from danelaw.scripting.standing import Act
+    from danelaw.scripting.versioning.standing import Act
 
     config = load_config(config_file)
     with policies(config) as store:

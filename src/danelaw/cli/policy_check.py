@@ -14,7 +14,7 @@ from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
     from danelaw.cli.output import Output
-    from danelaw.scripting.examination import Examined
+    from danelaw.scripting.examining.examination import Examined
 
 
 @click.command()
@@ -64,7 +64,7 @@ def command(
 
 def examine(directory: Path, *, types: bool = True) -> Examined:
     """Examine a policy. Raises `DanelawError` for a directory that is none."""
-    from danelaw.scripting.examination import examine
+    from danelaw.scripting.examining.examination import examine
 
     if not directory.is_dir():
         raise DanelawError(f"{directory} is no directory", advice="make it, or correct [policy] directory")
@@ -88,7 +88,7 @@ def tested(directory: Path) -> tuple[bool, str] | None:
     """Whether the policy's own tests pass, and what came of them in one line; None where there are none, or nothing
     here that runs them.
     """
-    from danelaw.scripting.checkup import test_files
+    from danelaw.scripting.examining.checkup import test_files
 
     if not test_files(directory) or importlib.util.find_spec("danelaw.cli.policy_test") is None:
         return None

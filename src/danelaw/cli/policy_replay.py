@@ -18,10 +18,10 @@ from danelaw.errors import DanelawError
 if TYPE_CHECKING:
     from danelaw.cli.output import Output
     from danelaw.config import Config
-    from danelaw.scripting.differences import Differences
     from danelaw.scripting.loading import LoadedPolicy
-    from danelaw.scripting.recorded import Given, Recorded
-    from danelaw.scripting.replaying import Replay
+    from danelaw.scripting.recording.recorded import Given, Recorded
+    from danelaw.scripting.recording.replaying import Replay
+    from danelaw.scripting.shadowing.differences import Differences
 
 _MOST_FAULTS = 20
 _MOST_SHOWN = 12
@@ -89,8 +89,8 @@ def loaded(text: str | None, config: Config) -> LoadedPolicy:
 def _messages(paths: tuple[str, ...], config: Config, given: Given, history: bool) -> Iterator[Recorded | str]:
     """Each message, or why it cannot be judged."""
     from danelaw.cli.recorded_message import recorded
-    from danelaw.scripting.recorded import from_file
-    from danelaw.scripting.recordings import checked, recordings
+    from danelaw.scripting.recording.recorded import from_file
+    from danelaw.scripting.recording.recordings import checked, recordings
 
     for text in paths:
         if not Path(text).exists() and "/" not in text and "." not in text:
@@ -110,7 +110,7 @@ def _messages(paths: tuple[str, ...], config: Config, given: Given, history: boo
 
 def _waiting(config: Config, given: Given) -> Iterator[Recorded | str]:
     from danelaw.queue import Filter
-    from danelaw.scripting.recorded import from_stored
+    from danelaw.scripting.recording.recorded import from_stored
     from danelaw.spool.shards import in_each
     from danelaw.spool.view import waiting_page
     from danelaw.spool.whole import whole
@@ -137,10 +137,10 @@ async def _replayed(
 ) -> dict[str, Any]:  # fmt: skip
     from danelaw.gateway.looking import looking
     from danelaw.gateway.policy_parts import rules_of
-    from danelaw.scripting.differences import Differences
     from danelaw.scripting.guard import GUARD
     from danelaw.scripting.modes import budget_of
-    from danelaw.scripting.replaying import Replay
+    from danelaw.scripting.recording.replaying import Replay
+    from danelaw.scripting.shadowing.differences import Differences
 
     if not GUARD.is_installed:
         GUARD.install()
@@ -178,7 +178,7 @@ async def _replayed(
 
 
 async def _judge(message: Recorded, one: Replay, other: Replay | None, found: Differences) -> None:
-    from danelaw.scripting.replaying import differences
+    from danelaw.scripting.recording.replaying import differences
 
     judged = await one.judge(message)
     if other is not None:

@@ -47,8 +47,8 @@ def start(
     """Copy a policy (DIRECTORY, otherwise [policy] directory) and let it run as a shadow."""
     from danelaw.cli.policy_check import without_errors
     from danelaw.scripting import PolicyError
-    from danelaw.scripting.portion import Portion
-    from danelaw.scripting.standing import Act
+    from danelaw.scripting.versioning.portion import Portion
+    from danelaw.scripting.versioning.standing import Act
 
     part = Portion.from_text(portion)
     if part.first is not None:
@@ -71,7 +71,7 @@ def start(
 @output_options
 def stop(because: str, config_file: Path | None, as_json: bool, ascii_only: bool) -> None:
     """Let no shadow run any more. Its report stays until another one starts, or the gateway ends."""
-    from danelaw.scripting.standing import Act
+    from danelaw.scripting.versioning.standing import Act
 
     config = load_config(config_file)
     with policies(config) as store:

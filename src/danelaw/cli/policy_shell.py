@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from danelaw.policy import Context, Library, MessageContext, Verdict
     from danelaw.scripting.loading import LoadedPolicy
-    from danelaw.scripting.recorded import Recorded
-    from danelaw.scripting.replaying import Judged, Replay
+    from danelaw.scripting.recording.recorded import Recorded
+    from danelaw.scripting.recording.replaying import Judged, Replay
 
 _BANNER = """{name}: from {sender} to {to}, client {client}; policy {version}.
 ctx is its MessageContext, mail the message, policy the policy that is loaded, library what hooks call.
@@ -54,7 +54,7 @@ def command(
     from danelaw.gateway.looking import looking
     from danelaw.gateway.policy_parts import rules_of
     from danelaw.scripting.modes import budget_of
-    from danelaw.scripting.replaying import Replay
+    from danelaw.scripting.recording.replaying import Replay
 
     config = load_config(config_file)
     message = recorded(what, config, given_of(config, client, helo, sender, recipients, user, listener))

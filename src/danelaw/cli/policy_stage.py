@@ -44,8 +44,8 @@ def command(
     withdrawn by itself. Exit status 1: errors were found, nothing is staged.
     """
     from danelaw.cli.policy_check import without_errors
-    from danelaw.scripting.portion import Portion
-    from danelaw.scripting.standing import Act
+    from danelaw.scripting.versioning.portion import Portion
+    from danelaw.scripting.versioning.standing import Act
 
     part = Portion.from_text(portion).to_text()
     config = load_config(config_file)

@@ -16,9 +16,9 @@ from danelaw.errors import DanelawError
 if TYPE_CHECKING:
     from danelaw.cli.output import Output
     from danelaw.config import Config
-    from danelaw.scripting.ledger import Ledger
-    from danelaw.scripting.shelf import Shelf
-    from danelaw.scripting.standing import Standing
+    from danelaw.scripting.versioning.ledger import Ledger
+    from danelaw.scripting.versioning.shelf import Shelf
+    from danelaw.scripting.versioning.standing import Standing
 
 _FOLLOW_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 0.1
@@ -53,8 +53,8 @@ class Policies:
 
     def keep(self, folder: Path, now: float, who: str) -> str:
         """Copy a policy and write down where it came from; gives its version. Raises `PolicyError`."""
-        from danelaw.scripting.ledger import Stored
         from danelaw.scripting.loading import policy_files, version_of
+        from danelaw.scripting.versioning.ledger import Stored
 
         version = version_of(folder, policy_files(folder))
         self.ledger.note(Stored(version, now, who, str(folder.resolve())))  # first: what is not noted may be removed
@@ -75,8 +75,8 @@ class Policies:
 def policies(config: Config, *, read_only: bool = False) -> Iterator[Policies]:
     """Open the store. Raises `PolicyError`, `StateError`."""
     from danelaw.scripting import PolicyError
-    from danelaw.scripting.ledger import Ledger
-    from danelaw.scripting.shelf import Shelf
+    from danelaw.scripting.versioning.ledger import Ledger
+    from danelaw.scripting.versioning.shelf import Shelf
     from danelaw.state import FILE_NAME
 
     spool = config.spool.directory

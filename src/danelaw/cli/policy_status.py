@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from danelaw.cli.output import Output, Symbol
-    from danelaw.scripting.standing import Act, Standing
+    from danelaw.scripting.versioning.standing import Act, Standing
 
 HEADS = ("HOOK", "STEP", "VERSION", "CALLS", "FAILED", "RUNNING", "PENDING", "MEAN", "LONGEST", "LAST FAILURE")
 

@@ -14,7 +14,7 @@ from danelaw.errors import DanelawError
 if TYPE_CHECKING:
     from danelaw.cli.output import Output
     from danelaw.config import Config
-    from danelaw.scripting.recorded import Given, Recorded
+    from danelaw.scripting.recording.recorded import Given, Recorded
 
 F = TypeVar("F", bound=Callable[..., Any])
 LARGEST = 256 << 20
@@ -53,7 +53,7 @@ def given_of(
 
     from danelaw.address import ForwardPath, ReversePath
     from danelaw.inbound.relay import RelayPolicy
-    from danelaw.scripting.recorded import Given
+    from danelaw.scripting.recording.recorded import Given
 
     try:
         if client is not None:
@@ -78,7 +78,7 @@ def given_of(
 
 def recorded(what: str, config: Config, given: Given) -> Recorded:
     """The message of a queue id, or of a file. Raises `DanelawError`."""
-    from danelaw.scripting.recorded import from_file, from_stored
+    from danelaw.scripting.recording.recorded import from_file, from_stored
 
     path = Path(what)
     if path.is_file():

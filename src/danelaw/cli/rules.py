@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from danelaw.config import Config
     from danelaw.config.ruling import RuleTable
     from danelaw.rules import At, Explained, Rule
-    from danelaw.scripting.recorded import Recorded
+    from danelaw.scripting.recording.recorded import Recorded
 
 
 @click.group(no_args_is_help=True)

@@ -1,5 +1,5 @@
 """A library that looks at the world for commands which judge old mail, without a gateway: DNS, HTTP, directories,
-databases and certificates. Nothing of it changes anything where it is given through `danelaw.scripting.quiet`.
+databases and certificates. Nothing of it changes anything where it is given through `scripting.shadowing.quiet`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
 from danelaw.filters.breaker import BreakerState
-from danelaw.scripting import differences
+from danelaw.scripting.shadowing import differences
 from danelaw.scripting.tracing import Wanted, merged
 from danelaw.spool import database
 from danelaw.spool.judged import judged_by

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from danelaw.scripting.running import Budget, Called, Runner, Said
     from danelaw.scripting.scripts import Scripts
     from danelaw.scripting.step import ScriptStep
-    from danelaw.scripting.versions import Versions
+    from danelaw.scripting.versioning.versions import Versions
 
 # Read when first asked for: an isolated worker needs `loading` and nothing of the gateway.
 _MODULES = {
@@ -44,7 +44,7 @@ _MODULES = {
     "Said": "running",
     "ScriptStep": "step",
     "Scripts": "scripts",
-    "Versions": "versions",
+    "Versions": "versioning.versions",
     "load": "loading",
 }
 

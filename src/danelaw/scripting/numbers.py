@@ -7,8 +7,8 @@ from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from danelaw.scripting.differences import Differences
     from danelaw.scripting.running import Tally
+    from danelaw.scripting.shadowing.differences import Differences
     from danelaw.telemetry import Metrics
 
 MOST_NAMES = 500

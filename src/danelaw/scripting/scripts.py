@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from danelaw.policy import Discard, ReportContext
 from danelaw.scripting.caching import bind
 from danelaw.scripting.delivery import AfterDelivery, BeforeDelivery, Carriers
-from danelaw.scripting.following import Following
 from danelaw.scripting.guard import GUARD, Meter
 from danelaw.scripting.http_hooks import HTTPHooks
 from danelaw.scripting.modes import policy_of, runner_of, say_what_holds
 from danelaw.scripting.numbers import HookNumbers
 from danelaw.scripting.rulebook import Rulebook
-from danelaw.scripting.shadow import Shadow
+from danelaw.scripting.shadowing.shadow import Shadow
 from danelaw.scripting.step import ScriptStep
 from danelaw.scripting.tracing import Traces
-from danelaw.scripting.versions import Versions
-from danelaw.scripting.withdrawing import fails_too_often
+from danelaw.scripting.versioning.following import Following
+from danelaw.scripting.versioning.versions import Versions
+from danelaw.scripting.versioning.withdrawing import fails_too_often
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from danelaw.rules import Rule
     from danelaw.scripting.loading import LoadedPolicy
     from danelaw.scripting.running import Called
-    from danelaw.scripting.versions import Candidate
+    from danelaw.scripting.versioning.versions import Candidate
     from danelaw.telemetry import Log, Metrics
 
 

@@ -12,8 +12,8 @@ from danelaw.policy import Client as ClientFacts
 if TYPE_CHECKING:
     from danelaw.inbound.arrival import Client
     from danelaw.scripting.loading import LoadedPolicy
-    from danelaw.scripting.shadow import Follower
-    from danelaw.scripting.versions import Candidate
+    from danelaw.scripting.shadowing.shadow import Follower
+    from danelaw.scripting.versioning.versions import Candidate
 
 
 class MailAsks(NamedTuple):

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from danelaw.policy import Hook, Library
     from danelaw.scripting.loading import LoadedPolicy
     from danelaw.scripting.rulebook import Rulebook
-    from danelaw.scripting.shadow import Shadow, Trial
-    from danelaw.scripting.versions import Versions
+    from danelaw.scripting.shadowing.shadow import Shadow, Trial
+    from danelaw.scripting.versioning.versions import Versions
     from danelaw.smtp import MailFrom, Recipient
 
 _AUTH_DEFERRED = Reply.of(454, "4.7.0", "Temporary authentication failure; try again later")

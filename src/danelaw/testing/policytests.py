@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from danelaw.errors import DanelawError
-from danelaw.scripting.checkup import test_files
+from danelaw.scripting.examining.checkup import test_files
 from danelaw.scripting.loading import load
 from danelaw.testing import assertions
 from danelaw.testing.coverage import FileCovered, HookCovered, LineWatch, hooks_covered, percent

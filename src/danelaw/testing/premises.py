@@ -25,7 +25,7 @@ from danelaw.scripting.modes import budget_of
 from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.running import Runner
 from danelaw.scripting.step import ScriptStep
-from danelaw.scripting.versions import Versions
+from danelaw.scripting.versioning.versions import Versions
 from danelaw.telemetry import Log, Metrics
 from danelaw.testing.labcourier import Hops, LabCarriers, LabCourier
 from danelaw.testing.labsession import LabSession

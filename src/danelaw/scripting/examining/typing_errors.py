@@ -6,8 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
+from danelaw.scripting.examining.problems import Problem, Severity
 from danelaw.scripting.loading import policy_files
-from danelaw.scripting.problems import Problem, Severity
 
 CACHE = "danelaw/mypy"
 _PACKAGE = "policy"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from danelaw.policy import Address, Client, Context
-    from danelaw.scripting.portion import Portion
+    from danelaw.scripting.versioning.portion import Portion
 
 _BESIDE_DELIVERIES = frozenset({"pre_delivery", "post_delivery"})
 _NOT_EXAMINED = Defer("this gateway cannot examine your mail now; try again later", 451, "4.3.0")

@@ -30,7 +30,7 @@ from danelaw.policy import (
 )
 from danelaw.rules.asking import NAME as RULES
 from danelaw.scripting.outcome import NAME
-from danelaw.scripting.recorded_fields import author, origin_in, origin_of, received, recipients, sender
+from danelaw.scripting.recording.recorded_fields import author, origin_in, origin_of, received, recipients, sender
 
 if TYPE_CHECKING:
     from danelaw.queue import QueuedMessage

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from danelaw.scripting.problems import Problem, in_order
-from danelaw.scripting.typing_errors import CACHE, prepared, problems_of
+from danelaw.scripting.examining.problems import Problem, in_order
+from danelaw.scripting.examining.typing_errors import CACHE, prepared, problems_of
 
 LOAD_SECONDS = 30.0
 TYPES_SECONDS = 300.0
@@ -79,7 +79,7 @@ def has_mypy() -> bool:
 
 
 def _looked_at(directory: Path) -> Examined:
-    command = [sys.executable, "-P", "-m", "danelaw.scripting.checkup", str(directory)]
+    command = [sys.executable, "-P", "-m", "danelaw.scripting.examining.checkup", str(directory)]
     status, out, err = _run(command, LOAD_SECONDS)
     if status is None:
         problem = Problem("", 0, "load", f"the policy did not load within {LOAD_SECONDS:.0f} seconds")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
-    from danelaw.scripting.ledger import Ledger
+    from danelaw.scripting.versioning.ledger import Ledger
 
 _LARGEST_BATCH = 50
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from danelaw import policy
 from danelaw.policy import POINTS
-from danelaw.scripting.lint_calls import own_nodes
-from danelaw.scripting.problems import Problem
+from danelaw.scripting.examining.lint_calls import own_nodes
+from danelaw.scripting.examining.problems import Problem
 
 _VERDICTS = {kind for point in POINTS.values() for kind in point.verdicts}
 

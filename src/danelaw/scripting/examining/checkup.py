@@ -1,4 +1,4 @@
-"""Examines a policy in a process of its own: `python -m danelaw.scripting.checkup DIRECTORY` prints problems as JSON.
+"""Examines a policy in a process of its own: `python -m danelaw.scripting.examining.checkup DIRECTORY` prints JSON.
 
 It loads the files as the gateway would, so whatever they do at that moment they do here, and hurt nobody.
 """
@@ -16,10 +16,10 @@ from pathlib import Path
 from types import CodeType
 
 from danelaw.scripting.errors import PolicyError
+from danelaw.scripting.examining.linting import lint, lint_tests
+from danelaw.scripting.examining.problems import Problem, in_order
 from danelaw.scripting.guard import GUARD
-from danelaw.scripting.linting import lint, lint_tests
 from danelaw.scripting.loading import LoadedPolicy, load, modules_of, policy_files
-from danelaw.scripting.problems import Problem, in_order
 
 
 def examined(directory: Path) -> tuple[tuple[Problem, ...], LoadedPolicy | None]:

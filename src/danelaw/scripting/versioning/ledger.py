@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from danelaw.scripting.errors import PolicyError
-from danelaw.scripting.standing import Act, Standing
+from danelaw.scripting.versioning.standing import Act, Standing
 from danelaw.state import FILE_NAME, StateDatabase, StateError
 
 MOST_ACTS = 1000

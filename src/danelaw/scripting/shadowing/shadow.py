@@ -25,17 +25,17 @@ from danelaw.policy import (
     RecipientContext,
     Reject,
 )  # fmt: skip
-from danelaw.scripting.comparing import Before, Outcome, compare
-from danelaw.scripting.differences import Differences
-from danelaw.scripting.quiet import quiet
-from danelaw.scripting.taping import Tape, taped
+from danelaw.scripting.shadowing.comparing import Before, Outcome, compare
+from danelaw.scripting.shadowing.differences import Differences
+from danelaw.scripting.shadowing.quiet import quiet
+from danelaw.scripting.shadowing.taping import Tape, taped
 
 if TYPE_CHECKING:
     from danelaw.policy import Context, Hook
-    from danelaw.scripting.comparing import Difference
     from danelaw.scripting.guard import Meter
     from danelaw.scripting.running import Runner, Said
-    from danelaw.scripting.versions import Candidate
+    from danelaw.scripting.shadowing.comparing import Difference
+    from danelaw.scripting.versioning.versions import Candidate
 
 MOST_JOBS = 500
 MOST_OCTETS = 32 << 20

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from danelaw.scripting.ledger import Stored
-    from danelaw.scripting.standing import Act, Standing
+    from danelaw.scripting.versioning.ledger import Stored
+    from danelaw.scripting.versioning.standing import Act, Standing
 
 LEAST_KEPT = 20
 """Versions that are kept whatever becomes of them."""

@@ -14,9 +14,9 @@ from dataclasses import fields
 
 from danelaw import policy
 from danelaw.policy import POINTS, Library
-from danelaw.scripting.lint_calls import calls_that_harm, missing_awaits
-from danelaw.scripting.lint_flow import flow_problems
-from danelaw.scripting.problems import Problem, in_order
+from danelaw.scripting.examining.lint_calls import calls_that_harm, missing_awaits
+from danelaw.scripting.examining.lint_flow import flow_problems
+from danelaw.scripting.examining.problems import Problem, in_order
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from danelaw.errors import DanelawError
 from danelaw.scripting.errors import PolicyError
-from danelaw.scripting.ledger import MOST_ACTS, Ledger, Stored
 from danelaw.scripting.loading import EMPTY, LoadedPolicy, load, policy_files, version_of
-from danelaw.scripting.portion import Portion
-from danelaw.scripting.quota import Quota
-from danelaw.scripting.retiring import LEAST_KEPT, unneeded
-from danelaw.scripting.shelf import Shelf
-from danelaw.scripting.standing import Act, Standing
-from danelaw.scripting.versions import Candidate, Versions, unusable
+from danelaw.scripting.versioning.ledger import MOST_ACTS, Ledger, Stored
+from danelaw.scripting.versioning.portion import Portion
+from danelaw.scripting.versioning.quota import Quota
+from danelaw.scripting.versioning.retiring import LEAST_KEPT, unneeded
+from danelaw.scripting.versioning.shelf import Shelf
+from danelaw.scripting.versioning.standing import Act, Standing
+from danelaw.scripting.versioning.versions import Candidate, Versions, unusable
 
 if TYPE_CHECKING:
     from danelaw.telemetry import Log

@@ -13,7 +13,7 @@ from typing import Any
 
 from danelaw.policy import HTTPResponse, Library
 from danelaw.policy import library as interfaces
-from danelaw.scripting.taping import SPACES, UNTOLD, Tape, space_name
+from danelaw.scripting.shadowing.taping import SPACES, UNTOLD, Tape, space_name
 
 READING: dict[str, frozenset[str]] = {
     "dns": frozenset({"lookup", "addresses", "names", "listed"}),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from danelaw.scripting.comparing import Difference
+from danelaw.scripting.shadowing.comparing import Difference
 
 MOST_GROUPS = 500
 MOST_MESSAGES = 20

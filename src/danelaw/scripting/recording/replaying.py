@@ -19,20 +19,20 @@ from danelaw.inbound.arrival import Finding as ArrivalFinding
 from danelaw.policy import Context, Hook, Library, MailContext, MessageContext
 from danelaw.rules import Rule
 from danelaw.rules.asking import NAME as RULES
-from danelaw.scripting.comparing import Before, Difference, Outcome, compare
 from danelaw.scripting.library.offline import offline_library, own_state
-from danelaw.scripting.quiet import quiet
 from danelaw.scripting.rulebook import Rulebook
 from danelaw.scripting.running import Budget, Called, Runner, Said
+from danelaw.scripting.shadowing.comparing import Before, Difference, Outcome, compare
+from danelaw.scripting.shadowing.quiet import quiet
 from danelaw.scripting.step import ScriptStep
-from danelaw.scripting.versions import Versions
+from danelaw.scripting.versioning.versions import Versions
 from danelaw.smtp import Envelope, MailFrom, Recipient, Reply
 
 if TYPE_CHECKING:
     from danelaw.inbound.arrival import Ruling
     from danelaw.policy import Finding, Origin
     from danelaw.scripting.loading import LoadedPolicy
-    from danelaw.scripting.recorded import Recorded
+    from danelaw.scripting.recording.recorded import Recorded
 
 Fate: TypeAlias = Literal["accepted", "rejected", "deferred", "discarded", "held"]
 Key: TypeAlias = tuple[str, str]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from danelaw.policy import Library
 from danelaw.policy import library as interfaces
-from danelaw.scripting.problems import Problem
+from danelaw.scripting.examining.problems import Problem
 
 _HTTP = "await ctx.library.http.get(url)"
 BLOCKING: dict[str, str] = {

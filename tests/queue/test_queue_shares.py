@@ -370,3 +370,10 @@ def test_a_pause_between_messages_gives_nothing_away() -> None:
     recent = Demand()
     assert recent.look(8) == 8
     assert [recent.look(0) for _ in range(12)] == [8] * 9 + [0] * 3
+
+
+@pytest.mark.parametrize("total", [1, 2, 3])
+def test_who_is_alone_has_all_of_little_before_there_is_any_mail(total: int) -> None:
+    shares: Shares[str] = Shares(total)
+    shares.join("a")
+    assert [(one.party, one.share) for one in shares.settle(0.0)] == [("a", total)]

@@ -125,7 +125,7 @@ def _limits(gateway: Gateway) -> list[dict[str, Any]]:
             ("octets of waiting mail in memory", scheduler.memory_used, scheduler.settings.memory),
             ("outcomes waiting for the disk", shard.engine.unsettled, MOST_UNSETTLED),
         ]
-    return [{"what": what, "used": used, "of": of} for what, used, of in ceilings if used >= of]
+    return [{"what": what, "used": used, "of": of} for what, used, of in ceilings if used >= of > 0]
 
 
 def _worker(gateway: Gateway, cpu: float) -> dict[str, Any]:

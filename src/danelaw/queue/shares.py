@@ -164,7 +164,7 @@ class Shares(Generic[P]):
         if self.held > self.total:
             return True
         return any(
-            account.told < need or account.told < aim // 2
+            account.told < need or account.told < (aim + 1) // 2
             for account, need, aim in zip(self._accounts.values(), needed, aims, strict=True)
         )
 

@@ -1,1 +1,1 @@
-"""Messages of the past as hooks and rules saw them: from files, mailboxes, queue and history, to be judged once more."""
+"""Messages of the past as hooks and rules saw them, to be judged again: from files, mailboxes, queue and history."""

@@ -69,7 +69,7 @@ def test_nonsense_is_refused(value: Any) -> None:
 def test_of_too_many_those_that_end_first_are_forgotten() -> None:
     known = Conditions()
     for number in range(MOST + 10):
-        known.learn(Condition(SUSPENDED, f"host:h{number}", NOW + 1 + number))
+        known.learn(Condition(SUSPENDED, f"host:h{number}", NOW + 1 + number), NOW)
     assert [one.until for one in known.in_force(NOW)] == [NOW + 1 + number for number in range(10, MOST + 10)]
 
 
@@ -108,7 +108,8 @@ def test_the_supervisor_passes_on_to_other_workers_and_remembers_for_later_ones(
     assert desk.heard("worker-1") == desk.heard("control") == []
     assert serve("worker-3", {}) == [one]
     serve("worker-2", {"told": [one._replace(until=0.0)]})
-    assert serve("worker-3", {}) == []
+    [ended] = serve("worker-3", {})
+    assert ended == one._replace(until=-NOW), "who starts with an older word of it must learn that it was ended"
     with pytest.raises(DanelawError):
         serve("worker-1", {"told": "x"})
     desk.close()
@@ -198,6 +199,23 @@ def test_what_a_shard_kept_over_a_restart_is_told_to_the_others() -> None:
     shared.attach(Shard(1, cast("Spool", None), cast("Any", engine), cast("Any", None)))
     assert [condition.text for condition in told] == ["host:a"]
     assert len(suspending(one).listed()) == 1
+
+
+def test_a_shard_that_was_nobodys_when_a_suspension_was_ended_does_not_bring_it_back() -> None:
+    shared, [one] = shards(1, lambda: NOW, lambda told: None)
+    suspending(one).suspend("host:a", 60, "T-1", "anna")
+    suspending(one).resume("", "anna")
+    left = Engine(lambda: NOW, 0)
+    left.suspending.suspend("host:a", 60, "T-1", "anna")
+    shared.attach(Shard(1, cast("Spool", None), cast("Any", left), cast("Any", None)))
+    assert left.suspending.listed() == suspending(one).listed() == []
+
+
+def test_an_end_by_command_is_forgotten_after_a_day() -> None:
+    known = Conditions()
+    known.learn(Condition(SUSPENDED, "host:a", 0.0), NOW)
+    assert [one.until for one in known.ended(NOW + 86399)] == [-NOW]
+    assert known.ended(NOW + 86401) == known.in_force(NOW) == []
 
 
 def test_a_slow_down_leaves_every_shard_the_same_share_of_its_own() -> None:

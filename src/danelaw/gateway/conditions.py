@@ -22,13 +22,16 @@ SUSPENDED, SLOWED = "suspended", "slowed"
 MOST = 4000
 """Conditions remembered; of more, those that end first are forgotten."""
 MOST_AT_ONCE = 2 * MOST
+REMEMBERED = 86400.0
+"""Seconds for which an end by command is remembered."""
 _LONGEST_TEXT = 2000
 WORKER = "worker-"
 
 
 class Condition(NamedTuple):
     """One suspension or slow-down (`kind`) of the queues that the filter `text` names. `until` is its end in POSIX
-    seconds, not above 0 when it was ended by command; `share` of what was is left from `begun` on, growing.
+    seconds; 0 says that a command ends it now, and below 0 it is when one did; `share` of what was is left from `begun`
+    on, growing.
     """
 
     kind: str
@@ -63,23 +66,28 @@ def _decoded(value: Any) -> Condition:
 
 
 class Conditions:
-    """The conditions in force by what they are about."""
+    """The conditions in force by what they are about, and for a day those that a command has ended: a shard that was in
+    nobody's hands then does not know.
+    """
 
     def __init__(self) -> None:
         self._all: dict[tuple[str, str], Condition] = {}
 
-    def learn(self, one: Condition) -> None:
+    def learn(self, one: Condition, now: float) -> None:
         """This holds now, or has been ended."""
         name = (one.kind, one.text)
         self._all.pop(name, None)
-        if one.until > 0:
-            self._all[name] = one
+        self._all[name] = one if one.until else one._replace(until=-now)
         if len(self._all) > MOST:
-            del self._all[min(self._all, key=lambda each: self._all[each].until)]
+            del self._all[min(self._all, key=lambda each: abs(self._all[each].until))]
 
     def in_force(self, now: float) -> list[Condition]:
         """Those that have not ended by themselves, oldest news first."""
         return [one for one in self._all.values() if one.until > now]
+
+    def ended(self, now: float) -> list[Condition]:
+        """Those that a command ended lately."""
+        return [one for one in self._all.values() if now - REMEMBERED < -one.until]
 
 
 class ConditionService:
@@ -93,12 +101,13 @@ class ConditionService:
 
     def _serve(self, sender: str, args: dict[str, Any]) -> list[Condition]:
         told = decoded(args.get("told", []))
+        now = self._clock()
         for one in told:
-            self.known.learn(one)
+            self.known.learn(one, now)
         if told:
             for name in [one for one in self._switchboard.peers if one.startswith(WORKER) and one != sender]:
                 self._switchboard.tell(name, OPERATION, told=told)
-        return self.known.in_force(self._clock())
+        return self.known.in_force(now) + self.known.ended(now)
 
 
 class SharedConditions:
@@ -112,7 +121,8 @@ class SharedConditions:
 
     def attach(self, shard: Shard) -> None:
         """Tell it what is in force, hear what it kept itself, and what it learns from now on."""
-        for one in self.known.in_force(self._clock()):
+        now = self._clock()
+        for one in self.known.in_force(now) + self.known.ended(now):
             apply(shard, one)
         self._shards.append(shard)
         slowing, suspending = shard.engine.slowing, shard.engine.suspending
@@ -133,13 +143,13 @@ class SharedConditions:
     def learn(self, told: Iterable[Condition]) -> None:
         """What others know."""
         for one in told:
-            self.known.learn(one)
+            self.known.learn(one, self._clock())
             for shard in self._shards:
                 apply(shard, one)
 
     def _said(self, origin: Shard, told: list[Condition]) -> None:
         for one in told:
-            self.known.learn(one)
+            self.known.learn(one, self._clock())
             for shard in self._shards:
                 if shard is not origin:
                     apply(shard, one)

@@ -29,8 +29,8 @@ class ReportedPolicy:
 
 @dataclass(frozen=True, slots=True)
 class FailureDetail:
-    """Failed sessions that are alike (§4.4, `failure-details`). `result_type` is a word of §4.3 or, in received reports,
-    any other; `count` at least 1. Texts that do not apply are empty.
+    """Failed sessions that are alike (§4.4, `failure-details`). `result_type` is a word of §4.3 or, in received
+    reports, any other; `count` at least 1. Texts that do not apply are empty.
     """
 
     result_type: str

@@ -169,8 +169,11 @@ def test_missing_tls_under_a_demand_fails_the_host(outcome: StartTLSOutcome) -> 
         assert "454 4.7.0 not now" in found.reason
         assert not found.retry_clear
     reports = verdict(wanted(key()), shown(outcome=outcome)).tlsrpt
+    if outcome is StartTLSOutcome.NOT_TRIED:  # nothing was learned about TLS
+        assert reports == ()
+        return
     expected = "validation-failure" if outcome is StartTLSOutcome.FAILED else "starttls-not-supported"
-    assert [one.result_type for one in reports] == [expected]
+    assert [(one.result_type, one.policy) for one in reports] == [(expected, (key(),))]
 
 
 def test_unusable_records_demand_tls_and_check_nobody() -> None:
@@ -182,15 +185,21 @@ def test_unusable_records_demand_tls_and_check_nobody() -> None:
 def test_opportunistic_goes_in_clear_where_no_tls_is_offered(outcome: StartTLSOutcome) -> None:
     found = verdict(wanted(), shown(outcome=outcome))
     assert found.protection is Protection.CLEAR
-    assert [one.policy_type for one in found.tlsrpt] == ["no-policy-found"]
+    tried = outcome is not StartTLSOutcome.NOT_TRIED
+    expected = [("no-policy-found", "starttls-not-supported")] if tried else []
+    assert [(one.policy_type, one.result_type) for one in found.tlsrpt] == expected
 
 
 def test_opportunistic_with_a_broken_handshake_may_try_again_in_clear() -> None:
     found = verdict(wanted(), shown(outcome=StartTLSOutcome.FAILED, detail="no shared cipher"))
     assert found.clearance is None
     assert found.retry_clear
+    assert [(one.policy_type, one.result_type, one.reason) for one in found.tlsrpt] == [
+        ("no-policy-found", "validation-failure", "no shared cipher")
+    ]
     again = verdict(wanted(), shown(outcome=StartTLSOutcome.NOT_TRIED))
     assert again.protection is Protection.CLEAR
+    assert again.tlsrpt == ()  # the connection before is the session that counts
 
 
 def test_opportunistic_tls_is_encrypted_only_whoever_answers() -> None:

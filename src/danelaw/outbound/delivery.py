@@ -146,6 +146,8 @@ class Tour:
         requirement = plan.requirement
         if requirement.refusal is not None:
             judgement = refused(requirement)
+            if self._courier.sessions is not None:
+                self._courier.sessions(judgement, None, self._work.message, self._courier.clock())
             self._judgements.append(judgement)
             self._account.unreached(plan, "", judgement.reason, judgement=judgement)
             return
@@ -270,7 +272,10 @@ class Tour:
                 courier.door, plan.host, address, next_hop.port, requirement,
                 without_tls=without_tls, next_hop=self._work.key.next_hop, way=self._way,
             )  # fmt: skip
-            judgement = judge(requirement, handshake, courier.roots, courier.clock())
+            now = courier.clock()
+            judgement = judge(requirement, handshake, courier.roots, now)
+            if courier.sessions is not None:
+                courier.sessions(judgement, handshake, self._work.message, now)
             if judgement.clearance is not None:
                 return OpenConnection(connection, handshake, local=local), judgement, handshake
             close(courier.door, connection)

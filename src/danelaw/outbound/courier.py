@@ -41,9 +41,7 @@ if TYPE_CHECKING:
 class SessionCount(Protocol):
     """Counts sessions for TLS reports (RFC 8460): each connection once, when it is judged for the first time."""
 
-    def __call__(
-        self, judgement: Judgement, handshake: Handshake | None, message: QueuedMessage, now: float
-    ) -> None:
+    def __call__(self, judgement: Judgement, handshake: Handshake | None, message: QueuedMessage, now: float) -> None:
         """A session for `message`; `handshake` is None where nobody connects to the host."""
 
 

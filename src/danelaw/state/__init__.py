@@ -24,6 +24,7 @@ from danelaw.state.report_gathering import GatheringStore
 from danelaw.state.report_intake import ReportIntake
 from danelaw.state.reports_database import ReportsDatabase
 from danelaw.state.sts import FetchPolicy, STSStore
+from danelaw.state.tls_gathering import TLSGatheringStore
 
 __all__ = [
     "FILE_NAME",
@@ -41,5 +42,6 @@ __all__ = [
     "STSStore",
     "StateDatabase",
     "StateError",
+    "TLSGatheringStore",
     "configured_overrides",
 ]

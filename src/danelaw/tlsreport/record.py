@@ -45,6 +45,11 @@ class Destination:
     host: str = ""
     port: int = 443
 
+    @classmethod
+    def from_uri(cls, uri: str) -> Destination:
+        """Read one URI of `rua=`. Raises `ReportError`."""
+        return _destination(uri)
+
 
 @dataclass(frozen=True, slots=True)
 class RefusedDestination:

@@ -68,8 +68,8 @@ class Reports(Section):
         default=8 << 20,
         ge=64 << 10,
         description="Largest XML or JSON of a report before compression; what is seldomest is left out beyond, and "
-        "`error` in the XML says so; details of TLS reports are joined. A size that owners write behind an address has no "
-        "effect (RFC 9989 §4.8).",
+        "`error` in the XML says so; details of TLS reports are joined. A size that owners write behind an address "
+        "has no effect (RFC 9989 §4.8).",
         examples=["4M"],
     )
     max_records: Count = Field(

@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from danelaw.dkim import PrivateKey
 from danelaw.gateway.rehearsal import Rehearsal
-from danelaw.gateway.tls_reporter import GRACE_SECONDS, SPREAD_SECONDS
+from danelaw.gateway.tls_reporter import GRACE_SECONDS, SPREAD_SECONDS, TLSReporter
 from danelaw.lab import SCENARIOS, Lab, Scenario, Sender
 from danelaw.lab.received import SessionSeen
 from danelaw.lab.scenario import Behaviour, Certificate, Host, StartTLS
@@ -112,12 +112,14 @@ class Comparison:
 class ReportingLab(Rehearsal):
     """The lab with a gateway that reports, and a domain, a mailbox and a collector for reports."""
 
-    def __init__(self, scenarios: Sequence[Scenario], directory: Path, clock: Clock) -> None:
+    def __init__(self, scenarios: Sequence[Scenario], directory: Path, clock: Clock, *, asked: bool = True) -> None:
+        """Without `asked` only what scenarios say themselves asks for reports."""
         self.key = PrivateKey.from_key(Ed25519PrivateKey.generate())
         record = self.key.record().to_text() + "; s=email:tlsrpt"
         reporter = Sender(domain="reporter.lab", records=(f'k._domainkey TXT "{record}"',))
         lab = Lab((*scenarios, MAILBOX), senders=(reporter,), collectors={COLLECTOR: Certificate()}, now=clock())
-        self.by_https = _ask_for_reports(lab)
+        if asked:
+            _ask_for_reports(lab)
         super().__init__(lab.scenarios, directory, clock=clock, lab=lab)
 
     def write_settings(self) -> None:
@@ -129,7 +131,7 @@ class ReportingLab(Rehearsal):
         self.config_file.write_text(self.config_file.read_text() + more)
 
 
-def _ask_for_reports(lab: Lab) -> set[str]:
+def _ask_for_reports(lab: Lab) -> None:
     """A record at `_smtp._tls` of every name that may be a policy domain; every third wants HTTPS."""
     names: dict[str, None] = {}
     for scenario in lab.scenarios:
@@ -137,14 +139,11 @@ def _ask_for_reports(lab: Lab) -> set[str]:
             names[scenario.domain] = None
             names |= {BASES.get(name, name): None for name in (host_name(h, scenario.domain) for h in scenario.hosts)}
     names |= {base: None for base, _, _ in UNCONNECTED.values() if base.partition(".")[2] in names or base in names}
-    https = set()
     for number, name in enumerate(names):
         rua = "mailto:reports@mailbox.lab"
         if number % 3 == 2:
             rua = f"https://{COLLECTOR}/tlsrpt?domain={name}"
-            https.add(name)
         lab.world.add(f"_smtp._tls.{name}.", "TXT", f'"v=TLSRPTv1; rua={rua};"')
-    return https
 
 
 def expected_of(scenario: Scenario, seen: Sequence[SessionSeen], everything: Sequence[Scenario]) -> Count:
@@ -229,6 +228,9 @@ async def play(scenarios: Sequence[Scenario], directory: Path, *, seconds: float
             found.expected += expected_of(scenario, journal.seen[before:], scenarios)
         clock.ahead += DAY + GRACE_SECONDS + SPREAD_SECONDS
         wanted = {domain for domain, _, _ in found.expected}
+        counting = lab.gateway.parts.counting
+        assert counting is not None
+        await TLSReporter(lab.gateway, counting).look()
         async with asyncio.timeout(seconds):
             while _arrived(lab) < len(wanted):
                 await asyncio.sleep(0.05)
@@ -241,8 +243,6 @@ async def play(scenarios: Sequence[Scenario], directory: Path, *, seconds: float
         found.documents = [json.loads(gzip.decompress(one)) for one in octets]
         for document in found.documents:
             found.reported += counted(document)
-        counting = lab.gateway.parts.counting
-        assert counting is not None
         await counting.flush()
         with contextlib.closing(ReportsDatabase(counting.path)) as database:
             gathered = TLSGatheringStore(database).gathered()

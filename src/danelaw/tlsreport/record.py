@@ -30,7 +30,7 @@ _COMMA = re.compile(r"[ \t]*,[ \t]*")
 _VERSION = re.compile(r"v=TLSRPTv1[ \t]*;")
 _EXTENSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}=[\x21-\x3a\x3c\x3e-\x7e]+", re.ASCII)
 # What RFC 3986 lets stand in a URI, without what has to be encoded here: comma, exclamation mark, semicolon.
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9\-._~:/?#\[\]@$&'()*+=%]+", re.ASCII)
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9\-._~:/?#\[\]@$&'()*+=%]*", re.ASCII)
 _LOWEST_OTHER_PORT = 1024
 
 

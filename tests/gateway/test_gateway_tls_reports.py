@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import itertools
 import json
 import os
 import signal
@@ -12,13 +13,16 @@ import sys
 import time
 from pathlib import Path
 
+from click.testing import CliRunner
 from tests.ends import until
 
 from bench.tls_reports import COLLECTOR, MAILBOX, Clock, ReportingLab, play
+from danelaw.cli import danelaw
 from danelaw.dkim import DKIMResult, verify
-from danelaw.gateway.tls_reporter import GRACE_SECONDS, SPREAD_SECONDS
+from danelaw.gateway.tls_reporter import GRACE_SECONDS, SPREAD_SECONDS, TLSReporter
 from danelaw.lab import SCENARIOS, Scenario
 from danelaw.lab.collector import Post
+from danelaw.lab.scenario import Fault, FaultKind
 from danelaw.message import Header
 from danelaw.state import ReportsDatabase, TLSGatheringStore
 from danelaw.state.reports_database import FILE_NAME
@@ -68,6 +72,91 @@ def test_reports_say_what_the_servers_logs_say_and_come_even_in_clear(tmp_path: 
     assert "shown" in details["mx1.half-stale.lab"]["failure-details"][0]["failure-reason-code"]
     for post in found.posts:
         assert (post.host, post.media_type) == (COLLECTOR, "application/tlsrpt+gzip")
+
+
+def test_what_nobody_takes_is_tried_for_a_day_further_and_further_apart(tmp_path: Path) -> None:
+    def asks(domain: str, uri: str, *faults: Fault) -> Scenario:
+        return Scenario(domain=domain, records=(f'_smtp._tls TXT "v=TLSRPTv1; rua={uri}"',), faults=faults)
+
+    https = f"https://{COLLECTOR}"
+    scenarios = [
+        asks("busy.lab", f"{https}/busy,ftp://busy.lab/"),
+        asks("never-answers.lab", f"{https}/never"),
+        asks("unlucky.lab", f"{https}/unlucky", Fault(kind=FaultKind.SERVFAIL, name="_smtp._tls", types=("TXT",))),
+        Scenario(domain="silent.lab"),
+    ]
+    day = int(time.time()) // DAY * DAY
+
+    async def scene() -> None:
+        clock = Clock()
+        async with ReportingLab(scenarios, tmp_path, clock, asked=False) as lab:
+            refusing = {"/busy", "/never"}
+            collector = lab.lab.collectors[COLLECTOR]
+            collector.answer = lambda post: "503 Later" if post.path in refusing else "200 OK"
+            for one in scenarios:
+                _gathered(tmp_path / "spool", one.domain, day)
+            counting = lab.gateway.parts.counting
+            assert counting is not None
+            reporter = TLSReporter(lab.gateway, counting)
+            clock.ahead = day + DAY + GRACE_SECONDS + SPREAD_SECONDS - time.time()
+            await reporter.look()
+            assert sorted(post.path for post in collector.posts) == ["/busy", "/never"]
+            assert _fates(tmp_path) == {
+                "busy.lab": "", "never-answers.lab": "", "unlucky.lab": "",
+                "silent.lab": "nobody may be sent it: no TLSRPT record at _smtp._tls.silent.lab",
+            }  # fmt: skip
+            page = CliRunner().invoke(danelaw, ["reports", "tls-sent", "--spool", str(tmp_path / "spool"), "--ascii"])
+            assert page.exit_code == 0
+            assert "answers with HTTP status 503" in " ".join(page.output.split())
+            assert page.output.rstrip().endswith("danelaw reports tls-send-now")
+            refusing.remove("/busy")
+            tries = []
+            for _ in range(24 * 12 + 2):  # every five minutes of a day
+                clock.ahead += 300.0
+                before = len(collector.posts)
+                await reporter.look()
+                tries += [clock() - day for post in collector.posts[before:] if post.path == "/never"]
+            assert sum(1 for post in collector.posts if post.path == "/busy") == 2
+            gaps = [later - earlier for earlier, later in itertools.pairwise(tries)]
+            assert 5 <= len(tries) <= 10
+            assert all(later >= earlier for earlier, later in itertools.pairwise(gaps[:-1]))
+            fates = _fates(tmp_path)
+            assert fates["busy.lab"] == f"sent to {https}/busy with HTTP status 200"
+            assert fates["never-answers.lab"].startswith(f"given up: {https}/never: {COLLECTOR} answers with HTTP")
+            assert fates["unlucky.lab"].startswith("nobody may be sent it: _smtp._tls.unlucky.lab cannot be looked up")
+            shown = CliRunner().invoke(
+                danelaw, ["reports", "tls-sent", "busy.lab", "--spool", str(tmp_path / "spool"), "--json"]
+            )
+            (report,) = json.loads(shown.output)["reports"]
+            assert (report["domain"], report["successful"], report["failed"]) == ("busy.lab", 3, 2)
+            assert [one["uri"] for one in report["destinations"]] == [f"{https}/busy"]
+            lab.gateway.log.flush()
+
+    asyncio.run(scene())
+
+
+def test_a_session_counts_once_however_much_mail_it_carries(tmp_path: Path) -> None:
+    (dane,) = [one for one in SCENARIOS if one.domain == "dane.lab"]
+
+    async def scene() -> None:
+        async with ReportingLab([dane], tmp_path, Clock()) as lab:
+            for _ in range(3):
+                assert (await lab.play(dane)).outcome == "delivered"
+            assert len(lab.lab.received("dane.lab")) == 3
+            assert [one.host for one in lab.lab.journal.seen] == ["mx.dane.lab"]
+            counting = lab.gateway.parts.counting
+            assert counting is not None
+            await counting.flush()
+            with contextlib.closing(ReportsDatabase(counting.path)) as database:
+                (gathered,) = TLSGatheringStore(database).gathered()
+            assert (gathered.domain, gathered.successful, gathered.failed) == ("mx.dane.lab", 1, 0)
+
+    asyncio.run(scene())
+
+
+def _fates(place: Path) -> dict[str, str]:
+    with contextlib.closing(ReportsDatabase(place / "spool" / FILE_NAME)) as database:
+        return {one.domain: one.outcome for one in TLSGatheringStore(database).reports()}
 
 
 def _gathered(place: Path, domain: str, day: int) -> None:

@@ -159,7 +159,7 @@ def test_the_mail_is_what_rfc_8460_asks_for() -> None:
     assert message["TLS-Required"] == "No"
     words, file = message.iter_parts()
     assert words.get_content_type() == "text/plain"
-    assert "5327 sessions went well, 300 failed" in words.get_content()
+    assert "Sessions that went well: 5327; that failed: 300" in words.get_content()
     assert file.get_content_type() == "application/tlsrpt+gzip"
     assert file.get_filename() == f"company-x.example!company-y.example!{DAY}!{DAY + 86_399}.json.gz"
     assert gzip.decompress(file.get_content()) == to_json(REPORT)

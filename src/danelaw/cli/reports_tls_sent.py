@@ -13,6 +13,7 @@ from danelaw.cli.options import output
 from danelaw.cli.output import Output, Symbol, moment, printable
 from danelaw.cli.reports_page import period
 from danelaw.cli.reports_place import directory, place_options, reports_database
+from danelaw.queue import id_to_text
 
 if TYPE_CHECKING:
     from danelaw.state.tls_gathering import SentTLSReport, TLSDelivery, TLSGathered
@@ -84,7 +85,16 @@ def _gathered_object(one: TLSGathered) -> dict[str, Any]:
 def _report_object(one: SentTLSReport, ways: Sequence[TLSDelivery]) -> dict[str, Any]:
     counts = {"begin": one.begin, "end": one.until, "successful": one.successful, "failed": one.failed}
     fate = {"tries": one.tries, "ended": one.ended, "outcome": one.outcome or None}
-    sent = [{"uri": way.uri, "tries": way.tries, "ended": way.ended, "outcome": way.outcome or None} for way in ways]
+    sent = [
+        {
+            "uri": way.uri,
+            "id": id_to_text(way.queued) if way.queued else None,
+            "tries": way.tries,
+            "ended": way.ended,
+            "outcome": way.outcome or None,
+        }
+        for way in ways
+    ]
     return {"number": one.number, "domain": one.domain} | counts | fate | {"destinations": sent}
 
 
@@ -112,7 +122,11 @@ def _show(
                            _outcome(one, ways, now))) for one, ways in reports],
             heads=("POLICY DOMAIN", "DAY", "GOOD", "FAILED", "OUTCOME"),
         )  # fmt: skip
-    out.next("danelaw reports tls-send-now" if any(one.ended is None for one, _ in reports) else "danelaw doctor")
+    if any(one.ended is None for one, _ in reports):
+        out.next("danelaw reports tls-send-now")
+        return
+    queued = next((way.queued for _, ways in reports for way in ways if way.queued and way.ended is not None), 0)
+    out.next(f"danelaw explain {id_to_text(queued)}" if queued else "danelaw doctor")
 
 
 def _outcome(one: SentTLSReport, ways: Sequence[TLSDelivery], now: float) -> str:

@@ -108,9 +108,7 @@ def assemble(
     resolver = Resolver(settings.resolver_settings(config), clock=clock)
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
     door = _door(config, clock)
-    key = signing_key(config.reports) if config.reports.signs else None
-    reporting = Reporting(config, log, metrics, key) if key is not None and config.reports.sends else None
-    counting = TLSCounting(config, log, metrics, key) if key is not None and config.reports.tls_send else None
+    reporting, counting = _reports(config, log, metrics)
     ceilings = settings.ceilings(config, Ledger.private(os.urandom(16)) if place is None else place.ledger())
     logins = logins_of(config, ceilings, log, metrics)
     directory = config.spool.directory
@@ -156,6 +154,18 @@ def assemble(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
         digests, steps, reporting, counting, lock, scripts, library, shared_here,
     )  # fmt: skip
+
+
+def _reports(config: Config, log: Log, metrics: Metrics) -> tuple[Reporting | None, TLSCounting | None]:
+    """What counts for DMARC reports, and for TLS reports. Raises `DanelawError` for a key that cannot be used."""
+    section = config.reports
+    if not section.signs:
+        return None, None
+    key = signing_key(section)
+    return (
+        Reporting(config, log, metrics, key) if section.sends else None,
+        TLSCounting(config, log, metrics, key) if section.tls_send else None,
+    )
 
 
 def _shared(place: Place | None, here: SharedHere | None) -> SharedStore:

@@ -81,7 +81,7 @@ class ReportMail:
             f"Reported by {report.organization}",
             f"From {format_date(report.begin)}",
             f"To   {format_date(report.end)}",
-            f"{good} sessions went well, {failed} failed",
+            f"Sessions that went well: {good}; that failed: {failed}",
             *(f"  {detail.count} {detail.result_type}" for one in report.policies for detail in one.failures[:20]),
             f"Questions to {report.contact}",
         ]

@@ -77,7 +77,7 @@ def test_a_delivery_cancelled_before_it_began_gives_its_slot_back(tmp_path: Path
         async with world(tmp_path, delivered) as made:
             message = await made.receive()
             made.engine._pump()
-            made.engine.abort(tuple(made.scheduler._flying))  # before its first step
+            made.engine.abort(tuple(made.scheduler.flying))  # before its first step
             await until(lambda: made.history(message) is not None, "the delivery")
             assert made.scheduler.in_flight == 0
 

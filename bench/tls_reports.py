@@ -95,8 +95,8 @@ class Clock:
 
 @dataclass
 class Comparison:
-    """What reports say and what they should; `mails` and `posts` as they came, `clear` of the mails came without TLS,
-    `of_reports` are policy domains for which the sessions that carried reports were counted: there must be none.
+    """What reports say and what they should; `mails` and `posts` as they came, `files` the octets of both,
+    `clear` of the mails came without TLS, `of_reports` are policy domains for which the sessions that carried reports were counted: there must be none.
     """
 
     expected: Count = field(default_factory=Counter)
@@ -104,6 +104,7 @@ class Comparison:
     mails: list[Any] = field(default_factory=list)
     posts: list[Any] = field(default_factory=list)
     documents: list[dict[str, Any]] = field(default_factory=list)
+    files: list[bytes] = field(default_factory=list)
     clear: int = 0
     of_reports: list[str] = field(default_factory=list)
 
@@ -247,6 +248,7 @@ async def play(scenarios: Sequence[Scenario], directory: Path, *, seconds: float
         found.mails = [email.message_from_bytes(one.data, policy=email.policy.SMTP) for one in received]
         found.clear = sum(1 for one in received if one.tls is None)
         found.posts = list(lab.lab.collectors[COLLECTOR].posts)
+        found.files = [one.data for one in received] + [post.body for post in found.posts]
         octets = [part.get_content() for mail in found.mails for part in mail.iter_attachments()]
         octets += [post.body for post in found.posts]
         found.documents = [json.loads(gzip.decompress(one)) for one in octets]

@@ -96,7 +96,8 @@ class Clock:
 @dataclass
 class Comparison:
     """What reports say and what they should; `mails` and `posts` as they came, `files` the octets of both,
-    `clear` of the mails came without TLS, `of_reports` are policy domains for which the sessions that carried reports were counted: there must be none.
+    `clear` of the mails came without TLS, `of_reports` are policy domains for which
+    the sessions that carried reports were counted: there must be none.
     """
 
     expected: Count = field(default_factory=Counter)

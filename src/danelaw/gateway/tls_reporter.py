@@ -94,15 +94,27 @@ class TLSReporter:
             before = now - self._section.keep.total_seconds()
             await self._stored(lambda store: store.forget(before))
         await self._stored(lambda store: store.complete(now - GRACE_SECONDS, self._due))
-        while reports := await self._stored(lambda store: _claimed(store, now)):
-            work = (functools.partial(self._look_after, one, now) for one in reports)
+        while reports := await self._stored(functools.partial(_claimed, now=self._gateway.clock())):
+            # The time anew for each: many reports take longer than a lease lasts.
+            work = (functools.partial(self._look_after, one, self._gateway.clock()) for one in reports)
             await asyncio.gather(*(guarded(self._gateway.log, KIND, one) for one in work))
 
     def _due(self, begin: int, domain: str) -> float:
         return begin + DAY + GRACE_SECONDS + zlib.crc32(f"{self._submitter} {domain}".encode()) % SPREAD_SECONDS
 
     async def _look_after(self, report: SentTLSReport, now: float) -> None:
-        """Everything that can be done for one report now."""
+        """Everything that can be done for one report now; one that fails in ways nobody thought of has an end too."""
+        try:
+            await self._send(report, now)
+        except Exception as error:
+            if _too_late(report.first_try, now):
+                outcome = f"given up: {error}"
+                await self._stored(lambda store: store.finish(report, outcome, now))
+            else:
+                await self._stored(lambda store: store.postpone(report.number, _next_try(report, now)))
+            raise
+
+    async def _send(self, report: SentTLSReport, now: float) -> None:
         deliveries = await self._stored(lambda store: store.deliveries(report.number))
         if not deliveries:
             uris = await self._destinations(report, now)

@@ -65,6 +65,14 @@ async def world(tmp_path: Path) -> AsyncIterator[tuple[Running, TLSCounting, Sin
             parts.resolver = real
 
 
+@pytest.fixture(autouse=True)
+def _only_looks_of_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def idle(self: TLSReporter) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(TLSReporter, "keep", idle)
+
+
 def outcomes(counting: TLSCounting) -> list[str]:
     with contextlib.closing(ReportsDatabase(counting.path)) as database:
         return [one.outcome for one in TLSGatheringStore(database).reports()]

@@ -96,6 +96,27 @@ def test_a_server_that_is_another_each_time_takes_little_memory_and_counts_all_t
     assert written(one)["example.org"] == (0, 1000)
 
 
+def test_a_disk_that_stays_full_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = counting(tmp_path)
+    tries = 0
+
+    def full(self: TLSGatheringStore, counted: Counter[object]) -> int:
+        nonlocal tries
+        tries += 1
+        for number in range(100):  # sessions go on while a batch is written
+            one(judged(TLSRPTResult("sts", Domain(f"d{tries}-{number}.example"))), shaken(), MESSAGE, NOW)
+        raise DanelawError("disk full")
+
+    monkeypatch.setattr(tls_counting, "_MOST_PENDING", 50)
+    one(judged(GOOD), shaken(), MESSAGE, NOW)
+    with monkeypatch.context() as disk:
+        disk.setattr(TLSGatheringStore, "gather", full)
+        for _ in range(5):
+            assert written(one) == {}
+            assert len(one._counted) <= 100
+    assert len(written(one)) == 100
+
+
 def test_what_cannot_be_written_is_kept_for_the_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = counting(tmp_path)
     usual = TLSGatheringStore.gather

@@ -68,6 +68,8 @@ def test_who_has_claimed_a_report_has_it_alone_for_a_while(store: TLSGatheringSt
     first = store.claim(now)
     assert first is not None
     assert store.claim(now + LEASE_SECONDS - 1) is None
+    store.hurry(now)  # the command line hurries; who sends it now is not joined by a second
+    assert store.claim(now + LEASE_SECONDS - 1) is None
     again = store.claim(now + LEASE_SECONDS)
     assert again is not None
     assert (again.number, again.tries, again.first_try) == (first.number, 2, now)

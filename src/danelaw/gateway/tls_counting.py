@@ -75,15 +75,15 @@ class TLSCounting:
                 ends = handshake.local, handshake.helo, handshake.address
                 self._add((policy, _Failed(result.result_type, result.reason, judgement.host.ascii, *ends)))
 
-    def _add(self, key: _Key) -> None:
+    def _add(self, key: _Key, count: int = 1) -> None:
         if key not in self._counted and len(self._counted) >= _MOST_PENDING:
             # Whoever makes failures all different must not fill our memory: what they have in common is counted.
             failed = key[1]
             key = (key[0], None if failed is None else _Failed(failed.result_type, "", failed.host))
             if key not in self._counted and len(self._counted) >= 2 * _MOST_PENDING:
-                self._metrics.tls_report_sessions.add("dropped")
+                self._metrics.tls_report_sessions.add("dropped", by=count)
                 return
-        self._counted[key] += 1
+        self._counted[key] += count
 
     async def flush(self) -> None:
         """Write what was counted since the last time, in a thread."""
@@ -93,7 +93,8 @@ class TLSCounting:
         try:
             await asyncio.to_thread(self._write, counted)
         except DanelawError as error:
-            self._counted.update(counted)
+            for key, count in counted.items():
+                self._add(key, count)  # within the same bounds, however long the file cannot be written
             self._log.error(KIND, reason=error.reason, advice=error.advice)
 
     def close(self) -> None:

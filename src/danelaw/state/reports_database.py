@@ -100,6 +100,7 @@ CREATE TABLE IF NOT EXISTS tls_report (
     successful INTEGER NOT NULL,
     failed INTEGER NOT NULL,
     due REAL NOT NULL,
+    leased REAL NOT NULL,
     tries INTEGER NOT NULL,
     first_try REAL,
     ended REAL,

@@ -151,8 +151,8 @@ class TLSGatheringStore:
             )
             for begin, domain, successful, failed in rows:
                 self._database.execute(
-                    "INSERT INTO tls_report (begin, domain, successful, failed, due, tries, outcome)"
-                    " VALUES (?, ?, ?, ?, ?, 0, '')",
+                    "INSERT INTO tls_report (begin, domain, successful, failed, due, leased, tries, outcome)"
+                    " VALUES (?, ?, ?, ?, ?, 0, 0, '')",
                     (begin, domain, successful, failed, due(int(str(begin)), str(domain))),
                 )
         return len(rows)
@@ -173,16 +173,16 @@ class TLSGatheringStore:
     def claim(self, now: float) -> SentTLSReport | None:
         """A report that is due, for this process to look after: no other gets it while the lease runs."""
         rows = self._database.execute(
-            "UPDATE tls_report SET due = ? + ?, tries = tries + 1, first_try = coalesce(first_try, ?1) WHERE number ="
-            " (SELECT number FROM tls_report WHERE ended IS NULL AND due <= ?1 ORDER BY due, number LIMIT 1)"
-            f" AND due <= ?1 RETURNING {_REPORT}",
+            "UPDATE tls_report SET leased = ? + ?, tries = tries + 1, first_try = coalesce(first_try, ?1) WHERE number ="
+            " (SELECT number FROM tls_report WHERE ended IS NULL AND due <= ?1 AND leased <= ?1"
+            f" ORDER BY due, number LIMIT 1) AND leased <= ?1 RETURNING {_REPORT}",
             (now, LEASE_SECONDS),
         )
         return _report(rows[0]) if rows else None
 
     def postpone(self, number: int, due: float) -> None:
-        """Look after a report again then."""
-        self._database.execute("UPDATE tls_report SET due = ? WHERE number = ?", (due, number))
+        """Look after a report again then; the lease ends."""
+        self._database.execute("UPDATE tls_report SET due = ?, leased = 0 WHERE number = ?", (due, number))
 
     def finish(self, report: SentTLSReport, outcome: str, now: float) -> None:
         """Nothing more is done for a report: what it counted is forgotten."""
@@ -231,7 +231,9 @@ class TLSGatheringStore:
         )
 
     def hurry(self, now: float, domain: str | None = None) -> int:
-        """Reports that wait are due at once; gives how many."""
+        """Reports that wait are due at once; gives how many. Those somebody looks after now stay his: the lease is
+        not touched.
+        """
         rows = self._database.execute(
             "UPDATE tls_report SET due = min(due, ?) WHERE ended IS NULL AND (?2 IS NULL OR domain = ?2) RETURNING 1",
             (now, domain),

@@ -206,18 +206,18 @@ def test_a_report_is_sent_once_though_the_gateway_is_killed_on_its_way(tmp_path:
 
             usual, collector.answer = collector.answer, silent
             process = await victim(lab, "never")
-            await asyncio.wait_for(came.wait(), 20)
+            await asyncio.wait_for(came.wait(), 60)
             process.kill()  # between the request and its answer
             assert await process.wait() == -signal.SIGKILL
             collector.answer = usual
             for moment in ("answered", "begun", "queued"):
                 process = await victim(lab, moment)
-                assert await asyncio.wait_for(process.wait(), 20) == -signal.SIGKILL, moment
+                assert await asyncio.wait_for(process.wait(), 60) == -signal.SIGKILL, moment
             process = await victim(lab, "never")
             await until(lambda: _outcomes(tmp_path) != [""], "the end of the report")
             await until(lambda: lab.lab.received(MAILBOX.domain), "the mail")
             process.terminate()
-            assert await asyncio.wait_for(process.wait(), 20) == 0
+            assert await asyncio.wait_for(process.wait(), 60) == 0
             (outcome,) = _outcomes(tmp_path)
             assert outcome.startswith(
                 f"sent to https://{COLLECTOR}/tls with HTTP status 201; sent to reports@mailbox.lab as "

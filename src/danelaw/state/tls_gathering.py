@@ -173,8 +173,8 @@ class TLSGatheringStore:
     def claim(self, now: float) -> SentTLSReport | None:
         """A report that is due, for this process to look after: no other gets it while the lease runs."""
         rows = self._database.execute(
-            "UPDATE tls_report SET leased = ? + ?, tries = tries + 1, first_try = coalesce(first_try, ?1) WHERE number ="
-            " (SELECT number FROM tls_report WHERE ended IS NULL AND due <= ?1 AND leased <= ?1"
+            "UPDATE tls_report SET leased = ? + ?, tries = tries + 1, first_try = coalesce(first_try, ?1)"
+            " WHERE number = (SELECT number FROM tls_report WHERE ended IS NULL AND due <= ?1 AND leased <= ?1"
             f" ORDER BY due, number LIMIT 1) AND leased <= ?1 RETURNING {_REPORT}",
             (now, LEASE_SECONDS),
         )

@@ -26,6 +26,7 @@ COMMANDS: dict[str, Verb] = {
     "quarantine": Verb("look", "List, show, release, delete, return or forward held messages; rules that hold mail."),
     "reports": Verb("look", "List, show, take in or send reports about mail (DMARC)."),
     "bounce": Verb("look", "Say what a server's reply means, and what is done about it."),
+    "survey": Verb("look", "Say how securely many domains can be reached, and who could change that."),
     "check": Verb("look", "Say how a domain's mail would be protected. Sends nothing."),
     "dns": Verb("look", "Look up a name and say what its signatures prove."),
     "auth": Verb("look", "Say who really sent a message: SPF, DKIM, ARC and DMARC together."),

@@ -29,13 +29,17 @@ from danelaw.outbound.probe import Meeting, Probed, Unreached, addresses_of, jud
 from danelaw.outbound.standing import facts_of
 from danelaw.pkix import Roots
 from danelaw.resolver import Resolver
-from danelaw.routing import SMTP_PORT, NextHop, lookup_destination, mx_site
+from danelaw.routing import SMTP_PORT, Destination, NextHop, lookup_destination, mx_site
 from danelaw.state import SurveyBook
 from danelaw.tlspolicy import Handshake, StartTLSOutcome
 
 _SLICE = 200
 _UNREACHED_KEPT = 20_000
 _FIT_SECONDS = 10.0
+_GROWTH, _LEAST_RATE, _BURST_SECONDS = 0.02, 5.0, 10.0
+_SECOND_LOOK_AFTER = 1.0
+# What a resolver of ours says when nobody answered it (RFC 8914 §4.23, §4.24), and others of an authority.
+_SILENCE = frozenset({22, 23})
 Blocked = Callable[[Sequence[Probed]], Awaitable[str | None]]
 
 
@@ -70,19 +74,34 @@ class Ended(Enum):
 
 class Pace:
     """How long the next domain has to wait, by what was really asked so far: the mean stays at `rate` a second, and
-    what was not used is saved for one second only.
+    what was not used is saved for one second only. After silence it is half of what it really was, and grows again.
     """
 
     def __init__(self, rate: float, now: float) -> None:
-        self._rate = rate
-        self._paid = 0.0
+        self.rate = rate
+        self._most = rate
+        self._paid = 0
         self._until = now
+        self._window = (now, 0)
+        self._measured = rate
+        self._slowed = float("-inf")
 
     def wait(self, now: float, asked: int) -> float:
         """Seconds to wait at `now`, when `asked` questions were sent since the beginning."""
-        self._until = max(self._until, now - 1.0) + (asked - self._paid) / self._rate
-        self._paid = float(asked)
+        begun, before = self._window
+        if now - begun >= 1.0:
+            self._measured = (asked - before) / (now - begun)
+            self._window = (now, asked)
+            self.rate = min(self._most, self.rate * (1 + _GROWTH * (now - begun)))
+        self._until = max(self._until, now - 1.0) + (asked - self._paid) / self.rate
+        self._paid = asked
         return max(self._until - now, 0.0)
+
+    def slower(self, now: float) -> None:
+        """The resolver left a question without an answer: ask half as much, once for each burst of silence."""
+        if now - self._slowed >= _BURST_SECONDS:
+            self._slowed = now
+            self.rate = max(_LEAST_RATE, min(self.rate, self._measured) / 2)
 
 
 class SurveyRun:
@@ -120,6 +139,7 @@ class SurveyRun:
         self._fault: BaseException | None = None
         self._fit_until = float("-inf")
         self._fit_lock = asyncio.Lock()
+        self._pace = Pace(courtesy.questions, 0.0)
         self.defects: list[str] = []
 
     @property
@@ -157,7 +177,7 @@ class SurveyRun:
     async def _begin_all(self, tasks: set[asyncio.Task[None]], ending: asyncio.Task[Literal[True]]) -> None:
         """Begin with one domain after the other, as there is room and the pace allows."""
         loop = asyncio.get_running_loop()
-        pace, before = Pace(self._courtesy.questions, loop.time()), self._asked
+        pace, before = self._pace, self._asked
         after: tuple[int, int] | None = None
         while rows := self._book.open_domains(_SLICE, after):
             for number, name, recipients in rows:
@@ -192,12 +212,12 @@ class SurveyRun:
 
     async def _examine(self, domain: Domain, recipients: int) -> str | None:
         next_hop = NextHop.of_domain(domain)
-        async with self._asking:
-            destination, discovery, tlsrpt = await asyncio.gather(
-                self._resolver.run(lookup_destination(next_hop)),
-                self._resolver.run(discover(domain)),
-                self._resolver.run(wants_reports(domain)),
-            )
+        destination, discovery, tlsrpt = await self._ask(next_hop, domain)
+        if any(answer.failed and answer.ede in _SILENCE for answer in (*destination.answers, *discovery.answers)):
+            # Silence may be the domain's, ours, or the resolver's that has too much to do: once more, and slower.
+            self._pace.slower(asyncio.get_running_loop().time())
+            await asyncio.sleep(self._resolver.settings.cache.failure_ttl + _SECOND_LOOK_AFTER)
+            destination, discovery, tlsrpt = await self._ask(next_hop, domain)
         if destination.mx.status == "indeterminate" and not await self._fit():
             return None
         async with self._fetching:
@@ -209,6 +229,15 @@ class SurveyRun:
         ours = await self._servers.why_unreached(probes)
         checkup = Checkup(domain.ascii, found, probes, ours)
         return facts_of(checkup, _asked_for(found, discovery), tlsrpt, recipients, self._clock()).encode()
+
+    async def _ask(self, next_hop: NextHop, domain: Domain) -> tuple[Destination, STSDiscovery, str]:
+        """What DNS says of a domain; asked again later, most of it comes from memory."""
+        async with self._asking:
+            return await asyncio.gather(
+                self._resolver.run(lookup_destination(next_hop)),
+                self._resolver.run(discover(domain)),
+                self._resolver.run(wants_reports(domain)),
+            )
 
     async def _fit(self) -> bool:
         """Whether the name servers still answer; if not, the run ends with `NetworkGone`."""

@@ -22,6 +22,7 @@ COMMANDS: dict[str, Verb] = {
     "doctor": Verb("run", "Examine this machine, its resolver and its network, with a fix for each finding."),
     "top": Verb("look", "Watch the gateway work: traffic, protection, destinations, limits."),
     "explain": Verb("look", "Say what happened to a message and why."),
+    "stats": Verb("look", "Say how own mail was protected, over time, by domain or provider."),
     "queue": Verb("look", "List, add up, show, hold, release, retry, return or drop waiting messages."),
     "quarantine": Verb("look", "List, show, release, delete, return or forward held messages; rules that hold mail."),
     "reports": Verb("look", "List, show, take in or send reports about mail (DMARC)."),

@@ -19,7 +19,9 @@ NOON = (1_795_000_000 // DAY) * DAY + DAY / 2
 TODAY = day_of(NOON)
 
 
-def deliver(spool: Spool, at: float, *, host: str = "mx1.example.org", protection: str = "DANE", **more: object) -> None:
+def deliver(
+    spool: Spool, at: float, *, host: str = "mx1.example.org", protection: str = "DANE", **more: object
+) -> None:
     """One message to one or more recipients, delivered at a moment."""
     paths = more.pop("paths", ("anna@example.org",))
     message = sample(spool, *paths, received_at=at, due=at)  # type: ignore[misc, arg-type]
@@ -48,6 +50,12 @@ def count_day(spool: Spool, day: int, now: float) -> None:
     with spool.transaction() as writer:
         traffic.write_day(writer.connection, day, rows, now)
         writer.attempts.day_counted()
+
+
+def broken_off(spool: Spool, day: int) -> None:
+    with spool.transaction() as writer:
+        traffic.write_day(writer.connection, day, (), NOON)
+        raise RuntimeError("the process is killed before COMMIT")
 
 
 @pytest.fixture
@@ -93,9 +101,8 @@ def test_counting_twice_and_a_crash_in_between_change_nothing(spool: Spool) -> N
     deliver(spool, NOON - DAY)
     count_day(spool, TODAY - 1, NOON)
     count_day(spool, TODAY - 1, NOON)
-    with pytest.raises(RuntimeError), spool.transaction() as writer:
-        traffic.write_day(writer.connection, TODAY - 1, (), NOON)
-        raise RuntimeError("the process is killed before COMMIT")
+    with pytest.raises(RuntimeError):
+        broken_off(spool, TODAY - 1)
     rows = traffic.traffic_since(spool.reader, 0, NOON)
     assert out_sums(rows) == {(TODAY - 1, "delivered", "DANE"): 1}
     spool.close_now()

@@ -149,7 +149,8 @@ def _from_list(text: str) -> Sequence[Entry]:
 # smtp(8), and a service of another name that runs it; error(8) and retry speak of what could not be tried. Local
 # deliveries (local, virtual, lmtp, pipe) are no mail to others.
 _POSTFIX = re.compile(
-    r"/(?:[a-z0-9-]*smtp[a-z0-9-]*|relay|error|retry)\[\d+\]: [0-9A-Za-z]{1,32}: to=<(.{1,640}?)>, "
+    r"/(?:[a-z0-9-]*smtp[a-z0-9-]*|relay|error|retry)\[\d+\]: [0-9A-Za-z]{1,32}: "
+    r'to=<((?:"(?:[^"\\]|\\.){0,128}"|[^">]){1,640})>, '
     r"(?:orig_to=<.{0,640}?>, )?relay=.*?, status=([a-z]+)"
 )
 _EXIM = re.compile(

@@ -113,8 +113,8 @@ class Providers:
         return sorted(self._by_site.values(), key=lambda one: (-one.recipients, -one.domains, one.site))[:most]
 
     def most_gain(self, most: int = SHOWN) -> Sequence[Provider]:
-        """Those that could bring DANE to most recipients; none that can bring it to nobody."""
-        able = [one for one in self._by_site.values() if one.gains[0]]
+        """Those that could bring DANE to most recipients; none with a single domain, whose own affair that is."""
+        able = [one for one in self._by_site.values() if one.domains > 1 and one.gains[0]]
         return sorted(able, key=lambda one: (-one.gains[1], -one.gains[0], one.site))[:most]
 
 

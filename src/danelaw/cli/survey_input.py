@@ -7,11 +7,13 @@ import gzip
 import io
 import itertools
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from danelaw.adoption import Entry, Extraction, ExtractionError, Form, column_of, delimiter_of, detect, domain_of
 from danelaw.errors import DanelawError
@@ -65,7 +67,7 @@ def read_file(book: SurveyBook, file: Path, form: str, column: str | None) -> Re
                     reading.take(book, reading.extraction.line(text))
                 reading.write(book)
             return reading
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DanelawError(f"{file} cannot be read: {words}") from None
 
@@ -122,20 +124,23 @@ def _rows(rows: Iterator[Sequence[str]], extraction: Extraction) -> Iterator[Seq
             extraction.rejected(rows.line_num, "", f"no row of CSV: {error}")  # type: ignore[attr-defined]
 
 
-def _opened(file: Path) -> IO[bytes]:
+@contextmanager
+def _opened(file: Path) -> Iterator[io.BufferedIOBase]:
     if str(file) == "-":
-        return sys.stdin.buffer
-    stream = file.open("rb")
-    if stream.peek(2)[:2] == _GZIP:
-        return gzip.GzipFile(fileobj=stream)  # type: ignore[return-value]
-    return stream
+        yield sys.stdin.buffer  # type: ignore[misc]
+        return
+    with file.open("rb") as stream:
+        if stream.peek(2)[:2] != _GZIP:
+            yield stream
+            return
+        with gzip.GzipFile(fileobj=stream) as unpacked:
+            yield io.BufferedReader(unpacked)  # type: ignore[arg-type]
 
 
-def _lines(stream: IO[bytes]) -> Iterator[str]:
+def _lines(stream: io.BufferedIOBase) -> Iterator[str]:
     """Lines as text; of one that never ends only the beginning is kept."""
-    reader = stream if isinstance(stream, io.BufferedIOBase) else io.BufferedReader(stream)  # type: ignore[type-var]
-    while line := reader.readline(_LONGEST):
+    while line := stream.readline(_LONGEST):
         if len(line) == _LONGEST and not line.endswith(b"\n"):
-            while (rest := reader.readline(_LONGEST)) and not rest.endswith(b"\n"):
+            while (rest := stream.readline(_LONGEST)) and not rest.endswith(b"\n"):
                 pass
         yield line.decode("utf-8", "replace")

@@ -134,7 +134,7 @@ def _opened(file: Path) -> Iterator[io.BufferedIOBase]:
             yield stream
             return
         with gzip.GzipFile(fileobj=stream) as unpacked:
-            yield io.BufferedReader(unpacked)  # type: ignore[arg-type]
+            yield io.BufferedReader(unpacked)
 
 
 def _lines(stream: io.BufferedIOBase) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from danelaw.adoption import Extraction, ExtractionError, Form, column_of, delimiter_of, detect, domain_of
 from danelaw.adoption.extraction import MAX_REPORTED
+from fuzz import adoption_extraction
 
 POSTFIX = """\
 Nov 25 06:25:01 mx postfix/smtpd[811]: connect from app1.shop.example[198.51.100.7]
@@ -123,6 +124,15 @@ def test_columns_are_found_by_heading_by_name_and_by_number() -> None:
     for first, wanted in ((["a", "b"], None), (["a", "b"], "c"), (["a", "b"], "3")):
         with pytest.raises(ExtractionError):
             column_of(first, wanted)
+
+
+@given(st.binary(max_size=400))
+@example(b"\x01" + POSTFIX.encode())
+@example(b"\x02" + EXIM.encode())
+@example(b"\x03" + (DANELAW + DANELAW_JSON).encode())
+@example(b"\x00v=TLSRPTv1; rua=mailto:a@x.example\nexample.org")
+def test_the_fuzz_target_holds(data: bytes) -> None:
+    adoption_extraction.test_one_input(data)
 
 
 @given(st.sampled_from(Form), st.text())

@@ -48,12 +48,12 @@ def _answer(traffic: Traffic, since: str) -> str:
         return f"No mail was delivered in the last {since}{stopped}."
     words = (
         f"{percent(total.verified, total.recipients)} of {total.recipients:,} recipients were reached at a verified "
-        f"server, {days[0]} to {days[1]}"
+        f"server since {days[0]}"
     )
     trend = traffic.trend
     if trend is not None:
         first, last = (f"{round(100 * share)} %" for share in trend)
-        words += f"; {first} in its first days → {last} in its last"
+        words += f"; {first} → {last} over that time"
     return f"{words}."
 
 

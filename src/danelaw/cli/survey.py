@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from danelaw.cli import check_options
 from danelaw.cli.network import network, network_options
 from danelaw.cli.options import load_config, output, output_options, spool_option
+from danelaw.cli.survey_options import Given, seconds, survey_options
 from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
@@ -23,94 +23,23 @@ if TYPE_CHECKING:
     from danelaw.cli.survey_progress import ProgressLine
     from danelaw.config import Config
     from danelaw.outbound.probe import Probed
-    from danelaw.outbound.surveying import Courtesy, Ended
+    from danelaw.outbound.courtesy import Courtesy
+    from danelaw.outbound.surveying import Ended
     from danelaw.pkix import Roots
     from danelaw.resolver import Resolver, ResolverSettings
     from danelaw.state import SurveyBook
 
-_FORMS = ("auto", "list", "postfix", "exim", "danelaw", "csv")
 _CACHE_ENTRIES = 6_000
 _CACHE_OCTETS = 8 << 20
 _UNFINISHED = 10
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
-@click.option("--history", metavar="TIME", help="Instead of FILE: own recipients of this time, such as 30d.")
-@click.option("--form", type=click.Choice(_FORMS), default="auto", help="What FILE is.  [default: found out]")
-@click.option("--column", metavar="NAME|N", help="FILE is CSV, and this column holds domains or addresses.")
-@click.option(
-    "--state",
-    "state_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Where to keep what was found out.  [default: FILE.survey]",
-)
-@click.option("--again", is_flag=True, help="Forget what was found out, and ask anew.")
-@click.option("--no-connect", is_flag=True, help="Ask DNS only: no server is connected to, no policy fetched.")
-@click.option(
-    "--rate", type=click.FloatRange(1, 100_000), default=500.0, show_default=True, help="Questions to DNS a second."
-)
-@click.option(
-    "--connections", type=click.IntRange(1, 1000), default=64, show_default=True, help="Connections open at once."
-)
-@click.option(
-    "--per-provider", type=click.IntRange(1, 100), default=2, show_default=True, help="Of them, to one provider."
-)
-@click.option("--budget", metavar="TIME", help="Stop after this time, such as 30m; the same command goes on.")
-@click.option(
-    "--write",
-    "targets",
-    multiple=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write the result as .csv (one row a domain), .json or .html; repeatable.",
-)
-@click.option(
-    "--compare",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="OLD.json",
-    help="Say what changed since a survey that was written as .json.",
-)
-@click.option("--quiet", is_flag=True, help="No line of progress.")
-@click.option(
-    "--roots",
-    "roots_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="CA.pem",
-    help="Public CAs to trust, instead of this machine's.",
-)
-@click.option("--route", "routes", multiple=True, metavar="A:P=A:P", help="Connect elsewhere, for a lab; repeatable.")
-@click.option("--timeout", type=click.FloatRange(0.1, 300), default=10.0, show_default=True, help="Seconds to connect.")
+@survey_options
 @network_options
 @spool_option
 @output_options
-def command(
-    file: Path | None,
-    history: str | None,
-    form: str,
-    column: str | None,
-    state_file: Path | None,
-    again: bool,
-    no_connect: bool,
-    rate: float,
-    connections: int,
-    per_provider: int,
-    budget: str | None,
-    targets: tuple[Path, ...],
-    compare: Path | None,
-    quiet: bool,
-    roots_file: Path | None,
-    routes: tuple[str, ...],
-    timeout: float,
-    servers: tuple[str, ...],
-    anchor_file: Path | None,
-    at: str | None,
-    spool: Path | None,
-    config_file: Path | None,
-    as_json: bool,
-    ascii_only: bool,
-) -> int:
+def command(**options: Any) -> int:
     """Say how securely the domains in FILE can be reached, by domains, by recipients and by provider. Sends no mail.
 
     FILE has a domain or an address in each line ("-" is standard input), or is a mail log of Postfix, Exim or danelaw,
@@ -122,41 +51,24 @@ def command(
     Exit status: 0 done, 10 stopped before the end.
     """
     from danelaw.cli.survey_report import compared, report, writable
-    from danelaw.outbound.surveying import Courtesy
     from danelaw.state import SurveyBook
 
-    if (file is None) == (history is None):
+    given = Given(**options)
+    if (given.file is None) == (given.history is None):
         raise click.UsageError("give a FILE, or --history TIME for own mail")
-    kinds = [writable(target) for target in targets]
-    earlier = compared(compare) if compare is not None else None
-    config = check_options.configuration(config_file, usual_place=not servers)
-    asked = network(servers, anchor_file, at)
-    settings = check_options.resolver_settings(asked, servers, anchor_file, config)
-    wanted = Wanted(
-        resolver=settings,
-        roots=check_options.roots(roots_file, config),
-        clock=asked.clock,
-        routes=check_options.routes(routes, config),
-        config=config,
-        connect_seconds=timeout,
-        connect=not no_connect,
-        courtesy=Courtesy(
-            connections=connections,
-            per_site=per_provider,
-            questions=rate,
-            budget=_seconds(budget, "--budget") if budget is not None else None,
-        ),
-    )
-    book = SurveyBook(state_file if state_file is not None else _usual_state(file))
+    kinds = [writable(target) for target in given.targets]
+    earlier = compared(given.compare) if given.compare is not None else None
+    wanted = _wanted(given)
+    book = SurveyBook(given.usual_state)
     try:
-        if again:
+        if given.again:
             book.forget()
-        reading = _read(book, file, history, form, column, spool, config_file)
-        ended = _carry_out(book, wanted, quiet=quiet)
+        reading = _read(book, given)
+        ended = _carry_out(book, wanted, quiet=given.quiet)
         result = report(book, reading, ended, wanted.clock(), earlier)
-        for target, kind in zip(targets, kinds, strict=True):
+        for target, kind in zip(given.targets, kinds, strict=True):
             result.write(target, kind)
-        result.show(output(ascii_only), [str(target) for target in targets], as_json=as_json)
+        result.show(output(given.ascii_only), [str(target) for target in given.targets], as_json=given.as_json)
         return 0 if result.complete else _UNFINISHED
     finally:
         book.close()
@@ -176,38 +88,37 @@ class Wanted:
     courtesy: Courtesy
 
 
-def _usual_state(file: Path | None) -> Path:
-    if file is None or str(file) == "-":
-        return Path("danelaw.survey")
-    return file.with_name(f"{file.name}.survey")
+def _wanted(given: Given) -> Wanted:
+    from danelaw.outbound.courtesy import Courtesy
+
+    config = check_options.configuration(given.config_file, usual_place=not given.servers)
+    asked = network(given.servers, given.anchor_file, given.at)
+    return Wanted(
+        resolver=check_options.resolver_settings(asked, given.servers, given.anchor_file, config),
+        roots=check_options.roots(given.roots_file, config),
+        clock=asked.clock,
+        routes=check_options.routes(given.routes, config),
+        config=config,
+        connect_seconds=given.timeout,
+        connect=not given.no_connect,
+        courtesy=Courtesy(
+            connections=given.connections,
+            per_site=given.per_provider,
+            questions=given.rate,
+            budget=seconds(given.budget, "--budget") if given.budget is not None else None,
+        ),
+    )
 
 
-def _seconds(text: str, option: str) -> float:
-    from danelaw.config.values import parse_duration
-
-    try:
-        return parse_duration(text).total_seconds()
-    except ValueError as error:
-        raise click.UsageError(f"{option}: {error}") from None
-
-
-def _read(
-    book: SurveyBook,
-    file: Path | None,
-    history: str | None,
-    form: str,
-    column: str | None,
-    spool: Path | None,
-    config_file: Path | None,
-) -> Reading:
+def _read(book: SurveyBook, given: Given) -> Reading:
     from danelaw.cli.survey_input import read_file, read_history
 
-    if file is not None:
-        reading = read_file(book, file, form, column)
+    if given.file is not None:
+        reading = read_file(book, given.file, given.form, given.column)
     else:
-        assert history is not None
-        directory = spool if spool is not None else load_config(config_file).spool.directory
-        reading = read_history(book, directory, time.time() - _seconds(history, "--history"), history)
+        assert given.history is not None
+        directory = given.spool if given.spool is not None else load_config(given.config_file).spool.directory
+        reading = read_history(book, directory, time.time() - seconds(given.history, "--history"), given.history)
     _, reading.domains = book.progress()
     if not reading.domains:
         found = reading.extraction

@@ -1,0 +1,45 @@
+"""Fuzz target: lines of lists and logs, and TXT records at `_smtp._tls`. Run with atheris, or feed `test_one_input`.
+
+The first octet chooses the form; the rest is split at line feeds.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from danelaw.adoption import Extraction, Form, detect, domain_of
+from danelaw.adoption.tlsrpt import verdict
+
+_FORMS = tuple(Form)
+
+
+def test_one_input(data: bytes) -> None:
+    """Every entry is a domain that reads back as itself; every line is counted; any record has a verdict."""
+    form = _FORMS[data[0] % len(_FORMS)] if data else Form.LIST
+    lines = data[1:].decode("utf-8", "replace").split("\n")
+    assert detect(lines) in _FORMS
+    extraction = Extraction(form)
+    for line in lines:
+        for entry in extraction.line(line):
+            assert domain_of(entry.domain) == entry.domain
+            assert entry.weight >= 0
+    assert extraction.lines == len(lines)
+    assert extraction.invalid_count + extraction.passed_over <= extraction.lines
+    assert all(one.reason for one in extraction.invalid)
+    assert verdict(lines) in ("yes", "no", "broken")
+
+
+test_one_input.__test__ = False  # type: ignore[attr-defined]
+
+
+def main() -> None:
+    """Run under atheris."""
+    import atheris
+
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, test_one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

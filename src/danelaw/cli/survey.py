@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from danelaw.cli.survey_input import Reading
     from danelaw.cli.survey_progress import ProgressLine
     from danelaw.config import Config
-    from danelaw.outbound.probe import Probed
     from danelaw.outbound.courtesy import Courtesy
+    from danelaw.outbound.probe import Probed
     from danelaw.outbound.surveying import Ended
     from danelaw.pkix import Roots
     from danelaw.resolver import Resolver, ResolverSettings

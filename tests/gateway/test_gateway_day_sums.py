@@ -26,7 +26,7 @@ from danelaw.spool.attempts import day_tables
 from danelaw.telemetry import Log
 
 DAY = 86_400
-CHOSEN = ("dane.lab", "plain.lab", "forged-cert.lab", "sts-testing.lab")
+CHOSEN = ("dane.lab", "plain.lab", "forged-cert.lab", "sts-testing.lab", "some-refused.lab")
 
 
 def stats(spool: Path, *words: str) -> str:
@@ -42,26 +42,29 @@ def as_json(spool: Path, *words: str) -> dict[str, Any]:
 
 
 async def deliver(running: Running) -> None:
-    """Three recipients at dane.lab, one each elsewhere; the last one's server is an impostor."""
+    """Three recipients at dane.lab, one each elsewhere; a server takes one of three, the last one is an impostor."""
     await running.reaches(await running.send("anna@dane.lab", "bob@dane.lab"), "delivered")
     for domain in ("dane.lab", "plain.lab", "sts-testing.lab"):
         await running.reaches(await running.send(f"anna@{domain}"), "delivered")
+    some = await running.send("anna@some-refused.lab", "nobody@some-refused.lab", "later@some-refused.lab")
+    (attempt,) = (await running.tried(some))["attempts"]
+    assert (attempt["outcome"], sorted(attempt["refused"])) == ("delivered", [1, 2])
     await running.tried(await running.send("anna@forged-cert.lab"))
 
 
 def check(spool: Path) -> None:
     """What was delivered is what is said, by protection, domain and TLS version."""
     found = as_json(spool)
-    assert found["total"]["protection"] == {"DANE": 3, "encrypted only": 1, "clear text": 1}
-    assert (found["total"]["recipients"], found["total"]["verified"]) == (5, 3)
+    assert found["total"]["protection"] == {"DANE": 4, "encrypted only": 1, "clear text": 1}
+    assert (found["total"]["recipients"], found["total"]["verified"]) == (6, 4)
     assert found["total"]["tries_without_sending"] >= 1
-    assert sum(found["received_messages"].values()) == 5
+    assert sum(found["received_messages"].values()) == 6
     by_domain = {line["name"]: line for line in as_json(spool, "--by", "domain")["lines"]}
     assert {name: line["recipients"] for name, line in by_domain.items()} == {
-        "dane.lab": 3, "plain.lab": 1, "sts-testing.lab": 1, "forged-cert.lab": 0,
+        "dane.lab": 3, "plain.lab": 1, "sts-testing.lab": 1, "some-refused.lab": 1, "forged-cert.lab": 0,
     }  # fmt: skip
     by_tls = {line["name"]: line["recipients"] for line in as_json(spool, "--by", "tls")["lines"]}
-    assert by_tls["TLSv1.3"] == 4
+    assert by_tls["TLSv1.3"] == 5
     assert [line["name"] for line in as_json(spool, "--by", "protection")["lines"]][:2] == ["DANE", "encrypted only"]
     rows = list(csv.reader(io.StringIO(stats(spool, "--csv", "--by", "provider"))))
     assert ["dane.lab", "DANE", "3", "0"] in rows
@@ -81,8 +84,8 @@ def test_sums_are_those_of_the_deliveries_before_and_after_the_day_is_counted(tm
                 await deliver(running)
                 await asyncio.to_thread(check, spool)
                 page = await asyncio.to_thread(stats, spool, "--ascii")
-                assert page.startswith("# 60 % of 5 recipients were reached at a verified server")
-                assert "in all: DANE 3, encrypted only 1, clear text 1" in page
+                assert page.startswith("# 67 % of 6 recipients were reached at a verified server")
+                assert "in all: DANE 4, encrypted only 1, clear text 1" in page
 
                 gateway.clock = lambda: time.time() + 2 * DAY
                 sums = DaySums(gateway)
@@ -90,14 +93,14 @@ def test_sums_are_those_of_the_deliveries_before_and_after_the_day_is_counted(tm
                 assert await sums.look() == 0
                 await asyncio.to_thread(check, spool)
                 kept = gateway.parts.spool.reader.execute("SELECT sum(recipients) FROM traffic").fetchone()
-                assert kept[0] >= 5
+                assert kept[0] >= 6
 
                 # The tries go, the sums stay.
                 with gateway.parts.spool.transaction() as writer:
                     for table in day_tables(writer.connection):
                         writer.connection.execute(f"DROP TABLE {table}")
                 found = await asyncio.to_thread(as_json, spool)
-                assert found["total"]["protection"] == {"DANE": 3, "encrypted only": 1, "clear text": 1}
+                assert found["total"]["protection"] == {"DANE": 4, "encrypted only": 1, "clear text": 1}
                 await history(config, tmp_path)
             finally:
                 await gateway.stop()
@@ -115,7 +118,7 @@ async def history(config: Path, directory: Path) -> None:
     found = json.loads(shown)
     assert found["source"]["form"] == "history"
     # The one at the impostor's still waits: its domain is known.
-    assert found["summary"]["total"] == {"domains": 4, "recipients": 6}
+    assert found["summary"]["total"] == {"domains": 5, "recipients": 7}
 
 
 def test_without_mail_it_says_so(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def check(spool: Path) -> None:
     assert found["total"]["tries_without_sending"] >= 1
     assert sum(found["received_messages"].values()) == 6
     by_domain = {line["name"]: line for line in as_json(spool, "--by", "domain")["lines"]}
-    assert {name: line["recipients"] for name, line in by_domain.items()} == {
+    assert {name: by_domain[name]["recipients"] for name in CHOSEN} == {
         "dane.lab": 3, "plain.lab": 1, "sts-testing.lab": 1, "some-refused.lab": 1, "forged-cert.lab": 0,
     }  # fmt: skip
     by_tls = {line["name"]: line["recipients"] for line in as_json(spool, "--by", "tls")["lines"]}

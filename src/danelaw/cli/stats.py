@@ -38,6 +38,7 @@ def command(
     """
     from danelaw.adoption.traffic import Traffic, day_of
     from danelaw.cli.stats_page import csv_lines, show
+    from danelaw.config.limiting import site_roll
     from danelaw.config.values import parse_duration
     from danelaw.spool.shards import in_each
     from danelaw.spool.traffic import traffic_since
@@ -48,11 +49,14 @@ def command(
         raise click.UsageError(f"--since: {error}") from None
     if as_csv and as_json:
         raise click.UsageError("give --csv or --json, not both")
-    directory = spool if spool is not None else load_config(config_file).spool.directory
+    config = load_config(config_file) if spool is None else None
+    directory = config.spool.directory if config is not None else spool
+    assert directory is not None
+    site_of = site_roll(config.sites.file if config is not None else None).of_host
     now = time.time()
     first = day_of(now - seconds) + 1
     traffic = Traffic(by)
-    for rows in in_each(directory, lambda connection: traffic_since(connection, first, now)):
+    for rows in in_each(directory, lambda connection: traffic_since(connection, first, now, site_of)):
         traffic.add(rows)
     out = output(ascii_only)
     if as_json:

@@ -172,6 +172,7 @@ async def _survey(book: SurveyBook, wanted: Wanted, line: ProgressLine) -> Ended
             wanted.courtesy,
             lambda probes: _blocked(probes, wanted, resolver),
             line.one_more,
+            _site_of(wanted.config),
         )
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, run.stop)
@@ -187,6 +188,12 @@ async def _survey(book: SurveyBook, wanted: Wanted, line: ProgressLine) -> Ended
             await store.close()
         remembered.close()
         await resolver.close()
+
+
+def _site_of(config: Config | None) -> Callable[[str], str]:
+    from danelaw.config.limiting import site_roll
+
+    return site_roll(config.sites.file if config is not None else None).of_host
 
 
 async def _must_answer(resolver: Resolver) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from danelaw.config.limiting import site_roll
 from danelaw.errors import DanelawError
 from danelaw.spool import traffic
 from danelaw.spool.shards import reading
@@ -24,6 +25,7 @@ class DaySums:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._site_of = site_roll(gateway.config.sites.file).of_host
 
     async def keep(self) -> None:
         """Until cancelled."""
@@ -51,7 +53,7 @@ class DaySums:
 
     def _sums(self, shard: int, day: int) -> list[TrafficRow]:
         with reading(self._gateway.config.spool.directory, shard) as connection:
-            return traffic.sums_of_day(connection, day, pause=_PAUSE_SECONDS)
+            return traffic.sums_of_day(connection, day, site_of=self._site_of, pause=_PAUSE_SECONDS)
 
     def _write(self, shard: Shard, day: int, rows: list[TrafficRow]) -> None:
         with shard.spool.transaction(flush=False) as writer:

@@ -27,11 +27,19 @@ _UNREACHED_KEPT = 20_000
 class Servers:
     """Meets each server once, however many domains it serves."""
 
-    def __init__(self, book: SurveyBook, door: Door | None, courtesy: Courtesy, blocked: Blocked) -> None:
+    def __init__(
+        self,
+        book: SurveyBook,
+        door: Door | None,
+        courtesy: Courtesy,
+        blocked: Blocked,
+        site_of: Callable[[str], str] = mx_site,
+    ) -> None:
         self._book = book
         self._door = door
         self._courtesy = courtesy
         self._ask_blocked = blocked
+        self._site_of = site_of
         self._room = asyncio.Semaphore(courtesy.connections)
         self._sites: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._flights: dict[tuple[str, str, str], asyncio.Future[Meeting]] = {}
@@ -93,7 +101,7 @@ class Servers:
     async def _visit(
         self, door: Door, plan: HostPlan, address: str, key: tuple[str, str, str], flight: asyncio.Future[Meeting]
     ) -> None:
-        site = mx_site(plan.host.ascii)
+        site = self._site_of(plan.host.ascii)
         turn = self._sites.get(site)
         if turn is None:
             turn = self._sites[site] = asyncio.Semaphore(self._courtesy.per_site)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from danelaw.address import Domain
 from danelaw.adoption import DomainFacts, HostFacts, offered, oldest
@@ -23,9 +23,16 @@ _DNSSEC = {
 _NO_MAIL = {(5, 1, 2): "no-domain", (5, 1, 10): "null-mx"}
 
 
-def facts_of(checkup: Checkup, discovery: STSDiscovery | None, tlsrpt: str, recipients: int, now: float) -> DomainFacts:
+def facts_of(
+    checkup: Checkup,
+    discovery: STSDiscovery | None,
+    tlsrpt: str,
+    recipients: int,
+    now: float,
+    site_of: Callable[[str], str] = mx_site,
+) -> DomainFacts:
     """The facts of one domain. `discovery` is its MTA-STS record and `tlsrpt` as `adoption.wants_reports` says, None
-    and `unknown` where they were not asked for; `now` in POSIX seconds.
+    and `unknown` where they were not asked for; `now` in POSIX seconds; `site_of` says who runs a host.
     """
     found = checkup.survey
     by_host: dict[Domain, list[Probed]] = {plan.host: [] for plan in found.hosts}
@@ -44,7 +51,7 @@ def facts_of(checkup: Checkup, discovery: STSDiscovery | None, tlsrpt: str, reci
         tlsrpt=tlsrpt,
         level=checkup.level,
         reason=_reason(checkup),
-        hosts=tuple(_host(checkup, plan, by_host[plan.host]) for plan in found.hosts),
+        hosts=tuple(_host(checkup, plan, by_host[plan.host], site_of) for plan in found.hosts),
     )
 
 
@@ -69,7 +76,7 @@ def _mta_sts(found: Survey, discovery: STSDiscovery | None) -> str:
     return "announced" if discovery.announcement is Announcement.FOUND else "absent"
 
 
-def _host(checkup: Checkup, plan: HostPlan, probes: Sequence[Probed]) -> HostFacts:
+def _host(checkup: Checkup, plan: HostPlan, probes: Sequence[Probed], site_of: Callable[[str], str]) -> HostFacts:
     records = plan.records
     tlsa = {TLSAState.USABLE: "usable", TLSAState.UNUSABLE: "unusable", TLSAState.ABSENT: "none"}[records.tlsa_state]
     if records.error is not None and (records.tlsa_base is not None or not records.addresses):
@@ -85,7 +92,7 @@ def _host(checkup: Checkup, plan: HostPlan, probes: Sequence[Probed]) -> HostFac
     return HostFacts(
         name=plan.host.ascii,
         preference=plan.preference,
-        site=mx_site(plan.host.ascii),
+        site=site_of(plan.host.ascii),
         signed=records.address_status is DNSSECStatus.SECURE,
         tlsa=tlsa,
         usages=tuple(sorted({record.parameters for record in records.records})),

@@ -25,7 +25,7 @@ from danelaw.outbound.opening import Door
 from danelaw.outbound.standing import facts_of
 from danelaw.pkix import Roots
 from danelaw.resolver import Resolver
-from danelaw.routing import Destination, NextHop, lookup_destination
+from danelaw.routing import Destination, NextHop, lookup_destination, mx_site
 from danelaw.state import SurveyBook
 
 _SLICE = 200
@@ -51,7 +51,7 @@ class SurveyRun:
     """One run over what is open in the book. `clock` gives POSIX seconds.
 
     `door` None asks DNS only. `blocked` says in words why our own network reaches no server, asked when the first is
-    not reached. `progress` is called after each domain. `stop` ends the run: what is under way is not written.
+    not reached. `progress` is called after each domain. `site_of` names who runs a host. `stop` ends the run: what is under way is not written.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class SurveyRun:
         courtesy: Courtesy,
         blocked: Blocked,
         progress: Callable[[], None] = lambda: None,
+        site_of: Callable[[str], str] = mx_site,
     ) -> None:
         self._book = book
         self._resolver = resolver
@@ -73,7 +74,8 @@ class SurveyRun:
         self._clock = clock
         self._courtesy = courtesy
         self._progress = progress
-        self._servers = Servers(book, door, courtesy, blocked)
+        self._servers = Servers(book, door, courtesy, blocked, site_of)
+        self._site_of = site_of
         self._under_way = asyncio.Semaphore(courtesy.domains)
         self._asking = asyncio.Semaphore(courtesy.asking)
         self._fetching = asyncio.Semaphore(courtesy.fetching)
@@ -171,7 +173,8 @@ class SurveyRun:
         probes = await self._servers.probes(found, self._roots, self._clock)
         ours = await self._servers.why_unreached(probes)
         checkup = Checkup(domain.ascii, found, probes, ours)
-        return facts_of(checkup, _asked_for(found, discovery), tlsrpt, recipients, self._clock()).encode()
+        asked_for = _asked_for(found, discovery)
+        return facts_of(checkup, asked_for, tlsrpt, recipients, self._clock(), self._site_of).encode()
 
     async def _ask(self, next_hop: NextHop, domain: Domain) -> tuple[Destination, STSDiscovery, str]:
         """What DNS says of a domain; asked again later, most of it comes from memory."""

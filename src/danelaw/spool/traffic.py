@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from danelaw.adoption.traffic import DAY, TrafficRow, bounded, day_of
 from danelaw.queue import floor_id
@@ -48,15 +48,25 @@ def recorded_days(connection: sqlite3.Connection) -> list[int]:
     return [day_of_table(table) for table in day_tables(connection)]
 
 
-def sums_of_day(connection: sqlite3.Connection, day: int, *, pause: float = 0.0) -> list[TrafficRow]:
-    """Add up one day from its tries and messages; waits `pause` seconds between slices, for a thread beside others."""
+def sums_of_day(
+    connection: sqlite3.Connection, day: int, *, site_of: Callable[[str], str] = mx_site, pause: float = 0.0
+) -> list[TrafficRow]:
+    """Add up one day from its tries and messages; waits `pause` seconds between slices, for a thread beside others.
+    `site_of` names who runs a host.
+    """
     found: dict[TrafficRow, tuple[int, int]] = {}
-    _outgoing(connection, day, found, pause)
+    _outgoing(connection, day, found, site_of, pause)
     _incoming(connection, day, found, pause)
     return bounded(found, MOST_DOMAINS, MOST_SITES)
 
 
-def _outgoing(connection: sqlite3.Connection, day: int, found: dict[TrafficRow, tuple[int, int]], pause: float) -> None:
+def _outgoing(
+    connection: sqlite3.Connection,
+    day: int,
+    found: dict[TrafficRow, tuple[int, int]],
+    site_of: Callable[[str], str],
+    pause: float,
+) -> None:
     table = day_table(day * DAY)
     if table not in day_tables(connection):
         return
@@ -69,7 +79,7 @@ def _outgoing(connection: sqlite3.Connection, day: int, found: dict[TrafficRow, 
         for destination, host, outcome, protection, tls, recipients, tries in connection.execute(
             _SUMS.format(table=table), (after, upto)
         ):
-            site = mx_site(host) if host else ""
+            site = site_of(host) if host else ""
             _add(found, TrafficRow(day, "out", outcome, protection, tls, site, destination, 0, 0), recipients, tries)
         if row is None:
             return
@@ -115,12 +125,14 @@ def write_day(connection: sqlite3.Connection, day: int, rows: Iterable[TrafficRo
     connection.execute("DELETE FROM traffic WHERE day < ?", (day_of(now) - KEPT_DAYS,))
 
 
-def traffic_since(connection: sqlite3.Connection, first: int, now: float) -> list[TrafficRow]:
+def traffic_since(
+    connection: sqlite3.Connection, first: int, now: float, site_of: Callable[[str], str] = mx_site
+) -> list[TrafficRow]:
     """The sums of all days from `first` on: counted ones as they are kept, the others summed now."""
     rows = [TrafficRow(*row) for row in connection.execute("SELECT * FROM traffic WHERE day >= ?", (first,))]
     counted = {row[0] for row in connection.execute("SELECT day FROM traffic_day WHERE day >= ?", (first,))}
     open_days = {*recorded_days(connection), day_of(now), day_of(now) - 1}
     kept = [row for row in rows if row.day in counted]
     for day in sorted(day for day in open_days - counted if day >= first):
-        kept += sums_of_day(connection, day)
+        kept += sums_of_day(connection, day, site_of=site_of)
     return kept

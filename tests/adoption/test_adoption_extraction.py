@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from danelaw.adoption import Extraction, ExtractionError, Form, column_of, delimiter_of, detect, domain_of
+from danelaw.adoption import Extraction, ExtractionError, Form, column_of, delimiter_of, detect, domain_of, rows_of
 from danelaw.adoption.extraction import MAX_REPORTED
 from fuzz import adoption_extraction
 
@@ -126,7 +126,24 @@ def test_columns_are_found_by_heading_by_name_and_by_number() -> None:
             column_of(first, wanted)
 
 
+def test_a_quote_that_nothing_closes_costs_one_line_of_csv() -> None:
+    lines = ["name,to\n", '"Smith\n', *(f"n,anna@d{n}.example\n" for n in range(100)), '"a\nb",c@x.example\n']
+    rows = list(rows_of(iter("".join(lines).splitlines(keepends=True)), ","))
+    assert [(row.first, row.reason) for row in rows if row.reason] == [(2, "a quote is opened and not closed")]
+    assert [row.cells[1] for row in rows if row.cells] == [
+        "to",
+        *(f"anna@d{n}.example" for n in range(100)),
+        "c@x.example",
+    ]
+    assert (rows[-1].first, rows[-1].last) == (103, 104)
+    long = ['"' + "a" * 140_000 + '",b@x.example\n', "n,anna@y.example\n"]
+    assert [bool(row.reason) for row in rows_of(iter(long), ",")] == [True, False]
+    assert [row.reason != "" for row in rows_of(iter(['a,"b\n', "c,d"]), ",")] == [True, False]
+    assert list(rows_of(iter([]), ",")) == []
+
+
 @given(st.binary(max_size=400))
+@example(b'\x00a,"b\nc,d\n')
 @example(b"\x01" + POSTFIX.encode())
 @example(b"\x02" + EXIM.encode())
 @example(b"\x03" + (DANELAW + DANELAW_JSON).encode())

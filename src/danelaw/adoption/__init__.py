@@ -9,12 +9,12 @@ recipients; `Providers` says who carries the mail and what one of them could cha
 Shares count only domains that take mail. The level of a domain is that of its weakest host that would take the mail.
 
 Public names: `Extraction`, `Entry`, `Form`, `InvalidLine`, `ExtractionError`, `detect`, `domain_of`, `delimiter_of`,
-`column_of`, `DomainFacts`, `HostFacts`, `UnreadableFacts`, `Summary`, `Weighed`, `percent`, `Provider`, `Providers`,
-`Step`, `Comparison`, `NoSurvey`, `KINDS`, `NO_MAIL`, `words_for`, `wants_reports`.
+`column_of`, `rows_of`, `Row`, `DomainFacts`, `HostFacts`, `UnreadableFacts`, `Summary`, `Weighed`, `percent`,
+`Provider`, `Providers`, `Step`, `Comparison`, `NoSurvey`, `KINDS`, `NO_MAIL`, `words_for`, `wants_reports`.
 """
 
 from danelaw.adoption.change import Comparison, NoSurvey
-from danelaw.adoption.columns import column_of, delimiter_of
+from danelaw.adoption.columns import Row, column_of, delimiter_of, rows_of
 from danelaw.adoption.extraction import Entry, Extraction, ExtractionError, Form, InvalidLine, detect, domain_of
 from danelaw.adoption.facts import DomainFacts, HostFacts, UnreadableFacts, offered, oldest
 from danelaw.adoption.providers import Provider, Providers, Step
@@ -37,6 +37,7 @@ __all__ = [
     "NoSurvey",
     "Provider",
     "Providers",
+    "Row",
     "Step",
     "Summary",
     "UnreadableFacts",
@@ -48,6 +49,7 @@ __all__ = [
     "offered",
     "oldest",
     "percent",
+    "rows_of",
     "wants_reports",
     "words_for",
 ]

@@ -1,13 +1,69 @@
-"""Finding the column of a CSV file that holds domains or addresses (RFC 4180, and what spreadsheets make of it)."""
+"""Reading CSV for the column that holds domains or addresses (RFC 4180, and what spreadsheets make of it)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from danelaw.adoption.extraction import ExtractionError
 
 _LIKELY = ("domain", "recipient", "recipients", "email", "e-mail", "mail", "to", "address", "rcpt")
 _DELIMITERS = (",", ";", "\t", "|")
+MOST_LINES = 50
+"""Lines one row may go over, within quotes."""
+
+
+class Row(NamedTuple):
+    """A row of lines `first` to `last`, from 1; `reason` says why it is none, and `cells` are empty then."""
+
+    first: int
+    last: int
+    cells: Sequence[str]
+    reason: str = ""
+
+
+def rows_of(lines: Iterator[str], delimiter: str) -> Iterator[Row]:
+    """The rows of CSV. A broken one, or a quote that nothing closes, costs one line: reading goes on at the next."""
+    again: list[str] = []
+    before = 0
+    while True:
+        taken: list[str] = []
+        source = itertools.islice(itertools.chain(again, lines), MOST_LINES)
+        feed = _Feed(source, taken)
+        try:
+            cells = next(csv.reader(feed, delimiter=delimiter), None)
+            reason = "a quote is opened and not closed" if feed.ended else ""
+        except csv.Error as error:
+            cells, reason = [], f"no row of CSV: {error}"
+        if cells is None:
+            return
+        used = 1 if reason else len(taken)
+        yield Row(before + 1, before + used, () if reason else cells, reason)
+        before += used
+        again = taken[used:] + again[len(taken) :]
+
+
+class _Feed:
+    """Lines for one row: remembers those taken, and whether more were wanted than there are."""
+
+    def __init__(self, source: Iterator[str], taken: list[str]) -> None:
+        self._source = source
+        self._taken = taken
+        self.ended = False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            line = next(self._source)
+        except StopIteration:
+            self.ended = True
+            raise
+        self._taken.append(line)
+        return line
 
 
 def delimiter_of(line: str) -> str:

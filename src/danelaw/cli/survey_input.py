@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import itertools
@@ -15,11 +14,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from danelaw.adoption import Entry, Extraction, ExtractionError, Form, column_of, delimiter_of, detect, domain_of
+from danelaw.adoption import (
+    Entry,
+    Extraction,
+    ExtractionError,
+    Form,
+    column_of,
+    delimiter_of,
+    detect,
+    domain_of,
+    rows_of,
+)
 from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from danelaw.state import SurveyBook
 
@@ -97,31 +106,23 @@ def read_history(book: SurveyBook, spool: Path, since: float, words: str) -> Rea
 
 def _read_csv(book: SurveyBook, file: Path, lines: Iterator[str], column: str | None) -> Reading:
     first = next(lines, "")
-    rows = csv.reader(itertools.chain([first], lines), delimiter=delimiter_of(first))
     reading = Reading(str(file), "csv", Extraction(Form.LIST))
     extraction = reading.extraction
+    number: int | None = None
     with book.reading_in():
-        heading = next(rows, [])
-        if heading:
-            number, is_heading = column_of(heading, column)
-            beginning: Sequence[Sequence[str]] = () if is_heading else (heading,)
-            for row in itertools.chain(beginning, _rows(rows, extraction)):
-                extraction.lines = max(rows.line_num, 1)
-                cell = row[number] if number < len(row) else ""
-                reading.take(book, extraction.cell(extraction.lines, cell))
+        for row in rows_of(itertools.chain([first], lines), delimiter_of(first)):
+            extraction.lines = row.last
+            if row.reason:
+                extraction.rejected(row.first, "", row.reason)
+                continue
+            if number is None and row.cells:
+                number, is_heading = column_of(row.cells, column)
+                if is_heading:
+                    continue
+            cell = row.cells[number] if number is not None and number < len(row.cells) else ""
+            reading.take(book, extraction.cell(row.first, cell))
         reading.write(book)
     return reading
-
-
-def _rows(rows: Iterator[Sequence[str]], extraction: Extraction) -> Iterator[Sequence[str]]:
-    """Rows of CSV; a broken one is reported and costs no other."""
-    while True:
-        try:
-            yield next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            extraction.rejected(rows.line_num, "", f"no row of CSV: {error}")  # type: ignore[attr-defined]
 
 
 @contextmanager

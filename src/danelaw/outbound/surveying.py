@@ -51,7 +51,8 @@ class SurveyRun:
     """One run over what is open in the book. `clock` gives POSIX seconds.
 
     `door` None asks DNS only. `blocked` says in words why our own network reaches no server, asked when the first is
-    not reached. `progress` is called after each domain. `site_of` names who runs a host. `stop` ends the run: what is under way is not written.
+    not reached. `progress` is called after each domain. `site_of` names who runs a host. `stop` ends the run: what is
+    under way is not written.
     """
 
     def __init__(

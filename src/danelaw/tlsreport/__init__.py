@@ -11,15 +11,15 @@ compressed with gzip, sent by mail or HTTPS to where the TXT record at `_smtp._t
     body = compress(to_json(report))                        # what is posted
 
 Public names: `TLSReport`, `PolicyResult`, `ReportedPolicy`, `FailureDetail`, `PolicyType`, `ReportError`;
-`TLSRPTRecord`, `Destination`, `RefusedDestination`, `Wanted`, `lookup_record`; `reported_policy`, `failure_detail`,
-`folded`; `to_json`, `compress`, `fitted`, `MEDIA_TYPE`, `ReportMail`, `report_id`, `submitter`.
+`TLSRPTRecord`, `Destination`, `RefusedDestination`, `Wanted`, `lookup_record`, `wanted_by`; `reported_policy`,
+`failure_detail`, `folded`; `to_json`, `compress`, `fitted`, `MEDIA_TYPE`, `ReportMail`, `report_id`, `submitter`.
 """
 
 from danelaw.tlsreport.errors import ReportError
 from danelaw.tlsreport.json_writing import compress, fitted, to_json
 from danelaw.tlsreport.mail import MEDIA_TYPE, ReportMail, report_id, submitter
 from danelaw.tlsreport.observation import failure_detail, folded, reported_policy
-from danelaw.tlsreport.record import Destination, RefusedDestination, TLSRPTRecord, Wanted, lookup_record
+from danelaw.tlsreport.record import Destination, RefusedDestination, TLSRPTRecord, Wanted, lookup_record, wanted_by
 from danelaw.tlsreport.values import FailureDetail, PolicyResult, PolicyType, ReportedPolicy, TLSReport
 
 __all__ = [
@@ -44,4 +44,5 @@ __all__ = [
     "reported_policy",
     "submitter",
     "to_json",
+    "wanted_by",
 ]

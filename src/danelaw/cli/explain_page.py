@@ -221,11 +221,10 @@ def _outlook(out: Output, found: dict[str, Any], about: dict[str, Any]) -> None:
         out.next(f"danelaw queue retry id:{message['id']}")
         return
     _said(out, "Wait", "usual: operators repair this within hours")
-    _said(
-        out,
-        "Give in",
-        f"danelaw override add {host} encrypt --for 4h --because TICKET   unverified: can be read on the way",
-    )
+    give_in = f"danelaw override add {host} encrypt --for 4h --because TICKET   unverified: can be read on the way"
+    if last is not None and "trust group " in last["requirement"]:  # which no override weakens
+        give_in = f'exempt = ["{host}"] in its [[trust_group]], then reload   unverified: can be read on the way'
+    _said(out, "Give in", give_in)
     out.next(f"danelaw check {host}")
 
 

@@ -5,11 +5,12 @@
 survives restarts. `GreylistStore` remembers triplets for all workers, in `greylist.db`, where nothing is flushed: what
 a crash loses of it costs a delay. `HoldRuleStore` keeps the rules that hold mail yet to come, and senders that people
 allow; `DigestStore` the keys of digests' links and who was told what. `GatheringStore` counts mail for DMARC reports,
-`ReportArchive` and `FailureArchive` keep those of others, which `ReportIntake` takes in, all in `reports.db`.
+`ReportArchive` and `FailureArchive` keep those of others, which `ReportIntake` takes in, all in `reports.db`. `TrustRoll`
+says to which trust groups a domain belongs, `TrustStore` remembers how their members keep their promise.
 
 Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `CorrespondentStore`
 (who wrote to whom, hashed), `DigestStore`, `FailureArchive`, `GatheringStore`, `GreylistStore`, `HoldRuleStore`,
-`ReportArchive`, `ReportIntake`, `ReportsDatabase`, `STSStore`, `FetchPolicy`.
+`ReportArchive`, `ReportIntake`, `ReportsDatabase`, `STSStore`, `FetchPolicy`, `TrustRoll`, `TrustStore`.
 """
 
 from danelaw.state.correspondents import CorrespondentStore
@@ -24,6 +25,8 @@ from danelaw.state.report_gathering import GatheringStore
 from danelaw.state.report_intake import ReportIntake
 from danelaw.state.reports_database import ReportsDatabase
 from danelaw.state.sts import FetchPolicy, STSStore
+from danelaw.state.trust import TrustStore
+from danelaw.state.trust_roll import TrustRoll
 
 __all__ = [
     "FILE_NAME",
@@ -41,5 +44,7 @@ __all__ = [
     "STSStore",
     "StateDatabase",
     "StateError",
+    "TrustRoll",
+    "TrustStore",
     "configured_overrides",
 ]

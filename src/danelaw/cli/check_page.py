@@ -119,6 +119,10 @@ def _circumstances(out: Output, checkup: Checkup, now: float) -> None:
         _row(out, "MTA-STS", words or found.sts.note.removeprefix("no MTA-STS policy: "))
     if found.demand is not SenderDemand.NONE:
         _row(out, "sender", f"{found.demand.value}, as asked for with --demand {found.demand.word}")
+    for one in found.groups.member_of:
+        demands = found.groups.demand is not None and one.group.name in found.groups.demand.names
+        what = f"demands {one.group.send.value}" if demands else "demands nothing of it (exempt)"
+        _row(out, "group", f'trust group "{one.group.name}" {what}: member, {one.membership.reason}')
     override = found.override
     _row(out, "you", override.why if override.override is not None else "no override for this destination")
 

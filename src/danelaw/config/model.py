@@ -30,6 +30,7 @@ from danelaw.config.ruling import RuleTable
 from danelaw.config.scripting import Policy
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, ClientCertificate, Delivery, Override, Queue, Resolver, Route
+from danelaw.config.signing import DKIMKey
 from danelaw.config.submitting import Submission
 from danelaw.config.trusting import TrustGroupTable
 from danelaw.config.values import HostName
@@ -64,6 +65,12 @@ class Config(Section):
     authentication: Authentication = Field(default=Authentication(), description="Who really sent a message.")
     relay: Relay = Field(default=Relay(), description="Who may relay.")
     submission: Submission = Field(default=Submission(), description="Users who log in and hand in mail.")
+    dkim_key: tuple[DKIMKey, ...] = Field(
+        default=(),
+        description="Keys that sign mail of users and of `[relay] networks`, by its author's domain. Several for one "
+        "domain make several signatures.",
+        examples=[[{"domain": "example.org", "selector": "2026a", "key": "/etc/danelaw/dkim.key"}]],
+    )
     tenant: tuple[Tenant, ...] = Field(
         default=(),
         description="Whose mail it is: tenants have equal shares of the deliveries, and `[[limit]]` and filters can "

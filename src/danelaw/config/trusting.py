@@ -39,8 +39,8 @@ class TrustReceive(Section):
     )
     dmarc: Literal["off", "enforced", "pass"] = Field(
         default="off",
-        description="`enforced`: no DMARC failure, whatever policy the domain publishes. `pass`: it publishes a record, "
-        "and the message passes.",
+        description="`enforced`: no DMARC failure, whatever policy the domain publishes. `pass`: it publishes a "
+        "record, and the message passes.",
         examples=["enforced"],
     )
     signed_keys: Switch = Field(
@@ -118,24 +118,24 @@ class TrustGroupTable(Section):
     )
     send: Literal["none", "encrypted", "verified", "dane"] = Field(
         default="none",
-        description="What servers of members must prove: nothing, TLS, TLS with a verified server, or DANE with a signed "
-        "MX. It adds to what is published, and host-only DANE never satisfies `verified` or `dane`.",
+        description="What servers of members must prove: nothing, TLS, TLS with a verified server, or DANE with a "
+        "signed MX. It adds to what is published, and host-only DANE never satisfies `verified` or `dane`.",
         examples=["dane"],
     )
     receive: TrustReceive = Field(default=TrustReceive(), description="What mail from members must show.")
     on_breach: TrustBreach = Field(default=TrustBreach(), description="What follows when that is not met.")
     submission: Switch = Field(
         default=False,
-        description="Mail of users (`[submission]`) by an author in a member's domain is accepted only inside TLS 1.2 or "
-        "later and with a DKIM signature of that domain, or gets one by `[[dkim_key]]`.",
+        description="Mail of users (`[submission]`) by an author in a member's domain is accepted only inside TLS 1.2 "
+        "or later and with a DKIM signature of that domain, or gets one by `[[dkim_key]]`.",
         examples=[True],
     )
     header: Text = Field(
         default="",
         pattern="^(X-[A-Za-z0-9-]{1,70})?$",
         description="Field that says what a message from outside is: `member`, `non-member`, or `breach` where it is "
-        "only tagged or held (`non-member` with `tes`). Fields of that name that come with a message are removed. Empty: "
-        "none.",
+        "only tagged or held (`non-member` with `tes`). Fields of that name that come with a message are removed. "
+        "Empty: none.",
         examples=["X-Hospital-Status"],
     )
     verify_every: Duration = Field(
@@ -146,8 +146,8 @@ class TrustGroupTable(Section):
     )
     alert: Text | None = Field(
         default=None,
-        description="Address that is told by mail when a member breaks its promise, keeps it again, or leaves; once for "
-        "each change. Log and metrics tell in any case.",
+        description="Address that is told by mail when a member breaks its promise, keeps it again, or leaves; once "
+        "for each change. Log and metrics tell in any case.",
         examples=["postmaster@example.org"],
     )
     owner: Text = Field(default="", description="Who looks after it.", examples=["mail team"])

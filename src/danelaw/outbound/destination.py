@@ -139,7 +139,8 @@ async def survey(
     """Look everything up and decide what each host must prove.
 
     `overrides` in order of precedence; `sts_store` None leaves MTA-STS aside; `sts_always` asks for the policy even
-    where DANE decides, to show it. `groups` knows what trust groups demand. `now` in POSIX seconds. Never raises for what DNS or HTTPS do.
+    where DANE decides, to show it. `groups` knows what trust groups demand. `now` in POSIX seconds. Never raises for
+    what DNS or HTTPS do.
     """
     destination = await resolver.run(lookup_destination(next_hop))
     applied = effective(overrides, next_hop.policy_domain, now)

@@ -5,8 +5,8 @@
 survives restarts. `GreylistStore` remembers triplets for all workers, in `greylist.db`, where nothing is flushed: what
 a crash loses of it costs a delay. `HoldRuleStore` keeps the rules that hold mail yet to come, and senders that people
 allow; `DigestStore` the keys of digests' links and who was told what. `GatheringStore` counts mail for DMARC reports,
-`ReportArchive` and `FailureArchive` keep those of others, which `ReportIntake` takes in, all in `reports.db`. `TrustRoll`
-says to which trust groups a domain belongs, `TrustStore` remembers how their members keep their promise.
+`ReportArchive` and `FailureArchive` keep those of others, which `ReportIntake` takes in, all in `reports.db`.
+`TrustRoll` says to which trust groups a domain belongs, `TrustStore` remembers how their members keep their promise.
 
 Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `CorrespondentStore`
 (who wrote to whom, hashed), `DigestStore`, `FailureArchive`, `GatheringStore`, `GreylistStore`, `HoldRuleStore`,

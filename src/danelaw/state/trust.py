@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from danelaw.state.database import StateDatabase
@@ -23,6 +24,8 @@ MOST_MEMBERS = 100_000
 """Members of one group that are watched; DNS must not fill our disk."""
 _MOST_CHANGES = 10_000
 _LEASE_SECONDS = 600.0
+_FIRST_LOOKS = 3600.0
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +56,32 @@ class TrustStore:
             for statement in _TABLES:
                 database.execute(statement)
 
-    def meet(self, group: str, domains: Iterable[str], now: float, spread: Iterable[float]) -> None:
-        """Watch these members too, the first time some part of an hour from now, so that a long list is looked at
-        little by little; those that are watched already stay as they are.
+    def meet(self, group: str, domains: Iterable[str], now: float, spread: Callable[[str], float]) -> None:
+        """Watch these members too, the first time some part of an hour from now (`spread` gives it by name, from 0 to
+        1), so that a long list is looked at little by little. Those that are watched already stay as they are.
         """
-        for domain, share in zip(domains, spread, strict=False):
-            self._database.execute(
-                "INSERT INTO trust_member SELECT ?1, ?2, ?3, '', 0, '', 0, ?3 + ?4, '', 0 WHERE ?5 >"
-                " (SELECT count(*) FROM trust_member WHERE group_name = ?1) ON CONFLICT DO UPDATE SET met = ?3",
-                (group, domain, now, 3600.0 * share, MOST_MEMBERS),
-            )
+        known = {
+            row[0] for row in self._database.execute("SELECT domain FROM trust_member WHERE group_name = ?", (group,))
+        }
+        room = MOST_MEMBERS - len(known)
+        new = [domain for domain in dict.fromkeys(domains) if domain not in known][: max(0, room)]
+        for first in range(0, len(new), _AT_ONCE):
+            with self._together():
+                for domain in new[first : first + _AT_ONCE]:
+                    self._database.execute(
+                        "INSERT INTO trust_member VALUES (?, ?, ?, '', 0, '', 0, ?, '', 0) ON CONFLICT DO NOTHING",
+                        (group, domain, now, now + _FIRST_LOOKS * spread(domain)),
+                    )
+
+    @contextlib.contextmanager
+    def _together(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
 
     def claim(self, now: float) -> Member | None:
         """A member that is due, for this process to look at within ten minutes; None when none is."""
@@ -74,36 +93,24 @@ class TrustStore:
         )
         return next(_members(rows), None)
 
-    def next_due(self) -> float | None:
-        """When the next look is due, in POSIX seconds."""
-        ((due,),) = self._database.execute("SELECT min(due) FROM trust_member")
-        return due if isinstance(due, float) else None
-
     def keep(self, group: str, domain: str, record: MemberRecord, change: Change | None) -> int | None:
         """Write down what one look left; gives the number of the change when there was one. All of it or nothing."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
+        with self._together():
             self._database.execute(
                 "UPDATE trust_member SET standing = ?, since = ?, reason = ?, checked = ?, due = ?, doubted = ?,"
                 " doubts = ? WHERE group_name = ? AND domain = ?",
                 (_word(record.standing), record.since, record.reason, record.checked, record.due,
                  _word(record.doubted), record.doubts, group, domain),
             )  # fmt: skip
-            number = None
-            if change is not None:
-                rows = self._database.execute(
-                    "INSERT INTO trust_change VALUES (NULL, ?, ?, ?, ?, ?, ?, 0) RETURNING number",
-                    (group, domain, change.at, _word(change.before), _word(change.now), change.reason),
-                )
-                number = rows[0][0]
-                self._database.execute(
-                    "DELETE FROM trust_change WHERE number <= ?", (int(str(number)) - _MOST_CHANGES,)
-                )
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
-        return number if isinstance(number, int) else None
+            if change is None:
+                return None
+            rows = self._database.execute(
+                "INSERT INTO trust_change VALUES (NULL, ?, ?, ?, ?, ?, ?, 0) RETURNING number",
+                (group, domain, change.at, _word(change.before), _word(change.now), change.reason),
+            )
+            number = int(_number(rows[0][0]))
+            self._database.execute("DELETE FROM trust_change WHERE number <= ?", (number - _MOST_CHANGES,))
+            return number
 
     def untold(self) -> tuple[Told, ...]:
         """Changes that nobody was told by mail yet."""
@@ -155,7 +162,7 @@ class TrustStore:
         )
 
     def drop(self, group: str, domain: str) -> None:
-        """A member that is none any more, by the operator's list, and was never a breach worth keeping."""
+        """Watch no more: the operator took it from the list."""
         self._database.execute("DELETE FROM trust_member WHERE group_name = ? AND domain = ?", (group, domain))
 
     def close(self) -> None:

@@ -16,9 +16,9 @@ connection nobody judged. It always gives one reason in words, says what became 
 TLS report (RFC 8460) must count.
 
 Public names: `Protection`, `SenderDemand`, `GroupDemand`, `Override`, `OverrideTLS`, `OverrideError`, `effective`,
-`Effective`, `STSState`, `NO_STS`, `Published`, `STSPublished`, `published`, `requirement`, `decide`, `Requirement`, `TLSUse`,
-`Refusal`, `RefusalKind`, the checks `DANECheck STSCheck PKIXCheck FingerprintCheck RequireTLSCheck`, `Handshake`,
-`StartTLSOutcome`, `judge`, `refused`, `Judgement`, `Failure`, `TLSRPTResult`, `WrongHandshake`, `weakest`,
+`Effective`, `STSState`, `NO_STS`, `Published`, `STSPublished`, `published`, `requirement`, `decide`, `Requirement`,
+`TLSUse`, `Refusal`, `RefusalKind`, the checks `DANECheck STSCheck PKIXCheck FingerprintCheck RequireTLSCheck`,
+`Handshake`, `StartTLSOutcome`, `judge`, `refused`, `Judgement`, `Failure`, `TLSRPTResult`, `WrongHandshake`, `weakest`,
 `conclude`, `Conclusion`.
 """
 

@@ -32,8 +32,8 @@ _Proof = DANECheck | PKIXCheck | STSCheck
 def strengthened(
     facts: Published, override: Override | None, wanted: Requirement, demand: SenderDemand, owner: str = ""
 ) -> Requirement:
-    """`wanted` with what `demand` adds. Where that cannot be had the host is refused. `owner` says in words whose demand
-    it is, the sender's unless given.
+    """`wanted` with what `demand` adds. Where that cannot be had the host is refused. `owner` says in words whose
+    demand it is, the sender's unless given.
     """
     if wanted.refusal is not None:
         return wanted

@@ -175,7 +175,8 @@ _INTRODUCTION = """\
 *Made by `python -m danelaw.tlspolicy.table`; do not edit, a test compares.*
 
 What one MX host must prove before it gets the mail of a destination: **override × published × sender's
-demand × trust group → requirement**. Deliveries, `danelaw check` and this page use the same function, `danelaw.tlspolicy.decide`.
+demand × trust group → requirement**. Deliveries, `danelaw check` and this page use the same function,
+`danelaw.tlspolicy.decide`.
 
 How to read it. *MX signed*: the MX answer (or its proved absence) is secure by DNSSEC, or the host is named by
 the administrator (`[relay.example]`). *TLSA*: what secure DNS says at the TLSA base domain; an insecure TLSA

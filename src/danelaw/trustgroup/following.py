@@ -22,8 +22,8 @@ class Observation(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Seconds between looks: `every` as long as nothing changes, `recheck` while something seems to. `confirmations` are
-    the looks in a row that make a change.
+    """Seconds between looks: `every` as long as nothing changes, `recheck` while something seems to. `confirmations`
+    are the looks in a row that make a change.
     """
 
     every: float = 21_600.0
@@ -49,7 +49,7 @@ class MemberRecord:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A member's standing is another one now. `breach` is True where it stopped, or never began, to keep its promise."""
+    """A member's standing is another one now."""
 
     before: Observation | None
     now: Observation
@@ -58,7 +58,7 @@ class Change:
 
     @property
     def breach(self) -> bool:
-        """Whether somebody must be told that mail waits or is unsafe."""
+        """True where it stopped, or never began, to keep its promise."""
         return self.now is Observation.BROKEN
 
 

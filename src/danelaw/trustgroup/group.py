@@ -94,7 +94,7 @@ class TrustGroup:
 
 
 def covers(patterns: Collection[str], domain: Domain) -> bool:
-    """Whether a name, or a suffix with a dot in front, is among the patterns (a set, so that the size costs nothing)."""
+    """Whether a name, or a suffix of it with a dot in front, is among the patterns; a set of them may be large."""
     if not patterns:
         return False
     name = domain.ascii

@@ -17,15 +17,16 @@ from danelaw.dnsdata import Answer, Lookup, Question
 
 _MASTER_LABEL = "tes-master"
 _MEMBER_LABEL = "tes-member"
+_ROOT = Domain("trusted-email-services.com")
 
 
 @dataclass(frozen=True, slots=True)
 class TES:
-    """Trusted Email Services, draft 0.4: `tes-master.<domain>` leads to the master, which lists the domain and is itself
-    listed by `root`.
+    """Trusted Email Services, draft 0.4: `tes-master.<domain>` leads to the master, which lists the domain and is
+    itself listed by `root`.
     """
 
-    root: Domain = Domain("trusted-email-services.com")
+    root: Domain = _ROOT
 
     def to_text(self) -> str:
         """In a few words."""
@@ -56,7 +57,7 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What DNS, or the operator's list, says of one domain. `master` is who vouches for it; `answers` are the evidence."""
+    """What DNS, or the operator's list, says of one domain. `master` vouches for it; `answers` are the evidence."""
 
     domain: Domain
     standing: Standing

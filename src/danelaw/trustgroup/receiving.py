@@ -26,8 +26,8 @@ class Kept(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ReceivedJudgement:
-    """`reasons` say for `BROKEN` everything that is missing, for `UNDECIDED` what could not be looked up, and for `KEPT`
-    what was shown; `no_tls` that the session itself was too weak.
+    """`reasons` say for `BROKEN` everything that is missing, for `UNDECIDED` what could not be looked up, and for
+    `KEPT` what was shown; `no_tls` that the session itself was too weak.
     """
 
     kept: Kept

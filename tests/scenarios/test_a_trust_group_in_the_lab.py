@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import json
 import smtplib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from email import message_from_bytes
 from pathlib import Path
 
@@ -24,7 +25,9 @@ KEYS = LetterKeys()
 
 
 @contextlib.asynccontextmanager
-async def trusting(directory: Path, section: str = TRUST_SECTION, more: str = "") -> AsyncIterator[tuple[Running, Lab]]:
+async def trusting(
+    directory: Path, section: str = TRUST_SECTION, more: str = "", clock: Callable[[], float] = time.time
+) -> AsyncIterator[tuple[Running, Lab]]:
     """The lab of the group, and a gateway that is in it."""
     directory.mkdir(parents=True, exist_ok=True)
     async with Lab(trust_members(KEYS), senders=TRUST_MASTERS) as lab:
@@ -39,7 +42,7 @@ async def trusting(directory: Path, section: str = TRUST_SECTION, more: str = ""
                 f'["{server}"]\nanchor_file = {json.dumps(str(directory / "root.key"))}'
             ),
         }
-        async with gateway(directory, sections, replace=replaced) as running:
+        async with gateway(directory, sections, clock, replace=replaced) as running:
             yield running, lab
 
 

@@ -26,7 +26,11 @@ KEYS = LetterKeys()
 
 @contextlib.asynccontextmanager
 async def trusting(
-    directory: Path, section: str = TRUST_SECTION, more: str = "", clock: Callable[[], float] = time.time
+    directory: Path,
+    section: str = TRUST_SECTION,
+    more: str = "",
+    clock: Callable[[], float] = time.time,
+    listen: str = "",
 ) -> AsyncIterator[tuple[Running, Lab]]:
     """The lab of the group, and a gateway that is in it."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -42,7 +46,7 @@ async def trusting(
                 f'["{server}"]\nanchor_file = {json.dumps(str(directory / "root.key"))}'
             ),
         }
-        async with gateway(directory, sections, clock, replace=replaced) as running:
+        async with gateway(directory, sections, clock, listen=listen, replace=replaced) as running:
             yield running, lab
 
 
@@ -88,7 +92,7 @@ def test_each_letter_of_the_group_meets_its_fate(tmp_path: Path) -> None:
             assert "DKIM signature of good.lab" in said["unsigned"][1]
             assert "cannot be known now" in said["bogus-membership"][1]
             genuine = running.look(said["genuine"][1].rpartition(" ")[2])
-            assert ["trust", "member"] in [found[:2] for found in map(list, findings(genuine))]
+            assert ["trust:tes", "member"] in [found[:2] for found in map(list, findings(genuine))]
             counted = running.gateway.metrics.trust_messages
             assert counted.cell("tes", "member").value == 2
             assert counted.cell("tes", "unknown").value == 2

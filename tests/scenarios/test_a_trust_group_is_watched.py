@@ -71,7 +71,7 @@ def test_a_breach_is_told_once_and_so_is_its_end(tmp_path: Path, monkeypatch: py
     clock = Later()
 
     async def first() -> None:
-        async with trusting(tmp_path, WATCHED, clock=clock) as (running, lab):
+        async with trusting(tmp_path, WATCHED, clock=clock) as (running, _lab):
             async with await running.client(source=TRUSTED) as client:
                 for domain in ("good.lab", "bare.lab", "stranger.lab"):
                     await client.message(b"Subject: x\r\n\r\nhi\r\n", f"anna@{domain}")

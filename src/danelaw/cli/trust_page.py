@@ -66,10 +66,9 @@ def show_groups(out: Output, groups: Sequence[TrustGroup], counts: Counts, now: 
         broken = counts.get((group.name, "broken"), 0)
         active = group.active(now)
         symbol = Symbol.NONE if not active else Symbol.STOPPED if broken else Symbol.VERIFIED
-        rows.append(
-            (symbol, (group.name, _who(group), _sending(group), _receiving(group), _standing(group, counts, now)))
-        )
-    out.table(rows, heads=("GROUP", "MEMBERS", "TO THEM", "FROM THEM", "STANDING"))
+        cells = (group.name, _sending(group), _standing(group, counts, now), _who(group), group.receive.to_text())
+        rows.append((symbol, cells))
+    out.table(rows, heads=("GROUP", "TO THEM", "STANDING", "MEMBERS", "FROM THEM"))
     out.next(f"danelaw trust show {groups[0].name}")
 
 
@@ -243,10 +242,6 @@ def _who(group: TrustGroup) -> str:
 
 def _sending(group: TrustGroup) -> str:
     return "nothing" if group.send is SenderDemand.NONE else group.send.value
-
-
-def _receiving(group: TrustGroup) -> str:
-    return group.receive.to_text()
 
 
 def _standing(group: TrustGroup, counts: Counts, now: float) -> str:

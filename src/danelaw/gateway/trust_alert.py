@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -40,9 +41,9 @@ def alert(told: Told, group: TrustGroup, *, sender: str, message_id: str, date: 
         f"{subject}.",
         "",
         f"Found {since}, in several looks in a row:" if change.now is not Observation.KEPT else f"Found {since}:",
-        f"  {_line(change.reason)}",
+        *textwrap.wrap(_line(change.reason), 76, initial_indent="  ", subsequent_indent="  "),
         "",
-        _CONSEQUENCES[change.now, group.returns],
+        *textwrap.wrap(_CONSEQUENCES[change.now, group.returns], 76),
         "",
         *([f"Looks after the group: {_line(group.owner)}", ""] if group.owner else []),
         *([f"Why there is the group: {_line(group.comment)}", ""] if group.comment else []),

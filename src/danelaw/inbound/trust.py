@@ -92,10 +92,11 @@ class TrustStep(Step):
         reason = judgement.reason[:_LONGEST_REASON]
         self._count(group, {Kept.KEPT: "member", Kept.BROKEN: "breach", Kept.UNDECIDED: "undecided"}[judgement.kept])
         if judgement.kept is Kept.KEPT:
-            arrival.findings.append(Finding(_NAME, "member", f'trust group "{group.name}": {reason}'))
+            arrival.findings.append(Finding(f"{_NAME}:{group.name}", "member", reason))
             _write(arrival, group, "member")
             return None
-        arrival.findings.append(Finding(_NAME, judgement.kept.value, f'trust group "{group.name}": {reason}'))
+        word = "breach" if judgement.kept is Kept.BROKEN else "undecided"
+        arrival.findings.append(Finding(f"{_NAME}:{group.name}", word, reason))
         _write(arrival, group, "breach" if group.says_breach else "non-member")
         if judgement.kept is Kept.UNDECIDED:
             return Refuse(Reply.of(451, "4.7.1", f"trust group {group.name}: {_plain(reason)}; try again later"), _NAME)

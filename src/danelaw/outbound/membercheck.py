@@ -45,10 +45,10 @@ def by_servers(probes: Iterable[Probed]) -> Found:
     tried = tuple(probes)
     broken = [one for one in tried if _broken(one)]
     if broken:
-        return Observation.BROKEN, "; ".join(dict.fromkeys(f"{one.plan.host}: {one.reason}" for one in broken))
+        return Observation.BROKEN, "; ".join(dict.fromkeys(_at(one.plan, one.reason) for one in broken))
     kept = [one for one in tried if one.takes_mail]
     if not kept:
-        reasons = "; ".join(dict.fromkeys(f"{one.plan.host}: {one.reason}" for one in tried))
+        reasons = "; ".join(dict.fromkeys(_at(one.plan, one.reason) for one in tried))
         return Observation.UNKNOWN, f"no server could be asked: {reasons or 'there is none'}"
     hosts = {one.plan.host for one in tried}
     heard = {one.plan.host for one in kept}
@@ -69,4 +69,9 @@ def _broken_in_dns(plan: HostPlan) -> str | None:
     bogus = any(answer.status is DNSSECStatus.BOGUS for answer in plan.records.answers)
     if refusal.kind is RefusalKind.LOOKUP and not bogus:
         return None
-    return f"{plan.host}: {refusal.reason}"
+    return _at(plan, refusal.reason)
+
+
+def _at(plan: HostPlan, reason: str) -> str:
+    """A reason with its host, where it does not begin with it."""
+    return reason if reason.startswith(plan.host.ascii) else f"{plan.host}: {reason}"

@@ -125,6 +125,7 @@ def _proved(facts: Published, wanted: Requirement, proof: _Proof, owner: str, *m
     checks = tuple(check for check in wanted.checks if check not in last)
     checks = (*checks, *(() if proof in checks else (proof,)), *last)
     insists = wanted.tls is TLSUse.MANDATORY
+    words = "" if proof in wanted.checks and not last else _words(proof, offered=bool(last))
     earns = max(wanted.earns, earned)
     observe = tuple(check for check in wanted.observe if check not in checks)
     return replace(
@@ -136,7 +137,7 @@ def _proved(facts: Published, wanted: Requirement, proof: _Proof, owner: str, *m
         earns=earns,
         at_best=wanted.at_best if observe and wanted.at_best is not None and wanted.at_best > earns else None,
         demanded_by=_owners(owner, wanted),
-        reason=joined(wanted.reason if insists else "", _words(proof, offered=bool(last))),
+        reason=joined(wanted.reason if insists else "", words),
     )
 
 

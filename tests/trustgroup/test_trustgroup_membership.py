@@ -52,6 +52,7 @@ def test_a_name_that_does_not_exist_ends_it(step: str) -> None:
 @pytest.mark.parametrize("how", [DNSSECStatus.BOGUS, DNSSECStatus.INDETERMINATE, dns.rcode.SERVFAIL, dns.rcode.REFUSED])
 def test_any_other_failure_says_nothing(step: str, how: DNSSECStatus | dns.rcode.Rcode) -> None:
     found = look(signed().fail(step, how))
+    assert [str(answer.question.rdtype.name) for answer in found.answers][-1] == "SOA"
     assert found.standing is Standing.UNKNOWN
     assert step in found.reason
 
@@ -67,6 +68,15 @@ def test_an_unsigned_domain_costs_one_question_whatever_its_dns_does_below() -> 
     dns_ = FakeDNS("", "tes-master.example.org. CNAME hosting.example.").fail("hosting.example", below=True)
     assert look(dns_).standing is Standing.NOT_MEMBER
     assert len(dns_.asked) == 1
+
+
+@pytest.mark.parametrize(("step", "zone"), list(zip(STEPS, ("example.org", "master.example", ROOT), strict=True)))
+def test_a_failure_in_an_unsigned_zone_hides_no_member(step: str, zone: str) -> None:
+    dns_ = signed().fail(step, dns.rcode.SERVFAIL).mark(zone, DNSSECStatus.INSECURE)
+    found = look(dns_)
+    assert found.standing is Standing.NOT_MEMBER
+    assert f"{zone} is not signed" in found.reason
+    assert look(dns_.fail(zone, DNSSECStatus.INDETERMINATE)).standing is Standing.UNKNOWN
 
 
 @pytest.mark.parametrize("step", STEPS[1:])

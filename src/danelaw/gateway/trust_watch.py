@@ -26,6 +26,9 @@ LOOK_SECONDS = 5.0
 AT_ONCE = 4
 """Members looked at side by side: theirs are other people's servers."""
 _COUNT_SECONDS = 60.0
+_MET_WITHIN = 60.0
+_LISTED_WITHIN = 3600.0
+"""When members are looked at first."""
 _KEEP_LEFT_SECONDS = 30 * 86_400.0
 _MOST_MET = 10_000
 
@@ -88,7 +91,7 @@ class TrustWatch:
         watched = {group.name for group in groups if watches(group)}
         for name, domain in met:
             if name in watched:
-                self._store.meet(name, (domain,), now, spread)
+                self._store.meet(name, (domain,), now, spread, _MET_WITHIN)
             self._known.add((name, domain))
 
     async def _examine(self, member: Member, now: float) -> None:
@@ -195,6 +198,12 @@ def take_in_lists(path: Path, groups: tuple[TrustGroup, ...], now: float) -> Non
     try:
         for group in groups:
             if watches(group):
-                store.meet(group.name, sorted(one for one in group.members if not one.startswith(".")), now, spread)
+                store.meet(
+                    group.name,
+                    sorted(one for one in group.members if not one.startswith(".")),
+                    now,
+                    spread,
+                    _LISTED_WITHIN,
+                )
     finally:
         store.close()

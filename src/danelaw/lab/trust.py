@@ -27,7 +27,7 @@ TRUST_MASTERS: tuple[Sender, ...] = (
         publishes="a master's list of members",
         records=tuple(
             f"{name}.tes-member TXT {_LISTED}"
-            for name in ("good.lab", "bare.lab", "stripped-member.lab", "plain-member.unsigned")
+            for name in ("good.lab", "bare.lab", "stripped-member.lab", "plain-member.unsigned", "deaf.unsigned")
         ),
     ),
     Sender(domain="rogue.lab", publishes="a master the root does not know",
@@ -84,6 +84,9 @@ def trust_members(keys: LetterKeys) -> tuple[Scenario, ...]:
                 why="whether it is a member cannot be known now"),
         _member("plain-member.unsigned", "vouch.lab", keys, signed=False, hosts=(without,), **encrypted,
                 why="its own zone is not signed, which proves nothing: not a member"),
+        _member("deaf.unsigned", "vouch.lab", keys, signed=False, hosts=(without,), **encrypted,
+                faults=(Fault(kind=FaultKind.SERVFAIL, name="tes-master"),),
+                why="its own zone is not signed, whatever its servers fail to say: not a member"),
         _member("stranger.lab", "", keys, hosts=(Host(tlsa=(), behaviour=Behaviour(starttls=StartTLS.ABSENT)),),
                 publishes="nothing", protection="clear text", level="clear", why="not a member"),
     )  # fmt: skip

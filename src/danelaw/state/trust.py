@@ -24,7 +24,6 @@ MOST_MEMBERS = 100_000
 """Members of one group that are watched; DNS must not fill our disk."""
 _MOST_CHANGES = 10_000
 _LEASE_SECONDS = 600.0
-_FIRST_LOOKS = 3600.0
 _AT_ONCE = 500
 
 
@@ -56,8 +55,10 @@ class TrustStore:
             for statement in _TABLES:
                 database.execute(statement)
 
-    def meet(self, group: str, domains: Iterable[str], now: float, spread: Callable[[str], float]) -> None:
-        """Watch these members too, the first time some part of an hour from now (`spread` gives it by name, from 0 to
+    def meet(
+        self, group: str, domains: Iterable[str], now: float, spread: Callable[[str], float], within: float
+    ) -> None:
+        """Watch these members too, the first time within so many seconds (`spread` gives the part by name, from 0 to
         1), so that a long list is looked at little by little. Those that are watched already stay as they are.
         """
         known = {
@@ -70,7 +71,7 @@ class TrustStore:
                 for domain in new[first : first + _AT_ONCE]:
                     self._database.execute(
                         "INSERT INTO trust_member VALUES (?, ?, ?, '', 0, '', 0, ?, '', 0) ON CONFLICT DO NOTHING",
-                        (group, domain, now, now + _FIRST_LOOKS * spread(domain)),
+                        (group, domain, now, now + within * spread(domain)),
                     )
 
     @contextlib.contextmanager

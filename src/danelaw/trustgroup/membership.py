@@ -80,19 +80,21 @@ def lookup_membership(domain: Domain, scheme: Scheme) -> Lookup[Membership]:
     """Ask whether `domain` is a member.
 
     A name that does not exist, has no such record, or is proved to be unsigned ends it: not a member. Any answer that
-    failed, bogus ones among them, ends it as unknown.
+    failed, bogus ones among them, ends it as unknown, unless the zone above is proved to be unsigned.
     """
     answers: list[Answer] = []
     master: Domain | None = None
     try:
         if isinstance(scheme, TES):
             master = yield from _master(domain, answers)
-            yield from _listed(domain, f"{domain}.{_MEMBER_LABEL}.{master}", f"the master {master}", answers)
-            yield from _listed(domain, f"{master}.{_MEMBER_LABEL}.{scheme.root}", f"the root {scheme.root}", answers)
+            yield from _listed(f"{domain}.{_MEMBER_LABEL}.{master}", master, f"the master {master}", answers)
+            yield from _listed(
+                f"{master}.{_MEMBER_LABEL}.{scheme.root}", scheme.root, f"the root {scheme.root}", answers
+            )
             reason = f"{master} vouches for it, and {scheme.root} for {master}"
         else:
             master = scheme.master
-            yield from _listed(domain, f"{domain}.{master}", f"the list {master}", answers)
+            yield from _listed(f"{domain}.{master}", master, f"the list {master}", answers)
             reason = f"listed at {domain}.{master}"
     except _Ended as ended:
         return Membership(domain, ended.standing, ended.reason, master, tuple(answers))
@@ -101,7 +103,7 @@ def lookup_membership(domain: Domain, scheme: Scheme) -> Lookup[Membership]:
 
 def _master(domain: Domain, answers: list[Answer]) -> Lookup[Domain]:
     """The target of the CNAME at `tes-master.<domain>`: that record alone, wherever it leads."""
-    answer = yield from _asked(f"{_MASTER_LABEL}.{domain}", dns.rdatatype.CNAME, answers)
+    answer = yield from _asked(f"{_MASTER_LABEL}.{domain}", dns.rdatatype.CNAME, domain, answers)
     target = next((record.target for record in answer.records if isinstance(record, CNAME)), None)
     if target is None:
         raise _Ended(Standing.NOT_MEMBER, f"{_MASTER_LABEL}.{domain} names no master")
@@ -111,14 +113,14 @@ def _master(domain: Domain, answers: list[Answer]) -> Lookup[Domain]:
         raise _Ended(Standing.NOT_MEMBER, f"{_MASTER_LABEL}.{domain} leads to {target}, which is no master") from None
 
 
-def _listed(domain: Domain, name: str, by: str, answers: list[Answer]) -> Lookup[None]:
-    answer = yield from _asked(name, dns.rdatatype.TXT, answers)
+def _listed(name: str, zone: Domain, by: str, answers: list[Answer]) -> Lookup[None]:
+    answer = yield from _asked(name, dns.rdatatype.TXT, zone, answers)
     if not answer.records:
         raise _Ended(Standing.NOT_MEMBER, f"{by} does not list it: {name} does not exist")
 
 
-def _asked(name: str, rdtype: dns.rdatatype.RdataType, answers: list[Answer]) -> Lookup[Answer]:
-    """A signed answer: data or proved absence."""
+def _asked(name: str, rdtype: dns.rdatatype.RdataType, zone: Domain, answers: list[Answer]) -> Lookup[Answer]:
+    """A signed answer: data or proved absence. `name` is below `zone`."""
     try:
         question = Question(dns.name.from_text(name), rdtype)
     except dns.name.NameTooLong:
@@ -126,6 +128,11 @@ def _asked(name: str, rdtype: dns.rdatatype.RdataType, answers: list[Answer]) ->
     (answer,) = yield (question,)
     answers.append(answer)
     if answer.failed:
+        # Servers of unsigned zones often fail on names and types they do not know, and could make nobody a member.
+        (above,) = yield (Question(zone.to_dns(), dns.rdatatype.SOA),)
+        answers.append(above)
+        if not above.failed and not above.secure:
+            raise _Ended(Standing.NOT_MEMBER, f"{zone} is not signed, so {name} could prove nothing")
         raise _Ended(Standing.UNKNOWN, f"{question}: {_why(answer, question)}")
     if not answer.records and not answer.secure:
         raise _Ended(Standing.NOT_MEMBER, f"{name} does not exist (unsigned)")

@@ -11,6 +11,7 @@ from danelaw.address import Domain
 from danelaw.dnsdata import DNSSECStatus
 from danelaw.testing import FakeDNS, run_lookup
 from danelaw.trustgroup import TES, DNSList, MembersError, Membership, Standing, lookup_membership, members_from_text
+from fuzz.trustgroup_membership import check, test_one_input
 
 ROOT = "trusted-email-services.com"
 CHAIN = f"""
@@ -135,3 +136,13 @@ def test_any_text_is_a_list_or_an_error_in_words(text: str) -> None:
     except MembersError:
         return
     assert all(Domain.from_text(name.removeprefix(".")).ascii == name.removeprefix(".") for name in members)
+
+
+@given(st.binary(max_size=300))
+def test_any_names_in_dns_make_no_member_by_themselves(data: bytes) -> None:
+    test_one_input(data)
+
+
+def test_the_fuzz_target_knows_members() -> None:
+    assert check(b"vouch", b"", vouched=True, signed=True) is Standing.MEMBER
+    assert check(b"a b", b"", vouched=True, signed=True) is Standing.NOT_MEMBER

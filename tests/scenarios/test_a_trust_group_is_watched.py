@@ -86,7 +86,7 @@ def test_a_breach_is_told_once_and_so_is_its_end(tmp_path: Path, monkeypatch: py
             assert "domain=bare.lab" in line
             assert "publishes no TLSA record" in line
             (mail,) = alerts(running)
-            assert "Subject: BREACH: bare.lab no longer keeps what trust group tes demands\r\n" in mail
+            assert "Subject: BREACH: bare.lab does not keep what trust group tes demands\r\n" in mail
             assert "next: danelaw trust check tes bare.lab\r\n" in mail
             assert running.gateway.metrics.trust_changes.cell("tes", "broken").value == 1
 

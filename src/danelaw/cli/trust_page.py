@@ -115,7 +115,8 @@ def show_looked(out: Output, group: TrustGroup, looked: Sequence[Looked], second
     elif status == 0:
         answer = f"{'all ' if kept > 1 else ''}{kept} keep{'' if kept > 1 else 's'} what the group demands."
     elif status == 50:
-        answer = f"{sum(one.membership.standing is Standing.NOT_MEMBER for one in looked)} of {len(looked)} no member."
+        none = sum(one.membership.standing is Standing.NOT_MEMBER for one in looked)
+        answer = f"{none} of {len(looked)} {'is no member' if none == 1 else 'are no members'}."
     else:
         answer = f"{kept} of {len(looked)} keep what the group demands; of the others it cannot be told."
     symbol = {0: Symbol.VERIFIED, 40: Symbol.STOPPED}.get(status, Symbol.ENCRYPTED)
@@ -220,7 +221,7 @@ def _member_row(member: Member, now: float) -> tuple[Symbol, tuple[str, ...]]:
     record = member.record
     word = _WORDS[record.standing] if record.standing is not None else "new"
     if record.doubts and record.doubted is not None:
-        word += f" ({record.doubts}x {record.doubted.value})"
+        word += f" ({record.doubts} look{'s' if record.doubts > 1 else ''}: {record.doubted.value})"
     since = absolute(record.since, now) if record.since else ""
     checked = absolute(record.checked, now) if record.checked else "not yet"
     return _SYMBOLS[record.standing], (member.domain, word, since, checked, record.reason)

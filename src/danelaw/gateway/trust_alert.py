@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from danelaw.trustgroup import TrustGroup
 
 _SUBJECTS = {
-    Observation.BROKEN: "BREACH: {domain} no longer keeps what trust group {group} demands",
+    Observation.BROKEN: "BREACH: {domain} does not keep what trust group {group} demands",
     Observation.KEPT: "{domain} keeps what trust group {group} demands again",
     Observation.LEFT: "{domain} is no longer a member of trust group {group}",
 }

@@ -54,7 +54,10 @@ def by_servers(probes: Iterable[Probed]) -> Found:
     heard = {one.plan.host for one in kept}
     weakest = min(one.protection for one in kept if one.protection is not None)
     down = f"; {', '.join(sorted(host.ascii for host in hosts - heard))} not reached" if hosts - heard else ""
-    return Observation.KEPT, f"{len(heard)} of {len(hosts)} servers: {weakest.value}{down}"
+    return (
+        Observation.KEPT,
+        f"{len(heard)} of {len(hosts)} server{'s' if len(hosts) > 1 else ''}: {weakest.value}{down}",
+    )
 
 
 def _broken(probed: Probed) -> bool:

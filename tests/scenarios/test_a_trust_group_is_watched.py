@@ -19,6 +19,14 @@ from danelaw.spool.view import waiting_page
 from danelaw.state import FILE_NAME, StateDatabase, TrustStore
 from danelaw.trustgroup import Observation
 
+HOOK = """
+from danelaw.policy import ReportContext, hook
+
+
+@hook.report
+async def changed(ctx: ReportContext) -> None:
+    ctx.library.log.event(ctx.kind, group=ctx.reporter, domain=ctx.facts["domain"], now=ctx.facts["now"])
+"""
 WATCHED = TRUST_SECTION + 'verify_every = "2h"\nalert = "postmaster@inside.lab"\nowner = "mail team"\n'
 
 
@@ -69,9 +77,12 @@ def alerts(running: Running) -> list[str]:
 def test_a_breach_is_told_once_and_so_is_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("danelaw.gateway.trust_watch.LOOK_SECONDS", 0.02)
     clock = Later()
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "changes.py").write_text(HOOK)
+    policy = f'[policy]\ndirectory = "{tmp_path}/policy"\n'
 
     async def first() -> None:
-        async with trusting(tmp_path, WATCHED, clock=clock) as (running, _lab):
+        async with trusting(tmp_path, WATCHED, policy, clock=clock) as (running, _lab):
             async with await running.client(source=TRUSTED) as client:
                 for domain in ("good.lab", "bare.lab", "stranger.lab"):
                     await client.message(b"Subject: x\r\n\r\nhi\r\n", f"anna@{domain}")
@@ -85,6 +96,9 @@ def test_a_breach_is_told_once_and_so_is_its_end(tmp_path: Path, monkeypatch: py
             (line,) = running.lines("trust-breach")
             assert "domain=bare.lab" in line
             assert "publishes no TLSA record" in line
+            (told,) = running.lines("policy")
+            assert "text=trust" in told
+            assert "domain=bare.lab" in told
             (mail,) = alerts(running)
             assert "Subject: BREACH: bare.lab does not keep what trust group tes demands\r\n" in mail
             assert "next: danelaw trust check tes bare.lab\r\n" in mail
@@ -110,7 +124,7 @@ def test_a_breach_is_told_once_and_so_is_its_end(tmp_path: Path, monkeypatch: py
             assert (await command(tmp_path, "check", "tes", "victim.lab")).return_value == 60
 
     async def second() -> None:
-        async with trusting(tmp_path, WATCHED, clock=clock) as (running, lab):
+        async with trusting(tmp_path, WATCHED, policy, clock=clock) as (running, lab):
             routes = running.gateway.parts.door.routes
             assert isinstance(routes, dict)
             addresses = {placed.scenario.domain: (placed.addresses[0][0], 25) for placed in lab.world.hosts}

@@ -136,16 +136,22 @@ class TrustWatch:
         )
 
     async def _tell_all(self) -> None:
-        """By mail, changes that nobody was told yet; also those of a process that died before it could."""
+        """To hooks and by mail, changes that nobody was told yet; also those of a process that died before it could."""
         for told in self._store.untold():
-            group = self._roll.group(told.group)
-            if not self._store.take_to_tell(told.number) or group is None or not group.alert:
+            if not self._store.take_to_tell(told.number):
                 continue
             try:
-                await self._post(told, group)
+                await self._tell(told)
             except BaseException:
                 self._store.give_back(told.number)
                 raise
+
+    async def _tell(self, told: Told) -> None:
+        group, scripts = self._roll.group(told.group), self._gateway.parts.scripts
+        if scripts is not None:
+            await scripts.reported("trust", told.group, facts_of(told))
+        if group is not None and group.alert:
+            await self._post(told, group)
 
     async def _post(self, told: Told, group: TrustGroup) -> None:
         """Into the queue like any mail. The Message-ID names the change, so that a second copy is known as one."""
@@ -172,6 +178,19 @@ class TrustWatch:
         for name in known:
             for standing in ("", *(one.value for one in (Observation.KEPT, Observation.BROKEN, Observation.LEFT))):
                 self._gateway.metrics.trust_members.set(float(counts.get((name, standing), 0)), name, standing or "new")
+
+
+def facts_of(told: Told) -> dict[str, object]:
+    """A change as report hooks are told it."""
+    change = told.change
+    return {
+        "domain": told.domain,
+        "before": change.before.value if change.before is not None else "new",
+        "now": change.now.value,
+        "at": change.at,
+        "reason": change.reason,
+        "change": told.number,
+    }
 
 
 _EVENTS = {

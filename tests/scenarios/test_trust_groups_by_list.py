@@ -43,11 +43,15 @@ add_header = { X-Rule = "breach" }
     ],
 )
 def test_a_breach_is_ruled_on_as_it_is_set(tmp_path: Path, breach: str, reply: int, state: str, status: str) -> None:
-    letters = (LETTERS["unsigned"], LETTERS["stranger"], LETTERS["lapsed"])
+    crowd = ", ".join(f"a@author{number}.example" for number in range(9))
+    crowded = _letter("good.lab").replace(b"From: ", f"From: {crowd}, ".encode())
+    hidden = TrustLetter(name="hidden", author="lapsed.lab", write=lambda keys: crowded)
+    letters = (LETTERS["unsigned"], LETTERS["stranger"], LETTERS["lapsed"], hidden)
 
     async def play() -> None:
         async with trusting(tmp_path, LIST.format(breach=breach) + RULE) as (running, _):
             said = await asyncio.to_thread(replies, running, letters)
+            assert said["hidden"] == (554, "5.6.0 the From field names too many domains")
             code, text = said["unsigned"]
             assert code == reply, text
             for name, expected in (("stranger", "member"), ("lapsed", "non-member")):

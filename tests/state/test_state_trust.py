@@ -152,6 +152,13 @@ def test_the_end_of_a_group_and_an_exemption_end_its_demand() -> None:
     assert demand(roll(exempt), "b.example").demand is not None
 
 
+def test_a_failing_look_up_does_not_matter_where_nothing_is_demanded() -> None:
+    failing = FakeDNS(outside=DNSSECStatus.SECURE).fail("tes-master.a.example", dns.rcode.SERVFAIL)
+    exempt = TrustGroup(name="tes", scheme=TES(), exempt=frozenset({"a.example"}), send=SenderDemand.DANE)
+    found = demand(roll(exempt, dns_=failing), "a.example")
+    assert (found.error, found.demand, failing.asked) == (None, None, [])
+
+
 def test_members_that_are_met_are_told() -> None:
     told: list[tuple[str, str]] = []
     one = roll(LISTED, DNS)

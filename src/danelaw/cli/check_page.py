@@ -121,8 +121,8 @@ def _circumstances(out: Output, checkup: Checkup, now: float) -> None:
         _row(out, "sender", f"{found.demand.value}, as asked for with --demand {found.demand.word}")
     for one in found.groups.member_of:
         demands = found.groups.demand is not None and one.group.name in found.groups.demand.names
-        what = f"demands {one.group.send.value}" if demands else "demands nothing of it (exempt)"
-        _row(out, "group", f'trust group "{one.group.name}" {what}: member, {one.membership.reason}')
+        what = f"demands {one.group.send.value}: member" if demands else "has it as a member"
+        _row(out, "group", f'trust group "{one.group.name}" {what}, {one.membership.reason}')
     override = found.override
     _row(out, "you", override.why if override.override is not None else "no override for this destination")
 

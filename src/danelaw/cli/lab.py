@@ -18,7 +18,7 @@ from danelaw.errors import DanelawError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from danelaw.lab import Lab, Letter, Scenario
+    from danelaw.lab import Lab, Letter, Scenario, TrustLetter
 
 
 class LabError(DanelawError):
@@ -81,7 +81,7 @@ async def _run(out: Output, directory: Path, listen: str, port25: bool, trust: b
             _say_trust(config)
         written = write(directory)
         if as_json:
-            out.json(_facts(lab, config, {} if trust else written))
+            out.json(_facts(lab, config, {}) | _trust_letters(written) if trust else _facts(lab, config, written))
         else:
             _show(out, lab, config, written, time.monotonic() - begin)
         out.stream.flush()
@@ -113,6 +113,15 @@ def _trust_lab(port25: bool) -> tuple[Lab, Callable[[Path], Mapping[Any, Path]]]
         return files
 
     return Lab(trust_members(keys), senders=TRUST_MASTERS, port25=port25), write
+
+
+def _trust_letters(letters: Mapping[TrustLetter, Path]) -> dict[str, object]:
+    return {
+        "letters": [
+            {"file": str(file), "author": one.author, "tls": one.tls, "reply": one.reply, "status": one.status or None}
+            for one, file in letters.items()
+        ]
+    }
 
 
 def _say_trust(config: Path) -> None:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 _NAME = "trust"
 _LONGEST_REASON = 300
-_MOST_AUTHORS = 8
+MOST_AUTHORS = 8
+"""Domains in From that are looked up; mail has one, and a crowd would only hide one among the others."""
+_TOO_MANY = Reply.of(554, "5.6.0", "the From field names too many domains")
 _NOT_TEXT = re.compile(r"[^\x20-\x7e]")
 
 
@@ -58,7 +60,7 @@ class TrustStep(Step):
                 continue
             outcome = await self._stands(arrival, group, now)
             if isinstance(outcome, Refuse):
-                self._count(group, "unknown")
+                self._count(group, "unknown" if outcome.reply.is_temporary else "breach")
                 return outcome
             found.append((group, *outcome))
         rulings = [self._ruled(arrival, group, standing, judgement) for group, standing, judgement in found]
@@ -69,7 +71,10 @@ class TrustStep(Step):
     ) -> tuple[Standing, ReceivedJudgement | None] | Refuse:
         """How a message stands to a group: by the worst of its authors' domains that are members."""
         worst: tuple[Standing, ReceivedJudgement | None] = (Standing.NOT_MEMBER, None)
-        for author in authors_of(arrival):
+        authors = authors_of(arrival)
+        if len(authors) > MOST_AUTHORS and group.receive.demands:
+            return Refuse(_TOO_MANY, _NAME)
+        for author in authors[:MOST_AUTHORS]:
             (belonging,) = await self._roll.belongings(author, now, (group,))
             if belonging.membership.standing is Standing.UNKNOWN:
                 return Refuse(unknown_membership(belonging), _NAME)
@@ -127,7 +132,7 @@ def authors_of(arrival: Arrival) -> tuple[Domain, ...]:
             found.append(Domain.from_text(text))
         except DomainError:
             continue
-    return tuple(dict.fromkeys(found))[:_MOST_AUTHORS]
+    return tuple(dict.fromkeys(found))
 
 
 def strip(arrival: Arrival, names: Iterable[str]) -> None:

@@ -99,6 +99,9 @@ class TrustRoll:
         return GroupsOf(found, demand, error, min(ends, default=float("inf")))
 
     async def _belonging(self, domain: Domain, group: TrustGroup) -> Belonging:
+        if group.exempts(domain):  # of which nothing is demanded, so that a failing look-up must not matter either
+            standing = Standing.MEMBER if group.lists(domain) else Standing.NOT_MEMBER
+            return Belonging(group, Membership(domain, standing, "exempt: nothing is demanded of it"))
         membership = await self.membership(domain, group)
         if membership.standing is Standing.MEMBER:
             self.met(group, domain)

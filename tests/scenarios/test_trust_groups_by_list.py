@@ -14,9 +14,11 @@ from tests.scenarios.test_users_log_in_and_send import MAIL, plain, users
 
 from danelaw.cli import danelaw
 from danelaw.lab import TRUST_LETTERS, TrustLetter
-from danelaw.lab.trust import _letter, _signed
+from danelaw.lab.trust import _letter, _signed, _two_authors
 
 LETTERS = {letter.name: letter for letter in TRUST_LETTERS}
+CROWD = ", ".join(f"a@author{number}.example" for number in range(9))
+CROWDED = _letter("good.lab").replace(b"From: ", f"From: {CROWD}, ".encode())
 LIST = """
 [[trust_group]]
 name = "partners"
@@ -43,9 +45,7 @@ add_header = { X-Rule = "breach" }
     ],
 )
 def test_a_breach_is_ruled_on_as_it_is_set(tmp_path: Path, breach: str, reply: int, state: str, status: str) -> None:
-    crowd = ", ".join(f"a@author{number}.example" for number in range(9))
-    crowded = _letter("good.lab").replace(b"From: ", f"From: {crowd}, ".encode())
-    hidden = TrustLetter(name="hidden", author="lapsed.lab", write=lambda keys: crowded)
+    hidden = TrustLetter(name="hidden", author="lapsed.lab", write=lambda keys: CROWDED)
     letters = (LETTERS["unsigned"], LETTERS["stranger"], LETTERS["lapsed"], hidden)
 
     async def play() -> None:
@@ -207,6 +207,12 @@ def test_mail_of_users_is_signed_by_its_author_or_refused(tmp_path: Path, key: b
                         assert "must have a DKIM signature of example.org: it has no such signature" in answer.text
                         answer = await client.offer(_signed("good.lab")(KEYS), "b@elsewhere.test", sender="a@good.lab")
                         assert answer.code == 250, answer
+                        both = _two_authors("good.lab", "stranger.lab")(KEYS)
+                        answer = await client.offer(both, "b@elsewhere.test", sender="a@good.lab")
+                        assert answer.code == 550
+                        assert "must have a DKIM signature of good.lab" in answer.text
+                        answer = await client.offer(CROWDED, "b@elsewhere.test", sender="a@good.lab")
+                        assert answer.text == "5.6.0 the From field names too many domains"
                         return
                     assert answer.code == 250, answer
                 taken = (await sink.messages())[0]

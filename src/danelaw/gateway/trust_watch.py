@@ -17,6 +17,7 @@ from danelaw.tlspolicy import SenderDemand
 from danelaw.trustgroup import Observation, Standing, TrustGroup, Watch, follow
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from danelaw.gateway.gateway import Gateway
@@ -31,6 +32,7 @@ _LISTED_WITHIN = 3600.0
 """When members are looked at first."""
 _KEEP_LEFT_SECONDS = 30 * 86_400.0
 _MOST_MET = 10_000
+_MOST_KNOWN = 200_000
 
 
 class TrustWatch:
@@ -82,17 +84,21 @@ class TrustWatch:
 
     async def _take_in(self, now: float) -> None:
         groups = self._roll.groups
+        path = self._gateway.config.spool.directory / FILE_NAME
+        watched = [group for group in groups if watches(group)]
         if groups != self._listed:
-            path = self._gateway.config.spool.directory / FILE_NAME
-            await asyncio.to_thread(take_in_lists, path, groups, now)
+            listed = {group.name: sorted(one for one in group.members if not one.startswith(".")) for group in watched}
+            await asyncio.to_thread(take_in, path, listed, now, _LISTED_WITHIN)
             self._listed = groups
             self._known.clear()
+        if not self._met:
+            return
         met, self._met = self._met, {}
-        watched = {group.name for group in groups if watches(group)}
-        for name, domain in met:
-            if name in watched:
-                self._store.meet(name, (domain,), now, spread, _MET_WITHIN)
-            self._known.add((name, domain))
+        by_group = {group.name: [domain for name, domain in met if name == group.name] for group in watched}
+        await asyncio.to_thread(take_in, path, by_group, now, _MET_WITHIN)
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
+        self._known.update(met)
 
     async def _examine(self, member: Member, now: float) -> None:
         """One look at one member."""
@@ -211,18 +217,14 @@ def spread(domain: str) -> float:
     return zlib.crc32(domain.encode()) / 0xFFFFFFFF
 
 
-def take_in_lists(path: Path, groups: tuple[TrustGroup, ...], now: float) -> None:
-    """Watch every name in the operators' lists. For a thread, through a connection of its own."""
+def take_in(path: Path, members: Mapping[str, Sequence[str]], now: float, within: float) -> None:
+    """Watch these names of each group, the first time within so many seconds. For a thread, through a connection of its
+    own: with long lists it takes a while.
+    """
     store = TrustStore(StateDatabase(path))
     try:
-        for group in groups:
-            if watches(group):
-                store.meet(
-                    group.name,
-                    sorted(one for one in group.members if not one.startswith(".")),
-                    now,
-                    spread,
-                    _LISTED_WITHIN,
-                )
+        for group, domains in members.items():
+            if domains:
+                store.meet(group, domains, now, spread, within)
     finally:
         store.close()

@@ -16,6 +16,7 @@ from danelaw.trustgroup import Breach, Kept, ReceivedJudgement, Standing, judge_
 
 if TYPE_CHECKING:
     from danelaw.inbound.arrival import Arrival, Ruling
+    from danelaw.message import Authors
     from danelaw.state.trust_roll import Belonging, TrustRoll
     from danelaw.telemetry import Metrics
     from danelaw.trustgroup import TrustGroup
@@ -24,7 +25,7 @@ _NAME = "trust"
 _LONGEST_REASON = 300
 MOST_AUTHORS = 8
 """Domains in From that are looked up; mail has one, and a crowd would only hide one among the others."""
-_TOO_MANY = Reply.of(554, "5.6.0", "the From field names too many domains")
+TOO_MANY_AUTHORS = Reply.of(554, "5.6.0", "the From field names too many domains")
 _NOT_TEXT = re.compile(r"[^\x20-\x7e]")
 
 
@@ -73,7 +74,7 @@ class TrustStep(Step):
         worst: tuple[Standing, ReceivedJudgement | None] = (Standing.NOT_MEMBER, None)
         authors = authors_of(arrival)
         if len(authors) > MOST_AUTHORS and group.receive.demands:
-            return Refuse(_TOO_MANY, _NAME)
+            return Refuse(TOO_MANY_AUTHORS, _NAME)
         for author in authors[:MOST_AUTHORS]:
             (belonging,) = await self._roll.belongings(author, now, (group,))
             if belonging.membership.standing is Standing.UNKNOWN:
@@ -125,9 +126,13 @@ _ORDER = {Kept.BROKEN: 0, Kept.UNDECIDED: 1, Kept.KEPT: 2}
 
 def authors_of(arrival: Arrival) -> tuple[Domain, ...]:
     """The domains of a message's authors, of those that can be read."""
-    verdicts = arrival.verdicts
+    return domains_of(arrival.verdicts.authors) if arrival.verdicts is not None else ()
+
+
+def domains_of(authors: Authors) -> tuple[Domain, ...]:
+    """The domains that can be read, each once."""
     found: list[Domain] = []
-    for text in verdicts.authors.domains if verdicts is not None else ():
+    for text in authors.domains:
         try:
             found.append(Domain.from_text(text))
         except DomainError:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from danelaw.dkim import DKIMOutcome, DKIMResult, DKIMVerification
 from danelaw.inbound.arrival import Finding, Refuse
 from danelaw.inbound.signing import header_of, only_author
 from danelaw.inbound.steps import Stage, Step
-from danelaw.inbound.trust import strip, unknown_membership
+from danelaw.inbound.trust import MOST_AUTHORS, TOO_MANY_AUTHORS, domains_of, strip, unknown_membership
+from danelaw.message import author_addresses
 from danelaw.smtp import Reply
 from danelaw.trustgroup import Standing
 from danelaw.trustgroup.receiving import signed_by, tls_suffices
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from danelaw.inbound.arrival import Arrival, Ruling
     from danelaw.resolver import Resolver
     from danelaw.state.trust_roll import TrustRoll
+    from danelaw.trustgroup import TrustGroup
 
 _NAME = "trust-submission"
 _FLOOR = "1.2"
@@ -28,7 +30,8 @@ _FLOOR = "1.2"
 
 class TrustSubmissionStep(Step):
     """Asked about users. Where a key of ours will sign, there is nothing to verify; else the signature the message came
-    with must hold, since receivers who are members refuse what is not signed.
+    with must hold, since receivers who are members refuse what is not signed. Of several authors each one counts, as
+    it does there.
     """
 
     name = _NAME
@@ -58,38 +61,41 @@ class TrustSubmissionStep(Step):
         """Remove fields that only we may write, then ask for TLS and a signature where a group wants them."""
         now = self._clock()
         strip(arrival, (group.header for group in self._roll.groups))
-        author = only_author(header_of(arrival))
         groups = [group for group in self._roll.groups if group.submission and group.active(now)]
-        if author is None or not groups:
+        if not groups:
             return None
-        for belonging in await self._roll.belongings(author, now, groups):
-            group, standing = belonging.group, belonging.membership.standing
-            if standing is Standing.UNKNOWN:
-                return Refuse(unknown_membership(belonging), _NAME)
-            if standing is Standing.NOT_MEMBER or group.exempts(author):
+        fields = header_of(arrival)
+        authors = domains_of(author_addresses((one.name, one.raw) for one in fields.fields))
+        if len(authors) > MOST_AUTHORS:
+            return Refuse(TOO_MANY_AUTHORS, _NAME)
+        signs = only_author(fields)
+        outcome: DKIMOutcome | None = None
+        for author in authors:
+            group = await self._demanding(author, now, groups)
+            if isinstance(group, Refuse):
+                return group
+            if group is None:
                 continue
             if not tls_suffices(_FLOOR, arrival.client.tls):
                 words = f"mail of trust group {group.name} is taken inside TLS {_FLOOR} or later only"
                 return Refuse(Reply.of(550, "5.7.10", words), _NAME)
-            if author in self._signs:
+            if author == signs and author in self._signs:
                 continue
-            return await self._unsigned(arrival, author, group.name)
+            outcome = outcome or await self._verified(arrival)
+            refusal = _unsigned(arrival, author, group.name, outcome)
+            if refusal is not None:
+                return refusal
         return None
 
-    async def _unsigned(self, arrival: Arrival, author: Domain, group: str) -> Ruling | None:
-        """None where a signature of the author's domain holds."""
-        outcome = await self._verified(arrival)
-        good = signed_by(author, outcome.verdicts)
-        if good is not None:
-            arrival.findings.append(Finding(_NAME, "signed", f"by {good.domain}, key {good.selector}"))
-            return None
-        own = [one for one in outcome.verdicts if one.domain.lower() == author.ascii]
-        if any(one.result is DKIMResult.TEMPERROR for one in own):
-            words = f"the DKIM key of {author} cannot be looked up now; try again later"
-            return Refuse(Reply.of(451, "4.7.1", words), _NAME)
-        why = own[0].reason if own else "it has no such signature"
-        words = f"mail of trust group {group} must have a DKIM signature of {author}: {ascii(why)[1:-1][:200]}"
-        return Refuse(Reply.of(550, "5.7.1", words), _NAME)
+    async def _demanding(self, author: Domain, now: float, groups: Iterable[TrustGroup]) -> TrustGroup | Refuse | None:
+        """The first group that demands something of this author."""
+        for belonging in await self._roll.belongings(author, now, groups):
+            standing = belonging.membership.standing
+            if standing is Standing.UNKNOWN:
+                return Refuse(unknown_membership(belonging), _NAME)
+            if standing is Standing.MEMBER and not belonging.group.exempts(author):
+                return belonging.group
+        return None
 
     async def _verified(self, arrival: Arrival) -> DKIMOutcome:
         verification = DKIMVerification(header_of(arrival).pairs, now=self._clock())
@@ -99,6 +105,21 @@ class TrustSubmissionStep(Step):
             else:
                 await asyncio.to_thread(_read, verification, arrival)
         return verification.conclude(await self._resolver.run(verification.lookup()))
+
+
+def _unsigned(arrival: Arrival, author: Domain, group: str, outcome: DKIMOutcome) -> Refuse | None:
+    """None where a signature of the author's domain holds."""
+    good = signed_by(author, outcome.verdicts)
+    if good is not None:
+        arrival.findings.append(Finding(_NAME, "signed", f"by {good.domain}, key {good.selector}"))
+        return None
+    own = [one for one in outcome.verdicts if one.domain.lower() == author.ascii]
+    if any(one.result is DKIMResult.TEMPERROR for one in own):
+        words = f"the DKIM key of {author} cannot be looked up now; try again later"
+        return Refuse(Reply.of(451, "4.7.1", words), _NAME)
+    why = own[0].reason if own else "it has no such signature"
+    words = f"mail of trust group {group} must have a DKIM signature of {author}: {ascii(why)[1:-1][:200]}"
+    return Refuse(Reply.of(550, "5.7.1", words), _NAME)
 
 
 def _read(verification: DKIMVerification, arrival: Arrival) -> None:

@@ -119,3 +119,16 @@ def test_what_is_probably_not_meant_is_remarked() -> None:
     assert "has ended" in remarks(listed + "until = 2020-01-01\n")[0]
     smarthost = '[delivery]\nnext_hop = "relay.example"\n'
     assert "found in DNS holds for nothing" in remarks('[[trust_group]]\nname = "g"\nprofile = "tes"\n' + smarthost)[0]
+
+
+def test_what_would_refuse_all_mail_is_remarked() -> None:
+    ours = '[[domain]]\nname = "a.example"\nnext_hop = "[relay.example]"\n'
+    group = '[[trust_group]]\nname = "g"\nmembers = ["a.example"]\nsubmission = true\nreceive = { tls = "1.2" }\n'
+    users = '[[listen]]\naddress = "127.0.0.1:587"\nauth = "required"\n'
+    certificate = '[[certificate]]\nchain = "c"\nkey = "k"\n'
+    key = '[[dkim_key]]\ndomain = "a.example"\nselector = "s"\nkey = "k"\n'
+    assert "listeners do not offer it; add [[certificate]]" in remarks(ours + group)[0]
+    assert remarks(ours + group + certificate) == []
+    submission = ours + group + certificate + users + '[submission]\nusers = "u"\n'
+    assert "only where it brings a DKIM signature; add [[dkim_key]]" in remarks(submission)[0]
+    assert remarks(submission + key) == []

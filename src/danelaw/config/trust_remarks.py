@@ -22,10 +22,34 @@ def trust_remarks(config: Config, now: float) -> Iterator[str]:
         if not group.active(now):
             yield f'trust group "{group.name}" has ended; nothing is demanded any more'
             continue
+        yield from _refusing_all(config, group)
+        yield from _unsigned(config, group)
         if group.send is SenderDemand.NONE:
             continue
         yield from _elsewhere(config, group)
         yield from _overridden(config, group)
+
+
+def _refusing_all(config: Config, group: TrustGroup) -> Iterator[str]:
+    if group.receive.tls is not None and config.domain and not config.certificate:
+        yield (
+            f'trust group "{group.name}" demands TLS of mail from members, and listeners do not offer it; add '
+            "[[certificate]]"
+        )
+
+
+def _unsigned(config: Config, group: TrustGroup) -> Iterator[str]:
+    """Domains of ours whose users could send nothing that they did not sign themselves."""
+    if not group.submission or all(listener.auth == "off" for listener in config.listen):
+        return
+    signed = {key.domain for key in config.dkim_key}
+    for one in config.domain:
+        name = Domain(one.name.lstrip("."))
+        if group.lists(name) and not group.exempts(name) and name not in signed:
+            yield (
+                f'trust group "{group.name}" takes mail of users of {name} only where it brings a DKIM signature; add '
+                "[[dkim_key]] to have it signed here"
+            )
 
 
 def _elsewhere(config: Config, group: TrustGroup) -> Iterator[str]:

@@ -22,7 +22,8 @@ from danelaw.gateway.shards import Shards, Workshop
 from danelaw.gateway.shared_here import SharedHere
 from danelaw.gateway.slots import DirectSlots, most
 from danelaw.gateway.steps import steps_of
-from danelaw.gateway.submitting import logins_of, submission_step
+from danelaw.gateway.submitting import asking_of, logins_of, submission_step
+from danelaw.inbound.demanding import Asking, DemandStep
 from danelaw.inbound.intake import Intake
 from danelaw.inbound.ledger import Ledger
 from danelaw.inbound.relay import RelayPolicy
@@ -138,15 +139,16 @@ def assemble(
             observe=commit_observer(metrics),
         )
         scripts = scripts_of(workshop, library := library_of(workshop, resolver, roots), resolver)
+        asking = asking_of(config, metrics)
         first = () if logins is None else (submission_step(config, logins, ceilings),)
-        steps = steps_of(workshop, resolver, hold_rules, scripts, reporting, first)
+        steps = steps_of(workshop, resolver, hold_rules, scripts, reporting, (DemandStep(asking), *first))
         connect(scripts, steps, workshop)
         shards = _shards(workshop, directory, place)
     except BaseException:
         if lock >= 0:
             os.close(lock)
         raise
-    intake = _intake(workshop, shards, certificates, place, steps, ceilings, logins)
+    intake = _intake(workshop, shards, certificates, place, steps, ceilings, logins, asking)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
         digests, steps, reporting, lock, scripts, library, shared_here,
@@ -188,7 +190,7 @@ def _shards(workshop: Workshop, directory: Path, place: Place | None) -> Shards:
 
 def _intake(
     workshop: Workshop, shards: Shards, certificates: ServerCertificates | None, place: Place | None, steps: Steps,
-    ceilings: Ceilings, logins: Logins | None,
+    ceilings: Ceilings, logins: Logins | None, asking: Asking,
 ) -> Intake:  # fmt: skip
     engine = shards.home.engine
     admitted = settings.within_descriptors(workshop.config, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
@@ -212,6 +214,7 @@ def _intake(
         arrived=engine.arrived,
         steps=steps,
         logins=logins,
+        asking=asking,
         terms=settings.retention(workshop.config),
         clock=workshop.clock,
         open_listener=None if place is None else place.open_listener,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from danelaw.frontdoor import Premises, front_steps
 from danelaw.gateway.settings import origin_settings
+from danelaw.inbound.demanding import StrangersDemandStep
 from danelaw.inbound.dmarc_intake import DMARCIntake
 from danelaw.inbound.feedback_intake import FeedbackIntake
 from danelaw.inbound.filtering import Filtering
@@ -58,6 +59,7 @@ def steps_of(
     if scripts is not None:
         steps.append(scripts.step)
     steps.append(HoldingStep(hold_rules, workshop.clock))
+    steps.append(StrangersDemandStep())
     return Steps(steps, front.names.known_name)
 
 

@@ -7,6 +7,8 @@ import secrets
 from typing import TYPE_CHECKING
 
 from danelaw.config.ceilings import parse_uses
+from danelaw.demanding import TagDomain
+from danelaw.inbound.demanding import Asking
 from danelaw.inbound.ledger import SECOND, Ceiling
 from danelaw.inbound.lockouts import Lockouts
 from danelaw.inbound.login import Logins
@@ -43,6 +45,12 @@ def logins_of(config: Config, ceilings: Ceilings, log: Log, metrics: Metrics) ->
         reached=ceilings.note,
     )
     return Logins(book, lockouts, log, metrics, asyncio.get_running_loop().time)
+
+
+def asking_of(config: Config, metrics: Metrics) -> Asking:
+    """`[demand]`: how senders may ask for protection."""
+    name = config.demand.tag_domain
+    return Asking(config.demand.field, None if name is None else TagDomain(name), metrics)
 
 
 def submission_step(config: Config, logins: Logins, ceilings: Ceilings) -> SubmissionStep:

@@ -38,6 +38,15 @@ class Head:
         self._octets = octets[: end + 2] if end != -1 else octets[:_MOST_OCTETS]
 
     @property
+    def complete(self) -> bool:
+        """The empty line was seen, or so much of the header that no more of it is read."""
+        return self._complete
+
+    def mentions(self, name: bytes) -> bool:
+        """Whether these octets, a field's name in lower case, stand anywhere in it: a quick look before a close one."""
+        return name in self._octets.lower()
+
+    @property
     def received_count(self) -> int:
         """How many Received fields it has (RFC 5321 §6.3)."""
         return count_received(self._octets)

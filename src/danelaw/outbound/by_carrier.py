@@ -94,5 +94,6 @@ def _down(courier: Courier, work: Work, outcome: Outcome, reason: str, started: 
     )  # fmt: skip
     for one in work.message.recipients:
         courier.metrics.outbound_recipients.add("waiting", "nothing sent")
+        courier.metrics.came_of(work.key.demand, "waiting")
         courier.log.event("waiting", id=work.message.id_text, to=one.forward_path, reason=reason)
     return outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -56,6 +57,7 @@ MANY = 200
 _AT_A_TURN = 200
 _MOST_ORIGINAL = 65_536
 _REQUIRETLS_UNMET = frozenset(EnhancedStatusCode(*status).to_text() for status in (SUPPORT_REQUIRED, ENCRYPTION_NEEDED))
+_UNKNOWN_WAY = EnhancedStatusCode(*ENCRYPTION_NEEDED).to_text()
 _CONVERSION_REQUIRED = frozenset({"5.6.1", "5.6.3"})  # RFC 3463 §3.7: media not supported; conversion required
 # What the way back lacks, by status; a word for the log; and the form in which the notice passes without it.
 _OTHER_FORMS: tuple[tuple[frozenset[str], str, Callable[[bytes], bytes]], ...] = (
@@ -154,6 +156,12 @@ class Notices:
             told_now.append((queued, _expired(queued, reason)))
         if self.owes(message):
             return Settlement(message, now, tuple(results), owed=self.owed(message, told_now, now))
+        if message.requiretls and not message.reverse_path:
+            # RFC 8689 §5: that nobody could find out whether the way back is fit for REQUIRETLS must not lose a notice.
+            ends = {queued.number: replace(end, status=_UNKNOWN_WAY) for queued, end in told_now}
+            again = self._another_form(message, ends, now)
+            if again is not None:
+                return Settlement(message, now, tuple(results), notices=(again,))
         about = [self._recipient(queued, end, now) for queued, end in told_now]
         return Settlement(message, now, tuple(results), notices=self._notice(message, about, told_now, now))
 
@@ -309,9 +317,17 @@ class Notices:
 
 
 def _demand_of(message: QueuedMessage) -> str:
-    """What is demanded for a message besides REQUIRETLS, in words for its sender."""
+    """What is demanded for a message besides REQUIRETLS, and by whom, in words for its sender."""
     demands = (SenderDemand.from_word(key.demand) for key in message.keys)
-    return next((_DEMANDS[demand] for demand in demands if demand in _DEMANDS), "")
+    words = next((_DEMANDS[demand] for demand in demands if demand in _DEMANDS), "")
+    return f"{words}; {_who_asked(message)}" if words else ""
+
+
+def _who_asked(message: QueuedMessage) -> str:
+    for step, _, reason in json.loads(message.findings or "[]"):
+        if step == "demand":
+            return str(reason).replace("the sender", "you").replace("the recipient's", "a recipient's")
+    return "a rule or script of this gateway asks for that"
 
 
 def _span(seconds: float) -> str:

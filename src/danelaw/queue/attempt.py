@@ -40,7 +40,8 @@ class Attempt:
     `protection` are words of the closed vocabulary; `outcome` is `delivered | waiting | returned`. `reply` is the
     last SMTP reply, `reason` one line for people, `detail` the longer chain in words. `records` gives the reason
     per record. `evidence` holds SHA-256 digests of stored blobs (DNS answers with signatures, presented chain).
-    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success.
+    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success. `demand` is the sender's demand under which it was
+    made, as `RoutingKey.demand` spells it.
     """
 
     time: float
@@ -62,6 +63,7 @@ class Attempt:
     tlsrpt: str = ""
     duration: float = 0.0
     facts: str = ""
+    demand: str = ""
 
     def encode(self) -> str:
         """The stored form: about 200 characters for a delivery."""
@@ -82,7 +84,8 @@ class Attempt:
         return (
             f"[{FORM_VERSION},{self.time:.3f},{_quoted(self.destination)},[{','.join(map(str, self.recipients))}],"
             f"{','.join(map(_quoted, words))},{self.port},{','.join(map(_quoted, more))},"
-            f"{records},[{evidence}],{_quoted(self.tlsrpt)},{self.duration:.4f},{_quoted(self.facts)}]"
+            f"{records},[{evidence}],{_quoted(self.tlsrpt)},{self.duration:.4f},{_quoted(self.facts)}"
+            f"{f',{_quoted(self.demand)}' if self.demand else ''}]"
         )
 
     @classmethod
@@ -113,6 +116,7 @@ class Attempt:
                 tlsrpt=words[17],
                 duration=float(fields[18]),
                 facts=str(fields[19]) if len(fields) > 19 else "",
+                demand=str(fields[20]) if len(fields) > 20 else "",
             )
         except (ValueError, TypeError, IndexError, KeyError) as error:
             raise UnreadableAttempt(f"attempt is damaged: {error}") from error

@@ -41,6 +41,11 @@ class Metrics(ScriptingMetrics):
         self._sharing()
         self._itself()
 
+    def came_of(self, demand: str, outcome: str, *, by: int = 1) -> None:
+        """Count what came of a sender's demand; nothing where there is none."""
+        if demand:
+            self.sender_demands.add(demand, outcome, by=by)
+
     def _receiving(self) -> None:
         self.inbound_connections = Counter(
             "danelaw_inbound_connections", "Client connections; `result` is accepted or refused.", "result"
@@ -79,6 +84,13 @@ class Metrics(ScriptingMetrics):
             "scope",
         )
 
+        self.demand_requests = Counter(
+            "danelaw_demand_requests",
+            "Recipients for whom users asked for protection; `by` is field or address, `demand` is encrypted, "
+            "verified, dane, requiretls, requiretls+dane, or refused for requests that could not be read.",
+            "by",
+            "demand",
+        )
         self.inbound_logins = Counter(
             "danelaw_inbound_logins",
             "Logins of users; `mechanism` is plain, login or scram-sha-256, `result` is passed, failed, deferred or "
@@ -216,6 +228,14 @@ class Metrics(ScriptingMetrics):
             "result",
         )
         self.outbound_open = Gauge("danelaw_outbound_open_connections", "Connections to next hops open now.")
+        self.sender_demands = Counter(
+            "danelaw_sender_demands",
+            "What came of mail under a sender's demand: `demand` is encrypted, verified, dane, requiretls, "
+            "requiretls+dane or tls-required-no, `outcome` delivered, delivered without the extension (an override let "
+            "REQUIRETLS mail go on over verified TLS) or returned, per recipient, or waiting, per try.",
+            "demand",
+            "outcome",
+        )
         self.outbound_recipients = Counter(
             "danelaw_outbound_recipients",
             "Recipients by `outcome` (delivered, waiting, returned) of a try and `protection` of its connection.",

@@ -1,4 +1,4 @@
-"""Any octets as a finished notice, and inside of one: seven bits or a refusal, and the parts stay apart; or nothing of it."""
+"""Any octets as a finished notice, and inside of one: seven bits or a refusal, and the parts stay apart."""
 
 from __future__ import annotations
 

@@ -25,13 +25,15 @@ class Asked:
 
 
 _EVERYBODY, _STRANGERS, _USERS = "everybody", "strangers", "users"
+_TRUSTED = "users and trusted clients"
 
 
 def arriving(config: Config, now: float) -> tuple[Asked, ...]:
     """Those asked before a message is ours, in order; the first no ends the asking, a hold does not. `now` in POSIX
     seconds.
     """
-    return (*_client(config), *_content(config), *_envelope(config), *_policy(config, now), _HOLD_RULES)
+    found = (*_client(config), *_content(config), *_envelope(config), *_policy(config, now))
+    return (_DEMANDS, *found, _HOLD_RULES, _NO_DEMANDS)
 
 
 def leaving(config: Config) -> tuple[Asked, ...]:
@@ -48,7 +50,7 @@ def leaving(config: Config) -> tuple[Asked, ...]:
         ("", "limits and suspensions: when it goes", _entries((config.limit, "[[limit]]"), (True, "`danelaw queue`"))),
         ("", f"the destination's own policy: {sts}", "DNS"),
         ("", "overrides: replace the destination's policy", overrides),
-        ("", "demands of rules, hooks and senders (REQUIRETLS): only ever more", "the message"),
+        ("", "demands of rules, hooks and senders: only ever more", "the message, `Danelaw-Require`, REQUIRETLS"),
         *after,
     ]
     return tuple(Asked(step, _EVERYBODY, what, why) for step, what, why in found)
@@ -109,6 +111,8 @@ def _policy(config: Config, now: float) -> Iterator[Asked]:
         yield Asked("policy", _EVERYBODY, f"scripts in {config.policy.directory}, by order", "[policy] directory")
 
 
+_DEMANDS = Asked("demand", _TRUSTED, "protection that is asked for in a field or an address", "[demand]")
+_NO_DEMANDS = Asked("demand-of-strangers", _STRANGERS, "takes out Danelaw-Require, which has no effect", "always")
 _HOLD_RULES = Asked("rule", _EVERYBODY, "hold rules of operators", "`danelaw quarantine rule`")
 
 

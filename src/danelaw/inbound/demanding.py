@@ -122,8 +122,7 @@ class DemandStep(Step):
         if demand.requiretls:
             arrival.envelope = replace(arrival.envelope, requiretls=True)
         if not demand.requiretls or demand.dane:
-            word = SenderDemand.DANE.word if demand.dane else demand.word
-            arrival.handling = replace(arrival.handling, demand=arrival.handling.strengthened(word))
+            arrival.demand = SenderDemand.DANE.word if demand.dane else demand.word
         by = "field" if demand is by_field else "address"
         arrival.findings.append(Finding(self.name, demand.word, _BY_FIELD if by == "field" else _BY_TAG))
         self._asking.metrics.demand_requests.add(by, demand.word, by=len(arrival.recipients))

@@ -1,13 +1,13 @@
 """A play of octets and facts: MX hosts with what they publish and say, and one message that is to reach them.
 
-No sockets: the client's machine, `requirement`, `judge` and `conclude` are the gateway's own, the hosts are written here
-from RFC 8689 and RFC 3207.
+No sockets: the client's machine, `requirement`, `judge` and `conclude` are the gateway's own, the hosts are written
+here from RFC 8689 and RFC 3207.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.tlspolicy.tlspolicy_chains import NOW, chain, roots_pem, spki
 
@@ -188,11 +188,10 @@ def _conversation(mx: MX, host: Domain) -> tuple[ClientConnection, Handshake]:
     client.tls_established()
     client.ehlo("client.example")
     _hear(client, *_ehlo(mx.inside))
-    number = 0 if host.ascii == GOOD else int(host.ascii[2])
-    return client, Handshake(
-        host, "192.0.2.1", 25, client.connection_id, StartTLSOutcome.ESTABLISHED, mx.tls, "AES", _chain(mx, number), host,
-        client.extensions.requiretls,
-    )  # fmt: skip
+    certificates = _chain(mx, 0 if host.ascii == GOOD else int(host.ascii[2]))
+    offered = client.extensions.requiretls
+    _, handshake = ended(StartTLSOutcome.ESTABLISHED)
+    return client, replace(handshake, version=mx.tls, chain=certificates, sni=host, requiretls_offered=offered)
 
 
 def _ehlo(offers: tuple[str, ...]) -> tuple[str, ...]:

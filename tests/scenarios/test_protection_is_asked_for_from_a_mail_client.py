@@ -1,4 +1,4 @@
-"""A mail client asks for protection in a field or an address: obeyed with real DNSSEC and DANE, refused when misspelt."""
+"""A mail client asks for protection in a field or an address: obeyed with real DNSSEC and DANE, or refused."""
 
 from __future__ import annotations
 
@@ -94,13 +94,9 @@ def test_the_field_asks_for_all_recipients_and_is_gone(tmp_path: Path) -> None:
 
 def test_a_tag_asks_for_one_recipient_and_is_gone_everywhere(tmp_path: Path) -> None:
     async def work(asked: Asked, client: Client) -> None:
-        body = (
-            HEAD
-            + (
-                f"To: Bob <bob@good.lab.dane.{TAGS}>,\r\n Carol <carol@plain.lab>\r\nCc: dave@other.lab.Verified.{TAGS}\r\n\r\n"
-                f"write to bob@good.lab.dane.{TAGS}\r\n"
-            ).encode()
-        )
+        to = f"To: Bob <bob@good.lab.dane.{TAGS}>,\r\n Carol <carol@plain.lab>\r\n"
+        rest = f"Cc: dave@other.lab.Verified.{TAGS}\r\n\r\nwrite to bob@good.lab.dane.{TAGS}\r\n"
+        body = HEAD + (to + rest).encode()
         await client.expect(250, "MAIL FROM:<anna@back.lab>")
         tagged = f"bob@good.lab.dane.{TAGS}"
         await client.expect(250, f"RCPT TO:<{tagged}> NOTIFY=SUCCESS ORCPT=rfc822;{tagged}")
@@ -144,7 +140,7 @@ def test_requiretls_from_a_mail_client(tmp_path: Path) -> None:
         body = HEAD + b"Danelaw-Require: requiretls\r\n\r\nhi\r\n"
         number = await client.message(body, "bob@back.lab", "bob@good.lab", sender="anna@back.lab")
         assert asked.look(number)["requiretls"] is True
-        # back.lab offers the extension, good.lab does not: one copy arrives, the other comes back, both under REQUIRETLS.
+        # back.lab offers the extension, good.lab does not: one arrives, the other comes back, both under REQUIRETLS.
         await until(lambda: len(asked.lab.received("back.lab")) == 2, "the message and the notice")
         for taken in asked.lab.received("back.lab"):
             assert "REQUIRETLS" in taken.mail_parameters

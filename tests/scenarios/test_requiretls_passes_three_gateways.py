@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from tests.ends import Client, run, until
 
+from danelaw.cli import danelaw
 from danelaw.config import load
 from danelaw.gateway import Gateway
 from danelaw.lab import Lab
 from danelaw.lab.received import ReceivedMessage
 from danelaw.lab.scenario import Behaviour, Host, Scenario
-from danelaw.lab.settings import write_settings
+from danelaw.lab.settings import CONFIG_FILE, write_settings
 from danelaw.queue import id_from_text
 from danelaw.spool.view import shown
 from danelaw.telemetry import Log
@@ -100,6 +102,11 @@ class Chain:
         """Of a message at one of the gateways."""
         return str(self.look(name, number)["state"])
 
+    async def told(self, name: str, *words: str) -> str:
+        """`danelaw …` with the configuration of one of them."""
+        arguments = [*words, "--config", str(self.directory / name / CONFIG_FILE)]
+        return (await asyncio.to_thread(CliRunner().invoke, danelaw, arguments)).output
+
     def lines(self, name: str, event: str) -> list[str]:
         """Log lines of one event at one of them."""
         self.gateways[name].log.flush()
@@ -171,6 +178,13 @@ def test_verified_tls_is_enough_where_the_operator_says_so_and_each_use_is_recor
             await until(lambda: made.state("b", number) == "delivered", "the record")
             (tried,) = made.look("b", number)["attempts"]
             assert tried["demand"] == "requiretls"
-            assert "REQUIRETLS not offered: verified TLS is enough by your override c.lab" in tried["reason"]
+            used = "REQUIRETLS not offered: verified TLS is enough by your override c.lab = dane-require"
+            assert used in tried["reason"]
+            for words in (("explain", number), ("check", "c.lab", "--demand", "requiretls")):
+                said = await made.told("b", *words)
+                assert used in " ".join(said.split())
+                assert "not RFC 8689" in " ".join(said.split())
+            assert "the sender demands REQUIRETLS" in await made.told("b", "explain", number)
+            assert "REQUIRETLS: verified TLS is enough" in await made.told("b", "override", "list")
 
     run(play())

@@ -122,6 +122,8 @@ def _proved(facts: Published, wanted: Requirement, proof: _Proof, owner: str, *m
     checks = tuple(check for check in wanted.checks if check not in last)
     checks = (*checks, *(() if proof in checks else (proof,)), *last)
     insists = wanted.tls is TLSUse.MANDATORY
+    offer = tuple(check for check in last if check not in wanted.checks)
+    words = _words(proof, offer, known=insists and proof in wanted.checks)
     return replace(
         wanted,
         tls=TLSUse.MANDATORY,
@@ -130,7 +132,7 @@ def _proved(facts: Published, wanted: Requirement, proof: _Proof, owner: str, *m
         sni=(facts.base or facts.host) if isinstance(proof, DANECheck) else wanted.sni,
         earns=max(wanted.earns, earned),
         demanded_by=_owners(owner, wanted),
-        reason=joined(wanted.reason if insists else "", _words(proof, last)),
+        reason=joined(wanted.reason if insists else "", words),
     )
 
 
@@ -143,8 +145,12 @@ def _owners(owner: str, wanted: Requirement) -> str:
     return f"{owner} and {wanted.demanded_by}"
 
 
-def _words(proof: _Proof, offer: tuple[RequireTLSCheck, ...]) -> str:
+def _words(proof: _Proof, offer: tuple[RequireTLSCheck, ...], *, known: bool) -> str:
+    """What is demanded besides; `known`: the proof was demanded already, and is said."""
     lax = any(check.accepted_by for check in offer)
+    if known:
+        used = "REQUIRETLS is used where it is offered, by your override" if lax else "REQUIRETLS must be offered"
+        return used if offer else ""
     if isinstance(proof, DANECheck):
         words = "the server must match its TLSA records"
         also = " and offer REQUIRETLS"

@@ -52,6 +52,8 @@ _DEMANDS = {
     SenderDemand.REQUIRETLS_DANE: "it was to travel only where DANE proves the server",
 }
 _ENDED = frozenset({RecipientState.FAILED, RecipientState.EXPIRED, RecipientState.RELAYED})
+NOTICE = "notice"
+"""In place of a client's EHLO name, for what is made here."""
 MANY = 200
 """Failures of a message with more recipients are gathered into few notices."""
 _AT_A_TURN = 200
@@ -123,7 +125,7 @@ class Notices:
                 for queued in message.recipients
                 if queued.number in ends and ends[queued.number].status in lack
             )  # fmt: skip
-            if not concerned or (form is redacted and not message.requiretls):
+            if not concerned or (form is redacted and not _answers(message)):
                 continue
             try:
                 content = form(b"".join(self._spool.body_chunks(message)))
@@ -297,7 +299,7 @@ class Notices:
                 body_kind="8BITMIME" if envelope.eight_bit else "7BIT",
                 smtputf8=envelope.smtputf8,
                 requiretls=envelope.requiretls,
-                client_helo="notice",
+                client_helo=NOTICE,
                 message_id=f"<{token}@{self._hostname}>",
             ),
             content,
@@ -314,6 +316,11 @@ class Notices:
         except SpoolError:
             return b"\r\n"
         return octets
+
+
+def _answers(message: QueuedMessage) -> bool:
+    """Whether it is an answer to mail under REQUIRETLS, made here or by others; what an operator forwards is none."""
+    return message.requiretls and (message.client_address != "" or message.client_helo == NOTICE)
 
 
 def _demand_of(message: QueuedMessage) -> str:

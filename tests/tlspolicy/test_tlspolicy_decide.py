@@ -372,7 +372,7 @@ def test_the_server_name_sent_is_the_tlsa_base_domain() -> None:
 
 
 def test_verified_tls_in_place_of_requiretls_changes_nothing_else() -> None:
-    """`requiretls = "verified-tls"`: the same cells under other demands; under REQUIRETLS the same but for the offer."""
+    """`requiretls = "verified-tls"`: the same cells, but that under REQUIRETLS the offer may be missing."""
     strict = {(row.demand, row.published, row.override): row.requirement for row in rows()}
     count = 0
     for row in lax_rows():

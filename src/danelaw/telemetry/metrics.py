@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from danelaw import __version__
+from danelaw.telemetry.demanding import DemandMetrics
 from danelaw.telemetry.instruments import Counter, Gauge, Histogram, Instrument
 from danelaw.telemetry.scripting import ScriptingMetrics
 
@@ -22,7 +23,7 @@ _WAITS = (0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 172800
 _BATCHES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
-class Metrics(ScriptingMetrics):
+class Metrics(ScriptingMetrics, DemandMetrics):
     """The numbers of one gateway. Each attribute is an instrument; its `meaning` says what it counts.
 
     `refresh` is called before the numbers are shown, to read those that are kept elsewhere.
@@ -31,6 +32,7 @@ class Metrics(ScriptingMetrics):
     def __init__(self) -> None:
         self.refresh: Callable[[], None] = lambda: None
         self._receiving()
+        self._demanding()
         self._scripting()
         self._examining()
         self._at_the_door()
@@ -40,11 +42,6 @@ class Metrics(ScriptingMetrics):
         self._asking()
         self._sharing()
         self._itself()
-
-    def came_of(self, demand: str, outcome: str, *, by: int = 1) -> None:
-        """Count what came of a sender's demand; nothing where there is none."""
-        if demand:
-            self.sender_demands.add(demand, outcome, by=by)
 
     def _receiving(self) -> None:
         self.inbound_connections = Counter(
@@ -84,13 +81,6 @@ class Metrics(ScriptingMetrics):
             "scope",
         )
 
-        self.demand_requests = Counter(
-            "danelaw_demand_requests",
-            "Recipients for whom users asked for protection; `by` is field or address, `demand` is encrypted, "
-            "verified, dane, requiretls, requiretls+dane, or refused for requests that could not be read.",
-            "by",
-            "demand",
-        )
         self.inbound_logins = Counter(
             "danelaw_inbound_logins",
             "Logins of users; `mechanism` is plain, login or scram-sha-256, `result` is passed, failed, deferred or "
@@ -228,14 +218,6 @@ class Metrics(ScriptingMetrics):
             "result",
         )
         self.outbound_open = Gauge("danelaw_outbound_open_connections", "Connections to next hops open now.")
-        self.sender_demands = Counter(
-            "danelaw_sender_demands",
-            "What came of mail under a sender's demand: `demand` is encrypted, verified, dane, requiretls, "
-            "requiretls+dane or tls-required-no, `outcome` delivered, delivered without the extension (an override let "
-            "REQUIRETLS mail go on over verified TLS) or returned, per recipient, or waiting, per try.",
-            "demand",
-            "outcome",
-        )
         self.outbound_recipients = Counter(
             "danelaw_outbound_recipients",
             "Recipients by `outcome` (delivered, waiting, returned) of a try and `protection` of its connection.",

@@ -29,7 +29,7 @@ def citations(root: Path = ROOT) -> dict[int, dict[str, set[str]]]:
 
 
 def standards(root: Path = ROOT) -> dict[int, dict[str, Any]]:
-    """The hand-written part: RFC number → title, not_done, and perhaps `section`: a table of section → `done`, `tests`."""
+    """The hand-written part: RFC number → title, not_done, perhaps `section`: by section `done` and `tests`."""
     data = tomllib.loads((root / "docs" / "standards.toml").read_text("utf-8"))
     return {int(number): entry for number, entry in data.items()}
 

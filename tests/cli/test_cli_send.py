@@ -75,7 +75,7 @@ def test_a_message_is_handed_over(server: Server, tmp_path: Path) -> None:
 
 
 def test_protection_is_asked_for_in_the_field(server: Server) -> None:
-    assert invoke(server, "--to", "b@example.org", "--demand", "dane").exit_code == 0
+    assert invoke(server, "--from", "a@example.org", "--to", "b@example.org", "--demand", "dane").exit_code == 0
     assert server.message[0] == b"Danelaw-Require: dane\r\n"
 
 

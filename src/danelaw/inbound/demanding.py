@@ -76,7 +76,9 @@ class DemandStep(Step):
 
     def wants(self, head: Head, envelope: Envelope) -> bool:
         """Where the field is, or may be, or a recipient was tagged."""
-        return head.mentions(_FIELD) or any(one.demand for one in envelope.recipients)
+        if head.mentions(_FIELD):
+            return True
+        return self._asking.tags is not None and any(one.demand for one in envelope.recipients)
 
     async def message(self, arrival: Arrival) -> Ruling | None:
         """Obey what is asked, or refuse the message with what is wrong about it."""

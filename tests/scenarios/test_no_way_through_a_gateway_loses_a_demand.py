@@ -97,6 +97,10 @@ def test_aliases_forwarding_redirection_and_copies(tmp_path: Path, mail: str, fi
         # The script asks for encryption of its copy: of two demands the stronger, and an end of a waiver.
         stronger = "encrypted" if demand == "tls-required-no" else demand
         assert found["archive@elsewhere.test"] == (stronger, requiretls)
+        counted = dict(running.gateway.metrics.demand_requests.samples())
+        said = {("parameter", "requiretls")} if mail else set()
+        said |= {("waiver", "tls-required-no")} if demand == "tls-required-no" else set()
+        assert {one for one in counted if one[0] in ("parameter", "waiver")} == said
 
     play(tmp_path, work)
 

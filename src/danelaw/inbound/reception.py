@@ -182,6 +182,8 @@ class Reception:
             admission.under_way -= 1
             admission.answered(max(time.monotonic() - ended, intake.pulse.lag))
             if error is None:
+                if self.envelope.requiretls or items[0].message.tls_required_no:
+                    self._count_demand([item.message for item in items])
                 session.stored(intake.accepted([item.message for item in items]))
                 for message, body, claimed in items:
                     intake.arrived(message, self._in_memory(body) if claimed else None, claimed)
@@ -193,6 +195,12 @@ class Reception:
             self._drop_copy()
 
         intake.spool.append_together_soon(items, stored)
+
+    def _count_demand(self, messages: Sequence[QueuedMessage]) -> None:
+        """What the client itself said by RFC 8689; requests in other forms are counted where they are read."""
+        by, demand = ("parameter", "requiretls") if self.envelope.requiretls else ("waiver", "tls-required-no")
+        recipients = sum(message.recipient_count for message in messages)
+        self._intake.metrics.demand_requests.add(by, demand, by=recipients)
 
     def _take(self, event: EndOfMessage, parcels: list[Parcel]) -> None:
         """From here on the message is ours, whether the client waits for our word or not."""

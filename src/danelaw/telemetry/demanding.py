@@ -11,8 +11,9 @@ class DemandMetrics:
     def _demanding(self) -> None:
         self.demand_requests = Counter(
             "danelaw_demand_requests",
-            "Recipients for whom users asked for protection; `by` is field or address, `demand` is encrypted, "
-            "verified, dane, requiretls, requiretls+dane, or refused for requests that could not be read.",
+            "Recipients for whom senders demanded something; `by` is parameter (REQUIRETLS of MAIL), waiver "
+            "(TLS-Required), field (Danelaw-Require) or address, `demand` is encrypted, verified, dane, requiretls, "
+            "requiretls+dane, tls-required-no, or refused for requests that could not be read.",
             "by",
             "demand",
         )

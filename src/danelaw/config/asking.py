@@ -25,7 +25,7 @@ class Asked:
 
 
 _EVERYBODY, _STRANGERS, _USERS = "everybody", "strangers", "users"
-_TRUSTED = "users and trusted clients"
+_TRUSTED = "users, trusted"
 
 
 def arriving(config: Config, now: float) -> tuple[Asked, ...]:
@@ -50,7 +50,7 @@ def leaving(config: Config) -> tuple[Asked, ...]:
         ("", "limits and suspensions: when it goes", _entries((config.limit, "[[limit]]"), (True, "`danelaw queue`"))),
         ("", f"the destination's own policy: {sts}", "DNS"),
         ("", "overrides: replace the destination's policy", overrides),
-        ("", "demands of rules, hooks and senders: only ever more", "the message, `Danelaw-Require`, REQUIRETLS"),
+        ("", "demands of rules, hooks and senders: only ever more", "the message"),
         *after,
     ]
     return tuple(Asked(step, _EVERYBODY, what, why) for step, what, why in found)
@@ -111,8 +111,8 @@ def _policy(config: Config, now: float) -> Iterator[Asked]:
         yield Asked("policy", _EVERYBODY, f"scripts in {config.policy.directory}, by order", "[policy] directory")
 
 
-_DEMANDS = Asked("demand", _TRUSTED, "protection that is asked for in a field or an address", "[demand]")
-_NO_DEMANDS = Asked("demand-of-strangers", _STRANGERS, "takes out Danelaw-Require, which has no effect", "always")
+_DEMANDS = Asked("demand", _TRUSTED, "protection asked for in field or address", "[demand]")
+_NO_DEMANDS = Asked("demand-of-strangers", _STRANGERS, "takes out Danelaw-Require", "always")
 _HOLD_RULES = Asked("rule", _EVERYBODY, "hold rules of operators", "`danelaw quarantine rule`")
 
 

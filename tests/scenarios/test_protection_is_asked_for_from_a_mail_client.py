@@ -135,6 +135,23 @@ def test_the_same_recipient_with_and_without_a_tag_is_protected_both_times(tmp_p
     play(tmp_path, work)
 
 
+def test_tags_of_others_are_gone_too_unless_a_signature_covers_them(tmp_path: Path) -> None:
+    """Programs that send a message for each recipient repeat the tags of the others in To."""
+
+    async def work(asked: Asked, client: Client) -> None:
+        to = f"To: bob@good.lab, dave@other.lab.dane.{TAGS}\r\n".encode()
+        signature = b"DKIM-Signature: v=1; h=From:To; d=b.lab\r\n"
+        for body in (HEAD + to + b"\r\nhi\r\n", HEAD + signature + to + b"\r\nhi\r\n"):
+            await client.message(body, "bob@good.lab")
+        await until(lambda: len(asked.lab.received("good.lab")) == 2, "mail at good.lab")
+        for taken in asked.lab.received("good.lab"):
+            signed = signature in taken.data
+            assert (to in taken.data) is signed
+            assert (b"To: bob@good.lab, dave@other.lab\r\n" in taken.data) is not signed
+
+    play(tmp_path, work)
+
+
 def test_requiretls_from_a_mail_client(tmp_path: Path) -> None:
     async def work(asked: Asked, client: Client) -> None:
         body = HEAD + b"Danelaw-Require: requiretls\r\n\r\nhi\r\n"

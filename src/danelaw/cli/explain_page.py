@@ -219,7 +219,7 @@ def _outlook(out: Output, found: dict[str, Any], about: dict[str, Any]) -> None:
         )
         out.next(f"danelaw dns {host.strip('[]').partition(']')[0]} MX   or  danelaw doctor")
         return
-    if host.startswith("["):
+    if host.startswith(("[", "carrier:")):
         out.next(f"danelaw queue retry id:{message['id']}")
         return
     if about["demand"] not in ("", "tls-required-no"):

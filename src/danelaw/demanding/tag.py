@@ -36,6 +36,11 @@ class TagDomain:
         )
         object.__setattr__(self, "_written", re.compile(pattern, re.IGNORECASE))
 
+    @property
+    def mark(self) -> bytes:
+        """What stands in every header with a tagged address, once it is in lower case."""
+        return self._suffix.encode()
+
     def claims(self, mailbox: Mailbox) -> bool:
         """Whether the address is meant to be tagged, rightly or wrongly."""
         domain = mailbox.domain

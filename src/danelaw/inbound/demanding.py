@@ -75,10 +75,13 @@ class DemandStep(Step):
         self._asking = asking
 
     def wants(self, head: Head, envelope: Envelope) -> bool:
-        """Where the field is, or may be, or a recipient was tagged."""
+        """Where the field is, or may be, a recipient was tagged, or an address in the header may be: programs that send
+        a message for each recipient repeat the tags of the others in To.
+        """
         if head.mentions(_FIELD):
             return True
-        return self._asking.tags is not None and any(one.demand for one in envelope.recipients)
+        tags = self._asking.tags
+        return tags is not None and (head.mentions(tags.mark) or any(one.demand for one in envelope.recipients))
 
     async def message(self, arrival: Arrival) -> Ruling | None:
         """Obey what is asked, or refuse the message with what is wrong about it."""
@@ -87,7 +90,8 @@ class DemandStep(Step):
         except DemandError as error:
             self._asking.metrics.demand_requests.add("field", "refused")
             return Refuse(Reply.of(554, "5.6.0", error.reason), self.name)
-        self._take_out(arrival)
+        if by_field is not SenderDemand.NONE or _tagged(arrival) or not self._broken(arrival):
+            self._take_out(arrival)
         groups = _by_demand(arrival.recipients, by_field)
         (first, staying), *others = groups.items()
         parts = [(demand, arrival.copy(self.name, leaving)) for demand, leaving in others]
@@ -103,15 +107,19 @@ class DemandStep(Step):
         if bodies and not self._asking.field:
             raise DemandError(f"this gateway does not obey the field {FIELD_NAME}; take it out")
         by_field = demand_in_field(bodies)
-        tagged = any(one.demand for one in arrival.recipients)
-        asks = tagged or by_field is not SenderDemand.NONE
+        asks = by_field is not SenderDemand.NONE or _tagged(arrival)
         if asks and not arrival.envelope.requiretls and _waives(header):
             raise DemandError("the message asks for protection and says TLS-Required: No; write one of the two")
-        broken = sorted(touched(header, self._asking.tags) & signed_fields(header))
-        if asks and broken:
+        broken = self._broken(arrival) if asks else ()
+        if broken:
             names = ", ".join(name.decode() for name in broken)
             raise DemandError(f"the request must be taken out, and your signature (DKIM) covers: {names}")
         return by_field
+
+    def _broken(self, arrival: Arrival) -> list[bytes]:
+        """The fields which the client's signature covers and the removal of requests changes."""
+        header = arrival.content.header
+        return sorted(touched(header, self._asking.tags) & signed_fields(header))
 
     def _take_out(self, arrival: Arrival) -> None:
         header = without_requests(arrival.content.header, self._asking.tags)
@@ -152,6 +160,10 @@ class StrangersDemandStep(Step):
             arrival.content = arrival.content.with_header(header)
             arrival.findings.append(Finding(self.name, "removed", f"{FIELD_NAME} of a stranger, which has no effect"))
         return None
+
+
+def _tagged(arrival: Arrival) -> bool:
+    return any(one.demand for one in arrival.recipients)
 
 
 def _waives(header: bytes) -> bool:

@@ -40,9 +40,9 @@ class Head:
         self._low = None
 
     @property
-    def complete(self) -> bool:
-        """The empty line was seen, or so much of the header that no more of it is read."""
-        return self._complete
+    def whole(self) -> bool:
+        """All of the header is here, up to the empty line."""
+        return self._complete and len(self._octets) < _MOST_OCTETS
 
     def mentions(self, name: bytes) -> bool:
         """Whether these octets, a field's name in lower case, stand anywhere in it: a quick look before a close one."""

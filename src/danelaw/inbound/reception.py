@@ -100,7 +100,7 @@ class Reception:
     def _looked_at(self, first: bytes) -> Head:
         """The header as far as it is here; steps that do not want this message are not asked about it."""
         head = Head(first)
-        if self._steps and head.complete:
+        if self._steps and head.whole:
             self._steps = tuple([step for step in self._steps if step.wants(head, self.envelope)])
         return head
 

@@ -139,5 +139,5 @@ def attempt_of(
         failed_tls[0] if failed_tls else "",
         ended - started,
         facts,
-        survey.demand.word,
+        demand=survey.demand.word,
     )

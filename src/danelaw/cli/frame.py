@@ -25,6 +25,7 @@ COMMANDS: dict[str, Verb] = {
     "queue": Verb("look", "List, add up, show, hold, release, retry, return or drop waiting messages."),
     "quarantine": Verb("look", "List, show, release, delete, return or forward held messages; rules that hold mail."),
     "reports": Verb("look", "List, show, take in or send reports about mail (DMARC)."),
+    "notices": Verb("look", "Show the delivery notices that senders get, in every language, cause by cause."),
     "bounce": Verb("look", "Say what a server's reply means, and what is done about it."),
     "check": Verb("look", "Say how a domain's mail would be protected. Sends nothing."),
     "dns": Verb("look", "Look up a name and say what its signatures prove."),

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
+
+from danelaw.dsn.build import words_part
 from danelaw.dsn.errors import DSNError
 from danelaw.dsn.report import Report
+from danelaw.dsn.texts import Texts, shipped
 
+_WIDTH = 76
 _TRACES = frozenset({b"in-reply-to", b"references"})
-_WORDS = (
-    b"Content-Type: text/plain; charset=us-ascii\r\n\r\n"
-    b"Your message was NOT delivered as you asked. You asked that it travel only\r\n"
-    b"through verified TLS (REQUIRETLS). A server on the way back to you does not\r\n"
-    b"offer that, so this notice tells nothing of the message. What became of it,\r\n"
-    b"for which recipient and why, is in the second part.\r\n"
-)
 
 
-def redacted(notice: bytes) -> bytes:
+def redacted(notice: bytes, languages: Sequence[Texts] | None = None) -> bytes:
     """The notice (RFC 6522 multipart/report) with general words, its fields for programs, and nothing of the message.
 
+    `languages` are the texts for a person; absent: English.
     Raises `DSNError` for content that is no such notice.
     """
     report = Report.from_bytes(notice)
@@ -27,6 +27,8 @@ def redacted(notice: bytes) -> bytes:
     fields = b"".join(
         field.raw for field in report.header if field.raw.partition(b":")[0].strip().lower() not in _TRACES
     )
+    texts = tuple(languages or (shipped("en"),))
+    said = "\n\n".join(textwrap.fill(one("redacted.text"), _WIDTH) for one in texts) + "\n"
     mark = b"--" + report.boundary
-    body = b"\r\n".join((mark, _WORDS + mark, status, mark + b"--", b""))
+    body = b"\r\n".join((mark, words_part(said, texts) + mark, status, mark + b"--", b""))
     return fields + b"\r\n" + body

@@ -6,10 +6,12 @@ import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
+from danelaw.outbound.causes import demander_of, of_judgement
 from danelaw.queue import Attempt, RecordReason
 
 if TYPE_CHECKING:
     from danelaw.dnsdata import Answer
+    from danelaw.dsn import Cause
     from danelaw.outbound.destination import HostPlan, Survey
     from danelaw.tlspolicy import Handshake, Judgement
 
@@ -113,8 +115,14 @@ def attempt_of(
     reason: str = "",
     evidence: tuple[bytes, ...] = (),
     facts: str = "",
+    cause: Cause | None = None,
 ) -> Attempt:
-    """Put one try into words. `outcome` is `delivered | waiting | returned`."""
+    """Put one try into words. `outcome` is `delivered | waiting | returned`; `cause` what a reply or the network told,
+    else the judgement tells.
+    """
+    if cause is None and judgement is not None and judgement.failure is not None:
+        cause = of_judgement(judgement, plan, handshake)
+    went_well = outcome == "delivered"
     failed_tls = [item.result_type for item in judgement.tlsrpt if item.result_type] if judgement else []
     return Attempt(
         started,
@@ -139,4 +147,6 @@ def attempt_of(
         failed_tls[0] if failed_tls else "",
         ended - started,
         facts,
+        "" if went_well or cause is None else cause.value,
+        "" if went_well else demander_of(survey, plan).value,
     )

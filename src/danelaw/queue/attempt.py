@@ -39,8 +39,9 @@ class Attempt:
     `address` and `port` where we connected (empty and 0 when it did not come that far). `requirement` and
     `protection` are words of the closed vocabulary; `outcome` is `delivered | waiting | returned`. `reply` is the
     last SMTP reply, `reason` one line for people, `detail` the longer chain in words. `records` gives the reason
-    per record. `evidence` holds SHA-256 digests of stored blobs (DNS answers with signatures, presented chain).
-    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success.
+    per record. `cause` and `demander` are words of `danelaw.dsn.Cause` and `Demander`: what went wrong and who demanded
+    protection, empty where nothing did. `evidence` holds SHA-256 digests of stored blobs (DNS answers with signatures,
+    presented chain). `tlsrpt` is the RFC 8460 §4.3 result type, empty on success.
     """
 
     time: float
@@ -62,6 +63,8 @@ class Attempt:
     tlsrpt: str = ""
     duration: float = 0.0
     facts: str = ""
+    cause: str = ""
+    demander: str = ""
 
     def encode(self) -> str:
         """The stored form: about 200 characters for a delivery."""
@@ -78,11 +81,13 @@ class Attempt:
             self.detail,
         )
         records = _encode([(r.record, r.usable, r.matched, r.reason) for r in self.records]) if self.records else "[]"
+        # Deliveries, nearly all there is, have neither.
+        tail = f",{_quoted(self.cause)},{_quoted(self.demander)}" if self.cause or self.demander else ""
         evidence = ",".join([f'"{digest.hex()}"' for digest in self.evidence])
         return (
             f"[{FORM_VERSION},{self.time:.3f},{_quoted(self.destination)},[{','.join(map(str, self.recipients))}],"
             f"{','.join(map(_quoted, words))},{self.port},{','.join(map(_quoted, more))},"
-            f"{records},[{evidence}],{_quoted(self.tlsrpt)},{self.duration:.4f},{_quoted(self.facts)}]"
+            f"{records},[{evidence}],{_quoted(self.tlsrpt)},{self.duration:.4f},{_quoted(self.facts)}{tail}]"
         )
 
     @classmethod
@@ -113,6 +118,8 @@ class Attempt:
                 tlsrpt=words[17],
                 duration=float(fields[18]),
                 facts=str(fields[19]) if len(fields) > 19 else "",
+                cause=str(fields[20]) if len(fields) > 20 else "",
+                demander=str(fields[21]) if len(fields) > 21 else "",
             )
         except (ValueError, TypeError, IndexError, KeyError) as error:
             raise UnreadableAttempt(f"attempt is damaged: {error}") from error

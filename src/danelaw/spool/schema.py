@@ -95,6 +95,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE message ADD COLUMN client_user TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE history ADD COLUMN client_user TEXT NOT NULL DEFAULT ''",
     ),
+    # Destinations at which nothing could be sent: since when, and what the last tries found (`danelaw.spool.trouble`).
+    (
+        """CREATE TABLE trouble (
+            next_hop TEXT NOT NULL, demand TEXT NOT NULL, since REAL NOT NULL, last REAL NOT NULL, tries TEXT NOT NULL,
+            PRIMARY KEY (next_hop, demand)) STRICT, WITHOUT ROWID""",
+    ),
 )
 
 VERSION = len(STEPS)

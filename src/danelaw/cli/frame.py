@@ -28,6 +28,7 @@ COMMANDS: dict[str, Verb] = {
     "notices": Verb("look", "Show the delivery notices that senders get, in every language, cause by cause."),
     "bounce": Verb("look", "Say what a server's reply means, and what is done about it."),
     "check": Verb("look", "Say how a domain's mail would be protected. Sends nothing."),
+    "notify": Verb("look", "Draft the note to a broken destination's postmaster, with evidence. Sends nothing."),
     "dns": Verb("look", "Look up a name and say what its signatures prove."),
     "auth": Verb("look", "Say who really sent a message: SPF, DKIM, ARC and DMARC together."),
     "spf": Verb("look", "Say whether a client may use a domain (SPF), term by term."),

@@ -129,9 +129,8 @@ def remarks_on(config: Config) -> list[str]:
     for texts in notice_texts(config.notices):
         if texts.missing:
             some = ", ".join(texts.missing[:3]) + (", …" if len(texts.missing) > 3 else "")
-            remarks.append(
-                f'[notices] in "{texts.language}" lack {len(texts.missing)} texts, which are English: {some}'
-            )
+            count = len(texts.missing)
+            remarks.append(f'[notices] in "{texts.language}": {count} texts are missing and stay English: {some}')
     if config.tls.minimum_version in ("1.0", "1.1"):
         remarks.append(f"[tls] minimum_version {config.tls.minimum_version} is forbidden by RFC 8996")
     return remarks

@@ -33,6 +33,7 @@ from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, ClientCertificate, Delivery, Override, Queue, Resolver, Route
 from danelaw.config.submitting import Submission
 from danelaw.config.values import HostName
+from danelaw.config.watching import Watch
 from danelaw.routing import carrier_of
 
 
@@ -138,6 +139,7 @@ class Config(Section):
     notices: Notices = Field(default=Notices(), description="The words of delivery notices.")
     quarantine: Quarantine = Field(default=Quarantine(), description="Held mail.")
     reports: Reports = Field(default=Reports(), description="Reports about mail: DMARC.")
+    watch: Watch = Field(default=Watch(), description="Destinations whose protection weakens.")
     tls: TLS = Field(default=TLS(), description="TLS towards other servers.")
     mta_sts: MTASTS = Field(default=MTASTS(), description="MTA-STS.")
     resolver: Resolver = Field(default=Resolver(), description="DNS.")

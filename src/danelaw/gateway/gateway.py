@@ -25,6 +25,7 @@ from danelaw.gateway.operations import operations, perform
 from danelaw.gateway.policy_parts import rules_of, timers_of
 from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
 from danelaw.gateway.reporter import Reporter
+from danelaw.gateway.watcher import Watcher
 from danelaw.resolver import ProbeReport, Severity
 from danelaw.spool.shards import together
 from danelaw.state import configured_overrides
@@ -123,6 +124,8 @@ class Gateway:
             *([loop.create_task(parts.shared_here.keep())] if parts.shared_here is not None else []),
             *([loop.create_task(Digests(self, parts.digests).keep())] if parts.digests is not None else []),
         ]
+        if self.config.watch.enabled:
+            self._tasks.append(loop.create_task(Watcher(self).keep()))
         if parts.reporting is not None:
             reporter = Reporter(self, parts.reporting)
             self._tasks += map(loop.create_task, (reporter.keep(), reporter.keep_counting(), reporter.keep_telling()))

@@ -159,3 +159,14 @@ def demander_of(survey: Survey, plan: HostPlan | None) -> Demander:
     if sts:
         return Demander.STS
     return Demander.TLSA if dane else Demander.TLSA_UNUSABLE
+
+
+WAIVED = "waived"
+"""In place of a `Demander`: the sender said `TLS-Required: No`."""
+
+
+def wish_of(survey: Survey) -> str:
+    """Whose wish made a delivery other than the destination's own records would: empty for nearly all."""
+    if survey.demand is not SenderDemand.NONE:
+        return _DEMANDERS[survey.demand].value if survey.demand in _DEMANDERS else WAIVED
+    return "" if survey.override.override is None else Demander.OVERRIDE.value

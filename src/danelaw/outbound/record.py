@@ -6,7 +6,7 @@ import hashlib
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
-from danelaw.outbound.causes import demander_of, of_judgement
+from danelaw.outbound.causes import demander_of, of_judgement, wish_of
 from danelaw.queue import Attempt, RecordReason
 
 if TYPE_CHECKING:
@@ -148,5 +148,5 @@ def attempt_of(
         ended - started,
         facts,
         "" if went_well or cause is None else cause.value,
-        "" if went_well else demander_of(survey, plan).value,
+        wish_of(survey) if went_well else demander_of(survey, plan).value,
     )

@@ -39,9 +39,10 @@ class Attempt:
     `address` and `port` where we connected (empty and 0 when it did not come that far). `requirement` and
     `protection` are words of the closed vocabulary; `outcome` is `delivered | waiting | returned`. `reply` is the
     last SMTP reply, `reason` one line for people, `detail` the longer chain in words. `records` gives the reason
-    per record. `cause` and `demander` are words of `danelaw.dsn.Cause` and `Demander`: what went wrong and who demanded
-    protection, empty where nothing did. `evidence` holds SHA-256 digests of stored blobs (DNS answers with signatures,
-    presented chain). `tlsrpt` is the RFC 8460 §4.3 result type, empty on success.
+    per record. `evidence` holds SHA-256 digests of stored blobs (DNS answers with signatures, presented chain).
+    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success. `cause` and `demander` are words of
+    `danelaw.dsn.Cause` and `Demander`: what went wrong and who demanded protection. Of a delivery `demander` is whose
+    wish made it other than the destination's own records would, `waived` for TLS-Required: No, and nearly always empty.
     """
 
     time: float
@@ -81,7 +82,7 @@ class Attempt:
             self.detail,
         )
         records = _encode([(r.record, r.usable, r.matched, r.reason) for r in self.records]) if self.records else "[]"
-        # Deliveries, nearly all there is, have neither.
+        # Ordinary deliveries, nearly all there is, have neither.
         tail = f",{_quoted(self.cause)},{_quoted(self.demander)}" if self.cause or self.demander else ""
         evidence = ",".join([f'"{digest.hex()}"' for digest in self.evidence])
         return (

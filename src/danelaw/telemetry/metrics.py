@@ -185,6 +185,13 @@ class Metrics(ScriptingMetrics):
             "result",
         )
 
+        self.watch_weakenings = Counter(
+            "danelaw_watch_weakenings",
+            "Destinations that were verified for long and prove less now; `kind` is tlsa-withdrawn, unsigned, "
+            "policy-gone, moved, host-only or other. `danelaw watch list` names them.",
+            "kind",
+        )
+
     def _queueing(self) -> None:
         self.queue_messages = Gauge("danelaw_queue_messages", "Messages in the queue by `state`.", "state")
         self.queue_oldest = Gauge("danelaw_queue_oldest_seconds", "Age of the oldest message that waits.")

@@ -20,7 +20,7 @@ class Watch(Section):
         default=timedelta(minutes=15),
         ge=timedelta(seconds=1),
         description="Pause between looks; longer by itself where a look takes long, so that it never has more than a "
-        "fiftieth of the time.",
+        "hundredth of the time.",
         examples=["1h"],
     )
     days: Count = Field(

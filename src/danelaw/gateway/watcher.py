@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 GRACE = 600.0
 """Seconds after its end in which a day may still get tries."""
-REST = 50.0
+REST = 100.0
 """A look is followed by a pause of so many times its length."""
 _ASK_AGAIN = 60.0
 _REST_OF_SLICE = 2.0
@@ -49,9 +49,12 @@ class Looked:
 
 def look(
     store: WatchStore, directory: Path, now: float, rules: Rules, *, site_of: Callable[[str], str] = mx_site,
-    keep_days: int = 365, pause: Callable[[float], None] = time.sleep,
+    keep_days: int = 365, pause: Callable[[float], None] = time.sleep, renew: Callable[[], None] = lambda: None,
 ) -> Looked:  # fmt: skip
-    """Take in what the spool has recorded until `now` (POSIX seconds). Raises `SpoolError`, `StateError`."""
+    """Take in what the spool has recorded until `now` (POSIX seconds). `renew` is called after each day that is closed.
+
+    Raises `SpoolError`, `StateError`.
+    """
     found = Looked()
     today, closable = int(now // DAY), int((now - GRACE) // DAY)
     numbers = shards(directory)
@@ -59,7 +62,8 @@ def look(
         if day < closable and not store.is_closed(day):
             store.replace_day(day, _counted(directory, numbers, day, pause))
             _fold(store, day, rules, site_of, found, pause)
-            store.close_day(day, day - 1)
+            store.close_day(day)
+            renew()
     for day in range(closable, today + 1):
         store.replace_day(day, _counted(directory, numbers, day, pause))
     for name, seen in store.weaker_today(today):
@@ -188,6 +192,13 @@ class Watcher:
                 return None
             begun = time.monotonic()
             keep_days = int(self._section.keep.total_seconds() // DAY)
-            found = look(store, self._directory, now, rules_of(self._gateway.config), keep_days=keep_days)
-            store.yield_turn(now + max(interval, REST * (time.monotonic() - begun)))
+            found = look(
+                store,
+                self._directory,
+                now,
+                rules_of(self._gateway.config),
+                keep_days=keep_days,
+                renew=lambda: store.yield_turn(self._gateway.clock() + interval),
+            )
+            store.yield_turn(self._gateway.clock() + max(interval, REST * (time.monotonic() - begun)))
             return found

@@ -163,11 +163,11 @@ class WatchStore(StateDatabase):
         found = self._observed(day, [destination])
         return found[0][1] if found else None
 
-    def close_day(self, day: int, before: int) -> None:
-        """The day is in the histories; tallies of days before `before` are forgotten."""
+    def close_day(self, day: int) -> None:
+        """The day is in the histories; its tallies and earlier ones are forgotten."""
         with self.together():
             self.execute("INSERT OR IGNORE INTO closed VALUES (?)", (day,))
-            self.execute("DELETE FROM tally WHERE day < ?", (before,))
+            self.execute("DELETE FROM tally WHERE day <= ?", (day,))
 
     # histories
 

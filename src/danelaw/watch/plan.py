@@ -51,13 +51,18 @@ def to_text(proposals: Iterable[Proposal], made: float) -> str:
         lines += [
             "",
             "[[pin]]",
-            f"destination = {json.dumps(one.destination)}",
-            f"tls = {json.dumps(one.tls.value)}",
+            f"destination = {_quoted(one.destination)}",
+            f"tls = {_quoted(one.tls.value)}",
             f"until = {day_text(one.until)}",
-            f"because = {json.dumps(evidence(one))}",
+            f"because = {_quoted(evidence(one))}",
             f"would_have_stopped = {one.stopped}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A string of TOML: as JSON has it, but for DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@ from danelaw.watch.observation import MOST_HOSTS, Tally
 
 DANE, STS, PLAIN = Protection.DANE, Protection.MTA_STS, Protection.ENCRYPTED
 SIGNED = "MX 10 mx1.x.example (signed) · TLSA 1 (signed) · MTA-STS not consulted"
-WITHDRAWN = "MX 10 mx1.x.example (signed) · no TLSA · MTA-STS: no policy"
+WITHDRAWN = "MX 10 mx1.x.example (signed) · no TLSA (signed) · MTA-STS: no policy"
+SERVERS_UNSIGNED = "MX 10 mx1.x.example (signed) · no TLSA · MTA-STS: no policy"
 UNSIGNED = "MX 10 mx1.x.example (not signed) · no TLSA · MTA-STS: no policy"
 
 
@@ -62,11 +63,16 @@ def test_steady_days_are_one_line_however_many() -> None:
     [
         (DANE, day(110, ("mx1.x.example", PLAIN), facts=WITHDRAWN), Kind.WITHDRAWN),
         (DANE, day(110, ("mx1.x.example", PLAIN), facts=UNSIGNED), Kind.UNSIGNED),
+        (DANE, day(110, ("mx1.x.example", PLAIN), facts=SERVERS_UNSIGNED), Kind.UNSIGNED),
         (DANE, day(110, ("mx1.x.example", Protection.HOST_DANE), facts=UNSIGNED), Kind.HOST_ONLY),
         (DANE, day(110, ("mx1.x.example", STS), facts=WITHDRAWN), Kind.WITHDRAWN),
         (STS, day(110, ("mx1.x.example", PLAIN), facts=UNSIGNED), Kind.POLICY_GONE),
         (DANE, day(110, ("in.big.example", PLAIN), facts="MX 10 in.big.example (signed) · no TLSA"), Kind.MOVED),
-        (DANE, day(110, ("mx9.x.example", PLAIN), facts="MX 10 mx9.x.example (signed) · no TLSA"), Kind.WITHDRAWN),
+        (
+            DANE,
+            day(110, ("mx9.x.example", PLAIN), facts="MX 10 mx9.x.example (signed) · no TLSA (signed)"),
+            Kind.WITHDRAWN,
+        ),
         (STS, day(110, ("mx1.x.example", DANE)), None),
         (DANE, day(110, ("mx1.x.example", DANE)), None),
         (DANE, day(110), None),
@@ -83,7 +89,7 @@ def test_a_weaker_server_that_takes_its_turn_is_no_event() -> None:
     assert event(steady(), day(110, ("mx1.x.example", DANE), second)) is None
     listed = "MX 10 mx1.x.example, 20 mx2.x.example (signed) · no TLSA"
     assert event(steady(), day(110, second, facts=listed)) is None
-    assert event(steady(), day(110, second, facts="MX 20 mx2.x.example (signed) · no TLSA")) is Kind.WITHDRAWN
+    assert event(steady(), day(110, second, facts="MX 20 mx2.x.example (signed) · no TLSA (signed)")) is Kind.WITHDRAWN
 
 
 @pytest.mark.parametrize(("days", "rules"), [(6, Rules(7, 1)), (10, Rules(7, 21))])

@@ -121,7 +121,7 @@ async def later(directory: Path, clock: Clock) -> None:
         assert repeated.weakened == []
         listed = await cli(rehearsal, clock, "watch", "list")
         assert listed.return_value == 10
-        assert "its owner took them away" in " ".join(listed.stdout.split())
+        assert "TLSA records are gone, as signed DNS says" in " ".join(listed.stdout.split())
         shown = await cli(rehearsal, clock, "watch", "history", "dane.lab")
         assert "DANE became encrypted only" in shown.stdout
         assert (await facts(rehearsal, clock, "watch", "history", "steady.lab"))["events"] == []

@@ -22,7 +22,7 @@ DAY = 86_400
 FIRST = 20_000
 HOST = "mx1.x.example"
 SIGNED = "MX 10 mx1.x.example (signed) · TLSA 1 (signed)"
-GONE = "MX 10 mx1.x.example (signed) · no TLSA"
+GONE = "MX 10 mx1.x.example (signed) · no TLSA (signed)"
 RULES = Rules(days=5, messages=5)
 
 

@@ -147,9 +147,8 @@ def _ending(config: Config, proposals: list[Proposal], now: float) -> dict[str, 
 def _beside(proposals: list[Proposal], passed_over: list[tuple[str, str]]) -> None:
     """On standard error, so that standard output is the plan alone."""
     stopped = sum(one.stopped for one in proposals)
-    click.echo(
-        f"{len(proposals)} pins proposed, {len(passed_over)} destinations passed over. Nothing was changed.", err=True
-    )
+    counted = f"{_pins(len(proposals))} proposed, {_destinations(len(passed_over))} passed over"
+    click.echo(f"{counted}. Nothing was changed.", err=True)
     if proposals:
         words = f"{stopped} messages" if stopped else "no message"
         click.echo(f"Had they been in force, {words} of the past would have waited.", err=True)
@@ -158,6 +157,14 @@ def _beside(proposals: list[Proposal], passed_over: list[tuple[str, str]]) -> No
     if len(passed_over) > _MOST_SHOWN:
         click.echo(f"  … and {len(passed_over) - _MOST_SHOWN} more (--json)", err=True)
     click.echo("next: danelaw pins plan > plan.toml, review it, then danelaw pins apply plan.toml", err=True)
+
+
+def _pins(count: int) -> str:
+    return "1 pin" if count == 1 else f"{count} pins"
+
+
+def _destinations(count: int) -> str:
+    return "1 destination" if count == 1 else f"{count} destinations"
 
 
 @command.command()
@@ -206,7 +213,7 @@ def _say_applied(
         named = [{"destination": name, "reason": reason} for name, reason in left_out]
         out.json({"applied": [fields_of(one, now) for one in applied], "left_out": named})
         return
-    out.line(f"{len(applied)} pins hold now, {len(left_out)} were left out.")
+    out.line(f"{_pins(len(applied))} set, {_destinations(len(left_out))} left out.")
     for name, reason in left_out[:_MOST_SHOWN]:
         out.paragraph(f"{name}: {reason}")
     out.next("danelaw pins list")

@@ -170,8 +170,9 @@ def _print_history(out: Output, past: History, events: list[tuple[Weakening, int
     if standing is not None:
         out.headline(
             Symbol.VERIFIED,
-            f"{past.destination}: verified by {standing.level.value} or better on all {standing.days} days with mail "
-            f"since {day_text(standing.first)}, {standing.messages} messages.",
+            f"{past.destination}: verified by {standing.level.value}"
+            f"{'' if standing.level is Protection.DANE else ' or better'} on all {standing.days} days with mail since "
+            f"{day_text(standing.first)}, {standing.messages} messages.",
         )
     else:
         last = past.spans[-1]
@@ -190,7 +191,16 @@ def _print_history(out: Output, past: History, events: list[tuple[Weakening, int
         when = f"{day_text(span.first)} to {day_text(span.last)}"
         hosts = ", ".join(span.hosts[:2]) + (f" +{len(span.hosts) - 2}" if len(span.hosts) > 2 else "")
         rows.append(
-            (symbol, (when, span.level.value, f"{span.days} days", f"{span.messages}", "; ".join((hosts, *words))))
+            (
+                symbol,
+                (
+                    when,
+                    span.level.value,
+                    "1 day" if span.days == 1 else f"{span.days} days",
+                    f"{span.messages}",
+                    "; ".join((hosts, *words)),
+                ),
+            )
         )
     out.table(rows, heads=("WHEN", "PROTECTED BY", "WITH MAIL", "MESSAGES", "SERVERS"))
     for one, ended in events:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+import dns.rdatatype
+
+from danelaw.dnsdata import DNSSECStatus
 from danelaw.outbound.causes import demander_of, of_judgement, wish_of
 from danelaw.queue import Attempt, RecordReason
 
@@ -88,12 +92,19 @@ def facts_of(survey: Survey) -> str:
     if any(counts):
         parts.append("TLSA " + ", ".join(str(count) for count in counts) + " (signed)")
     elif survey.destination.hosts and survey.next_hop.domain is not None:
-        parts.append("no TLSA")
+        # Denied by signed DNS, or not even asked for since a zone on the way is not signed.
+        denied = all(_denied(host.answers) for host in survey.destination.hosts)
+        parts.append("no TLSA (signed)" if denied else "no TLSA")
     if survey.sts_asked:
         parts.append(f"MTA-STS: {survey.sts.note}")
     elif survey.hosts and survey.next_hop.domain is not None:
         parts.append("MTA-STS not consulted")
     return " · ".join(parts)
+
+
+def _denied(answers: Iterable[Answer]) -> bool:
+    asked = [answer for answer in answers if answer.question.rdtype == dns.rdatatype.TLSA]
+    return bool(asked) and all(answer.status is DNSSECStatus.SECURE and not answer.records for answer in asked)
 
 
 def _signed(secure: bool) -> str:

@@ -81,9 +81,12 @@ def _against(recent: list[Span], today: int, wanted: Wanted) -> str:
         return f"no mail went there for {wanted.window} days"
     weaker = [one for one in recent if not one.level.verified and one.level is not Protection.NOTHING_SENT]
     if weaker:
-        days = today - weaker[-1].last
-        return f"{weaker[-1].level.value} {'today' if days <= 0 else f'{days} days ago'}"
+        return f"{weaker[-1].level.value} {_ago(today - weaker[-1].last)}"
     stops = [one.last_stop for one in recent if one.stopped]
     if stops and max(stops) >= today - wanted.quiet:
-        return f"a server was left out {today - max(stops)} days ago: it could not prove itself"
+        return f"a server was left out {_ago(today - max(stops))}: it could not prove itself"
     return ""
+
+
+def _ago(days: int) -> str:
+    return "today" if days <= 0 else "yesterday" if days == 1 else f"{days} days ago"

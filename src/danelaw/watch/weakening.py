@@ -14,9 +14,10 @@ from danelaw.watch.observation import HostDay, Observation
 class Kind(Enum):
     """What went away. The value is the word in logs, metrics and JSON.
 
-    `WITHDRAWN`: TLSA records are gone and the zone is still signed, so whoever holds its keys took them away.
-    `UNSIGNED`: the DNS is no longer signed. `POLICY_GONE`: no MTA-STS policy is enforced any more. `MOVED`: mail goes
-    to servers of somebody else. `HOST_ONLY`: servers are proved, but no longer that they are the domain's.
+    `WITHDRAWN`: signed DNS says that there are no TLSA records any more, so whoever holds its keys took them away.
+    `UNSIGNED`: the DNS of the domain or of its servers is no longer signed. `POLICY_GONE`: no MTA-STS policy is
+    enforced any more. `MOVED`: mail goes to servers of somebody else. `HOST_ONLY`: servers are proved, but no longer
+    that they are the domain's.
     """
 
     WITHDRAWN = "tlsa-withdrawn"
@@ -33,8 +34,8 @@ class Kind(Enum):
 
 
 _WORDS = {
-    Kind.WITHDRAWN: "its TLSA records are gone; the zone is still signed, so its owner took them away",
-    Kind.UNSIGNED: "its DNS is no longer signed: its owner gave up DNSSEC, or somebody took over the domain",
+    Kind.WITHDRAWN: "TLSA records are gone, as signed DNS says: its owner, or who runs its servers, took them away",
+    Kind.UNSIGNED: "DNS of the domain or its servers is no longer signed: given up, or somebody took over",
     Kind.POLICY_GONE: "no MTA-STS policy is enforced any more",
     Kind.MOVED: "its mail goes to other servers than before, which prove less",
     Kind.HOST_ONLY: "its servers are proved, but DNS no longer proves that they are its servers",
@@ -123,10 +124,10 @@ def _kind(standing: Standing, lowest: HostDay, site_of: Callable[[str], str]) ->
         return Kind.HOST_ONLY
     if standing.level is Protection.DANE:
         mx, _, rest = lowest.facts.partition(" · ")
-        if "(not signed)" in mx:
-            return Kind.UNSIGNED
-        if "(signed)" in mx and not rest.startswith("TLSA"):
+        if rest.startswith("no TLSA (signed)") and "(signed)" in mx:
             return Kind.WITHDRAWN
+        if rest.startswith("no TLSA") or "(not signed)" in mx:
+            return Kind.UNSIGNED
     if standing.level is Protection.MTA_STS:
         return Kind.POLICY_GONE
     return Kind.OTHER

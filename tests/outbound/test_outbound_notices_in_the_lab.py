@@ -137,7 +137,7 @@ SAYS = {
         "wrong-key.lab selbst: sein signiertes DNS",
         'selbst aufrufen: "danelaw tlsa mx.wrong-key.lab CERTIFICATE.pem"',
     ),
-    "stripped.lab": ("offers no encryption (STARTTLS)", "stripped.lab itself: its signed DNS", "removes it"),
+    "stripped.lab": ("no encrypted connection (server offers no STARTTLS", "stripped.lab itself: its signed DNS", "removes it"),
     "bogus.lab": ("the DNS entries of bogus.lab are wrong", "nothing goes out on a guess", '"danelaw dns'),
     "unlisted.lab": ("not on the list unlisted.lab publishes (MTA-STS)", "mx.unlisted.lab: is not on the list",
                      "https://mta-sts.unlisted.lab/.well-known/mta-sts.txt"),

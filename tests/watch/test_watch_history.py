@@ -92,6 +92,16 @@ def test_a_weaker_server_that_takes_its_turn_is_no_event() -> None:
     assert event(steady(), day(110, second, facts="MX 20 mx2.x.example (signed) · no TLSA (signed)")) is Kind.WITHDRAWN
 
 
+def test_a_server_put_beside_the_known_ones_is_an_event_when_what_held_for_all_is_gone() -> None:
+    """Else an attacker who answers for the domain need only leave the old servers in the list."""
+    beside = ("mx0.x.example", PLAIN)
+    unsigned = "MX 0 mx0.x.example, 10 mx1.x.example (not signed) · no TLSA"
+    assert event(steady(), day(110, beside, facts=unsigned)) is Kind.UNSIGNED
+    assert event(steady(), day(110, ("mx1.x.example", DANE), beside, facts=unsigned)) is Kind.UNSIGNED
+    assert event(steady(STS), day(110, beside, facts=unsigned)) is Kind.POLICY_GONE
+    assert event(steady(STS), day(110, ("mx.evil.example", PLAIN), facts=unsigned)) is Kind.MOVED
+
+
 @pytest.mark.parametrize(("days", "rules"), [(6, Rules(7, 1)), (10, Rules(7, 21))])
 def test_a_short_history_is_no_ground_for_an_event(days: int, rules: Rules) -> None:
     assert event(steady(days=days), day(150, ("mx1.x.example", PLAIN), facts=WITHDRAWN), rules) is None

@@ -76,9 +76,13 @@ def show(
             content = build(example, date=now, message_id="<1@mx.here.example>", boundary="=_1", languages=languages)
             _lines(out, content.decode("utf-8"))
             continue
+        if cause == "all":
+            out.line(f"== {one.value} ==")
         out.line(f"Subject: {subject(example, languages[0])}")
         out.line()
         _lines(out, explanation(example, "<42@shop.example>", languages))
+        if cause == "all":
+            out.line()
 
 
 @command.command()

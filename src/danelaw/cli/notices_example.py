@@ -60,7 +60,7 @@ def example_of(cause: Cause, now: float, *, delayed: bool) -> DSN:
         address="anna@example.org",
         action=Action.DELAYED if delayed else Action.FAILED,
         status="4.4.7" if delayed else "5.4.7" if on_the_way else "5.0.0",
-        reason=detail or f"mx1.example.org refused it: {reply}",
+        reason=detail or (f"mx1.example.org refused it: {reply}" if reply else "it was given up"),
         remote_mta="mx1.example.org" if reply else None,
         diagnostic=reply or None,
         last_attempt=now - 300 if reply else None,

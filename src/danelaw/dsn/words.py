@@ -20,6 +20,11 @@ MOST_RECIPIENTS = 10
 MOST_TRIES = 6
 """Hosts named under one reason."""
 _LONGEST_DETAIL = 300
+_VERSIONS = {"TLSv1": "TLS 1.0"}
+_TOLD_BY_CAUSE = frozenset(
+    {Cause.NOT_LISTED, Cause.NO_REQUIRETLS, Cause.NULL_MX, Cause.NO_DOMAIN, Cause.NO_SERVER, Cause.LOOP}
+)
+"""The finding has nothing to add to what the texts say of them."""
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -87,7 +92,7 @@ def _why(group: Group, names: dict[str, str], texts: Texts) -> str:
     own = texts.of_cause(first.cause, "why", **names)
     if not own:
         own = first.reason
-    elif not group.tries and first.diagnostic is None and first.cause is not Cause.OPERATOR:
+    elif not group.tries and first.diagnostic is None and first.cause not in (Cause.OPERATOR, *_TOLD_BY_CAUSE):
         own = f"{own} ({_clipped(first.reason)})"
     over = texts("line.over", span=texts.span(first.over)) if first.over is not None else ""
     return " ".join(part for part in (own, over, first.remark) if part)
@@ -111,12 +116,12 @@ def _what_happened(group: Group, texts: Texts) -> list[str]:
 
 
 def _one_try(one: HostTry, texts: Texts) -> str:
-    tls = one.tls.replace("TLSv", "TLS ")
+    tls = _VERSIONS.get(one.tls, one.tls.replace("TLSv", "TLS "))
     server = " ".join(part for part in (one.host, one.address) if part) + (f", {tls}" if tls else "")
     if one.reply:
         return texts("line.answered", server=server, reply=_clipped(one.reply), when=texts.date(one.when))
     what = texts.of_cause(one.cause, "what", destination=one.host, host=one.host)
-    detail = _clipped(one.detail)
+    detail = "" if what and one.cause in _TOLD_BY_CAUSE else _clipped(one.detail)
     if what and detail:
         detail = f" ({detail})"
     said = texts("line.try", server=server, what=what, detail=detail, when=texts.date(one.when))

@@ -104,7 +104,7 @@ def _demander(tries: Iterable[Attempt]) -> Demander:
 
 
 _DEMANDERS = frozenset(one.value for one in Demander if one.value)
-_ON_THE_WAY = frozenset(list(Cause)[: list(Cause).index(Cause.NULL_MX)])
+_ON_THE_WAY = frozenset(list(Cause)[: list(Cause).index(Cause.LOOP)])
 _CAUSES = {one.value: one for one in Cause}
 
 

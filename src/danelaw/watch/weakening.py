@@ -101,13 +101,21 @@ def weakening_of(
 
 def _took_its_turn(standing: Standing, seen: Observation, weak: Iterable[HostDay]) -> bool:
     """Another server than the known ones, while they are still there: the domain's weakest server was always weak, and
-    nothing went away.
+    nothing went away. No such is a server put beside them when what held for all of them is gone.
     """
-    if any(one.host in standing.hosts for one in weak):
+    weak = list(weak)
+    if any(one.host in standing.hosts or _lacks_what_held_for_all(standing, one) for one in weak):
         return False
     strong = any(one.level >= standing.level for one in seen.hosts)
     listed = any(_listed(host, one.facts) for one in weak for host in standing.hosts)
     return strong or listed
+
+
+def _lacks_what_held_for_all(standing: Standing, weak: HostDay) -> bool:
+    """DANE rests on a signed MX; an enforced MTA-STS policy leaves no server out (RFC 8461 §4)."""
+    if standing.level is Protection.DANE:
+        return "(not signed)" in weak.facts.partition(" · ")[0]
+    return standing.level is Protection.MTA_STS
 
 
 def _listed(host: str, facts: str) -> bool:

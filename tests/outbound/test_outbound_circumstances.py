@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from danelaw.dsn import Cause, Demander
-from danelaw.outbound.circumstances import ROUND, Circumstances, from_spool
-from danelaw.queue import Attempt, QueuedMessage, QueuedRecipient, RoutingKey, Settlement
+from danelaw.outbound.circumstances import ROUND, Circumstances, described, from_spool
+from danelaw.outbound.outcome import RecipientOutcome
+from danelaw.queue import Attempt, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey, Settlement
 from danelaw.spool.attempts import AttemptWriter
 from danelaw.spool.schema import migrate
 from danelaw.spool.trouble import forget_trouble, trouble_of
@@ -103,6 +104,13 @@ def test_an_older_round_and_servers_that_work_elsewhere_are_left_out(spool: sqli
 def test_where_dns_may_be_to_blame_another_hosts_finding_decides() -> None:
     assert Circumstances.of_tries([DEAD, BAD]).cause is Cause.WRONG_KEY
     assert Circumstances.of_tries([DEAD]).cause is Cause.NO_CONNECTION
+
+
+@pytest.mark.parametrize(("cause", "about"), [("no-domain", "relay.example"), ("bad-mailbox", "example.org")])
+def test_what_a_cause_is_about_is_the_next_hop_or_the_domain(cause: str, about: str) -> None:
+    queued = QueuedRecipient(0, "anna@example.org", RoutingKey("relay.example"))
+    end = RecipientOutcome(0, RecipientState.FAILED, "5.1.2", "", "it is not there", cause=cause)
+    assert described(queued, end, Circumstances(), NOW).destination == about
 
 
 def test_records_of_an_earlier_danelaw_have_no_cause() -> None:

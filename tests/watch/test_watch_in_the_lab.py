@@ -36,6 +36,13 @@ LATER = (
 )
 
 
+class Told(Rehearsal):
+    def write_settings(self) -> None:
+        super().write_settings()
+        with self.config_file.open("a") as file:
+            file.write('[watch]\nnotify = "operator@steady.lab"\n')
+
+
 class Clock:
     """The gateway's, which can be moved."""
 
@@ -92,7 +99,7 @@ async def first_days(directory: Path, clock: Clock) -> None:
 
 async def later(directory: Path, clock: Clock) -> None:
     log, sink = Log.in_memory()
-    async with Rehearsal(LATER, directory, clock=clock, made=clock(), log=log) as rehearsal:
+    async with Told(LATER, directory, clock=clock, made=clock(), log=log) as rehearsal:
         store = rehearsal.gateway.parts.sts
         assert store is not None
         results = await asyncio.gather(*(rehearsal.play(scenario) for scenario in LATER))
@@ -115,10 +122,19 @@ async def later(directory: Path, clock: Clock) -> None:
         assert len(said) == 2
         assert any("destination=dane.lab" in line and "days=8" in line and "before=DANE" in line for line in said)
         assert rehearsal.gateway.metrics.watch_weakenings.cell("tlsa-withdrawn").value == 1
+
+        def letters() -> list[bytes]:
+            return [one.data for one in rehearsal.lab.received("steady.lab") if b"prove less" in one.data]
+
+        await until(letters, "the letter to the operator")
         clock.ahead += 3600
         repeated = await watcher.look_once()
         assert repeated is not None
         assert repeated.weakened == []
+        (letter,) = letters()
+        assert b"Subject: 2 destinations prove less than they did\r\n" in letter
+        assert b"before    DANE, on 8 days with mail since" in letter
+        assert b"danelaw override add dane.lab dane-require --for 1d" in letter
         listed = await cli(rehearsal, clock, "watch", "list")
         assert listed.return_value == 10
         assert "TLSA records are gone, as signed DNS says" in " ".join(listed.stdout.split())

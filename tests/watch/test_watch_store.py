@@ -16,7 +16,9 @@ from danelaw.spool.schema import migrate
 from danelaw.spool.tallies import days_recorded, tallies
 from danelaw.state.watching import WatchStore
 from danelaw.telemetry import Log, Metrics
-from danelaw.watch import Rules
+from danelaw.tlspolicy import Protection
+from danelaw.watch import Kind, Rules, Weakening
+from danelaw.watch.letter import letter
 
 DAY = 86_400
 FIRST = 20_000
@@ -122,6 +124,38 @@ def test_a_turn_is_one_processes_and_a_clock_that_ran_ahead_stops_nobody_for_lon
     assert store.take_turn(1900.0, 2800.0)
     store.yield_turn(1e9)
     assert store.take_turn(2000.0, 2900.0)
+
+
+def test_a_letter_tells_of_each_event_once_and_letters_keep_a_distance(spool: Spool, store: WatchStore) -> None:
+    def fall(name: str, day: int) -> None:
+        for number in range(day - 6, day):
+            spool.record(number, destination=name)
+        spool.record(day, "encrypted only", destination=name, facts=GONE)
+
+    now = (FIRST + 6) * DAY + 50_000.0
+    fall("x.example", FIRST + 6)
+    look(store, spool.directory, now, RULES)
+    (event,) = store.untold(now, 3600.0)
+    assert store.untold(now, 3600.0) == [event], "until it was told"
+    store.tell([event], now)
+    fall("y.example", FIRST + 6)
+    look(store, spool.directory, now + 60, RULES)
+    assert store.untold(now + 60, 3600.0) == []
+    assert [one.destination for one in store.untold(now + 3600, 3600.0)] == ["y.example"]
+
+
+def test_a_letter_is_short_whatever_happens() -> None:
+    event = Weakening(
+        "x.example", 20_000, Kind.WITHDRAWN, Protection.DANE, Protection.ENCRYPTED, 19_900, 90, 400, (HOST,), GONE
+    )
+    names = {"to": "a@b.example", "sender": "postmaster@h.example", "hostname": "h.example", "message_id": "<1@h>"}
+    one = letter([event], date=0.0, **names)
+    assert b"Subject: x.example proves less than it did: encrypted only\r\n" in one
+    assert b"Auto-Submitted: auto-generated\r\n" in one
+    many = letter([event] * 5000, date=0.0, **names)
+    assert b" and 4950 more." in many
+    assert len(many) < 40_000
+    assert max(map(len, many.split(b"\r\n"))) <= 78
 
 
 def test_a_table_that_is_dropped_meanwhile_is_at_its_end(spool: Spool) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from danelaw.address import Mailbox
 from danelaw.config.section import Section
-from danelaw.config.values import Count, Duration, Switch
+from danelaw.config.values import Count, Duration, Switch, Text, explained
 
 
 class Watch(Section):
@@ -37,9 +38,22 @@ class Watch(Section):
         "listed by `danelaw watch list`.",
         examples=[100],
     )
+    notify: Text | None = Field(
+        default=None,
+        description="Who gets a letter about them, at most one in six hours. Absent: nobody; log and metrics tell.",
+        examples=["postmaster@example.org"],
+    )
     keep: Duration = Field(
         default=timedelta(days=365),
         ge=timedelta(days=30),
         description="How long a destination is remembered to which no mail goes any more.",
         examples=["90d"],
     )
+
+    @field_validator("notify")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        mailbox: Mailbox = explained(lambda: Mailbox.from_text(value))
+        return mailbox.to_text()

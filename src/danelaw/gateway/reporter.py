@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from danelaw import __version__
-from danelaw.address import Domain, Mailbox
+from danelaw.address import Domain
 from danelaw.dkim import sign
 from danelaw.dmarc import DMARCRecord
 from danelaw.dmarcreport import (
@@ -26,8 +26,8 @@ from danelaw.dmarcreport import (
     to_xml,
 )
 from danelaw.errors import DanelawError
+from danelaw.gateway.own_mail import post
 from danelaw.message import Header
-from danelaw.queue import QueuedMessage, QueuedRecipient
 from danelaw.state import GatheringStore, ReportsDatabase
 
 if TYPE_CHECKING:
@@ -190,23 +190,10 @@ class Reporter:
 
     async def _post(self, content: bytes, message_id: str, to: tuple[str, ...], now: float) -> str:
         """Into the queue like any mail; whether it is delivered is the queue's business, and no notice comes back."""
-        gateway = self._gateway
-        workshop, spool = gateway.parts.workshop, gateway.parts.spool
-        recipients = tuple(
-            QueuedRecipient(
-                number, address, workshop.relay.key(Mailbox.from_text(address).domain, ""), "NEVER", due=now
-            )
-            for number, address in enumerate(to)
-        )
-        reverse_path = self._section.reverse_path or self._sender
-        message = QueuedMessage(
-            spool.new_id(), now, workshop.schedule.expires(now), reverse_path, recipients, len(content),
-            len(recipients), smtputf8=not "".join(to).isascii(),
-            body_kind="7BIT" if content.isascii() else "8BITMIME", client_helo="dmarc-report", message_id=message_id,
+        return await post(
+            self._gateway, content, to, kind="dmarc-report", message_id=message_id, now=now,
+            reverse_path=self._section.reverse_path or self._sender,
         )  # fmt: skip
-        await spool.append(message, content)
-        gateway.parts.engine.arrived(message, content, False)
-        return message.id_text
 
     async def _stored(self, work: Callable[[ReportsDatabase], T]) -> T:
         """Some work on the store, in a thread with a connection of its own."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from danelaw.errors import DanelawError
+from danelaw.gateway.own_mail import post
 from danelaw.routing import mx_site
 from danelaw.spool import SpoolError
 from danelaw.spool.database import shards
@@ -23,6 +25,7 @@ from danelaw.spool.shards import reading
 from danelaw.spool.tallies import Row, days_recorded, tallies
 from danelaw.state.watching import FILE_NAME, WatchStore
 from danelaw.watch import History, Observation, Rules, Weakening, weakening_of
+from danelaw.watch.letter import letter
 from danelaw.watch.plan import DAY, day_text
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ GRACE = 600.0
 """Seconds after its end in which a day may still get tries."""
 REST = 100.0
 """A look is followed by a pause of so many times its length."""
+LETTER_PAUSE = 6 * 3600.0
+"""Seconds between two letters to the operator: a provider that changes has very many customers."""
 _ASK_AGAIN = 60.0
 _REST_OF_SLICE = 2.0
 
@@ -126,7 +131,7 @@ def _see_whether_over(store: WatchStore, event: Weakening, seen: Observation | N
 
 def tell(found: Looked, log: Log, metrics: Metrics, most: int) -> None:
     """Into the log and the numbers, the strongest fall first, at most `most` lines."""
-    falls = sorted(found.weakened, key=lambda one: (one.after.strength - one.before.strength, -one.messages))
+    falls = sorted(found.weakened, key=Weakening.depth)
     for one in falls:
         metrics.watch_weakenings.add(one.kind.value)
     for one in falls[:most]:
@@ -174,16 +179,46 @@ class Watcher:
         """One look, if it is this process's turn; trouble is logged."""
         gateway = self._gateway
         try:
-            found = await asyncio.to_thread(self._look, gateway.clock())
+            found = await self._looked_and_told()
         except (DanelawError, SpoolError) as error:
             gateway.log.error("watch", reason=error.reason, advice=error.advice)
             return None
         except Exception as error:  # the next look must come
             gateway.log.error("watch-broken", step="destinations", reason=f"{type(error).__name__}: {error}")
             return None
+        return found
+
+    async def _looked_and_told(self) -> Looked | None:
+        gateway = self._gateway
+        found = await asyncio.to_thread(self._look, gateway.clock())
         if found is not None:
             tell(found, gateway.log, gateway.metrics, self._section.most_events)
+            if self._section.notify is not None:
+                await self._write_letter(self._section.notify)
         return found
+
+    async def _write_letter(self, to: str) -> None:
+        """One letter about all events that none told of yet; told again only if the gateway ends in between."""
+        gateway, now = self._gateway, self._gateway.clock()
+        events = await asyncio.to_thread(self._untold, now)
+        if not events:
+            return
+        hostname = str(gateway.config.hostname)
+        message_id = f"<{secrets.token_hex(16)}@{hostname}>"
+        content = letter(
+            events, to=to, sender=f"postmaster@{hostname}", hostname=hostname, date=now, message_id=message_id
+        )
+        queued = await post(gateway, content, (to,), kind="watch", message_id=message_id, now=now)
+        await asyncio.to_thread(self._told, events, now)
+        gateway.log.event("watch-letter", id=queued, to=to, count=len(events))
+
+    def _untold(self, now: float) -> list[Weakening]:
+        with contextlib.closing(WatchStore(self._directory / FILE_NAME)) as store:
+            return store.untold(now, LETTER_PAUSE)
+
+    def _told(self, events: list[Weakening], now: float) -> None:
+        with contextlib.closing(WatchStore(self._directory / FILE_NAME)) as store:
+            store.tell(events, now)
 
     def _look(self, now: float) -> Looked | None:
         interval = self._section.interval.total_seconds()

@@ -353,7 +353,9 @@ class Scheduler:
                 self.gate.forget(key)
 
     def _stored(self, queue: VirtualQueue, due: float, now: float, *, fresh: bool = True) -> None:
-        if due > self.reached:
+        # What is due now is never left to the horizon: after a jump of the clock that may be behind, and on disk the due
+        # time of a claim given back is that of before, which it has passed.
+        if due > self.reached and due > now:
             self._activate(queue, now)
             return
         queue.on_disk(due)

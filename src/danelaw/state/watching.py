@@ -53,12 +53,13 @@ CREATE TABLE weakening (
     hosts TEXT NOT NULL,
     facts TEXT NOT NULL,
     ended INTEGER,
+    told INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (destination, day)
 ) WITHOUT ROWID;
 CREATE INDEX weakening_open ON weakening (ended, day);
 CREATE TABLE closed (day INTEGER PRIMARY KEY);
-CREATE TABLE turn (one INTEGER PRIMARY KEY CHECK (one = 1), until REAL NOT NULL);
-INSERT INTO turn VALUES (1, 0);
+CREATE TABLE turn (one INTEGER PRIMARY KEY CHECK (one = 1), until REAL NOT NULL, letter REAL NOT NULL);
+INSERT INTO turn VALUES (1, 0, 0);
 """
 _BY_WORD = {one.value: one for one in Protection}
 _ADD = (
@@ -241,6 +242,24 @@ class WatchStore(StateDatabase):
         """All that have not ended, the newest first."""
         rows = self.execute(f"SELECT {_COLUMNS} FROM weakening WHERE ended IS NULL ORDER BY day DESC, destination")
         return [_event(row) for row in rows]
+
+    def untold(self, now: float, pause: float) -> list[Weakening]:
+        """Open events that no letter told of, the deepest fall first; none within `pause` seconds after a letter."""
+        ((last,),) = self.execute("SELECT letter FROM turn")
+        assert isinstance(last, float)
+        if now < last + pause and last <= now + _LONGEST_PAUSE:
+            return []
+        rows = self.execute(f"SELECT {_COLUMNS} FROM weakening WHERE ended IS NULL AND told = 0")
+        return sorted(map(_event, rows), key=Weakening.depth)
+
+    def tell(self, events: Iterable[Weakening], now: float) -> None:
+        """A letter told of these."""
+        with self.together():
+            for one in events:
+                self.execute(
+                    "UPDATE weakening SET told = 1 WHERE destination = ? AND day = ?", (one.destination, one.day)
+                )
+            self.execute("UPDATE turn SET letter = ?", (now,))
 
     def events(self, destination: str = "", since: int = 0) -> list[tuple[Weakening, int | None]]:
         """Events that were not over before day `since`, of one destination or of all, each with the day it ended."""

@@ -68,6 +68,10 @@ class Weakening:
     hosts: tuple[str, ...]
     facts: str
 
+    def depth(self) -> tuple[int, int, str]:
+        """To sort by: the deepest fall first, then by the messages it held for."""
+        return (self.after.strength - self.before.strength, -self.messages, self.destination)
+
 
 def weakening_of(
     history: History, seen: Observation, rules: Rules, site_of: Callable[[str], str] = lambda host: host

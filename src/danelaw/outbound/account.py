@@ -117,6 +117,9 @@ class Account:
             tuple([one.number for one in recipients]),
             None if word == "delivered" else self._cause(recipients),
         )
+        if word == "delivered" and len(recipients) > 1:
+            taken = {number for number, reply in sent.replies.items() if reply.code < 400}
+            self.outcome.attempts[-1].refused = tuple([n.number for n in recipients if n.number not in taken])
         return best
 
     def _cause(self, recipients: tuple[QueuedRecipient, ...]) -> Cause | None:

@@ -1,7 +1,8 @@
 """One try at one host: what was demanded, what was found, what became of it, and where the proof lies.
 
 Log, explain, DSN, TLSRPT and the console all read this record. It is stored as a compact JSON array whose first
-element is the version of the form; fields are only ever added at the end.
+element is the version of the form, the last an object of what most tries have not, left out where it is empty; names
+are only ever added to it.
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ class Attempt:
     `protection` are words of the closed vocabulary; `outcome` is `delivered | waiting | returned`. `reply` is the
     last SMTP reply, `reason` one line for people, `detail` the longer chain in words. `records` gives the reason
     per record. `evidence` holds SHA-256 digests of stored blobs (DNS answers with signatures, presented chain).
-    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success. `cause` and `demander` are words of
-    `danelaw.dsn.Cause` and `Demander`: what went wrong and who demanded protection. Of a delivery `demander` is whose
-    wish made it other than the destination's own records would, `waived` for TLS-Required: No, and nearly always empty.
+    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success. `refused` are those of `recipients` that were not
+    taken in a try that delivered to others. `cause` and `demander` are words of `danelaw.dsn.Cause` and `Demander`:
+    what went wrong and who demanded protection. Of a delivery `demander` is whose wish made it other than the
+    destination's own records would, `waived` for TLS-Required: No, and nearly always empty.
     """
 
     time: float
@@ -66,6 +68,7 @@ class Attempt:
     facts: str = ""
     cause: str = ""
     demander: str = ""
+    refused: tuple[int, ...] = ()
 
     def encode(self) -> str:
         """The stored form: about 200 characters for a delivery."""
@@ -82,14 +85,20 @@ class Attempt:
             self.detail,
         )
         records = _encode([(r.record, r.usable, r.matched, r.reason) for r in self.records]) if self.records else "[]"
-        # Ordinary deliveries, nearly all there is, have neither.
-        tail = f",{_quoted(self.cause)},{_quoted(self.demander)}" if self.cause or self.demander else ""
         evidence = ",".join([f'"{digest.hex()}"' for digest in self.evidence])
         return (
             f"[{FORM_VERSION},{self.time:.3f},{_quoted(self.destination)},[{','.join(map(str, self.recipients))}],"
             f"{','.join(map(_quoted, words))},{self.port},{','.join(map(_quoted, more))},"
-            f"{records},[{evidence}],{_quoted(self.tlsrpt)},{self.duration:.4f},{_quoted(self.facts)}{tail}]"
+            f"{records},[{evidence}],{_quoted(self.tlsrpt)},{self.duration:.4f},{_quoted(self.facts)}{self._rest()}]"
         )
+
+    def _rest(self) -> str:
+        """The object at the end, with its comma; nothing for an ordinary delivery."""
+        if not (self.cause or self.demander or self.refused):
+            return ""
+        named = {"cause": self.cause, "demander": self.demander, "refused": self.refused}
+        kept = {name: value for name, value in named.items() if value}
+        return f",{_encode(kept)}"
 
     @classmethod
     def decode(cls, text: str) -> Attempt:
@@ -99,6 +108,7 @@ class Attempt:
             if fields[0] != FORM_VERSION:
                 raise UnreadableAttempt(f"attempt has form {fields[0]}, this danelaw reads form {FORM_VERSION}")
             words = [str(word) for word in fields]
+            rest: dict[str, Any] = dict(fields[20]) if len(fields) > 20 else {}
             return cls(
                 time=float(fields[1]),
                 destination=words[2],
@@ -119,8 +129,9 @@ class Attempt:
                 tlsrpt=words[17],
                 duration=float(fields[18]),
                 facts=str(fields[19]) if len(fields) > 19 else "",
-                cause=str(fields[20]) if len(fields) > 20 else "",
-                demander=str(fields[21]) if len(fields) > 21 else "",
+                cause=str(rest.get("cause", "")),
+                demander=str(rest.get("demander", "")),
+                refused=tuple(int(number) for number in rest.get("refused", ())),
             )
         except (ValueError, TypeError, IndexError, KeyError) as error:
             raise UnreadableAttempt(f"attempt is damaged: {error}") from error

@@ -353,8 +353,8 @@ class Scheduler:
                 self.gate.forget(key)
 
     def _stored(self, queue: VirtualQueue, due: float, now: float, *, fresh: bool = True) -> None:
-        # What is due now is never left to the horizon: after a jump of the clock that may be behind, and on disk the due
-        # time of a claim given back is that of before, which it has passed.
+        # What is due now is never left to the horizon: after a jump of the clock it is behind for a moment, and on disk
+        # the due time of a claim given back is that of before, which it has passed.
         if due > self.reached and due > now:
             self._activate(queue, now)
             return

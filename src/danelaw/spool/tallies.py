@@ -5,12 +5,11 @@ SQLite counts, in slices of messages, in a thread of whoever asks: nothing of it
 
 from __future__ import annotations
 
-import calendar
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 
-from danelaw.spool.attempts import day_table, day_tables
+from danelaw.spool.attempts import day_of_table, day_table, day_tables
 
 SLICE = 5_000
 _REST = 1.0
@@ -18,8 +17,8 @@ _REST = 1.0
 # Places in the stored form of an attempt: `queue.Attempt.encode`.
 _COUNT = (
     "SELECT destination, host, json_extract(record, '$[8]'), json_extract(record, '$[12]'),"
-    " coalesce(json_extract(record, '$[20]'), ''), coalesce(json_extract(record, '$[21]'), ''), count(*), max(time),"
-    " json_extract(record, '$[19]') FROM {table} WHERE message > ? AND message <= ? GROUP BY 1, 2, 3, 4, 5, 6"
+    " coalesce(json_extract(record, '$[20].cause'), ''), coalesce(json_extract(record, '$[20].demander'), ''),"
+    " count(*), max(time), json_extract(record, '$[19]') FROM {table} WHERE message > ? AND message <= ? GROUP BY 1, 2, 3, 4, 5, 6"
 )
 
 Row = tuple[str, str, str, str, str, str, int, float, str]
@@ -28,12 +27,7 @@ Row = tuple[str, str, str, str, str, str, int, float, str]
 
 def days_recorded(connection: sqlite3.Connection) -> list[int]:
     """The days, counted from 1970-01-01 UTC, of which tries are kept, oldest first."""
-    names = (table.removeprefix(day_table(0)[:-8]) for table in day_tables(connection))
-    return [_day_of(name) for name in names]
-
-
-def _day_of(name: str) -> int:
-    return calendar.timegm((int(name[:4]), int(name[4:6]), int(name[6:8]), 0, 0, 0)) // 86_400
+    return [day_of_table(table) for table in day_tables(connection)]
 
 
 def tallies(

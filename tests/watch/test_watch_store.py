@@ -127,18 +127,16 @@ def test_a_turn_is_one_processes_and_a_clock_that_ran_ahead_stops_nobody_for_lon
 
 
 def test_a_letter_tells_of_each_event_once_and_letters_keep_a_distance(spool: Spool, store: WatchStore) -> None:
-    def fall(name: str, day: int) -> None:
-        for number in range(day - 6, day):
-            spool.record(number, destination=name)
-        spool.record(day, "encrypted only", destination=name, facts=GONE)
-
+    for day in range(FIRST, FIRST + 6):
+        spool.record(day)
+        spool.record(day, destination="y.example")
     now = (FIRST + 6) * DAY + 50_000.0
-    fall("x.example", FIRST + 6)
+    spool.record(FIRST + 6, "encrypted only", facts=GONE)
     look(store, spool.directory, now, RULES)
     (event,) = store.untold(now, 3600.0)
     assert store.untold(now, 3600.0) == [event], "until it was told"
     store.tell([event], now)
-    fall("y.example", FIRST + 6)
+    spool.record(FIRST + 6, "encrypted only", destination="y.example", facts=GONE)
     look(store, spool.directory, now + 60, RULES)
     assert store.untold(now + 60, 3600.0) == []
     assert [one.destination for one in store.untold(now + 3600, 3600.0)] == ["y.example"]

@@ -18,7 +18,8 @@ _REST = 1.0
 _COUNT = (
     "SELECT destination, host, json_extract(record, '$[8]'), json_extract(record, '$[12]'),"
     " coalesce(json_extract(record, '$[20].cause'), ''), coalesce(json_extract(record, '$[20].demander'), ''),"
-    " count(*), max(time), json_extract(record, '$[19]') FROM {table} WHERE message > ? AND message <= ? GROUP BY 1, 2, 3, 4, 5, 6"
+    " count(*), max(time), json_extract(record, '$[19]') FROM {table}"
+    " WHERE message > ? AND message <= ? GROUP BY 1, 2, 3, 4, 5, 6"
 )
 
 Row = tuple[str, str, str, str, str, str, int, float, str]

@@ -353,8 +353,7 @@ class Scheduler:
                 self.gate.forget(key)
 
     def _stored(self, queue: VirtualQueue, due: float, now: float, *, fresh: bool = True) -> None:
-        # What is due now is never left to the horizon: after a jump of the clock it is behind for a moment, and on disk
-        # the due time of a claim given back is that of before, which it has passed.
+        # Not what is due now: after a jump of the clock the horizon has passed what is on disk, but not `now`.
         if due > self.reached and due > now:
             self._activate(queue, now)
             return

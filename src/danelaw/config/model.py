@@ -138,7 +138,7 @@ class Config(Section):
     queue: Queue = Field(default=Queue(), description="Retries and notices.")
     notices: Notices = Field(default=Notices(), description="The words of delivery notices.")
     quarantine: Quarantine = Field(default=Quarantine(), description="Held mail.")
-    reports: Reports = Field(default=Reports(), description="Reports about mail: DMARC.")
+    reports: Reports = Field(default=Reports(), description="Reports about mail: of DMARC, and of TLS.")
     watch: Watch = Field(default=Watch(), description="Destinations whose protection weakens.")
     tls: TLS = Field(default=TLS(), description="TLS towards other servers.")
     mta_sts: MTASTS = Field(default=MTASTS(), description="MTA-STS.")

@@ -269,7 +269,7 @@ def test_the_class_of_a_reply_decides_on_the_next_try_and_on_the_words_of_the_no
             await running.reaches(gone, "returned")
             await until(lambda: [one for one in sink.taken if one.mail.startswith("MAIL FROM:<>")], "the notice")
             notice = next(one for one in sink.taken if one.mail.startswith("MAIL FROM:<>"))
-            assert b"the address does not exist there" in b" ".join(notice.data.split())
+            assert b"There is no such address at" in b" ".join(notice.data.split())
             assert any("bounce=bad-mailbox" in line for line in running.lines("returned"))
             text = running.gateway.metrics.to_openmetrics().decode()
             assert 'danelaw_bounces_total{class="greylisted"} 1.0' in text

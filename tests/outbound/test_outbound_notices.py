@@ -53,6 +53,10 @@ def test_a_refused_recipient_is_told_to_the_sender(tmp_path: Path) -> None:
                           "Original-Recipient: rfc822;first+last@y.test", "550 5.1.1 no such user"):  # fmt: skip
                 assert words in said, said
             assert parts(notice)[2].get_content_type() == "text/rfc822-headers"
+            words = " ".join(parts(notice)[0].get_content().split())
+            assert "There is no such address at x.test." in words
+            assert 'answered "550 5.1.1 no such user"' in words
+            assert "Look for a misspelling before the @" in words
 
     run(play())
 

@@ -275,7 +275,7 @@ def test_a_demand_of_a_step_is_kept_to_and_told(tmp_path: Path) -> None:
         await running.reaches(message, "returned")
         [notice] = await sink.messages()
         words = b" ".join(notice.data.split())
-        assert b"only through TLS with a server proved to be the recipient's" in words
+        assert b"only to a server proved to be the recipient's" in words
         assert b"secret words" not in words
 
     played(tmp_path, play)

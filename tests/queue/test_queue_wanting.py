@@ -91,5 +91,14 @@ def test_what_is_due_after_the_horizon_leaves_no_trace_in_memory() -> None:
     assert scheduler.next_wakeup() == NOW + 60
 
 
+def test_a_claim_given_back_after_the_clock_jumped_ahead_is_taken_again() -> None:
+    """Its due time on disk is of before, so the horizon, which has not followed yet, never tells of it."""
+    scheduler = Scheduler(SchedulerSettings())
+    scheduler.reached = NOW + 60
+    key = RoutingKey("x.example")
+    scheduler.returned([_message(1, key)], NOW + 3600)
+    assert [one for one, _ in scheduler.refills(NOW + 3600)] == [key]
+
+
 def _message(number: int, key: RoutingKey) -> QueuedMessage:
     return QueuedMessage(number, NOW, NOW + 1e6, "s@y.example", (QueuedRecipient(0, "r@x.example", key, due=NOW),), 10)

@@ -15,6 +15,7 @@ from danelaw.gateway.rehearsal import Rehearsal
 from danelaw.lab.scenario import Behaviour, Host, Scenario
 from danelaw.outbound.notices import Notices
 from danelaw.queue import QueuedMessage, QueuedRecipient, RecipientState, RetrySchedule, RoutingKey
+from danelaw.spool import SpoolError
 from danelaw.telemetry import Log, Metrics
 
 ABLE = Scenario(domain="able.lab", hosts=(Host(behaviour=Behaviour(requiretls=True)),))
@@ -90,6 +91,10 @@ class Spool:
     def __init__(self, body: bytes) -> None:
         self.body = body
 
+    @property
+    def reader(self) -> None:
+        raise SpoolError("nothing is recorded here")
+
     def body_chunks(self, message: QueuedMessage) -> list[bytes]:
         return [self.body]
 
@@ -135,9 +140,9 @@ def test_a_notice_says_who_asked() -> None:
     for findings, words in (
         (
             [["demand", "dane", "the sender asked for it in the recipient's address"]],
-            "you asked for it in a recipient's",
+            "you, in a recipient's address: it was to travel only where DANE proves the server",
         ),
-        ([["spf", "pass", ""]], "a rule or script of this gateway asks for that"),
+        ([["spf", "pass", ""]], "you, or a rule of your own provider: it was"),
     ):
         one = QueuedRecipient(0, "b@c.test", RoutingKey("c.test", "dane"), due=NOW)
         message = QueuedMessage(7, NOW - 9e5, NOW, "a@b.test", (one,), 9, findings=json.dumps(findings))

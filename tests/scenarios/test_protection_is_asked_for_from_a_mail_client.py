@@ -73,7 +73,7 @@ def test_the_field_asks_for_all_recipients_and_is_gone(tmp_path: Path) -> None:
         await until(lambda: asked.lab.received("back.lab"), "a notice")
         (notice,) = asked.lab.received("back.lab")
         words = " ".join(email.message_from_bytes(notice.data).as_string().split())
-        assert "it was to travel only where DANE proves the server; you asked for it in the field" in words
+        assert "you, in the field Danelaw-Require: it was to travel only where DANE proves the server" in words
         assert "Danelaw-Require" in words
         found = asked.look(number)
         assert [one["demand"] for one in found["recipients"]] == ["dane", "dane"]  # type: ignore[index,attr-defined]

@@ -108,7 +108,9 @@ def command(
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to examine and with which means; `clock` gives the POSIX seconds of judgement."""
+    """What to examine and with which means; `clock` gives the POSIX seconds of judgement. `overridden` False leaves
+    the postmaster's own word aside: what the destination publishes is to be held against what it shows.
+    """
 
     next_hop: NextHop
     resolver: ResolverSettings
@@ -119,6 +121,7 @@ class Wanted:
     config: Config | None = None
     connect_seconds: float = _CONNECT_SECONDS
     demand: str = ""
+    overridden: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,4 +206,6 @@ def _state(wanted: Wanted) -> tuple[StateDatabase, tuple[Override, ...]]:
         database = StateDatabase(path, read_only=True)
     except StateError:
         database = StateDatabase(":memory:")
+    if not wanted.overridden:
+        return database, ()
     return database, OverrideStore(database, configured_overrides(wanted.config.override)).all(wanted.clock())

@@ -68,6 +68,7 @@ def _check_files(config: Config) -> None:
     the keys of SRS. Raises `DanelawError`.
     """
     from danelaw.config.limiting import bounce_classifier, limit_rules, responses, site_roll, unrecognised
+    from danelaw.config.notifying import notice_texts
     from danelaw.config.signing import signing_keys
     from danelaw.config.trusting import trust_groups
     from danelaw.frontdoor import map_files
@@ -82,6 +83,7 @@ def _check_files(config: Config) -> None:
     rewriter_of(config.srs)
     trust_groups(config.trust_group)
     signing_keys(config.dkim_key)
+    notice_texts(config.notices)
 
 
 def _problem(problem: object) -> dict[str, object]:
@@ -103,7 +105,8 @@ def _relays_for(config: Config) -> list[str]:
 
 
 def remarks_on(config: Config) -> list[str]:
-    """What is allowed but probably not meant."""
+    """What is allowed but probably not meant. Raises `DanelawError` where files beside the configuration are wrong."""
+    from danelaw.config.notifying import notice_texts
     from danelaw.config.trust_remarks import trust_remarks
     from danelaw.inbound.relay import RelayPolicy
 
@@ -128,6 +131,11 @@ def remarks_on(config: Config) -> list[str]:
         )
     if config.http.listen is not None and config.http.listen.host in ("0.0.0.0", "::"):
         remarks.append(f"[http] listens on {config.http.listen}, and has no access control")
+    for texts in notice_texts(config.notices):
+        if texts.missing:
+            some = ", ".join(texts.missing[:3]) + (", …" if len(texts.missing) > 3 else "")
+            count = len(texts.missing)
+            remarks.append(f'[notices] in "{texts.language}": {count} texts are missing and stay English: {some}')
     if config.tls.minimum_version in ("1.0", "1.1"):
         remarks.append(f"[tls] minimum_version {config.tls.minimum_version} is forbidden by RFC 8996")
     return remarks + list(trust_remarks(config, time.time()))

@@ -67,10 +67,10 @@ def add(
     override = Override.of(
         destination, tls, fingerprints=fingerprints, because=because, expires=expires, source="danelaw override"
     )
-    replaced = _store(load_config(config_file), create=True).add(override, now)
+    replaced = store_of(load_config(config_file), create=True).add(override, now)
     out = output(ascii_only)
     if as_json:
-        out.json({"added": _fields(override, now), "replaced": _fields(replaced, now) if replaced else None})
+        out.json({"added": fields_of(override, now), "replaced": fields_of(replaced, now) if replaced else None})
         return
     _say_added(out, override, replaced, now)
 
@@ -81,10 +81,10 @@ def add(
 def list_(config_file: Path | None, as_json: bool, ascii_only: bool) -> None:
     """List every override, those of the configuration file too, and which of them have ended."""
     now = time.time()
-    found = _store(load_config(config_file), create=False).all(now)
+    found = store_of(load_config(config_file), create=False).all(now)
     out = output(ascii_only)
     if as_json:
-        out.json({"overrides": [_fields(one, now) for one in found]})
+        out.json({"overrides": [fields_of(one, now) for one in found]})
         return
     _print_list(out, found, now)
 
@@ -98,7 +98,7 @@ def remove(destination: str, config_file: Path | None, as_json: bool, ascii_only
     from danelaw.tlspolicy.override import pattern
 
     now = time.time()
-    store = _store(load_config(config_file), create=False)
+    store = store_of(load_config(config_file), create=False)
     name = pattern(destination)
     removed = store.remove(name)
     if removed is None:
@@ -109,7 +109,7 @@ def remove(destination: str, config_file: Path | None, as_json: bool, ascii_only
         )
     out = output(ascii_only)
     if as_json:
-        out.json({"removed": _fields(removed, now)})
+        out.json({"removed": fields_of(removed, now)})
         return
     out.line(f"{name}: {removed.tls.value} is gone; what the destination publishes holds again.")
     out.next(f"danelaw check {name.lstrip('.')}")
@@ -135,7 +135,7 @@ def end_of(for_: str | None, until: str | None, now: float) -> float | None:
     return end
 
 
-def _store(config: Config, *, create: bool) -> OverrideStore:
+def store_of(config: Config, *, create: bool) -> OverrideStore:
     """The store beside the spool; without a spool yet, only what the configuration says unless `create`."""
     from danelaw.state import FILE_NAME, OverrideStore, StateDatabase, configured_overrides
 
@@ -150,7 +150,7 @@ def _store(config: Config, *, create: bool) -> OverrideStore:
     return OverrideStore(StateDatabase(path), configured)
 
 
-def _fields(override: Override, now: float) -> dict[str, Any]:
+def fields_of(override: Override, now: float) -> dict[str, Any]:
     """The documented JSON form of one override."""
     end = None if override.expires is None else datetime.fromtimestamp(override.expires, UTC)
     return {

@@ -22,6 +22,7 @@ from danelaw.config.front import (
 )
 from danelaw.config.holding import Quarantine
 from danelaw.config.limiting import Bounces, Limit, Replying, SiteRoll
+from danelaw.config.notifying import Notices
 from danelaw.config.operating import HTTP, Control, Doctor, History, Lab, Log, Server, Spool
 from danelaw.config.receiving import Certificate, Limits, Listen, RecipientDomain, Relay, Tenant
 from danelaw.config.recipients import LDAP, SRS, Aliases, CallAhead
@@ -34,6 +35,7 @@ from danelaw.config.signing import DKIMKey
 from danelaw.config.submitting import Demand, Submission
 from danelaw.config.trusting import TrustGroupTable
 from danelaw.config.values import HostName
+from danelaw.config.watching import Watch
 from danelaw.routing import carrier_of
 
 
@@ -148,8 +150,10 @@ class Config(Section):
     bounces: Bounces = Field(default=Bounces(), description="What the replies of other servers mean.")
     responses: Replying = Field(default=Replying(), description="What is done by itself about such replies.")
     queue: Queue = Field(default=Queue(), description="Retries and notices.")
+    notices: Notices = Field(default=Notices(), description="The words of delivery notices.")
     quarantine: Quarantine = Field(default=Quarantine(), description="Held mail.")
     reports: Reports = Field(default=Reports(), description="Reports about mail: of DMARC, and of TLS.")
+    watch: Watch = Field(default=Watch(), description="Destinations whose protection weakens.")
     tls: TLS = Field(default=TLS(), description="TLS towards other servers.")
     mta_sts: MTASTS = Field(default=MTASTS(), description="MTA-STS.")
     resolver: Resolver = Field(default=Resolver(), description="DNS.")

@@ -16,25 +16,42 @@ an empty `to`. Text that came from a remote server can neither break out of its 
 7-bit part. When the way back lacks SMTPUTF8, addresses and headers in UTF-8 are encoded, not dropped; where it lacks
 8BITMIME or REQUIRETLS, `seven_bit` and `redacted` turn a finished notice into one that passes.
 
-Public names: `DSN`, `DSNRecipient`, `Action`, `build`, `NoticeEnvelope`, `envelope_of`; `told`, `Told`,
+What a person reads is put together from `Texts`, one file per language; English and German come with danelaw. Each
+`Cause` has words of its own: why, what each server did, what the sender can do, and what the recipient's postmaster can
+do on the own server. Never is a key that was only seen from outside given as advice: it may be an attacker's.
+
+Public names: `DSN`, `DSNRecipient`, `Action`, `Cause`, `Demander`, `Asked`, `HostTry`, `build`, `subject`,
+`explanation`,
+`Texts`, `TextsError`, `shipped`, `shipped_source`, `KEYS`, `SHIPPED`, `NoticeEnvelope`, `envelope_of`; `told`, `Told`,
 `relayed_notice`; `redacted`, `seven_bit`; `encode_xtext`, `decode_xtext`, `encode_unitext`, `decode_unitext`;
 `DSNError`.
 """
 
 from danelaw.dsn.build import build
+from danelaw.dsn.cause import Cause
 from danelaw.dsn.errors import DSNError
 from danelaw.dsn.notify import Told, relayed_notice, told
 from danelaw.dsn.redact import redacted
 from danelaw.dsn.sevenbit import seven_bit
-from danelaw.dsn.values import DSN, Action, DSNRecipient, NoticeEnvelope, envelope_of
+from danelaw.dsn.texts import KEYS, SHIPPED, Texts, TextsError, shipped, shipped_source
+from danelaw.dsn.values import DSN, Action, Asked, Demander, DSNRecipient, HostTry, NoticeEnvelope, envelope_of
+from danelaw.dsn.words import explanation, subject
 from danelaw.dsn.xtext import decode_unitext, decode_xtext, encode_unitext, encode_xtext
 
 __all__ = [
     "DSN",
+    "KEYS",
+    "SHIPPED",
     "Action",
+    "Asked",
+    "Cause",
     "DSNError",
     "DSNRecipient",
+    "Demander",
+    "HostTry",
     "NoticeEnvelope",
+    "Texts",
+    "TextsError",
     "Told",
     "build",
     "decode_unitext",
@@ -42,8 +59,12 @@ __all__ = [
     "encode_unitext",
     "encode_xtext",
     "envelope_of",
+    "explanation",
     "redacted",
     "relayed_notice",
     "seven_bit",
+    "shipped",
+    "shipped_source",
+    "subject",
     "told",
 ]

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from danelaw.dsn.cause import Cause
 from danelaw.dsn.errors import DSNError
 
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\Z", re.ASCII)
@@ -25,6 +26,51 @@ class Action(Enum):
     EXPANDED = "expanded"
 
 
+class Demander(Enum):
+    """Who demands the protection that a message was sent under, or could not be: the words of `[demand]` in a file of
+    texts. `UNKNOWN`: DNS did not say, so it could not be known. `GROUP`: a trust group.
+    """
+
+    NOBODY = ""
+    TLSA = "tlsa"
+    TLSA_UNUSABLE = "tlsa-unusable"
+    STS = "sts"
+    TLSA_AND_STS = "tlsa-and-sts"
+    OVERRIDE = "override"
+    UNKNOWN = "unknown"
+    ENCRYPTED = "encrypted"
+    VERIFIED = "verified"
+    DANE = "dane"
+    REQUIRETLS = "requiretls"
+    GROUP = "group"
+
+
+class Asked(Enum):
+    """Where a sender asked for what `Demander.ENCRYPTED`, `VERIFIED` and `DANE` demand: in a header field, in an
+    address, or not at all as far as is known: a rule or a script of the gateway did.
+    """
+
+    FIELD = "field"
+    ADDRESS = "address"
+    GATEWAY = "gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostTry:
+    """What happened at one mail host: `host` its name, empty where it did not come to one; `address` and `tls` (such as
+    `TLSv1.3`) empty where it did not come that far; `detail` one line in English, `reply` what the host answered;
+    `when` in POSIX seconds.
+    """
+
+    host: str
+    when: float
+    cause: Cause = Cause.OTHER
+    address: str = ""
+    tls: str = ""
+    detail: str = ""
+    reply: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DSNRecipient:
     """One recipient of the original message.
@@ -34,6 +80,11 @@ class DSNRecipient:
     `advice` what the sender can do, if anything; `orcpt` the ORCPT parameter as received (`rfc822;a+2Bb@c.example`);
     `remote_mta` the host that decided and `diagnostic` its reply (`550 5.1.1 no such user`), both None when no
     server was spoken to; times in POSIX seconds, `will_retry_until` only for delayed.
+
+    For the person's part: `destination` the domain; `cause` what went wrong and `demander` who demanded protection;
+    `tries` the last at each host; `failing_since` since when the destination fails and `worked_until` until when its
+    servers took mail before; `over` the seconds after which it was given up, None where no lifetime ended; `remark`
+    words that the operator's policy adds.
     Raises `DSNError` for a status or address that cannot be written.
     """
 
@@ -47,6 +98,14 @@ class DSNRecipient:
     diagnostic: str | None = None
     last_attempt: float | None = None
     will_retry_until: float | None = None
+    destination: str = ""
+    cause: Cause = Cause.OTHER
+    demander: Demander = Demander.NOBODY
+    tries: tuple[HostTry, ...] = ()
+    failing_since: float | None = None
+    worked_until: float | None = None
+    over: float | None = None
+    remark: str = ""
 
     def __post_init__(self) -> None:
         allowed = {Action.FAILED: "45", Action.DELAYED: "4"}.get(self.action, "2")
@@ -65,8 +124,8 @@ class DSN:
     `ret_full` is RET (True FULL, False HDRS, None not given); `envid` is ENVID decoded from xtext.
     `requiretls` says that the original demanded REQUIRETLS; with `redacted` the way back lacks it and the notice
     must carry nothing of the message (RFC 8689 §5). `sender_address` stands in From; empty means MAILER-DAEMON at
-    `reporting_mta`. `smtputf8` and `eight_bit` say what the way back can carry. `demand` are words about what else was
-    demanded for the original; its body is not sent back then either.
+    `reporting_mta`. `smtputf8` and `eight_bit` say what the way back can carry. `demand` is what else the sender
+    demanded for the original, and `asked` where; its body is not sent back then either.
     """
 
     reporting_mta: str
@@ -84,7 +143,8 @@ class DSN:
     max_original: int = 65_536
     sender_name: str = "Mail delivery"
     sender_address: str = ""
-    demand: str = ""
+    demand: Demander = Demander.NOBODY
+    asked: Asked = Asked.GATEWAY
 
     def __post_init__(self) -> None:
         if not self.recipients:
@@ -98,7 +158,6 @@ class DSN:
             self.sender_name,
             self.sender_address or "x",
             self.received_from or "x",
-            self.demand or "x",
         ):
             if not value or not value.isascii() or _CONTROLS.search(value):
                 raise DSNError(f"{value!r} cannot stand in a notice")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from danelaw.address import Mailbox, MailboxError
 from danelaw.errors import DanelawError
+from danelaw.gateway.own_mail import post
 from danelaw.quarantine import Summary
 from danelaw.quarantine.digest import MOST_ENTRIES, Digest, Entry, build, last_due
 from danelaw.quarantine.tokens import NONCE_OCTETS, Action, Key, Token
@@ -101,20 +102,11 @@ class Digests:
         token = secrets.token_hex(16)
         message_id = f"<{token}@{gateway.config.hostname}>"
         content = build(digest, date=now, message_id=message_id, boundary=f"=_{token}")
-        workshop, spool = gateway.parts.workshop, gateway.parts.spool
-        key = workshop.relay.key(Mailbox.from_text(address).domain, "")
-        message = QueuedMessage(
-            spool.new_id(), now, workshop.schedule.expires(now), "",
-            (QueuedRecipient(0, address, key, "NEVER", due=now),), len(content),
-            smtputf8=not address.isascii(), body_kind="7BIT" if content.isascii() else "8BITMIME",
-            client_helo="digest", message_id=message_id,
-        )  # fmt: skip
-        await spool.append(message, content)
-        gateway.parts.engine.arrived(message, content, False)
+        queued = await post(gateway, content, (address,), kind="digest", message_id=message_id, now=now)
         # What was left out for length is told next time.
         self._store.finish(address, found.places[-1].since if found.more else now)
         gateway.metrics.digests.add()
-        gateway.log.event("digest", id=message.id_text, to=address, messages=len(entries) + found.more)
+        gateway.log.event("digest", id=queued, to=address, messages=len(entries) + found.more)
 
     def _key(self, now: float) -> Key | None:
         return self._store.signing_key(now) if self._gateway.config.quarantine.web.url is not None else None

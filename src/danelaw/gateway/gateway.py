@@ -29,6 +29,7 @@ from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
 from danelaw.gateway.reporter import Reporter
 from danelaw.gateway.tls_reporter import TLSReporter
 from danelaw.gateway.trust_watch import TrustWatch
+from danelaw.gateway.watcher import Watcher
 from danelaw.resolver import ProbeReport, Severity
 from danelaw.spool.shards import together
 from danelaw.state import configured_overrides
@@ -129,6 +130,8 @@ class Gateway:
             *([loop.create_task(parts.shared_here.keep())] if parts.shared_here is not None else []),
             *([loop.create_task(Digests(self, parts.digests).keep())] if parts.digests is not None else []),
         ]
+        if self.config.watch.enabled:
+            self._tasks.append(loop.create_task(Watcher(self).keep()))
         if parts.reporting is not None:
             reporter = Reporter(self, parts.reporting)
             self._tasks += map(loop.create_task, (reporter.keep(), reporter.keep_counting(), reporter.keep_telling()))

@@ -8,11 +8,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from danelaw.address import Mailbox
 from danelaw.dkim import SigningKey, SignSettings, sign
 from danelaw.errors import DanelawError
+from danelaw.gateway.own_mail import post
 from danelaw.message import Header
-from danelaw.queue import QueuedMessage, QueuedRecipient
 from danelaw.state import ReportsDatabase
 from danelaw.tlspolicy import SenderDemand
 
@@ -56,25 +55,10 @@ class ReportPosting:
         `lifetime` in seconds, when shorter than usual; `number` is the queue id to use, where it was made before.
         Raises `SpoolError`.
         """
-        gateway = self._gateway
-        workshop, spool = gateway.parts.workshop, gateway.parts.spool
-        recipients = tuple(
-            QueuedRecipient(
-                place, address, workshop.relay.key(Mailbox.from_text(address).domain, demand.word), "NEVER", due=now
-            )
-            for place, address in enumerate(to)
-        )
-        expires = workshop.schedule.expires(now)
-        message = QueuedMessage(
-            spool.new_id() if number is None else number, now,
-            expires if lifetime is None else min(expires, now + lifetime), self._reverse_path, recipients, len(content),
-            len(recipients), smtputf8=not "".join(to).isascii(),
-            body_kind="7BIT" if content.isascii() else "8BITMIME", client_helo=self._kind, message_id=message_id,
-            tls_required_no=demand is SenderDemand.TLS_REQUIRED_NO,
+        return await post(
+            self._gateway, content, to, kind=self._kind, message_id=message_id, now=now,
+            reverse_path=self._reverse_path, demand=demand, lifetime=lifetime, number=number,
         )  # fmt: skip
-        await spool.append(message, content)
-        gateway.parts.engine.arrived(message, content, False)
-        return message.id_text
 
 
 async def with_store(path: Path, work: Callable[[ReportsDatabase], T], *, durable: bool = False) -> T:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from danelaw.caches import Caches
+from danelaw.config.notifying import notice_texts
 from danelaw.gateway import settings
 from danelaw.gateway.conditions import SharedConditions
 from danelaw.gateway.slots import Looking, SlotHolder, Slots, most, settings_of
@@ -125,6 +126,7 @@ class Workshop:
             self.log,
             self.metrics,
             sender_address=self.config.bounce_from,
+            languages=notice_texts(self.config.notices),
         )
         engine = Engine(spool, scheduler, courier, notices, self.schedule, self.log, self.metrics, clock=self.clock)
         if self.place is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from danelaw.dsn import Cause
+from danelaw.outbound.causes import of_class, of_lack
 from danelaw.outbound.outcome import Outcome, RecipientOutcome
 from danelaw.outbound.record import attempt_of
 from danelaw.queue import QueuedRecipient, RecipientState
@@ -68,20 +70,21 @@ class Account:
 
     def unreached(
         self, plan: HostPlan, address: str, reason: str, *, reply: str = "", judgement: Judgement | None = None,
-        handshake: Handshake | None = None,
+        handshake: Handshake | None = None, cause: Cause | None = None,
     ) -> None:  # fmt: skip
         """A try that sent nothing: no connection, or a `judgement` without clearance."""
-        self._attempt(plan, address, judgement, handshake, "waiting", reply, reason, tuple(self.open))
+        self._attempt(plan, address, judgement, handshake, "waiting", reply, reason, tuple(self.open), cause)
 
     def returned(self, end: RecipientOutcome) -> None:
         """One recipient can never get it."""
         self._log_return(self.open[end.number], end.host, end.reason, None)
         self._end(end)
 
-    def fail_all(self, status: str, reason: str) -> None:
-        """Nobody who is still open can get it."""
+    def fail_all(self, status: str, reason: str, cause: Cause | None = None) -> None:
+        """Nobody who is still open can get it; absent `cause`, the tries say why."""
+        word = "" if cause is None else cause.value
         for recipient in tuple(self.open.values()):
-            self._end(RecipientOutcome(recipient.number, _FAILED, status, "", reason))
+            self._end(RecipientOutcome(recipient.number, _FAILED, status, "", reason, cause=word))
             self._log_return(recipient, "", reason, None)
 
     def answered(
@@ -115,11 +118,17 @@ class Account:
             "" if best is None else self._told(best),
             _lost_words(sent) if sent.lost else judgement.reason,
             tuple([one.number for one in recipients]),
+            None if word == "delivered" else self._cause(recipients),
         )
         if word == "delivered" and len(recipients) > 1:
             taken = {number for number, reply in sent.replies.items() if reply.code < 400}
             self.outcome.attempts[-1].refused = tuple([n.number for n in recipients if n.number not in taken])
         return best
+
+    def _cause(self, recipients: tuple[QueuedRecipient, ...]) -> Cause | None:
+        """What went wrong for the first of them, as its end says."""
+        said = next((word for one in recipients if (word := self.outcome.recipients[one.number].cause)), "")
+        return Cause(said) if said else None
 
     # one recipient
 
@@ -167,7 +176,8 @@ class Account:
         if sent.lacking:
             # Another host of the destination may offer what the message needs: `Tour` decides when all were asked.
             words = f"{host} cannot take it: {reply.text}"
-            self._keep(RecipientOutcome(number, _QUEUED, _status(reply, "4.0.0"), "", words, host))
+            cause = of_lack(reply).value
+            self._keep(RecipientOutcome(number, _QUEUED, _status(reply, "4.0.0"), "", words, host, cause=cause))
         else:
             self._refused_by_reply(host, recipient, reply, judgement)
 
@@ -175,6 +185,7 @@ class Account:
         """The reply's bounce class decides whether it is tried again, when, and what the sender reads."""
         meaning = self._meaning_of(reply, host)
         one, number, said = meaning.bounce_class, recipient.number, str(reply)
+        cause = of_class(one).value
         if meaning.hold:
             words = f"held for the postmaster; {host} refused it: {reply}"
             self._end(RecipientOutcome(number, _HELD, _status(reply, "4.0.0"), said, words, host, bounce=one.name))
@@ -191,14 +202,26 @@ class Account:
             status = _status(reply, "4.0.0")
             self._keep(
                 RecipientOutcome(
-                    number, _QUEUED, status, said, words, host, one.notice, one.advice, meaning.wait, one.name
+                    number,
+                    _QUEUED,
+                    status,
+                    said,
+                    words,
+                    host,
+                    one.notice,
+                    one.advice,
+                    meaning.wait,
+                    one.name,
+                    cause=cause,
                 )
             )
         else:
             words = f"{host} refused it: {reply}"
             status = _status(reply, "5.0.0")
             self._end(
-                RecipientOutcome(number, _FAILED, status, said, words, host, one.notice, one.advice, bounce=one.name)
+                RecipientOutcome(
+                    number, _FAILED, status, said, words, host, one.notice, one.advice, bounce=one.name, cause=cause
+                )
             )
             self._log_return(recipient, host, words, judgement, one.name)
 
@@ -211,7 +234,9 @@ class Account:
         return meaning
 
     def _unanswered(self, plan: HostPlan, recipient: QueuedRecipient, sent: Transmission) -> None:
-        end = RecipientOutcome(recipient.number, _QUEUED, "4.4.2", "", _lost_words(sent), plan.host.ascii)
+        end = RecipientOutcome(
+            recipient.number, _QUEUED, "4.4.2", "", _lost_words(sent), plan.host.ascii, cause=Cause.BROKE_OFF.value
+        )
         if sent.body_sent:  # the host may have it: nobody else gets it now
             self._end(end)
         else:
@@ -256,6 +281,7 @@ class Account:
         reply: str,
         reason: str,
         recipients: tuple[int, ...],
+        cause: Cause | None,
     ) -> None:
         """Write one try down, with the digests of what proves it."""
         courier = self._courier
@@ -285,6 +311,7 @@ class Account:
                 reason=reason,
                 evidence=digests,
                 facts=facts,
+                cause=cause,
             )
         )
         if outcome == "waiting":

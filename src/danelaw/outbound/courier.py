@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from danelaw.outbound.answers import Answers
 from danelaw.outbound.by_carrier import by_carrier
+from danelaw.outbound.causes import of_survey
 from danelaw.outbound.checkpoint import Checkpoint
 from danelaw.outbound.delivery import Tour
 from danelaw.outbound.express import LARGEST_BODY, Express
@@ -107,7 +108,8 @@ class Courier:
             survey = await self.surveyor.survey(next_hop, demand, started)
         if survey.undeliverable is not None:
             status = EnhancedStatusCode(*survey.undeliverable.status).to_text()
-            ended = Outcome.all_recipients(work, RecipientState.FAILED, status, survey.undeliverable.reason)
+            reason, cause = survey.undeliverable.reason, of_survey(survey).value
+            ended = Outcome.all_recipients(work, RecipientState.FAILED, status, reason, cause=cause)
             self._unreached(work, survey, started, "returned", survey.undeliverable.reason, ended)
             return ended
         if survey.error is not None:
@@ -164,6 +166,7 @@ class Courier:
                 reason=reason,
                 evidence=digests,
                 facts=facts,
+                cause=of_survey(survey),
             )
         )
         for recipient in work.message.recipients:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from danelaw.dsn import Cause
 from danelaw.outbound.account import Account
 from danelaw.outbound.checkpoint import LimitReached
 from danelaw.outbound.opening import HostUnusable, close, open_connection
@@ -116,7 +117,7 @@ class Tour:
     async def _nobody_took_it(self) -> None:
         outcome = self._account.outcome
         if not self._plans and self._survey.hosts:
-            self._account.fail_all("5.4.6", "the destination's mail servers lead back to this gateway")
+            self._account.fail_all("5.4.6", "the destination's mail servers lead back to this gateway", Cause.LOOP)
             return
         conclusion = conclude(
             self._survey.demand, self._judgements, unreached=self._unreached, group=self._survey.groups.demand
@@ -156,7 +157,8 @@ class Tour:
         addresses = self._addresses(plan)
         if not addresses:
             self._unreached += 1
-            self._account.unreached(plan, "", "the host has no address this gateway may use")
+            words = "the host has no address this gateway may use"
+            self._account.unreached(plan, "", words, cause=Cause.NO_CONNECTION)
         now, port = self._courier.clock(), self._survey.next_hop.port
         for address in addresses:
             if self._courier.reach.silent(address, port, now):
@@ -254,7 +256,8 @@ class Tour:
                 local = self._local(plan, address)
                 meaning = courier.answers.heard(error.reply, plan.host.ascii, self._work.key, local)
                 courier.metrics.bounces.add(meaning.bounce_class.name, by=len(self._account.open))
-            self._account.unreached(plan, address, error.reason, reply=str(error.reply or ""))
+            cause = Cause.NO_CONNECTION if error.reply is None else Cause.TURNED_AWAY
+            self._account.unreached(plan, address, error.reason, reply=str(error.reply or ""), cause=cause)
             return None
         if opened is not None:
             return opened, judgement

@@ -5,14 +5,33 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from danelaw.address import Mailbox
-from danelaw.dsn import DSN, Action, DSNError, DSNRecipient, Told, build, envelope_of, redacted, seven_bit, told
+from danelaw.demanding import FIELD_NAME
+from danelaw.dsn import (
+    DSN,
+    Asked,
+    Cause,
+    Demander,
+    DSNError,
+    DSNRecipient,
+    HostTry,
+    Texts,
+    Told,
+    build,
+    envelope_of,
+    redacted,
+    seven_bit,
+    shipped,
+    told,
+)
 from danelaw.outbound import owing
+from danelaw.outbound.circumstances import NOTHING, Circumstances, described, from_spool
 from danelaw.outbound.outcome import RecipientOutcome
 from danelaw.queue import (
     Owed,
@@ -31,25 +50,19 @@ from danelaw.telemetry.collector import REST
 from danelaw.tlspolicy import SenderDemand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from danelaw.address import AddressLiteral, Domain
     from danelaw.outbound.outcome import Outcome
-    from danelaw.queue import RetrySchedule
+    from danelaw.queue import Attempt, RetrySchedule
     from danelaw.spool import Spool
     from danelaw.telemetry import Log, Metrics
 
-_ACTIONS = {
-    RecipientState.FAILED: Action.FAILED,
-    RecipientState.EXPIRED: Action.FAILED,
-    RecipientState.RELAYED: Action.RELAYED,
-    RecipientState.QUEUED: Action.DELAYED,
-}
 _DEMANDS = {
-    SenderDemand.ENCRYPTED: "it was to travel only through TLS",
-    SenderDemand.VERIFIED: "it was to travel only through TLS with a server proved to be the recipient's",
-    SenderDemand.DANE: "it was to travel only where DANE proves the server",
-    SenderDemand.REQUIRETLS_DANE: "it was to travel only where DANE proves the server",
+    SenderDemand.ENCRYPTED: Demander.ENCRYPTED,
+    SenderDemand.VERIFIED: Demander.VERIFIED,
+    SenderDemand.DANE: Demander.DANE,
+    SenderDemand.REQUIRETLS_DANE: Demander.DANE,
 }
 _ENDED = frozenset({RecipientState.FAILED, RecipientState.EXPIRED, RecipientState.RELAYED})
 NOTICE = "notice"
@@ -61,11 +74,9 @@ _MOST_ORIGINAL = 65_536
 _REQUIRETLS_UNMET = frozenset(EnhancedStatusCode(*status).to_text() for status in (SUPPORT_REQUIRED, ENCRYPTION_NEEDED))
 _UNKNOWN_WAY = EnhancedStatusCode(*ENCRYPTION_NEEDED).to_text()
 _CONVERSION_REQUIRED = frozenset({"5.6.1", "5.6.3"})  # RFC 3463 §3.7: media not supported; conversion required
-# What the way back lacks, by status; a word for the log; and the form in which the notice passes without it.
-_OTHER_FORMS: tuple[tuple[frozenset[str], str, Callable[[bytes], bytes]], ...] = (
-    (_REQUIRETLS_UNMET, "redacted", redacted),
-    (_CONVERSION_REQUIRED, "in-seven-bits", seven_bit),
-)
+# What the way back lacks, by status, and a word for the form in which the notice passes without it.
+_REDACTED, _IN_SEVEN_BITS = "redacted", "in-seven-bits"
+_OTHER_FORMS = ((_REQUIRETLS_UNMET, _REDACTED), (_CONVERSION_REQUIRED, _IN_SEVEN_BITS))
 
 
 class Notices:
@@ -82,6 +93,7 @@ class Notices:
         metrics: Metrics,
         *,
         sender_address: str = "",
+        languages: Sequence[Texts] = (),
         token: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         self._hostname = hostname
@@ -93,6 +105,7 @@ class Notices:
         self._metrics = metrics
         self._token = token
         self._sender_address = sender_address
+        self._languages = tuple(languages) or (shipped("en"),)
 
     def for_outcome(
         self, message: QueuedMessage, outcome: Outcome, now: float
@@ -108,7 +121,8 @@ class Notices:
             for queued in message.recipients
             if queued.number in ends and ends[queued.number].state in (RecipientState.FAILED, RecipientState.RELAYED)
         ]
-        return self._notice(message, [self._recipient(queued, end, now) for queued, end in about], about, now)
+        around = Circumstances.of_tries(outcome.attempts)
+        return self._notice(message, [described(queued, end, around, now) for queued, end in about], about, now)
 
     def _another_form(
         self, message: QueuedMessage, ends: Mapping[int, RecipientOutcome], now: float
@@ -116,19 +130,21 @@ class Notices:
         """A notice must not be lost because its way back lacks what it needs: without REQUIRETLS it goes redacted
         (RFC 8689 §5), without 8BITMIME in seven bits (RFC 6152 §3).
         """
-        for lack, what, form in _OTHER_FORMS:
+        for lack, what in _OTHER_FORMS:
+            redact = what is _REDACTED
             concerned = tuple(
                 replace(
-                    queued, key=queued.key._replace(demand="") if form is redacted else queued.key,
+                    queued, key=queued.key._replace(demand="") if redact else queued.key,
                     due=now, tries=0, reply="", reason="", changed_at=0.0,
                 )
                 for queued in message.recipients
                 if queued.number in ends and ends[queued.number].status in lack
             )  # fmt: skip
-            if not concerned or (form is redacted and not _answers(message)):
+            if not concerned or (redact and not _answers(message)):
                 continue
             try:
-                content = form(b"".join(self._spool.body_chunks(message)))
+                content = b"".join(self._spool.body_chunks(message))
+                content = redacted(content, self._languages) if redact else seven_bit(content)
             except (DSNError, SpoolError) as error:
                 self._log.warning(f"notice-not-{what}", id=message.id_text, reason=error.reason)
                 continue
@@ -139,7 +155,7 @@ class Notices:
                     message, id=number, received_at=now, expires=self._schedule.expires(now), recipients=concerned,
                     size=len(content), recipient_count=len(concerned), body_file=None, notified=False,
                     custody=None, findings="", context="",
-                    requiretls=message.requiretls and form is not redacted,
+                    requiretls=message.requiretls and not redact,
                     body_kind=message.body_kind if not content.isascii() else "7BIT",
                 ),
                 content,
@@ -149,34 +165,40 @@ class Notices:
     def expiry(self, message: QueuedMessage, now: float) -> Settlement:
         """The lifetime is over: every open recipient fails, and the sender hears why."""
         told_now, results = [], []
+        over = now - message.received_at
         for queued in message.recipients:
             why = queued.reason or self._queue_reason(queued.key) or "the destination could not be reached"
-            reason = f"it could not be delivered for {_span(now - message.received_at)}; last: {why}"
+            reason = f"it could not be delivered for {shipped('en').span(over)}; last: {why}"
             results.append(
                 RecipientResult(queued.number, RecipientState.EXPIRED, 0.0, queued.tries, queued.reply, reason)
             )
             told_now.append((queued, _expired(queued, reason)))
+        about = [
+            described(queued, end, around, now, over=over)
+            for (queued, end), around in zip(told_now, self._around(message), strict=True)
+        ]
         if self.owes(message):
-            return Settlement(message, now, tuple(results), owed=self.owed(message, told_now, now))
+            return Settlement(message, now, tuple(results), owed=_owed(told_now, about))
         if message.requiretls and not message.reverse_path:
             # RFC 8689 §5: that nobody could find out whether the way back is fit for REQUIRETLS must not lose a notice.
             ends = {queued.number: replace(end, status=_UNKNOWN_WAY) for queued, end in told_now}
             again = self._another_form(message, ends, now)
             if again is not None:
                 return Settlement(message, now, tuple(results), notices=(again,))
-        about = [self._recipient(queued, end, now) for queued, end in told_now]
         return Settlement(message, now, tuple(results), notices=self._notice(message, about, told_now, now))
 
     def operator(self, message: QueuedMessage, now: float) -> Settlement:
         """An operator returns these recipients' mail: the notice to the sender, or what is owed to it."""
         reason = "the postmaster of this gateway returned it"
         told_now = [
-            (queued, RecipientOutcome(queued.number, RecipientState.FAILED, "5.7.1", queued.reply, reason))
-            for queued in message.recipients
+            (queued, replace(_failed(queued, reason), cause=Cause.OPERATOR.value)) for queued in message.recipients
         ]
         if self.owes(message):
             return Settlement(message, now, owed=self.owed(message, told_now, now))
-        about = [self._recipient(queued, end, now) for queued, end in told_now]
+        about = [
+            described(queued, end, around, now)
+            for (queued, end), around in zip(told_now, self._around(message), strict=True)
+        ]
         return Settlement(message, now, notices=self._notice(message, about, told_now, now))
 
     def delay(self, message: QueuedMessage, now: float) -> Settlement:
@@ -185,7 +207,10 @@ class Notices:
         for queued in message.recipients:
             why = queued.reason or self._queue_reason(queued.key) or "the destination could not be reached yet"
             told_now.append((queued, _waiting(queued, why)))
-        about = [self._recipient(queued, end, now, retry_until=message.expires) for queued, end in told_now]
+        about = [
+            described(queued, end, around, now, retry_until=message.expires)
+            for (queued, end), around in zip(told_now, self._around(message), strict=True)
+        ]
         return Settlement(message, now, notices=self._notice(message, about, told_now, now), notified=True)
 
     def owes(self, message: QueuedMessage) -> bool:
@@ -193,15 +218,32 @@ class Notices:
         return message.recipient_count > MANY and bool(message.reverse_path)
 
     def owed(
-        self, message: QueuedMessage, about: Iterable[tuple[QueuedRecipient, RecipientOutcome]], now: float
+        self,
+        message: QueuedMessage,
+        about: Iterable[tuple[QueuedRecipient, RecipientOutcome]],
+        now: float,
+        tries: Sequence[Attempt] = (),
     ) -> tuple[Owed, ...]:
         """What the sender is to be told about these recipients later, together with others."""
-        return tuple(
-            Owed(queued.number, owing.to_words(self._recipient(queued, end, now)))
-            for queued, end in about
-            if end.state in _ENDED
-            and told(_ACTIONS[end.state], queued.notify or None, null_reverse_path=False) is Told.SENDER
-        )
+        ends = list(about)
+        around = Circumstances.of_tries(tries)
+        return _owed(ends, [described(queued, end, around, now) for queued, end in ends])
+
+    def _around(self, message: QueuedMessage) -> Iterator[Circumstances]:
+        """What to tell besides of each recipient, in their order; those of one queue share it."""
+        known: dict[RoutingKey, Circumstances] = {}
+        for queued in message.recipients:
+            found = known.get(queued.key)
+            if found is None:
+                found = known[queued.key] = self._look(message, queued.key)
+            yield found
+
+    def _look(self, message: QueuedMessage, key: RoutingKey) -> Circumstances:
+        try:
+            return from_spool(self._spool.reader, message.id, key)
+        except (SpoolError, sqlite3.Error) as error:  # a notice with less in it is better than none
+            self._log.warning("notice-short", id=message.id_text, reason=f"{error}")
+            return NOTHING
 
     async def gathered(self, message: QueuedMessage, owed: Iterable[Owed], now: float) -> tuple[QueuedMessage, bytes]:
         """One notice about many recipients. It is written in a thread: that may take a second."""
@@ -216,22 +258,6 @@ class Notices:
         notice, number, token = self._prepared(message, tuple(recipients))
         content = await asyncio.to_thread(self._written, notice, token, now)
         return self._posted(message, notice, number, token, content, now)
-
-    def _recipient(
-        self, queued: QueuedRecipient, end: RecipientOutcome, now: float, *, retry_until: float | None = None
-    ) -> DSNRecipient:
-        return DSNRecipient(
-            address=queued.forward_path,
-            action=_ACTIONS[end.state],
-            status=end.status,
-            reason="; ".join(word for word in (end.notice, end.reason, end.text) if word)
-            or "the next server refused it",
-            orcpt=queued.orcpt or None,
-            remote_mta=end.host or None,
-            diagnostic=end.reply or None,
-            last_attempt=now if end.host else None,
-            will_retry_until=retry_until,
-        )
 
     def _notice(
         self,
@@ -270,16 +296,18 @@ class Notices:
             original=self._original(message),
             arrival=message.received_at,
             envid=message.envid or None,
-            ret_full=False if demand else {"FULL": True, "HDRS": False}.get(message.ret),
+            ret_full=False if demand is not Demander.NOBODY else {"FULL": True, "HDRS": False}.get(message.ret),
             requiretls=message.requiretls,
             demand=demand,
+            asked=_asked(message) if demand is not Demander.NOBODY else Asked.GATEWAY,
             # To an ASCII address the way back need not know SMTPUTF8: addresses are encoded then (RFC 6533 §3).
             smtputf8=not message.reverse_path.isascii(),
         )
         return notice, self._spool.new_id(), self._token()
 
     def _written(self, notice: DSN, token: str, now: float) -> bytes:
-        return build(notice, date=now, message_id=f"<{token}@{self._hostname}>", boundary=f"=_{token}")
+        return build(notice, date=now, message_id=f"<{token}@{self._hostname}>", boundary=f"=_{token}",
+                     languages=self._languages)  # fmt: skip
 
     def _posted(
         self, message: QueuedMessage, notice: DSN, number: int, token: str, content: bytes, now: float
@@ -323,26 +351,34 @@ def _answers(message: QueuedMessage) -> bool:
     return message.requiretls and (message.client_address != "" or message.client_helo == NOTICE)
 
 
-def _demand_of(message: QueuedMessage) -> str:
-    """What is demanded for a message besides REQUIRETLS, and by whom, in words for its sender."""
+def _demand_of(message: QueuedMessage) -> Demander:
+    """What is demanded for a message besides REQUIRETLS."""
     demands = (SenderDemand.from_word(key.demand) for key in message.keys)
-    words = next((_DEMANDS[demand] for demand in demands if demand in _DEMANDS), "")
-    return f"{words}; {_who_asked(message)}" if words else ""
+    return next((_DEMANDS[demand] for demand in demands if demand in _DEMANDS), Demander.NOBODY)
 
 
-def _who_asked(message: QueuedMessage) -> str:
+def _asked(message: QueuedMessage) -> Asked:
+    """Where it was demanded: the original's header does not show it any more."""
     for step, _, reason in json.loads(message.findings or "[]"):
         if step == "demand":
-            return str(reason).replace("the sender", "you").replace("the recipient's", "a recipient's")
-    return "a rule or script of this gateway asks for that"
+            return Asked.FIELD if FIELD_NAME in reason else Asked.ADDRESS
+    return Asked.GATEWAY
 
 
-def _span(seconds: float) -> str:
-    """A time in the unit people would use."""
-    for unit, words in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
-        if seconds >= 2 * unit:
-            return f"{seconds / unit:.3g} {words}"
-    return f"{max(seconds, 1.0):.0f} seconds"
+def _owed(ends: Iterable[tuple[QueuedRecipient, RecipientOutcome]], about: Iterable[DSNRecipient]) -> tuple[Owed, ...]:
+    """What is to be told later. Of recipients with the same tries the first has them: there may be thousands."""
+    found = []
+    told_of: set[tuple[HostTry, ...]] = set()
+    for (queued, end), one in zip(ends, about, strict=True):
+        if end.state in _ENDED and told(one.action, queued.notify or None, null_reverse_path=False) is Told.SENDER:
+            short = replace(one, tries=()) if one.tries in told_of else one
+            told_of.add(one.tries)
+            found.append(Owed(queued.number, owing.to_words(short)))
+    return tuple(found)
+
+
+def _failed(queued: QueuedRecipient, reason: str) -> RecipientOutcome:
+    return RecipientOutcome(queued.number, RecipientState.FAILED, "5.7.1", queued.reply, reason)
 
 
 def _expired(queued: QueuedRecipient, reason: str) -> RecipientOutcome:

@@ -28,7 +28,8 @@ class RecipientOutcome:
     words ("" when it said nothing), `reason` ours, `host` the server that answered.
     `notice` and `advice` are the words of the reply's bounce class `bounce`, `wait` the least seconds before the next
     try. A policy step may set the next try itself, `at` (POSIX seconds, 0 for by schedule), and give a `text` that is
-    added to the notice; what it put off was no try, and is not `counted` as one.
+    added to the notice; what it put off was no try, and is not `counted` as one. `cause` is a word of
+    `danelaw.dsn.Cause`, empty where tries say it.
     """
 
     number: int
@@ -44,6 +45,7 @@ class RecipientOutcome:
     at: float = 0.0
     counted: bool = True
     text: str = ""
+    cause: str = ""
 
 
 @dataclass(slots=True)
@@ -68,12 +70,15 @@ class Outcome:
 
     @classmethod
     def all_recipients(
-        cls, work: Work, state: RecipientState, status: str, reason: str, *, reply: str = "", host: str = ""
-    ) -> Outcome:
+        cls, work: Work, state: RecipientState, status: str, reason: str, *, reply: str = "", host: str = "",
+        cause: str = "",
+    ) -> Outcome:  # fmt: skip
         """The same end for every recipient."""
         outcome = cls(reason=reason)
         for item in work.message.recipients:
-            outcome.recipients[item.number] = RecipientOutcome(item.number, state, status, reply, reason, host)
+            outcome.recipients[item.number] = RecipientOutcome(
+                item.number, state, status, reply, reason, host, cause=cause
+            )
         return outcome
 
     def broke_off(self, work: Work, reason: str, now: float) -> None:
@@ -135,7 +140,7 @@ def settlement_of(
         if notices.owes(message):
             ends = outcome.recipients
             about = [(one, ends[one.number]) for one in message.recipients if one.number in ends]
-            settlement.owed = notices.owed(message, about, now)
+            settlement.owed = notices.owed(message, about, now, outcome.attempts)
         else:
             settlement.notices = notices.for_outcome(message, outcome, now)
     return settlement

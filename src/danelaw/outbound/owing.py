@@ -13,9 +13,10 @@ import asyncio
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
+from enum import Enum
 from typing import TYPE_CHECKING
 
-from danelaw.dsn import Action, DSNRecipient
+from danelaw.dsn import Action, Cause, Demander, DSNRecipient, HostTry
 from danelaw.queue import Settlement, id_to_text
 from danelaw.spool import SpoolError, owed
 
@@ -34,19 +35,28 @@ PATIENCE = 60.0
 _LONGEST_QUIET, _LONGEST_PATIENCE = 600.0, 3600.0
 _READ_AT_ONCE = 500
 _REMEMBERED = 1000
-_FIELDS = tuple(field.name for field in fields(DSNRecipient))
+_FIELDS = tuple((field.name, field.default) for field in fields(DSNRecipient))
+_OF_TRY = tuple(field.name for field in fields(HostTry))
 
 
 def to_words(recipient: DSNRecipient) -> str:
     """What a notice says about a recipient, as the spool keeps it."""
-    said = {name: value for name in _FIELDS if (value := getattr(recipient, name)) is not None}
-    return json.dumps(said | {"action": recipient.action.value})
+    said = {name: value for name, usual in _FIELDS if (value := getattr(recipient, name)) != usual}
+    return json.dumps(said, default=_plain)
+
+
+def _plain(value: object) -> object:
+    return value.value if isinstance(value, Enum) else {name: getattr(value, name) for name in _OF_TRY}
 
 
 def from_words(words: str) -> DSNRecipient:
-    """From `to_words`. Raises `DSNError` for what no notice can say."""
+    """From `to_words`, also that of an earlier danelaw. Raises `DSNError` for what no notice can say."""
     said = json.loads(words)
     said["action"] = Action(said["action"])
+    said["cause"] = Cause(said.get("cause", Cause.OTHER.value))
+    said["demander"] = Demander(said.get("demander", ""))
+    tries = (one | {"cause": Cause(one["cause"])} for one in said.get("tries", ()))
+    said["tries"] = tuple(HostTry(**one) for one in tries)
     return DSNRecipient(**said)
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+import dns.rdatatype
+
+from danelaw.dnsdata import DNSSECStatus
+from danelaw.outbound.causes import demander_of, of_judgement, wish_of
 from danelaw.queue import Attempt, RecordReason
 
 if TYPE_CHECKING:
     from danelaw.dnsdata import Answer
+    from danelaw.dsn import Cause
     from danelaw.outbound.destination import HostPlan, Survey
     from danelaw.tlspolicy import Handshake, Judgement
 
@@ -88,7 +94,9 @@ def facts_of(survey: Survey) -> str:
     if any(counts):
         parts.append("TLSA " + ", ".join(str(count) for count in counts) + " (signed)")
     elif survey.destination.hosts and survey.next_hop.domain is not None:
-        parts.append("no TLSA")
+        # Denied by signed DNS, or not even asked for since a zone on the way is not signed.
+        denied = all(_denied(host.answers) for host in survey.destination.hosts)
+        parts.append("no TLSA (signed)" if denied else "no TLSA")
     if survey.sts_asked:
         parts.append(f"MTA-STS: {survey.sts.note}")
     elif survey.hosts and survey.next_hop.domain is not None:
@@ -96,6 +104,11 @@ def facts_of(survey: Survey) -> str:
     for one in survey.groups.member_of:
         parts.append(f'trust group "{one.group.name}": member, {one.membership.reason}')
     return " · ".join(parts)
+
+
+def _denied(answers: Iterable[Answer]) -> bool:
+    asked = [answer for answer in answers if answer.question.rdtype == dns.rdatatype.TLSA]
+    return bool(asked) and all(answer.status is DNSSECStatus.SECURE and not answer.records for answer in asked)
 
 
 def _signed(secure: bool) -> str:
@@ -117,8 +130,14 @@ def attempt_of(
     reason: str = "",
     evidence: tuple[bytes, ...] = (),
     facts: str = "",
+    cause: Cause | None = None,
 ) -> Attempt:
-    """Put one try into words. `outcome` is `delivered | waiting | returned`."""
+    """Put one try into words. `outcome` is `delivered | waiting | returned`; `cause` what a reply or the network told,
+    else the judgement tells.
+    """
+    if cause is None and judgement is not None and judgement.failure is not None:
+        cause = of_judgement(judgement, plan, handshake)
+    went_well = outcome == "delivered"
     failed_tls = [item.result_type for item in judgement.tlsrpt if item.result_type] if judgement else []
     return Attempt(
         started,
@@ -143,5 +162,7 @@ def attempt_of(
         failed_tls[0] if failed_tls else "",
         ended - started,
         facts,
+        "" if went_well or cause is None else cause.value,
+        wish_of(survey) if went_well else demander_of(survey, plan).value,
         demand=survey.demand.word,
     )

@@ -43,7 +43,9 @@ class Attempt:
     per record. `evidence` holds SHA-256 digests of stored blobs (DNS answers with signatures, presented chain).
     `tlsrpt` is the RFC 8460 §4.3 result type, empty on success. `refused` are those of `recipients` that were not
     taken in a try that delivered to others. `demand` is the sender's demand it was made under, as `RoutingKey.demand`
-    spells it.
+    spells it. `cause` and `demander` are words of `danelaw.dsn.Cause` and `Demander`: what went wrong and who demanded
+    protection. Of a delivery `demander` is whose wish made it other than the destination's own records would, `waived`
+    for TLS-Required: No, and nearly always empty.
     """
 
     time: float
@@ -65,6 +67,8 @@ class Attempt:
     tlsrpt: str = ""
     duration: float = 0.0
     facts: str = ""
+    cause: str = ""
+    demander: str = ""
     refused: tuple[int, ...] = ()
     demand: str = ""
 
@@ -92,9 +96,11 @@ class Attempt:
 
     def _rest(self) -> str:
         """The object at the end, with its comma; nothing for an ordinary delivery."""
-        named = {"refused": self.refused, "demand": self.demand}
+        if not (self.cause or self.demander or self.refused or self.demand):
+            return ""
+        named = {"cause": self.cause, "demander": self.demander, "refused": self.refused, "demand": self.demand}
         kept = {name: value for name, value in named.items() if value}
-        return f",{_encode(kept)}" if kept else ""
+        return f",{_encode(kept)}"
 
     @classmethod
     def decode(cls, text: str) -> Attempt:
@@ -125,6 +131,8 @@ class Attempt:
                 tlsrpt=words[17],
                 duration=float(fields[18]),
                 facts=str(fields[19]) if len(fields) > 19 else "",
+                cause=str(rest.get("cause", "")),
+                demander=str(rest.get("demander", "")),
                 refused=tuple(int(number) for number in rest.get("refused", ())),
                 demand=str(rest.get("demand", "")),
             )

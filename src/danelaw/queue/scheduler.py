@@ -353,7 +353,8 @@ class Scheduler:
                 self.gate.forget(key)
 
     def _stored(self, queue: VirtualQueue, due: float, now: float, *, fresh: bool = True) -> None:
-        if due > self.reached:
+        # Not what is due now: after a jump of the clock the horizon has passed what is on disk, but not `now`.
+        if due > self.reached and due > now:
             self._activate(queue, now)
             return
         queue.on_disk(due)

@@ -7,10 +7,11 @@ import hashlib
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from danelaw.queue import Attempt, Settlement
+from danelaw.spool.trouble import TroubleWriter
 
 DAY = 86400
 _PREFIX = "attempt_"
@@ -50,24 +51,26 @@ class AttemptWriter:
     `words` is applied to what servers said before it is kept, None where it is kept as it was said.
     """
 
-    __slots__ = ("_seen", "_seen_day", "_table", "_words")
+    __slots__ = ("_seen", "_seen_day", "_table", "_trouble", "_words")
 
     def __init__(self, words: Callable[[str], str] | None = None) -> None:
         self._words = words
         self._table = ""
+        self._trouble = TroubleWriter()
         self._seen: set[bytes] = set()
         self._seen_day = -1
 
     def rolled_back(self) -> None:
         """The transaction is gone: nothing is known to be stored any more."""
         self._table = ""
+        self._trouble.rolled_back()
         self._seen.clear()
 
     def day_counted(self) -> None:
         """The sums of a day are made: a try that comes late for it must be noticed."""
         self._table = ""
 
-    def write(self, connection: sqlite3.Connection, settlements: Iterable[Settlement]) -> None:
+    def write(self, connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
         """Store what the settlements bring, into the table of the day they were made."""
         rows = []
         hosts: dict[str, list[tuple[Attempt, bool]]] = {}
@@ -85,6 +88,7 @@ class AttemptWriter:
                     hosts.setdefault(attempt.host, []).append((attempt, attempt.outcome == "delivered"))
         if not rows:
             return
+        self._trouble.write(connection, settlements)
         table = day_table(at)
         if table != self._table:
             connection.execute(

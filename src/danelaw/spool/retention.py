@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from danelaw.queue import floor_id
 from danelaw.spool import custody
 from danelaw.spool.attempts import DAY, day_of_table, day_table, day_tables
+from danelaw.spool.trouble import forget_trouble
 from danelaw.spool.writer import BatchWriter
 
 STEP = 2000
@@ -69,6 +70,7 @@ class Retention:
             "DELETE FROM evidence WHERE digest IN (SELECT digest FROM evidence WHERE day < ? LIMIT ?)",
             (int((now - settings.attempts_age) // DAY), STEP),
         ).rowcount
+        removed += forget_trouble(connection, now - settings.attempts_age, STEP)
         connection.execute("DELETE FROM acts WHERE at < ?", (now - max(settings.history_age, 365 * DAY),))
         removed += custody.forget_findings(connection, STEP)
         self._looked_at_hold = custody.forget_holds(connection, self._looked_at_hold, STEP // 4)

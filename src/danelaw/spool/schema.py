@@ -104,6 +104,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (day, direction, outcome, protection, tls, site, domain)) STRICT, WITHOUT ROWID""",
         "CREATE TABLE traffic_day (day INTEGER PRIMARY KEY, counted_at REAL NOT NULL) STRICT",
     ),
+    # Destinations at which nothing could be sent: since when, and what the last tries found (`danelaw.spool.trouble`).
+    (
+        """CREATE TABLE trouble (
+            next_hop TEXT NOT NULL, demand TEXT NOT NULL, since REAL NOT NULL, last REAL NOT NULL, tries TEXT NOT NULL,
+            PRIMARY KEY (next_hop, demand)) STRICT, WITHOUT ROWID""",
+    ),
 )
 
 VERSION = len(STEPS)

@@ -1,4 +1,4 @@
-"""The metrics of reports: DMARC, TLS, and mail that comes back or is complained about."""
+"""The metrics of reports: DMARC, TLS, and mail that comes back or is complained about; and of what weakened."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class ReportingMetrics:
     """Part of `danelaw.telemetry.metrics.Metrics`."""
 
     def _reporting(self) -> None:
-        """Reports of ours and of others about mail and TLS, and what comes back."""
+        """Reports of ours and of others about mail and TLS, what comes back, and what the watch saw."""
         self.dmarc_report_messages = Counter(
             "danelaw_dmarc_report_messages",
             "Messages from domains that ask for DMARC reports; `result` is counted, or dropped for want of room.",
@@ -40,4 +40,10 @@ class ReportingMetrics:
             "that came back) or unknown, `result` is received, discarded (by the policy) or unreadable.",
             "kind",
             "result",
+        )
+        self.watch_weakenings = Counter(
+            "danelaw_watch_weakenings",
+            "Destinations that were verified for long and prove less now; `kind` is tlsa-withdrawn, unsigned, "
+            "policy-gone, moved, host-only or other. `danelaw watch list` names them.",
+            "kind",
         )

@@ -28,13 +28,16 @@ NOT_OFFERED = "REQUIRETLS not offered"
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """Whether a check passed, why in words, the verdict on each TLSA record, and what a TLS report gets."""
+    """Whether a check passed, why in words, the verdict on each TLSA record, and what a TLS report gets. `found` is the
+    word of RFC 8460 §4.3 for a failure.
+    """
 
     check: Check
     ok: bool
     reason: str
     records: tuple[RecordVerdict, ...] = ()
     tlsrpt: TLSRPTResult | None = None
+    found: str = ""
 
 
 def run_check(check: Check, handshake: Handshake, roots: pkix.Roots | None, now: float) -> CheckResult:
@@ -44,8 +47,8 @@ def run_check(check: Check, handshake: Handshake, roots: pkix.Roots | None, now:
     if isinstance(check, STSCheck):
         return _sts(check, handshake, roots, now)
     if isinstance(check, PKIXCheck):
-        ok, reason, _ = _pkix(handshake, roots, check.names, now)
-        return CheckResult(check, ok, reason)
+        ok, reason, result_type = _pkix(handshake, roots, check.names, now)
+        return CheckResult(check, ok, reason, found="" if ok else result_type)
     if isinstance(check, FingerprintCheck):
         return _fingerprint(check, handshake)
     return _requiretls(check, handshake)
@@ -53,7 +56,7 @@ def run_check(check: Check, handshake: Handshake, roots: pkix.Roots | None, now:
 
 def without_tls(check: Check, reason: str, result_type: str) -> CheckResult:
     """The result of a check where there was no TLS session; `result_type` as RFC 8460 §4.3.1 has it."""
-    return CheckResult(check, False, reason, tlsrpt=_report(check, result_type, reason))
+    return CheckResult(check, False, reason, tlsrpt=_report(check, result_type, reason), found=result_type)
 
 
 def _report(check: Check, result_type: str | None, reason: str) -> TLSRPTResult | None:
@@ -70,7 +73,12 @@ def _dane(check: DANECheck, handshake: Handshake, now: float) -> CheckResult:
     result = dane.verify(check.records, handshake.chain, check.names, now)
     result_type = None if result.ok else (result.tlsrpt or "validation-failure")
     return CheckResult(
-        check, result.ok, result.reason, tuple(result.verdicts), _report(check, result_type, result.reason)
+        check,
+        result.ok,
+        result.reason,
+        tuple(result.verdicts),
+        _report(check, result_type, result.reason),
+        result_type or "",
     )
 
 
@@ -79,7 +87,8 @@ def _sts(check: STSCheck, handshake: Handshake, roots: pkix.Roots | None, now: f
         reason = f"{check.host} is not among the MX hosts of {check.domain}'s MTA-STS policy"
         return CheckResult(check, False, reason, tlsrpt=_report(check, "validation-failure", reason))
     ok, reason, result_type = _pkix(handshake, roots, (check.host,), now)
-    return CheckResult(check, ok, reason, tlsrpt=_report(check, None if ok else result_type, reason))
+    word = None if ok else result_type
+    return CheckResult(check, ok, reason, tlsrpt=_report(check, word, reason), found=word or "")
 
 
 def _pkix(

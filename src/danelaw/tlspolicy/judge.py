@@ -153,6 +153,7 @@ def _judgement(
         tlsrpt=_reports(requirement, handshake, results),
         observed=tuple(_words(result) for result in results if result.check in requirement.observe),
         failure=failure,
+        found=next((result.found for result in results if not result.ok and result.found), "") if failure else "",
     )
 
 

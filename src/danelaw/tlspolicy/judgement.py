@@ -29,8 +29,9 @@ class Judgement:
 
     `protection` is what the message gets (`NOTHING_SENT` without clearance). `reason` is one sentence.
     `records` says of each TLSA record whether it matched. `observed` holds findings that stopped nothing
-    (MTA-STS testing, waived demands). `retry_clear` allows a new connection without STARTTLS, since TLS was only
-    opportunistic.
+    (MTA-STS testing, waived demands). `found` is the word of RFC 8460 §4.3 for what the first demanded check that
+    failed found, also where no report has a place for it. `retry_clear` allows a new connection without STARTTLS, since
+    TLS was only opportunistic.
     """
 
     host: Domain
@@ -42,6 +43,7 @@ class Judgement:
     tlsrpt: tuple[TLSRPTResult, ...] = ()
     observed: tuple[str, ...] = ()
     failure: Failure | None = None
+    found: str = ""
 
     @property
     def without_extension(self) -> bool:

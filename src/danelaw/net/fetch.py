@@ -96,7 +96,7 @@ async def _fetch(domain: Domain, host: Domain, addresses: tuple[str, ...], roots
 
     # A connector per fetch: policies are fetched once a day per domain, so keeping connections gains nothing.
     connector = aiohttp.TCPConnector(
-        resolver=_pinned(addresses, routes),
+        resolver=pinned(addresses, routes),
         ssl=verifying_context(roots),
         use_dns_cache=False,
         force_close=True,
@@ -165,7 +165,7 @@ def verifying_context(roots: Roots) -> ssl.SSLContext:
 _context_of: list[tuple[Roots, ssl.SSLContext]] = []
 
 
-def _pinned(addresses: tuple[str, ...], routes: Routes) -> AbstractResolver:
+def pinned(addresses: tuple[str, ...], routes: Routes) -> AbstractResolver:
     """Our validated addresses in place of any other look-up."""
     import socket
 

@@ -1,4 +1,4 @@
-"""Fuzz target: OpenPGP key rings as found in DNS and on the web. Run with atheris, or feed `test_one_input` yourself."""
+"""Fuzz target: OpenPGP key rings from DNS and the web. Run with atheris, or feed `test_one_input` yourself."""
 
 from __future__ import annotations
 

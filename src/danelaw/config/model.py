@@ -31,6 +31,7 @@ from danelaw.config.scripting import Policy
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, ClientCertificate, Delivery, Override, Queue, Resolver, Route
 from danelaw.config.submitting import Submission
+from danelaw.config.telling import Safety, TransportField
 from danelaw.config.values import HostName
 from danelaw.routing import carrier_of
 
@@ -136,6 +137,10 @@ class Config(Section):
     queue: Queue = Field(default=Queue(), description="Retries and notices.")
     quarantine: Quarantine = Field(default=Quarantine(), description="Held mail.")
     reports: Reports = Field(default=Reports(), description="Reports about mail: DMARC.")
+    safety: Safety = Field(default=Safety(), description="The safety API.")
+    transport_field: TransportField = Field(
+        default=TransportField(), description="Telling webmails how mail came in: docs/safety-api.md."
+    )
     tls: TLS = Field(default=TLS(), description="TLS towards other servers.")
     mta_sts: MTASTS = Field(default=MTASTS(), description="MTA-STS.")
     resolver: Resolver = Field(default=Resolver(), description="DNS.")

@@ -25,6 +25,7 @@ from danelaw.gateway.operations import operations, perform
 from danelaw.gateway.policy_parts import rules_of, timers_of
 from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
 from danelaw.gateway.reporter import Reporter
+from danelaw.gateway.safety_api import SafetyAPI, safety_api
 from danelaw.resolver import ProbeReport, Severity
 from danelaw.spool.shards import together
 from danelaw.state import configured_overrides
@@ -74,6 +75,8 @@ class Gateway:
         self._control: ControlServer | None = None
         self._http: HTTPServer | None = None
         self._quarantine_web: QuarantineWeb | None = None
+        self.safety_address: tuple[str, int] | None = None
+        self._safety: SafetyAPI | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
 
@@ -103,6 +106,8 @@ class Gateway:
             if self.place is None:
                 await self._start_http()
                 await self._start_quarantine_web()
+                self._safety = safety_api(self.config, self.log, self._safety_answered, self.clock)
+                self.safety_address = await self._safety.listen() if self._safety is not None else None
         except BaseException:
             await self.stop()
             raise
@@ -173,6 +178,8 @@ class Gateway:
             await self._http.close()
         if self._quarantine_web is not None:
             await self._quarantine_web.close()
+        if self._safety is not None:
+            await self._safety.close()
         self.metrics.refresh()
         self.metrics.refresh = lambda: None  # what it reads is closed now; the numbers stay
         await assembly.close(parts)
@@ -273,6 +280,9 @@ class Gateway:
         self._quarantine_web = quarantine_web(self.config, self._act_by_link, self.log, self.clock)
         if self._quarantine_web is not None:
             self.quarantine_address = await self._quarantine_web.listen()
+
+    def _safety_answered(self, status: int, state: str) -> None:
+        self.metrics.safety_answers.add(str(status), state)
 
     async def _act_by_link(self, name: str, arguments: dict[str, Any], who: str) -> dict[str, Any]:
         results = await perform(self, f"quarantine.{name}", arguments, who)

@@ -1,9 +1,10 @@
 """Keys for end-to-end encryption, found by a mail address.
 
 Three places may hold them. *OPENPGPKEY* records (RFC 7929) hold an OpenPGP key, *SMIMEA* records (RFC 8162) an S/MIME
-certificate or what to check one against; both stand in DNS under a hash of the local-part, `<hash>._openpgpkey.<domain>`
-and `<hash>._smimecert.<domain>`, and count only where DNSSEC proves them: an unsigned key is anybody's. A *Web Key
-Directory* (draft-koch-openpgp-webkey-service) serves the key over HTTPS, and the domain's web certificate vouches.
+certificate or what to check one against. Both stand in DNS under a hash of the local-part, at
+`<hash>._openpgpkey.<domain>` and `<hash>._smimecert.<domain>`, and count only where DNSSEC proves them: an unsigned key
+is anybody's. A *Web Key Directory* (draft-koch-openpgp-webkey-service) serves the key over HTTPS, and the domain's web
+certificate vouches.
 
     report = yield from lookup_openpgpkey(mailbox, now)      # KeyReport: found, absent, unusable, failed
     report = yield from lookup_smimea(mailbox, now)

@@ -161,7 +161,9 @@ def _addresses_of(found: x509.Certificate) -> tuple[str, ...]:
         addresses += [
             other.value[2:].decode("utf-8", "replace")
             for other in names.get_values_for_type(x509.OtherName)
-            if other.type_id.dotted_string == _SMTP_UTF8_MAILBOX and other.value[:1] == b"\x0c" and len(other.value) < 130
+            if other.type_id.dotted_string == _SMTP_UTF8_MAILBOX
+            and other.value[:1] == b"\x0c"
+            and len(other.value) < 130
         ]
     except x509.ExtensionNotFound:
         pass

@@ -40,8 +40,8 @@ class Signature:
 
 
 def packets(octets: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(where it begins, packet type, body) of each packet. Raises `OpenPGPError`, also for partial and indeterminate lengths, which
-    keys cannot have (§4.2.1.4).
+    """(where it begins, packet type, body) of each packet. Raises `OpenPGPError`, also for partial and indeterminate
+    lengths, which keys cannot have (§4.2.1.4).
     """
     place, count = 0, 0
     while place < len(octets):

@@ -14,11 +14,11 @@ All three meet in one pure function, whose whole table is docs/decision-table.md
 connection nobody judged. It always gives one reason in words, says what became of each TLSA record, and what a
 TLS report (RFC 8460) must count.
 
-Public names: `Protection`, `SenderDemand`, `Override`, `OverrideTLS`, `OverrideError`, `effective`, `Effective`,
-`STSState`, `NO_STS`, `Published`, `STSPublished`, `published`, `requirement`, `decide`, `Requirement`, `TLSUse`,
-`Refusal`, `RefusalKind`, the checks `DANECheck STSCheck PKIXCheck FingerprintCheck RequireTLSCheck`, `Handshake`,
-`StartTLSOutcome`, `judge`, `refused`, `Judgement`, `Failure`, `TLSRPTResult`, `WrongHandshake`, `weakest`,
-`conclude`, `Conclusion`.
+Public names: `Protection`, `Words`, `WORDS`, `SenderDemand`, `Override`, `OverrideTLS`, `OverrideError`, `effective`,
+`Effective`, `STSState`, `NO_STS`, `Published`, `STSPublished`, `published`, `requirement`, `decide`, `Requirement`,
+`TLSUse`, `Refusal`, `RefusalKind`, the checks `DANECheck STSCheck PKIXCheck FingerprintCheck RequireTLSCheck`,
+`Handshake`, `StartTLSOutcome`, `judge`, `refused`, `Judgement`, `Failure`, `TLSRPTResult`, `WrongHandshake`,
+`weakest`, `conclude`, `Conclusion`.
 """
 
 from danelaw.tlspolicy.conclude import Conclusion, conclude, weakest
@@ -29,7 +29,7 @@ from danelaw.tlspolicy.handshake import Handshake, StartTLSOutcome
 from danelaw.tlspolicy.judge import WrongHandshake, judge, refused
 from danelaw.tlspolicy.judgement import Failure, Judgement
 from danelaw.tlspolicy.override import Override, OverrideError, OverrideTLS
-from danelaw.tlspolicy.protection import Protection
+from danelaw.tlspolicy.protection import WORDS, Protection, Words
 from danelaw.tlspolicy.published import Published, STSPublished, published
 from danelaw.tlspolicy.requirement import (
     Check,
@@ -48,6 +48,7 @@ from danelaw.tlspolicy.tlsrpt import TLSRPTResult
 
 __all__ = [
     "NO_STS",
+    "WORDS",
     "Check",
     "Conclusion",
     "DANECheck",
@@ -73,6 +74,7 @@ __all__ = [
     "StartTLSOutcome",
     "TLSRPTResult",
     "TLSUse",
+    "Words",
     "WrongHandshake",
     "conclude",
     "decide",

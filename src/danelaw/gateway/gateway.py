@@ -76,7 +76,7 @@ class Gateway:
         self._http: HTTPServer | None = None
         self._quarantine_web: QuarantineWeb | None = None
         self.safety_address: tuple[str, int] | None = None
-        self._safety: SafetyAPI | None = None
+        self.safety: SafetyAPI | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
 
@@ -106,8 +106,8 @@ class Gateway:
             if self.place is None:
                 await self._start_http()
                 await self._start_quarantine_web()
-                self._safety = safety_api(self.config, self.log, self._safety_answered, self.clock)
-                self.safety_address = await self._safety.listen() if self._safety is not None else None
+                self.safety = safety_api(self.config, self.log, self._safety_answered, self.clock)
+                self.safety_address = await self.safety.listen() if self.safety is not None else None
         except BaseException:
             await self.stop()
             raise
@@ -178,8 +178,8 @@ class Gateway:
             await self._http.close()
         if self._quarantine_web is not None:
             await self._quarantine_web.close()
-        if self._safety is not None:
-            await self._safety.close()
+        if self.safety is not None:
+            await self.safety.close()
         self.metrics.refresh()
         self.metrics.refresh = lambda: None  # what it reads is closed now; the numbers stay
         await assembly.close(parts)
@@ -204,6 +204,8 @@ class Gateway:
             if self.config.source is not None:
                 fresh = load(self.config.source)
                 parts.overrides.configure(configured_overrides(fresh.override))
+                if self.safety is not None:
+                    self.safety.configure(fresh)
                 if parts.scripts is not None:
                     parts.scripts.use_rules(rules_of(fresh))
                 self._say_what_needs_restart(fresh)

@@ -65,13 +65,13 @@ class SafetyAPI:
         self._resolver = Resolver(settings.resolver_settings(config), clock=clock)
         self._state = _state(config.spool.directory / FILE_NAME)
         self._sts = self._sts_store() if config.mta_sts.enabled else None
-        overrides = OverrideStore(self._state, configured_overrides(config.override))
-        self._surveyor = Surveyor(self._resolver, self._sts, overrides)
+        self._overrides = OverrideStore(self._state, configured_overrides(config.override))
+        self._surveyor = Surveyor(self._resolver, self._sts, self._overrides)
         self._ways = Ways(config)
         self._door = self._own_door() if section.probe else None
-        tokens = TokenFile(section.tokens, log) if section.tokens is not None else None
+        self.tokens = TokenFile(section.tokens, log) if section.tokens is not None else None
         terms = Terms(
-            tokens=tokens.now if tokens is not None else Tokens,
+            tokens=self.tokens.now if self.tokens is not None else Tokens,
             allow=section.allow,
             rate=Rate.from_text(section.rate),
             live_rate=Rate.from_text(section.live_rate),
@@ -80,7 +80,16 @@ class SafetyAPI:
             longest=section.longest_deadline.total_seconds(),
             origins=frozenset(section.origins),
         )
-        self._web = SafetyWeb(SafetyService(self._means(), self._bounds()), terms, count=count, broken=self._broken)
+        self.service = SafetyService(self._means(), self._bounds())
+        self._web = SafetyWeb(self.service, terms, count=count, broken=self._broken)
+
+    def configure(self, config: Config) -> None:
+        """Take over what a reload changes: overrides, and the file of tokens; what was remembered is looked up anew."""
+        self._overrides.configure(configured_overrides(config.override))
+        self._surveyor.forget()
+        self.service.forget()
+        if self.tokens is not None:
+            self.tokens.look_again()
 
     async def listen(self) -> tuple[str, int]:
         """Listen where `[safety]` says; gives address and port. Raises `DanelawError`."""
@@ -215,6 +224,10 @@ class TokenFile:
         self._looked = time.monotonic()
         self._seen = self._mark()
         self._tokens = self._read()
+
+    def look_again(self) -> None:
+        """Look at the file when it is next asked for, however lately that was done."""
+        self._looked = float("-inf")
 
     def now(self) -> Tokens:
         """Those that hold."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from danelaw.caches import Caches
+from danelaw.config.ways import Ways
 from danelaw.gateway import settings
 from danelaw.gateway.conditions import SharedConditions
 from danelaw.gateway.slots import Looking, SlotHolder, Slots, most, settings_of
@@ -17,6 +18,7 @@ from danelaw.outbound.engine import Engine
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.pool import Pool
 from danelaw.outbound.steps import DeliverySteps
+from danelaw.outbound.transport_field import TransportFields
 from danelaw.queue import Filter, id_to_text
 from danelaw.queue.scheduler import Scheduler
 from danelaw.spool import Spool
@@ -78,6 +80,12 @@ class Workshop:
     observe: Callable[[int, float | None], None] = lambda messages, seconds: None
     caches: Caches = field(default_factory=Caches)
 
+    def _transport_fields(self) -> TransportFields | None:
+        if not self.config.transport_field.add:
+            return None
+        ways = Ways(self.config)
+        return TransportFields(str(self.config.hostname), lambda one: ways.own(one) is not None, self.relay.trusts)
+
     def spool(self, number: int) -> Spool:
         """Lock and recover a shard. May take long, and may run in a thread. Raises `SpoolError`."""
         return Spool.open(
@@ -113,6 +121,7 @@ class Workshop:
             steps=self.steps,
             carriers=self.carriers,
             last_stops=frozenset(one.name for one in self.config.carrier if one.is_last_stop),
+            transport_fields=self._transport_fields(),
         )
         notices = Notices(
             str(self.config.hostname),

@@ -18,11 +18,12 @@ class Head:
     A header longer than that has no more said about it: its further Received fields are not counted.
     """
 
-    __slots__ = ("_complete", "_octets")
+    __slots__ = ("_complete", "_lowered", "_octets")
 
     def __init__(self, first: bytes) -> None:
         self._complete = False
         self._octets = b""
+        self._lowered: bytes | None = None
         self._take(first, 0)
 
     def feed(self, chunk: bytes) -> None:
@@ -36,6 +37,14 @@ class Head:
         end = -2 if octets.startswith(b"\r\n") else octets.find(b"\r\n\r\n", start, _MOST_OCTETS + 4)
         self._complete = end != -1 or len(octets) >= _MOST_OCTETS
         self._octets = octets[: end + 2] if end != -1 else octets[:_MOST_OCTETS]
+        self._lowered = None
+
+    @property
+    def lowered(self) -> bytes:
+        """Its octets in lower case, for a quick look before a close one."""
+        if self._lowered is None:
+            self._lowered = self._octets.lower()
+        return self._lowered
 
     @property
     def received_count(self) -> int:
@@ -51,7 +60,7 @@ class Head:
     @property
     def tls_required(self) -> tuple[bytes, ...]:
         """The bodies of its TLS-Required fields (RFC 8689 §3)."""
-        if b"ls-" not in self._octets.lower() or not _TLS_REQUIRED.search(self._octets):
+        if b"ls-" not in self.lowered or not _TLS_REQUIRED.search(self._octets):
             return ()
         try:
             return tuple(field.body for field in Header.from_bytes(self._octets).all(FIELD_NAME))

@@ -91,6 +91,11 @@ class SafetyService:
         """Whether an answer needs no look-up."""
         return not self._wanting(subject, self._means.clock())
 
+    def forget(self) -> None:
+        """Drop what is remembered, after a change of configuration."""
+        self._facts.clear()
+        self._keys.clear()
+
     async def answer(self, subject: Subject, seconds: float) -> dict[str, Any]:
         """The answer as docs/safety-api.md shows it, within `seconds`. Raises `EnquiryError` for a domain whose mail
         goes to no server, `TooBusy` when nothing more can be begun.

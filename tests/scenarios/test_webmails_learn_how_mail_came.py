@@ -25,7 +25,9 @@ FIELDS = "From: a@sender.lab\r\nSubject: hello\r\n"
 
 
 class Home(Rehearsal):
-    """A gateway that has home.lab for its own."""
+    """A gateway that has home.lab for its own; with `steps` each message is looked at before it is stored."""
+
+    steps = ""
 
     def write_settings(self) -> None:
         super().write_settings()
@@ -33,9 +35,10 @@ class Home(Rehearsal):
         text = text.replace('networks = ["127.0.0.0/8"]', 'networks = ["127.0.0.2"]')
         mail = self.directory / "mail"
         self.config_file.write_text(
-            f"{text}\n[transport_field]\nadd = true\n\n[[domain]]\nname = \"home.lab\"\n"
+            f'{text}\n[transport_field]\nadd = true\n\n[[domain]]\nname = "home.lab"\n'
             f'\n[[domain]]\nname = "box.lab"\nnext_hop = "carrier:box"\n'
             f'\n[[carrier]]\nname = "box"\nmaildir = "{mail}/{{local}}"\n'
+            f"{self.steps}"
         )
 
 
@@ -54,14 +57,20 @@ def fields_of(data: bytes) -> list[str]:
     return [str(one) for one in found]
 
 
+RULE = '[[rule]]\nname = "no-images"\nwhen = { attachment = ["*.iso"] }\naction = "hold"\n'
+
+
+@pytest.mark.parametrize("steps", ["", RULE], ids=["no-steps", "steps"])
 @pytest.mark.parametrize("size", [10, 400_000])
-def test_one_true_field_at_home_and_none_abroad(tmp_path: Path, size: int) -> None:
+def test_one_true_field_at_home_and_none_abroad(tmp_path: Path, size: int, steps: str) -> None:
     line = "x" * 70 + "\r\n"
     text = FORGED + FIELDS + FORGED + "\r\nDanelaw-Transport: in the body\r\n" + line * (size // 72 + 1)
     kept = FIELDS + "\r\nDanelaw-Transport: in the body\r\n" + line * (size // 72 + 1)
 
     async def play() -> None:
-        async with Home((HOME, AWAY), tmp_path) as place:
+        home = Home((HOME, AWAY), tmp_path)
+        home.steps = steps
+        async with home as place:
             await asyncio.to_thread(hand_in, place, ["a@home.lab"], text)
             await until(lambda: place.lab.received("home.lab"), "the message at home")
             first = place.lab.received("home.lab")[0]

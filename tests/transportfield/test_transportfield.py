@@ -13,7 +13,9 @@ from danelaw.transportfield import FieldCutter, Transport, TransportError, Via, 
 from fuzz.transportfield_cut import test_one_input as fuzz
 
 MADE = Transport("mx.example.org", Via.SMTP, "TLSv1.3", False, False, "0TQ6J3SW4M", 1_795_651_200)
-TEXT = "v=1; by=mx.example.org; via=smtp; tls=TLSv1.3;\r\n client=unverified; requiretls=no; id=0TQ6J3SW4M; t=1795651200"
+TEXT = (
+    "v=1; by=mx.example.org; via=smtp; tls=TLSv1.3;\r\n client=unverified; requiretls=no; id=0TQ6J3SW4M; t=1795651200"
+)
 
 
 def test_written_and_read_again() -> None:

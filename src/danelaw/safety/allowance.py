@@ -19,13 +19,13 @@ class _Bucket:
 
 
 class Allowance:
-    """At most `rate`, of which ten seconds' worth may come at once. A caller that is forgotten starts with a full
+    """At most `rate`, of which ten seconds' worth may come at once, and never less than `least`. A caller that is forgotten starts with a full
     bucket; the least recently seen is forgotten first.
     """
 
-    def __init__(self, rate: Rate) -> None:
+    def __init__(self, rate: Rate, least: int = 1) -> None:
         self._each = rate.period / rate.count if rate.count else float("inf")
-        self._burst = max(1.0, rate.count * min(1.0, _BURST_SECONDS / rate.period))
+        self._burst = max(float(least), rate.count * min(1.0, _BURST_SECONDS / rate.period))
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def take(self, caller: str, count: int, now: float) -> float:

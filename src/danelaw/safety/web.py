@@ -65,7 +65,7 @@ class SafetyWeb:
         self._terms = terms
         self._count = count
         self._broken = broken
-        self._asked = Allowance(terms.rate)
+        self._asked = Allowance(terms.rate, terms.bulk)
         self._live = Allowance(terms.live_rate)
         self._clients: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from danelaw.inbound.head import Head
-from danelaw.queue import QueuedMessage, QueuedRecipient, RoutingKey
 from danelaw.outbound.transport_field import TransportFields
+from danelaw.queue import QueuedMessage, QueuedRecipient, RoutingKey
 from danelaw.transportfield import FieldCutter, without_field
 
 _FIELDS = b"".join(

@@ -141,8 +141,14 @@ def test_tokens() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["webmail", "webmail secret", f"a b {'0' * 64}", f"a sha256:{'0' * 63}", f"-a sha256:{'0' * 64}"]
-    + [f"{line_of('a', 'x')}\n{line_of('a', 'y')}"],
+    [
+        "webmail",
+        "webmail secret",
+        f"a b {'0' * 64}",
+        f"a sha256:{'0' * 63}",
+        f"-a sha256:{'0' * 64}",
+        f"{line_of('a', 'x')}\n{line_of('a', 'y')}",
+    ],
 )
 def test_files_that_hold_no_tokens(text: str) -> None:
     with pytest.raises(TokenFileError):

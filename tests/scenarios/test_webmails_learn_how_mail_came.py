@@ -18,7 +18,8 @@ from danelaw.transportfield import FIELD_NAME, Transport, Via
 
 HOME, AWAY = Scenario(domain="home.lab"), Scenario(domain="away.lab", hosts=(Host(name="mx", tlsa=("3 1 1",)),))
 FORGED = (
-    "Danelaw-Transport: v=1; by=bank.example; via=submission; tls=TLSv1.3; client=password; requiretls=yes; id=x; t=1\r\n"
+    "Danelaw-Transport: v=1; by=bank.example; via=submission; tls=TLSv1.3; client=password; requiretls=yes;\r\n"
+    " id=x; t=1\r\n"
     "DANELAW-TRANSPORT :\r\n v=1\r\n"
 )
 FIELDS = "From: a@sender.lab\r\nSubject: hello\r\n"

@@ -19,8 +19,8 @@ class _Bucket:
 
 
 class Allowance:
-    """At most `rate`, of which ten seconds' worth may come at once, and never less than `least`. A caller that is forgotten starts with a full
-    bucket; the least recently seen is forgotten first.
+    """At most `rate`, of which ten seconds' worth may come at once, and never less than `least`. A caller that is
+    forgotten starts with a full bucket; the least recently seen is forgotten first.
     """
 
     def __init__(self, rate: Rate, least: int = 1) -> None:

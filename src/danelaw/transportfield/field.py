@@ -55,7 +55,7 @@ class Transport:
         return "Came over an encrypted connection; who sent it over that connection was not checked."
 
     def to_bytes(self) -> bytes:
-        """The field with its name, folded once, CRLF at its end. Raises `TransportError` for what cannot stand there."""
+        """The field with its name, folded, CRLF at its end. Raises `TransportError` for what cannot stand in it."""
         for value in (self.by, self.id, self.tls or "none"):
             if not _VALUE.fullmatch(value):
                 raise TransportError(f"{value[:80]!r} cannot stand in a {FIELD_NAME} field")

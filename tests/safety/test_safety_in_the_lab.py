@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.ends import run
 from tests.keydiscovery.samples import ANNA, ANNA_FINGERPRINT
 from tests.safety.schema import problems, response_schema
@@ -19,7 +20,7 @@ from tests.safety.schema import problems, response_schema
 from danelaw.gateway.rehearsal import Rehearsal
 from danelaw.lab import SCENARIOS
 from danelaw.lab.scenario import Scenario
-from danelaw.safety import line_of
+from danelaw.safety import line_of, web
 
 TOKEN = "dlw_secret"
 DIGEST = hashlib.sha256(b"anna").digest()[:28].hex()
@@ -187,7 +188,9 @@ def test_a_deadline_gives_what_is_known_and_the_rest_later(tmp_path: Path) -> No
     run(play())
 
 
-def test_who_may_ask_and_how_much(tmp_path: Path) -> None:
+def test_who_may_ask_and_how_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "_REFUSED_SECONDS", 0.0)
+
     async def play() -> None:
         place = Place((KEYS,), tmp_path)
         place.more = 'rate = "30/min"\nlive_rate = "6/min"\nbulk = 4\norigins = ["https://mail.lab"]\n'

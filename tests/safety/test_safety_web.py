@@ -19,6 +19,11 @@ from danelaw.safety import Bounds, SafetyService, SafetyWeb, Terms, Tokens, web
 GET = b"GET /v1/safety?domain=both.example HTTP/1.1\r\nHost: x\r\n"
 
 
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "_REFUSED_SECONDS", 0.0)
+
+
 @asynccontextmanager
 async def served(**more: object) -> AsyncIterator[tuple[tuple[str, int], list[tuple[int, str]]]]:
     terms: dict[str, object] = {
@@ -83,6 +88,25 @@ def test_odd_requests_are_told_what_is_wrong(request_octets: bytes, status: int)
             assert int(answer.split()[1]) == status
             assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
             assert counted == [(status, "")]
+
+    run(play())
+
+
+def test_who_is_refused_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(web, "_REFUSED_SECONDS", 7.0)
+    monkeypatch.setattr(web.asyncio, "sleep", sleep)
+
+    async def play() -> None:
+        async with served(rate=Rate(1, 60), bulk=1) as (address, counted):
+            answer = await exchange(address, GET + b"\r\n" + GET + b"Connection: close\r\n\r\n")
+            assert b"429 Too Many Requests" in answer
+            assert [status for status, _ in counted] == [200, 429]
+            assert waited == [7.0]
 
     run(play())
 

@@ -31,6 +31,9 @@ _REQUEST_SECONDS = 10.0
 _IDLE_SECONDS = 30.0
 _MOST_CLIENTS = 256
 _MOST_PER_CLIENT = 64
+# Who is refused waits for it: a flood of refusals then costs a bounded number of connections, and next to no work.
+_REFUSED_SECONDS = 0.25
+_WAITING = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -142,6 +145,7 @@ class SafetyWeb:
     async def _end(self, writer: asyncio.StreamWriter, error: RequestError) -> bool:
         """What cannot be framed ends the connection: nobody knows where the next request begins."""
         self._count(error.status.value, "")
+        await asyncio.sleep(_REFUSED_SECONDS)
         async with asyncio.timeout(_REQUEST_SECONDS):
             writer.write(refusal(error, keep=False))
             await writer.drain()
@@ -155,6 +159,8 @@ class SafetyWeb:
             status, found, state = await self._asked_for(request, body, address)
         except RequestError as error:
             self._count(error.status.value, "")
+            if error.status in _WAITING:
+                await asyncio.sleep(_REFUSED_SECONDS)
             return refusal(error, keep=request.keep, without_body=bare)
         except Exception as error:  # a defect must not leave the client without a word
             self._broken(error)

@@ -67,23 +67,38 @@ def schemas() -> dict[str, Any]:
                 "override": _maybe("string", "What the postmaster of this gateway has set for the destination."),
             }
         ),
-        "Host": _object(
-            {
-                "name": _text("The MX host."),
-                "preference": {"type": "integer"},
-                "addresses": _list({"type": "string"}, "At most eight."),
-                "level": level,
-                "guaranteed": {**level, "description": "What mail gets even with an attacker on the path."},
-                "basis": _text("What `level` rests on.", enum=["probe", "delivery", "dns"]),
-                "seen": _maybe("number", f"When the server was last seen so, {_TIME}."),
-                "tls": _maybe("string", "The TLS version seen."),
-                "requiretls": _maybe("boolean", "Whether REQUIRETLS (RFC 8689) was offered; null: not seen."),
-                "demand": _text("What the server must show."),
-                "demanded_by": _text("Who demands that."),
-                "tlsa": _list({"type": "string"}, "Its signed TLSA records, at most 16."),
-                "reason": _text("One sentence about `level`."),
-            }
-        ),
+        "Host": _host(level),
+        **_of_keys(),
+        "Answer": _answer(level),
+        "Refused": _object({"asked": _text("What was asked."), "error": _text("Why there is no answer."),
+                            "advice": _maybe("string", "What to do instead.")}),
+        "Answers": _object({"answers": _list({"anyOf": [_ref("Answer"), _ref("Refused")]}, "In the order asked.")}),
+        "Error": _object({"error": _text("What is wrong."), "advice": _maybe("string", "What to do next.")}),
+    }  # fmt: skip
+
+
+def _host(level: dict[str, Any]) -> dict[str, Any]:
+    return _object(
+        {
+            "name": _text("The MX host."),
+            "preference": {"type": "integer"},
+            "addresses": _list({"type": "string"}, "At most eight."),
+            "level": level,
+            "guaranteed": {**level, "description": "What mail gets even with an attacker on the path."},
+            "basis": _text("What `level` rests on.", enum=["probe", "delivery", "dns"]),
+            "seen": _maybe("number", f"When the server was last seen so, {_TIME}."),
+            "tls": _maybe("string", "The TLS version seen."),
+            "requiretls": _maybe("boolean", "Whether REQUIRETLS (RFC 8689) was offered; null: not seen."),
+            "demand": _text("What the server must show."),
+            "demanded_by": _text("Who demands that."),
+            "tlsa": _list({"type": "string"}, "Its signed TLSA records, at most 16."),
+            "reason": _text("One sentence about `level`."),
+        }
+    )
+
+
+def _of_keys() -> dict[str, Any]:
+    return {
         "Key": _object(
             {
                 "kind": _text("For which kind of encryption.", enum=["openpgp", "smime"]),
@@ -115,12 +130,7 @@ def schemas() -> dict[str, Any]:
                 "sources": _list(_ref("KeySource"), "Each place that was asked."),
             }
         ),
-        "Answer": _answer(level),
-        "Refused": _object({"asked": _text("What was asked."), "error": _text("Why there is no answer."),
-                            "advice": _maybe("string", "What to do instead.")}),
-        "Answers": _object({"answers": _list({"anyOf": [_ref("Answer"), _ref("Refused")]}, "In the order asked.")}),
-        "Error": _object({"error": _text("What is wrong."), "advice": _maybe("string", "What to do next.")}),
-    }  # fmt: skip
+    }
 
 
 def _answer(level: dict[str, Any]) -> dict[str, Any]:
@@ -185,8 +195,7 @@ def _responses(name: str) -> dict[str, Any]:
     }
 
 
-def document() -> dict[str, Any]:
-    """The whole OpenAPI document."""
+def _paths() -> dict[str, Any]:
     deadline = {
         "name": "deadline",
         "in": "query",
@@ -207,6 +216,38 @@ def document() -> dict[str, Any]:
         ]
     }
     return {
+        "/v1/safety": {
+            "get": {
+                "operationId": "safety",
+                "summary": "One address or domain",
+                "parameters": [
+                    asked("address", "A mail address. Its local-part is used to look for keys only."),
+                    asked("domain", "A domain, where there is no address."),
+                    deadline,
+                ],
+                "responses": _responses("Answer"),
+            },
+            "post": {
+                "operationId": "safetyOfMany",
+                "summary": "Many addresses and domains",
+                "requestBody": {"required": True, "content": {"application/json": {"schema": many}}},
+                "responses": _responses("Answers"),
+            },
+        },
+        "/v1/openapi.json": {
+            "get": {
+                "operationId": "description",
+                "summary": "This document",
+                "security": [],
+                "responses": {"200": {"description": "OpenAPI 3.1"}},
+            }
+        },
+    }
+
+
+def document() -> dict[str, Any]:
+    """The whole OpenAPI document."""
+    return {
         "openapi": "3.1.0",
         "info": {
             "title": "danelaw safety API",
@@ -214,34 +255,7 @@ def document() -> dict[str, Any]:
             "description": "How safe is this address? Looks things up; sends no mail.",
         },
         "security": [{"token": []}],
-        "paths": {
-            "/v1/safety": {
-                "get": {
-                    "operationId": "safety",
-                    "summary": "One address or domain",
-                    "parameters": [
-                        asked("address", "A mail address. Its local-part is used to look for keys only."),
-                        asked("domain", "A domain, where there is no address."),
-                        deadline,
-                    ],
-                    "responses": _responses("Answer"),
-                },
-                "post": {
-                    "operationId": "safetyOfMany",
-                    "summary": "Many addresses and domains",
-                    "requestBody": {"required": True, "content": {"application/json": {"schema": many}}},
-                    "responses": _responses("Answers"),
-                },
-            },
-            "/v1/openapi.json": {
-                "get": {
-                    "operationId": "description",
-                    "summary": "This document",
-                    "security": [],
-                    "responses": {"200": {"description": "OpenAPI 3.1"}},
-                }
-            },
-        },
+        "paths": _paths(),
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": schemas(),
@@ -249,7 +263,11 @@ def document() -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=1)
 def document_text() -> str:
     """The document as it is served and stands in docs/."""
+    return _rendered()
+
+
+@lru_cache(maxsize=1)
+def _rendered() -> str:
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"

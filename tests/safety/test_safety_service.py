@@ -17,7 +17,17 @@ from danelaw.outbound.destination import Survey, survey
 from danelaw.outbound.probe import Probed, Unreached
 from danelaw.queue import Attempt
 from danelaw.routing import NextHop
-from danelaw.safety import Bounds, DomainFacts, EnquiryError, Means, SafetyService, Subject, TooBusy, described
+from danelaw.safety import (
+    Bounds,
+    DomainFacts,
+    EnquiryError,
+    Means,
+    ProbeLimits,
+    SafetyService,
+    Subject,
+    TooBusy,
+    described,
+)
 from danelaw.safety.facts import label_of, worded
 from danelaw.testing import FakeClock, FakeDNS, FakeResolver
 from danelaw.tlspolicy import WORDS, Handshake, Protection, StartTLSOutcome, judge
@@ -71,7 +81,7 @@ def test_dns_alone_tells_what_is_demanded_and_not_what_is_offered() -> None:
         (Protection.CLEAR, "delivered", "clear", "clear"),
         (Protection.DANE, "delivered", "encrypted", "encrypted"),  # it was demanded then, and is not now
         (Protection.ENCRYPTED, "returned", "encrypted", "encrypted"),  # a refused recipient says nothing of TLS
-        (Protection.NOTHING_SENT, "waiting", "dane", "waits"),
+        (Protection.NOTHING_SENT, "waiting", "unknown", "waits"),  # it may be back, and without TLS
     ],
 )
 def test_our_last_delivery_tells_what_is_offered(protection: Protection, outcome: str, level: str, host: str) -> None:
@@ -114,6 +124,22 @@ def test_probes_come_first_unless_our_own_network_is_in_the_way() -> None:
         assert levels(found, old, probes=probes_of(found, "clear", "clear"))[2] == ["clear", "waits"]
         assert levels(found, old, probes=probes_of(found, "silent", "silent"))[2] == ["encrypted", "dane"]
         assert levels(found, old, probes=probes_of(found, "silent", "clear"))[2] == ["waits", "waits"]
+
+    run(play())
+
+
+def test_one_server_is_not_probed_in_the_name_of_many_domains() -> None:
+    async def play() -> None:
+        (host,) = (await surveyed("both.example")).hosts
+        limits = ProbeLimits()
+        assert [bool(limits.allowed([host], 0.0)) for _ in range(9)] == [True] * 8 + [False]
+        assert not limits.allowed([host], 1.0)
+        assert limits.allowed([host], 2.5)
+        # Many names for one address count as many connections, and a host is probed whole or not at all.
+        many = replace(host, records=replace(host.records, addresses=("192.0.2.9", "192.0.2.2")))
+        assert limits.allowed([many] * 9, 100.0) == (many,) * 8
+        crowd = replace(host, records=replace(host.records, addresses=tuple(f"2001:db8::{n:x}" for n in range(1, 8))))
+        assert limits.allowed([crowd, crowd], 200.0) == (crowd,)
 
     run(play())
 

@@ -111,6 +111,16 @@ def test_who_is_refused_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     run(play())
 
 
+def test_what_cannot_be_read_counts_too() -> None:
+    async def play() -> None:
+        async with served(rate=Rate(2, 3600), bulk=2) as (address, counted):
+            bad = b"POST /v1/safety HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1\r\n"
+            await exchange(address, 2 * (bad + b"\r\n{") + bad + b"Connection: close\r\n\r\n{")
+            assert [status for status, _ in counted] == [400, 400, 429]
+
+    run(play())
+
+
 def test_head_gives_a_head() -> None:
     async def play() -> None:
         async with served() as (address, _):

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from ipaddress import ip_network
 from typing import Annotated
 
 from pydantic import Field, Strict, field_validator, model_validator
 
 from danelaw.config.section import Section
 from danelaw.config.values import Duration, FilePath, IPNetwork, ListenAddress, Switch, Text, explained
+from danelaw.net.forbidden import PRIVATE
 from danelaw.queue.rates import Rate
-
-# Special-purpose registries (RFC 6890) and their later entries: nobody's mail server on the public internet.
-_PRIVATE = tuple(
-    map(
-        ip_network,
-        (
-            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-            "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4", "::/127", "64:ff9b:1::/48",
-            "fc00::/7", "fe80::/10", "ff00::/8",
-        ),
-    )
-)  # fmt: skip
 
 
 class Safety(Section):
@@ -96,9 +84,10 @@ class Safety(Section):
         default=4, description="Domains probed at once.", examples=[8]
     )
     forbidden_networks: tuple[IPNetwork, ...] = Field(
-        default=_PRIVATE,
+        default=PRIVATE,
         description="Never connected to for a question, whatever name leads there: neither by probes nor for keys or "
-        "policies. By default the private and special networks.",
+        "policies; also not as IPv4 addresses within IPv6 ones (NAT64, 6to4). By default the private and special "
+        "networks.",
         examples=[["10.0.0.0/8", "127.0.0.0/8"]],
     )
     origins: tuple[Text, ...] = Field(

@@ -20,6 +20,7 @@ from danelaw.gateway import settings
 from danelaw.keydiscovery import KeyReport, KeySource, KeyState
 from danelaw.net import tls
 from danelaw.net.fetch import fetch_policy
+from danelaw.net.forbidden import leads_into
 from danelaw.net.key_search import search_source
 from danelaw.outbound.connection import Sweep
 from danelaw.outbound.destination import Survey, Surveyor
@@ -31,7 +32,7 @@ from danelaw.queue import Attempt
 from danelaw.queue.rates import Rate
 from danelaw.resolver import Resolver
 from danelaw.routing import NextHop, carrier_of
-from danelaw.safety import Bounds, Means, SafetyService, SafetyWeb, Terms, TokenFileError, Tokens, within
+from danelaw.safety import Bounds, Means, ProbeLimits, SafetyService, SafetyWeb, Terms, TokenFileError, Tokens
 from danelaw.spool import SpoolError
 from danelaw.spool.attempts import latest_at
 from danelaw.spool.shards import in_each
@@ -69,6 +70,7 @@ class SafetyAPI:
         self._surveyor = Surveyor(self._resolver, self._sts, self._overrides)
         self._ways = Ways(config)
         self._door = self._own_door() if section.probe else None
+        self._probe_limits = ProbeLimits()
         self.tokens = TokenFile(section.tokens, log) if section.tokens is not None else None
         terms = Terms(
             tokens=self.tokens.now if self.tokens is not None else Tokens,
@@ -138,7 +140,7 @@ class SafetyAPI:
         )
 
     def _may_connect(self, address: str) -> bool:
-        return not within(address, self._section.forbidden_networks)
+        return not leads_into(address, self._section.forbidden_networks)
 
     def _next_hop(self, domain: Domain) -> NextHop | None:
         set_by_us = self._ways.to(domain.ascii).next_hop
@@ -165,14 +167,15 @@ class SafetyAPI:
         return found
 
     async def _probe(self, survey: Survey) -> tuple[Probed, ...]:
-        """Only at addresses that may be connected to; a host with none of them is not probed."""
+        """Only at addresses that may be connected to, and no server often; a host that is left out is not probed."""
         assert self._door is not None
         plans = []
         for plan in survey.hosts:
             allowed = tuple(filter(self._may_connect, plan.records.addresses))
             if allowed or plan.requirement.refusal is not None:
                 plans.append(replace(plan, records=replace(plan.records, addresses=allowed)))
-        return await probe(replace(survey, hosts=tuple(plans)), self._door, self._roots, self._clock)
+        hosts = self._probe_limits.allowed(plans, time.monotonic())
+        return await probe(replace(survey, hosts=hosts), self._door, self._roots, self._clock)
 
     async def _keys(self, source: KeySource, mailbox: Mailbox) -> KeyReport:
         if not self._section.keys:

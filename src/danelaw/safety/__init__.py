@@ -13,13 +13,14 @@ looked for too (`danelaw.keydiscovery`).
 `facts` and `enquiry` are pure; `openapi` describes what is answered, and a test holds answers against it.
 
 Public names: `SafetyService`, `Means`, `Bounds`, `TooBusy`, `SafetyWeb`, `Terms`, `Subject`, `Enquiry`,
-`EnquiryError`, `DomainFacts`, `HostFact`, `described`, `Tokens`, `TokenFileError`, `line_of`, `within`,
+`EnquiryError`, `DomainFacts`, `HostFact`, `described`, `ProbeLimits`, `Tokens`, `TokenFileError`, `line_of`, `within`,
 `TOKEN_PREFIX`, `document_text`.
 """
 
 from danelaw.safety.enquiry import Enquiry, EnquiryError, Subject
 from danelaw.safety.facts import DomainFacts, HostFact, described
 from danelaw.safety.openapi import document_text
+from danelaw.safety.probe_limits import ProbeLimits
 from danelaw.safety.service import Bounds, Means, SafetyService, TooBusy
 from danelaw.safety.tokens import TOKEN_PREFIX, TokenFileError, Tokens, line_of, within
 from danelaw.safety.web import SafetyWeb, Terms
@@ -32,6 +33,7 @@ __all__ = [
     "EnquiryError",
     "HostFact",
     "Means",
+    "ProbeLimits",
     "SafetyService",
     "SafetyWeb",
     "Subject",

@@ -137,14 +137,21 @@ def _untried(plan: HostPlan) -> HostFact:
 
 
 def level_of(survey: Survey, hosts: tuple[HostFact, ...]) -> str:
-    """The level of the domain. A server of which nothing is known may be the weakest, so it is the level's."""
+    """The level of the domain. A server of which nothing is known may be the weakest, so it is the level's. So may be
+    one that did not take our last mail, demands nothing, and may be back.
+    """
     if survey.undeliverable is not None:
         return NO_MAIL
     taking = [host.level for host in hosts if host.level not in (WAITS, UNKNOWN)]
     weakest = min((_BY_LEVEL[level] for level in taking), default=None)
-    if weakest is not _CLEAR and any(host.level == UNKNOWN for host in hosts):
+    unknown = any(host.level == UNKNOWN for host in hosts) or bool(taking and any(map(_may_be_back, hosts)))
+    if weakest is not _CLEAR and unknown:
         return UNKNOWN
     return WAITS if weakest is None else weakest.level
+
+
+def _may_be_back(host: HostFact) -> bool:
+    return host.level == WAITS and host.basis == "delivery" and host.guaranteed is _CLEAR
 
 
 def label_of(level: str) -> str:
@@ -199,4 +206,7 @@ def _reason(survey: Survey, hosts: tuple[HostFact, ...], level: str) -> str:
         return survey.undeliverable.reason
     if survey.error is not None:
         return survey.error
+    if level == UNKNOWN and not any(host.level == UNKNOWN for host in hosts):
+        away = next((host.plan.host for host in hosts if _may_be_back(host)), "")
+        return f"{away} could not be used at our last try, and takes mail without protection when it is back"
     return next((host.reason for host in hosts if host.level == level), "")

@@ -16,7 +16,6 @@ from http import HTTPStatus
 from typing import Any
 
 from danelaw.config.values import Network
-from danelaw.errors import DanelawError
 from danelaw.queue.rates import Rate
 from danelaw.safety.allowance import Allowance, caller_of
 from danelaw.safety.enquiry import MOST_BODY, Enquiry, EnquiryError, Subject
@@ -185,6 +184,7 @@ class SafetyWeb:
         try:
             enquiry = self._enquiry(request, body)
         except EnquiryError as error:
+            self._take(self._asked, caller, 1, "addresses")  # reading it has cost something
             raise RequestError(HTTPStatus.BAD_REQUEST, error.reason, advice=error.advice) from None
         self._take(self._asked, caller, len(enquiry.texts), "addresses")
         seconds = min(self._terms.deadline if enquiry.deadline is None else enquiry.deadline, self._terms.longest)
@@ -261,10 +261,3 @@ class SafetyWeb:
             "Access-Control-Allow-Methods": "GET, POST",
             "Vary": "Origin",
         }
-
-
-def listening_failed(address: object, error: OSError) -> DanelawError:
-    """An error in words for an address that cannot be listened on."""
-    return DanelawError(
-        f"cannot listen on {address} for [safety]: {error.strerror or error}", advice="choose another port"
-    )

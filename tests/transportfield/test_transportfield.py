@@ -75,6 +75,7 @@ FORGED = [
     b"Danelaw-Transport:\r\n v=1;\r\n\ttls=TLSv1.3\r\n",
     b"Danelaw-Transport\r\n : v=1\r\n",
     b"Danelaw-Transport:" + b" x" * 3000 + b"\r\n",
+    b"\x00\x0bDanelaw-Transport\x0c\xc2\xa0: v=1\r\n",
     b"Danelaw-Transport:v\r\nDanelaw-Transport:w\r\n x\r\n",
 ]
 BEFORE, AFTER = b"Received: from a\r\n by b\r\n", b"Subject: x\r\n y\r\n\r\nDanelaw-Transport: in the body\r\n"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-# White space before the colon is read by many (RFC 5322 §4.5). A line that ends after the name could be joined with a
-# colon on the next one by software that unfolds first.
-_NAME = re.compile(rb"danelaw-transport[ \t]*(?::|\r?\n|\Z)", re.IGNORECASE)
+# White space before the colon is read by many (RFC 5322 §4.5), and software that trims names takes off whatever cannot
+# stand in one (§3.6.8). A line that ends after the name could be joined with a colon on the next one by software that
+# unfolds first.
+_NONE_OF_A_NAME = rb"[^\n!-~]*"
+_NAME = re.compile(_NONE_OF_A_NAME + rb"danelaw-transport" + _NONE_OF_A_NAME + rb"(?::|\n|\Z)", re.IGNORECASE)
 _QUICK = b"danelaw-transport"
 _LONGEST_HELD = 2048
 

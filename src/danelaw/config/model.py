@@ -136,7 +136,7 @@ class Config(Section):
     responses: Replying = Field(default=Replying(), description="What is done by itself about such replies.")
     queue: Queue = Field(default=Queue(), description="Retries and notices.")
     quarantine: Quarantine = Field(default=Quarantine(), description="Held mail.")
-    reports: Reports = Field(default=Reports(), description="Reports about mail: DMARC.")
+    reports: Reports = Field(default=Reports(), description="Reports about mail: of DMARC, and of TLS.")
     safety: Safety = Field(default=Safety(), description="The safety API.")
     transport_field: TransportField = Field(
         default=TransportField(), description="Telling webmails how mail came in: docs/safety-api.md."

@@ -18,6 +18,7 @@ from danelaw.gateway import numbers, policies, settings, shared_here
 from danelaw.gateway import parts as assembly
 from danelaw.gateway.control import ControlServer
 from danelaw.gateway.custodian import Custodian
+from danelaw.gateway.day_sums import DaySums
 from danelaw.gateway.digests import Digests
 from danelaw.gateway.health import ClockRecord
 from danelaw.gateway.history import History
@@ -26,6 +27,7 @@ from danelaw.gateway.policy_parts import rules_of, timers_of
 from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
 from danelaw.gateway.reporter import Reporter
 from danelaw.gateway.safety_api import SafetyAPI, safety_api
+from danelaw.gateway.tls_reporter import TLSReporter
 from danelaw.resolver import ProbeReport, Severity
 from danelaw.spool.shards import together
 from danelaw.state import configured_overrides
@@ -121,6 +123,7 @@ class Gateway:
             loop.create_task(self._watch()),
             loop.create_task(self.history.keep()),
             loop.create_task(Custodian(self, settings.retention(self.config)).keep()),
+            loop.create_task(DaySums(self).keep()),
             loop.create_task(shared_here.keep_flushing(parts.workshop.shared)),
             *([loop.create_task(parts.scripts.keep_looking())] if parts.scripts is not None else []),
             *([loop.create_task(timers_of(parts).keep())] if parts.scripts is not None else []),
@@ -131,6 +134,9 @@ class Gateway:
         if parts.reporting is not None:
             reporter = Reporter(self, parts.reporting)
             self._tasks += map(loop.create_task, (reporter.keep(), reporter.keep_counting(), reporter.keep_telling()))
+        if parts.counting is not None:
+            tls_reporter = TLSReporter(self, parts.counting)
+            self._tasks += map(loop.create_task, (tls_reporter.keep(), tls_reporter.keep_counting()))
         shards = list(parts.shards.open.values())
         # In a thread: mail flows already, and a million rows that nobody has read yet take a while to count.
         waiting = sum([await asyncio.to_thread(numbers.waiting, shard.spool.directory) for shard in shards])

@@ -125,9 +125,9 @@ async def _fetch(domain: Domain, host: Domain, addresses: tuple[str, ...], roots
     except aiohttp.ClientConnectorError as error:
         if isinstance(error.os_error, ssl.SSLCertVerificationError):
             raise _untrusted(host, error.os_error) from None
-        raise PolicyFetchError(f"no connection to {host}: {_words(error.os_error)}") from None
+        raise PolicyFetchError(f"no connection to {host}: {words_of(error.os_error)}") from None
     except (aiohttp.ClientError, OSError) as error:
-        raise PolicyFetchError(f"{host} broke the HTTP exchange: {_words(error)}") from None
+        raise PolicyFetchError(f"{host} broke the HTTP exchange: {words_of(error)}") from None
 
 
 def _check_head(response: aiohttp.ClientResponse) -> None:
@@ -205,6 +205,7 @@ def _untrusted(host: Domain, error: Exception) -> PolicyFetchError:
     return PolicyFetchError(f"the certificate of {host} is not valid: {message}", WEBPKI_INVALID)
 
 
-def _words(error: Exception) -> str:
+def words_of(error: Exception) -> str:
+    """A failure of the network or of TLS in words."""
     reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else getattr(error, "strerror", None)
     return str(reason or error or type(error).__name__)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from danelaw.outbound.answers import Answers
 from danelaw.outbound.by_carrier import by_carrier
@@ -32,10 +32,18 @@ if TYPE_CHECKING:
     from danelaw.outbound.destination import Survey, Surveyor
     from danelaw.outbound.transport_field import TransportFields
     from danelaw.pkix import Roots
-    from danelaw.queue import QueuedRecipient, RoutingKey
+    from danelaw.queue import QueuedMessage, QueuedRecipient, RoutingKey
     from danelaw.queue.gate import Gate
     from danelaw.spool import Spool
     from danelaw.telemetry import Log, Metrics
+    from danelaw.tlspolicy import Handshake, Judgement
+
+
+class SessionCount(Protocol):
+    """Counts sessions for TLS reports (RFC 8460): each connection once, when it is judged for the first time."""
+
+    def __call__(self, judgement: Judgement, handshake: Handshake | None, message: QueuedMessage, now: float) -> None:
+        """A session for `message`; `handshake` is None where nobody connects to the host."""
 
 
 @lru_cache(maxsize=8192)
@@ -49,7 +57,8 @@ def _destination(key: RoutingKey) -> tuple[NextHop, SenderDemand] | None:
 @dataclass(slots=True, kw_only=True)
 class Courier:
     """What every delivery needs. `families` orders addresses; `own_names` are hosts that are this gateway; from the
-    carriers in `last_stops` mail goes no further. `transport_fields` tell how mail for own domains came in.
+    carriers in `last_stops` mail goes no further. `sessions` is told of each new connection that was judged, and
+    `transport_fields` tell how mail for own domains came in.
     """
 
     surveyor: Surveyor
@@ -72,6 +81,7 @@ class Courier:
     steps: DeliverySteps = field(default_factory=DeliverySteps)
     moves: Moves = field(default_factory=Moves.none)
     transport_fields: TransportFields | None = None
+    sessions: SessionCount | None = None
     checkpoint: Checkpoint = field(init=False)
 
     def __post_init__(self) -> None:

@@ -218,8 +218,8 @@ async def beside_mail(seconds: float) -> None:
         async with Flooded([Scenario(domain="dane.lab")], Path(directory)) as place:
             await place.play(place.lab.scenario("dane.lab"))
             port = place.gateway.listening[0][1]
-            assert place.gateway.safety_address is not None
-            api = place.gateway.safety_address[1]
+            assert place.gateway.http.safety_address is not None
+            api = place.gateway.http.safety_address[1]
             loop = asyncio.get_running_loop()
             for flooded in (False, True):
                 ours, theirs = multiprocessing.Pipe()

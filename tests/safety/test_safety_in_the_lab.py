@@ -62,8 +62,8 @@ class Place(Rehearsal):
 
     @property
     def address(self) -> tuple[str, int]:
-        assert self.gateway.safety_address is not None
-        return self.gateway.safety_address
+        assert self.gateway.http.safety_address is not None
+        return self.gateway.http.safety_address
 
 
 async def ask(
@@ -164,7 +164,7 @@ def test_without_probes_own_deliveries_tell_and_nobody_is_connected_to(tmp_path:
             _, found, _ = await ask(place, "/v1/safety?domain=sts.lab&deadline=10s")
             assert (found["level"], found["hosts"][0]["basis"]) == ("mta-sts", "dns")
             await place.play(place.lab.scenario("plain.lab"))
-            place.gateway.safety.service.forget()  # type: ignore[union-attr]
+            place.gateway.http.safety.service.forget()  # type: ignore[union-attr]
             _, found, _ = await ask(place, "/v1/safety?domain=plain.lab&deadline=10s")
             (host,) = found["hosts"]
             assert (found["level"], host["basis"], host["tls"]) == ("clear", "delivery", None)
@@ -214,7 +214,7 @@ def test_who_may_ask_and_how_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             assert statuses[-1] == 429
             tokens = tmp_path / "tokens"
             tokens.write_text("")
-            place.gateway.safety.tokens.look_again()  # type: ignore[union-attr]
+            place.gateway.http.safety.tokens.look_again()  # type: ignore[union-attr]
             assert (await ask(place, target))[0] == 401
 
     run(play())

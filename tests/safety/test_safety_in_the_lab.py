@@ -173,6 +173,19 @@ def test_without_probes_own_deliveries_tell_and_nobody_is_connected_to(tmp_path:
     run(play())
 
 
+def test_what_a_trust_group_demands_is_part_of_the_answer(tmp_path: Path) -> None:
+    async def play() -> None:
+        place = Place(tuple(one for one in CHOSEN if one.domain in ("plain.lab", "sts.lab")), tmp_path)
+        place.more = '[[trust_group]]\nname = "friends"\nmembers = ["plain.lab"]\nsend = "dane"\n'
+        async with place:
+            _, found, _ = await ask(place, "/v1/safety?domain=plain.lab&deadline=10s")
+            assert (found["level"], found["requirement"]["trust_groups"]) == ("waits", ["friends"])
+            _, other, _ = await ask(place, "/v1/safety?domain=sts.lab&deadline=10s")
+            assert (other["level"], other["requirement"]["trust_groups"]) == ("mta-sts", [])
+
+    run(play())
+
+
 def test_a_deadline_gives_what_is_known_and_the_rest_later(tmp_path: Path) -> None:
     async def play() -> None:
         async with Place((KEYS,), tmp_path) as place:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from danelaw.config.trusting import trust_groups
 from danelaw.config.ways import Ways
 from danelaw.errors import DanelawError
 from danelaw.gateway import settings
@@ -36,7 +37,15 @@ from danelaw.safety import Bounds, Means, ProbeLimits, SafetyService, SafetyWeb,
 from danelaw.spool import SpoolError
 from danelaw.spool.attempts import latest_at
 from danelaw.spool.shards import in_each
-from danelaw.state import FILE_NAME, OverrideStore, StateDatabase, StateError, STSStore, configured_overrides
+from danelaw.state import (
+    FILE_NAME,
+    OverrideStore,
+    StateDatabase,
+    StateError,
+    STSStore,
+    TrustRoll,
+    configured_overrides,
+)
 from danelaw.tlspolicy import SenderDemand
 
 if TYPE_CHECKING:
@@ -67,7 +76,8 @@ class SafetyAPI:
         self._state = _state(config.spool.directory / FILE_NAME)
         self._sts = self._sts_store() if config.mta_sts.enabled else None
         self._overrides = OverrideStore(self._state, configured_overrides(config.override))
-        self._surveyor = Surveyor(self._resolver, self._sts, self._overrides)
+        self._trust = TrustRoll(trust_groups(config.trust_group), self._resolver)
+        self._surveyor = Surveyor(self._resolver, self._sts, self._overrides, self._trust)
         self._ways = Ways(config)
         self._door = self._own_door() if section.probe else None
         self._probe_limits = ProbeLimits()
@@ -86,8 +96,11 @@ class SafetyAPI:
         self._web = SafetyWeb(self.service, terms, count=count, broken=self._broken)
 
     def configure(self, config: Config) -> None:
-        """Take over what a reload changes: overrides, and the file of tokens; what was remembered is looked up anew."""
+        """Take over what a reload changes: overrides, trust groups, the file of tokens. What was remembered is looked up
+        anew.
+        """
         self._overrides.configure(configured_overrides(config.override))
+        self._trust.configure(trust_groups(config.trust_group))
         self._surveyor.forget()
         self.service.forget()
         if self.tokens is not None:

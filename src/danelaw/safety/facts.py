@@ -179,6 +179,7 @@ def described(domain: str, facts: DomainFacts) -> dict[str, Any]:
             "waits_rather_than_unverified": bool(able) and all(host.guaranteed.verified for host in able),
             "waits_rather_than_unencrypted": bool(able) and floor > _CLEAR,
             "override": survey.override.why if survey.override.override is not None else None,
+            "trust_groups": list(survey.groups.demand.names) if survey.groups.demand is not None else [],
         },
         "mx": {
             "status": mx.status,

@@ -65,6 +65,9 @@ def schemas() -> dict[str, Any]:
                     "description": "Mail waits when no server does TLS.",
                 },
                 "override": _maybe("string", "What the postmaster of this gateway has set for the destination."),
+                "trust_groups": _list(
+                    {"type": "string"}, "Trust groups of this gateway that demand something of the destination."
+                ),
             }
         ),
         "Host": _host(level),

@@ -96,8 +96,8 @@ class SafetyAPI:
         self._web = SafetyWeb(self.service, terms, count=count, broken=self._broken)
 
     def configure(self, config: Config) -> None:
-        """Take over what a reload changes: overrides, trust groups, the file of tokens. What was remembered is looked up
-        anew.
+        """Take over what a reload changes: overrides, trust groups, the file of tokens. What was remembered is
+        looked up anew.
         """
         self._overrides.configure(configured_overrides(config.override))
         self._trust.configure(trust_groups(config.trust_group))

@@ -25,6 +25,7 @@ PAGES: dict[str, str] = {
     "docs/standards.md": "tools.standards:page",
     "docs/decision-table.md": "danelaw.tlspolicy.table:page",
     "docs/lab.md": "danelaw.lab.coverage:reference",
+    "docs/openapi.json": "danelaw.safety.openapi:document_text",
     "docs/policy.md": "tools.policy_reference:page",
     "docs/policy-library.md": "tools.policy_library:page",
 }

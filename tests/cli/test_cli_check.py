@@ -292,7 +292,10 @@ def test_every_line_but_the_command_fits_the_terminal(world: World) -> None:
         assert [line for line in lines if len(line) > 116 and not line.startswith("next")] == []
 
 
-def test_a_mail_address_is_answered_with_the_command_for_its_domain(world: World) -> None:
+def test_an_address_is_answered_as_its_domain_and_with_its_keys(world: World) -> None:
+    found, status = as_json(world, "anna@dane.lab")
+    assert (found["level"], status, found["address"]) == ("dane", 0, "anna@dane.lab")
+    assert found["end_to_end"]["possible"] is False
     with pytest.raises(DanelawError) as caught:
-        run(world, "anna@dane.lab")
-    assert caught.value.advice == "danelaw check dane.lab"
+        run(world, "anna@")
+    assert caught.value.advice == "write for instance anna@example.org"

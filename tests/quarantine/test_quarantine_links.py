@@ -39,8 +39,8 @@ async def digest(running: Running) -> None:
 
 async def ask(running: Running, octets: bytes) -> tuple[int, dict[str, str], str]:
     """One request; gives status, header and page."""
-    assert running.gateway.quarantine_address is not None
-    reader, writer = await asyncio.open_connection(*running.gateway.quarantine_address)
+    assert running.gateway.http.quarantine_address is not None
+    reader, writer = await asyncio.open_connection(*running.gateway.http.quarantine_address)
     writer.write(octets)
     async with asyncio.timeout(10):
         answer = await reader.read()

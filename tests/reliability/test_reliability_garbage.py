@@ -152,7 +152,7 @@ async def _ask(path: str, octets: bytes) -> bytes:
 def test_on_the_metrics_port(tmp_path: Path, name: str) -> None:
     async def story() -> None:
         async with served(tmp_path, '[http]\nlisten = "127.0.0.1:0"\n') as running:
-            http = running.gateway._http
+            http = running.gateway.http.numbers
             assert http is not None
             assert http._server is not None
             address = http._server.sockets[0].getsockname()[:2]

@@ -49,7 +49,8 @@ class Addressee:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
     """A message on its way. `id` is its queue id, `reverse_path` empty for `<>`, `size` octets. `content` is the octets
-    or the file they lie in. `tried` is true when it may have been given to this carrier before.
+    or the file they lie in, `above` whole fields that go on top of them and are counted in `size`. `tried` is true when
+    it may have been given to this carrier before.
     """
 
     id: str
@@ -60,9 +61,12 @@ class Parcel:
     received_at: float
     expires: float
     tried: bool = False
+    above: bytes = b""
 
     def chunks(self) -> Iterator[bytes]:
         """The octets, lines ended by CRLF, in pieces. Raises `OSError`."""
+        if self.above:
+            yield self.above
         if isinstance(self.content, bytes):
             yield self.content
             return

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,9 @@ from danelaw.cli.network import network, network_options
 from danelaw.cli.options import config_option, output, output_options
 
 if TYPE_CHECKING:
+    from danelaw.address import Mailbox
     from danelaw.config import Config
+    from danelaw.keydiscovery import KeyReport
     from danelaw.outbound.checkup import Checkup
     from danelaw.outbound.destination import Survey
     from danelaw.outbound.opening import Door
@@ -35,7 +37,7 @@ _CONNECT_SECONDS = 10.0
 
 
 @click.command()
-@click.argument("domain")
+@click.argument("domain", metavar="DOMAIN|ADDRESS")
 @network_options
 @click.option("--port", type=click.IntRange(1, 65535), help="SMTP port, also of the TLSA question.  [default: 25]")
 @click.option(
@@ -70,7 +72,7 @@ def command(
     as_json: bool,
     ascii_only: bool,
 ) -> int:
-    """Say how mail for DOMAIN would be protected. Sends nothing.
+    """Say how mail for DOMAIN would be protected. Sends nothing. Of an ADDRESS, look for keys to encrypt to as well.
 
     DOMAIN may also be "[host]" or "[address]". Looks up MX, addresses, TLSA and MTA-STS, connects to every server as
     far as the end of the TLS handshake, and judges as a delivery would. Needs no configuration; one is used
@@ -81,6 +83,8 @@ def command(
     Exit status: 0 verified on all servers, 10 verified on some, 20 encrypted only, 30 clear text, 40 mail waits,
     50 no mail here, 60 cannot tell.
     """
+    mailbox = check_options.mailbox(domain) if "@" in domain else None
+    domain = domain if mailbox is None else mailbox.domain.to_text()
     config = check_options.configuration(config_file, usual_place=not servers)
     asked = network(servers, anchor_file, at)
     wanted = Wanted(
@@ -95,15 +99,34 @@ def command(
         demand=demand or "",
     )
     started = time.monotonic()
-    checkup = asyncio.run(examine(domain, wanted))
+    checkup, keys = asyncio.run(_both(domain, mailbox, wanted))
     out = output(ascii_only)
     if as_json:
-        out.json(checkup.to_json())
+        out.json(checkup.to_json() | _keys_as_json(mailbox, keys))
     else:
         from danelaw.cli.check_page import show
 
-        show(out, checkup, wanted.clock(), time.monotonic() - started)
+        show(out, checkup, wanted.clock(), time.monotonic() - started, keys)
     return checkup.exit_status
+
+
+async def _both(domain: str, mailbox: Mailbox | None, wanted: Wanted) -> tuple[Checkup, tuple[KeyReport, ...]]:
+    """The servers of the domain, and the keys of the address where one was given."""
+    from danelaw.cli.keys import search
+
+    if mailbox is None:
+        return await examine(domain, wanted), ()
+    return await asyncio.gather(
+        examine(domain, wanted), search(mailbox, wanted.resolver, wanted.roots, wanted.clock, wanted.routes)
+    )
+
+
+def _keys_as_json(mailbox: Mailbox | None, keys: tuple[KeyReport, ...]) -> dict[str, Any]:
+    if mailbox is None:
+        return {}
+    from danelaw.cli.keys_page import as_json
+
+    return {"address": mailbox.to_text(), "end_to_end": as_json(keys)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import click
 from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
+    from danelaw.address import Mailbox
     from danelaw.cli.network import Network
     from danelaw.config import Config
     from danelaw.pkix import Roots
@@ -36,14 +37,22 @@ def configuration(config_file: Path | None, *, usual_place: bool) -> Config | No
     return load_config(found)
 
 
+def mailbox(text: str) -> Mailbox:
+    """A mail address. Raises `DanelawError`."""
+    from danelaw.address import Mailbox, MailboxError
+
+    try:
+        return Mailbox.from_text(text)
+    except MailboxError as error:
+        raise DanelawError(error.reason, advice="write for instance anna@example.org") from None
+
+
 def next_hop(domain: str, port: int | None, config: Config | None) -> NextHop:
     """The next hop of a domain: by the configured route, else itself."""
     from dataclasses import replace
 
     from danelaw.routing import NextHop, carrier_of
 
-    if "@" in domain:
-        raise DanelawError(f"{domain} is a mail address", advice=f"danelaw check {domain.rpartition('@')[2]}")
     hop = NextHop.from_text(_bracketed(domain))
     if config is not None and hop.domain is not None and hop.mx:
         from danelaw.config.effective import next_hop_for

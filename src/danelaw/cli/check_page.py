@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from danelaw.cli.keys_page import headline, rows
 from danelaw.cli.output import Output, Symbol, absolute, duration, fingerprint
 from danelaw.outbound.checkup import Checkup, verdicts, was_shown
 from danelaw.outbound.nameservers import TLSAAnswers, ZoneReport
@@ -15,6 +16,9 @@ from danelaw.outbound.probe import Probed, Unreached
 from danelaw.tlspolicy import Protection, SenderDemand, StartTLSOutcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from danelaw.keydiscovery import KeyReport
     from danelaw.routing import MXResult
 
 _SYMBOLS = {
@@ -53,8 +57,10 @@ _DNS = {
 }
 
 
-def show(out: Output, checkup: Checkup, now: float, seconds: float) -> None:
-    """Print a checkup: the answer first, the next command last; `seconds` is how long it took."""
+def show(out: Output, checkup: Checkup, now: float, seconds: float, keys: Sequence[KeyReport] = ()) -> None:
+    """Print a checkup: the answer first, the next command last; `seconds` is how long it took, `keys` what was found of
+    an address.
+    """
     level = checkup.level
     symbol = Symbol.ENCRYPTED if checkup.exit_status == 10 else _SYMBOLS[level]
     out.headline(symbol, f"{checkup.domain}: {_answer(checkup)}   no mail sent, {duration(seconds)}")
@@ -65,6 +71,10 @@ def show(out: Output, checkup: Checkup, now: float, seconds: float) -> None:
         _servers(out, checkup)
         for probed in checkup.probes:
             _mismatch(out, checkup, probed, now)
+    if keys:
+        out.line()
+        out.line(f"  End to end: {headline(keys)[1]}")
+        rows(out, keys)
     out.line()
     _consequences(out, checkup)
     status = checkup.exit_status
@@ -140,12 +150,12 @@ def _mx_words(mx: MXResult) -> str:
 
 
 def _servers(out: Output, checkup: Checkup) -> None:
-    rows, last = [], None
+    shown, last = [], None
     for probed in checkup.probes:
         host = probed.plan.host
         label = "" if host == last else f"{probed.plan.preference:>3} {host}"
         last = host
-        rows.append(
+        shown.append(
             (
                 _SYMBOLS[checkup.level_of(probed)],
                 (
@@ -157,7 +167,7 @@ def _servers(out: Output, checkup: Checkup) -> None:
                 ),
             )
         )
-    out.table(rows)
+    out.table(shown)
 
 
 def _protection(checkup: Checkup, probed: Probed) -> str:

@@ -33,6 +33,7 @@ from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, ClientCertificate, Delivery, Override, Queue, Resolver, Route
 from danelaw.config.signing import DKIMKey
 from danelaw.config.submitting import Demand, Submission
+from danelaw.config.telling import Safety, TransportField
 from danelaw.config.trusting import TrustGroupTable
 from danelaw.config.values import HostName
 from danelaw.config.watching import Watch
@@ -154,6 +155,10 @@ class Config(Section):
     quarantine: Quarantine = Field(default=Quarantine(), description="Held mail.")
     reports: Reports = Field(default=Reports(), description="Reports about mail: of DMARC, and of TLS.")
     watch: Watch = Field(default=Watch(), description="Destinations whose protection weakens.")
+    safety: Safety = Field(default=Safety(), description="The safety API.")
+    transport_field: TransportField = Field(
+        default=TransportField(), description="Telling webmails how mail came in: docs/safety-api.md."
+    )
     tls: TLS = Field(default=TLS(), description="TLS towards other servers.")
     mta_sts: MTASTS = Field(default=MTASTS(), description="MTA-STS.")
     resolver: Resolver = Field(default=Resolver(), description="DNS.")

@@ -11,6 +11,7 @@ import contextlib
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from danelaw.gateway.control import ControlServer, Operation
 from danelaw.gateway.line import Line, LineError
 from danelaw.gateway.operations import reading_operations
 from danelaw.gateway.quarantine_web import quarantine_web
+from danelaw.gateway.safety_api import safety_api
 from danelaw.gateway.switchboard import SUPERVISOR
 from danelaw.spool import database, shards
 from danelaw.spool import operations as queue_operations
@@ -54,6 +56,7 @@ class Desk:
         self._statuses: list[dict[str, Any]] = []
         self._supervisor: dict[str, Any] = {}
         self._traced: dict[str, Any] = {}
+        self._answers: Counter[tuple[str, str]] = Counter()
         self._line: Line
 
     async def run(self) -> int:
@@ -81,6 +84,9 @@ class Desk:
         web = quarantine_web(self._config, self._act_by_link, self._log, time.time)
         if web is not None:
             await web.start_on(self._listeners.sockets[f"quarantine {self._config.quarantine.web.listen}"])
+        safety = safety_api(self._config, self._log, self._answered)
+        if safety is not None:
+            await safety.start_on(self._listeners.sockets[f"safety {self._config.safety.listen}"])
         self._line.tell(SUPERVISOR, "ready")
         keeping = loop.create_task(self._keep_gathering())
         await self._stop.wait()
@@ -90,6 +96,8 @@ class Desk:
             await http.close()
         if web is not None:
             await web.close()
+        if safety is not None:
+            await safety.close()
         self._line.close()
         return 0
 
@@ -125,8 +133,13 @@ class Desk:
             total.worker_deaths.add(cause, by=number)
         with contextlib.suppress(LineError):
             shared_numbers.of_store(total, await self._state("list", {}))
+        for (status, state), number in self._answers.items():
+            total.safety_answers.add(status, state, by=number)
         total.start_time.set(self._supervisor.get("started", time.time()))
         return total
+
+    def _answered(self, status: int, state: str) -> None:
+        self._answers[str(status), state] += 1
 
     def _last_numbers(self, sender: str, args: Mapping[str, Any]) -> None:
         self._sums.update(sender, args["numbers"])

@@ -23,9 +23,9 @@ from danelaw.gateway.day_sums import DaySums
 from danelaw.gateway.digests import Digests
 from danelaw.gateway.health import ClockRecord
 from danelaw.gateway.history import History
+from danelaw.gateway.http_servers import HTTPServers
 from danelaw.gateway.operations import operations, perform
 from danelaw.gateway.policy_parts import rules_of, timers_of
-from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
 from danelaw.gateway.reporter import Reporter
 from danelaw.gateway.tls_reporter import TLSReporter
 from danelaw.gateway.trust_watch import TrustWatch
@@ -33,7 +33,7 @@ from danelaw.gateway.watcher import Watcher
 from danelaw.resolver import ProbeReport, Severity
 from danelaw.spool.shards import together
 from danelaw.state import configured_overrides
-from danelaw.telemetry import HTTPServer, Log, Metrics, open_log
+from danelaw.telemetry import Log, Metrics, open_log
 
 if TYPE_CHECKING:
     from danelaw.config import Config
@@ -70,15 +70,13 @@ class Gateway:
         self.log = log or log_of(config)
         self.metrics = Metrics()
         self.listening: list[tuple[str, int]] = []
-        self.quarantine_address: tuple[str, int] | None = None
         self.resolver_report: ProbeReport | None = None
         self.clock_record = ClockRecord()
         self._probe_again = asyncio.Event()
         self._said_at = float("-inf")
         self._parts: Parts | None = None
         self._control: ControlServer | None = None
-        self._http: HTTPServer | None = None
-        self._quarantine_web: QuarantineWeb | None = None
+        self.http = HTTPServers(self.config, self.log, self.metrics, self._act_by_link, clock)
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
 
@@ -106,8 +104,7 @@ class Gateway:
             parts.shards.start()
             self.listening = await parts.intake.start()
             if self.place is None:
-                await self._start_http()
-                await self._start_quarantine_web()
+                await self.http.start({"gateway": self.not_ready, "resolver": self._resolver_unfit})
         except BaseException:
             await self.stop()
             raise
@@ -181,10 +178,7 @@ class Gateway:
             await parts.shared_here.save()
         if self._control is not None:
             await self._control.close()
-        if self._http is not None:
-            await self._http.close()
-        if self._quarantine_web is not None:
-            await self._quarantine_web.close()
+        await self.http.close()
         self.metrics.refresh()
         self.metrics.refresh = lambda: None  # what it reads is closed now; the numbers stay
         await assembly.close(parts)
@@ -211,6 +205,7 @@ class Gateway:
                 trusted = trust_groups(fresh.trust_group)
                 parts.overrides.configure(configured_overrides(fresh.override))
                 parts.trust.configure(trusted)
+                self.http.configure(fresh)
                 if parts.scripts is not None:
                     parts.scripts.use_rules(rules_of(fresh))
                 self._say_what_needs_restart(fresh)
@@ -266,27 +261,6 @@ class Gateway:
             broken=lambda name, error: self.log.error("operation-broken", operation=name, reason=repr(error)),
         )
         await self._control.start()
-
-    async def _start_http(self) -> None:
-        listen = self.config.http.listen
-        if listen is None:
-            return
-        self._http = HTTPServer(
-            self.metrics,
-            healthy={"loop": lambda: None},
-            ready={"gateway": self.not_ready, "resolver": self._resolver_unfit},
-        )
-        try:
-            await self._http.start(listen.host, listen.port)
-        except OSError as error:
-            raise DanelawError(
-                f"cannot listen on {listen} for [http]: {error.strerror or error}", advice="choose another port"
-            ) from None
-
-    async def _start_quarantine_web(self) -> None:
-        self._quarantine_web = quarantine_web(self.config, self._act_by_link, self.log, self.clock)
-        if self._quarantine_web is not None:
-            self.quarantine_address = await self._quarantine_web.listen()
 
     async def _act_by_link(self, name: str, arguments: dict[str, Any], who: str) -> dict[str, Any]:
         results = await perform(self, f"quarantine.{name}", arguments, who)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from danelaw.caches import Caches
 from danelaw.config.notifying import notice_texts
+from danelaw.config.ways import Ways
 from danelaw.gateway import settings
 from danelaw.gateway.conditions import SharedConditions
 from danelaw.gateway.slots import Looking, SlotHolder, Slots, most, settings_of
@@ -18,6 +19,7 @@ from danelaw.outbound.engine import Engine
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.pool import Pool
 from danelaw.outbound.steps import DeliverySteps
+from danelaw.outbound.transport_field import TransportFields
 from danelaw.queue import Filter, id_to_text
 from danelaw.queue.scheduler import Scheduler
 from danelaw.spool import Spool
@@ -80,6 +82,12 @@ class Workshop:
     caches: Caches = field(default_factory=Caches)
     sessions: SessionCount | None = None
 
+    def _transport_fields(self) -> TransportFields | None:
+        if not self.config.transport_field.add:
+            return None
+        ways = Ways(self.config)
+        return TransportFields(str(self.config.hostname), lambda one: ways.own(one) is not None, self.relay.trusts)
+
     def spool(self, number: int) -> Spool:
         """Lock and recover a shard. May take long, and may run in a thread. Raises `SpoolError`."""
         return Spool.open(
@@ -116,6 +124,7 @@ class Workshop:
             sessions=self.sessions,
             carriers=self.carriers,
             last_stops=frozenset(one.name for one in self.config.carrier if one.is_last_stop),
+            transport_fields=self._transport_fields(),
         )
         notices = Notices(
             str(self.config.hostname),

@@ -18,12 +18,12 @@ class Head:
     A header longer than that has no more said about it: its further Received fields are not counted.
     """
 
-    __slots__ = ("_complete", "_low", "_octets")
+    __slots__ = ("_complete", "_lowered", "_octets")
 
     def __init__(self, first: bytes) -> None:
         self._complete = False
-        self._low: bytes | None = None
         self._octets = b""
+        self._lowered: bytes | None = None
         self._take(first, 0)
 
     def feed(self, chunk: bytes) -> None:
@@ -37,18 +37,23 @@ class Head:
         end = -2 if octets.startswith(b"\r\n") else octets.find(b"\r\n\r\n", start, _MOST_OCTETS + 4)
         self._complete = end != -1 or len(octets) >= _MOST_OCTETS
         self._octets = octets[: end + 2] if end != -1 else octets[:_MOST_OCTETS]
-        self._low = None
+        self._lowered = None
 
     @property
     def whole(self) -> bool:
         """All of the header is here, up to the empty line."""
         return self._complete and len(self._octets) < _MOST_OCTETS
 
+    @property
+    def lowered(self) -> bytes:
+        """Its octets in lower case, for a quick look before a close one."""
+        if self._lowered is None:
+            self._lowered = self._octets.lower()
+        return self._lowered
+
     def mentions(self, name: bytes) -> bool:
-        """Whether these octets, a field's name in lower case, stand anywhere in it: a quick look before a close one."""
-        if self._low is None:
-            self._low = self._octets.lower()
-        return name in self._low
+        """Whether these octets, a field's name in lower case, stand anywhere in it."""
+        return name in self.lowered
 
     @property
     def received_count(self) -> int:

@@ -17,6 +17,7 @@ from danelaw.queue import QueuedMessage, QueuedRecipient, id_to_text
 from danelaw.smtp import Reply
 from danelaw.spool import Appended, SpoolError
 from danelaw.telemetry.collector import REST
+from danelaw.transportfield import FieldCutter, without_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,7 +48,9 @@ class Reception:
     """
 
     __slots__ = (
+        "_body",
         "_copy",
+        "_cutter",
         "_failure",
         "_head",
         "_id",
@@ -69,6 +72,8 @@ class Reception:
         self._id = intake.spool.new_id()
         self._steps = session.panel.about_message()
         self._writer: BodyWriter | None = None
+        self._cutter: FieldCutter | None = None
+        self._body = b""
         self._head: Head | None = None
         self._failure: SpoolError | None = None
         self._copy: Copy | None = None
@@ -90,10 +95,12 @@ class Reception:
                 if not examined:
                     self._copy = Copy(self._intake.room)
                     self._write(self._trace)
+                self._cutter = FieldCutter()
             else:
                 assert self._head is not None
                 self._head.feed(data)
-            self._write(data)
+            assert self._cutter is not None
+            self._write(self._cutter.feed(data))
         except SpoolError as error:
             self._failure = error
 
@@ -124,16 +131,17 @@ class Reception:
         if head is None:
             head = self._looked_at(event.body)
             self._trace = self._received()
+            self._body = without_field(event.body, head.lowered)
         if head.received_count > self._intake.limits.hops:
             self.abandon()
             return _LOOP
-        failure = self._failure
+        failure = self._failure or self._complete_file()
         if failure is None and self._steps:
             self.complete = True
             self._session.asking = begin(self._examine(event, head), self._steps)
             self._late = True
             return None
-        size = event.size + len(self._trace)
+        size = self._size(event) + len(self._trace)
         goods = Consignment(self._intake, self._session, self.envelope, head, size)
         if failure is None and self._writer is not None:
             failure = self._intake.spool.refusal()
@@ -145,11 +153,24 @@ class Reception:
         self.complete = True
         if self._writer is None and not goods.many:
             message = self._message(event, self._id, goods, goods.recipients(self._received_at))
-            self._store(((message, self._trace + event.body),))
+            self._store(((message, self._trace + self._body),))
         else:
-            body = self._trace + event.body if self._writer is None else None
+            body = self._trace + self._body if self._writer is None else None
             self._take(event, [Parcel(self._id, goods, body, self._writer)])
         return None
+
+    def _complete_file(self) -> SpoolError | None:
+        """Write what the cutter held back."""
+        if self._cutter is not None and self._writer is not None and (rest := self._cutter.end()):
+            try:
+                self._write(rest)
+            except SpoolError as error:
+                return error
+        return None
+
+    def _size(self, event: EndOfMessage) -> int:
+        """Octets of the message without fields that only this gateway may write (`danelaw.transportfield`)."""
+        return event.size - self._cutter.removed if self._cutter is not None else len(self._body)
 
     def abandon(self) -> None:
         """The message will not come to its end: remove what was written of it."""
@@ -244,7 +265,7 @@ class Reception:
         try:
             reply = await self._examined(event, head)
         except SpoolError as error:
-            goods = Consignment(intake, session, self.envelope, head, event.size)
+            goods = Consignment(intake, session, self.envelope, head, self._size(event))
             message = self._message(event, self._id, goods, goods.recipients(self._received_at, 0, 1))
             reply = intake.not_stored(message, error)
         finally:
@@ -260,8 +281,8 @@ class Reception:
         """None where the message is on its way to the disk. Raises `SpoolError`."""
         session, intake, envelope = self._session, self._intake, self.envelope
         try:
-            source = event.body if self._writer is None else self._writer.look()
-            content = Content(source, event.size)
+            source = self._body if self._writer is None else self._writer.look()
+            content = Content(source, self._size(event))
         except HeaderTooLarge:
             intake.count_refusal(_HEADER_TOO_LARGE, "data")
             session.log_refusal(_HEADER_TOO_LARGE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import dns.rdatatype
@@ -57,16 +58,21 @@ async def fetch_policy(
     roots: Roots,
     routes: Routes = NO_ROUTES,
     timeout: float = FETCH_TIMEOUT,
+    may_connect: Callable[[str], bool] = lambda address: True,
 ) -> bytes:
     """Fetch the policy document of a policy domain; `timeout` in seconds covers everything.
 
     Returns the body, at most `MAX_POLICY_SIZE` octets, for `danelaw.mtasts.after_fetch`. `routes` redirects
-    (address, port) pairs as in `dial`. Raises `PolicyFetchError`.
+    (address, port) pairs as in `dial`; `may_connect` says of an IP address whether it may be connected to. Raises
+    `PolicyFetchError`.
     """
     try:
         host = policy_host(domain)
         async with asyncio.timeout(timeout):
-            addresses = await addresses_of(host, resolver)
+            found = await addresses_of(host, resolver)
+            addresses = tuple(filter(may_connect, found))
+            if not addresses:
+                raise PolicyFetchError(f"{host} is at {found[0]}, which is not connected to")
             return await _fetch(domain, host, addresses, roots, routes)
     except TimeoutError:
         raise PolicyFetchError(f"{policy_url(domain)} did not answer within {timeout:g} s") from None

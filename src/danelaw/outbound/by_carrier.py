@@ -62,16 +62,18 @@ def _parcel(courier: Courier, work: Work) -> Parcel:
         content = courier.spool.read_body(message)
     else:
         content = courier.spool.body_path(message)
+    above = courier.field_above(work, message.recipients)
     return Parcel(
         id=message.id_text,
         reverse_path=message.reverse_path,
         addressees=tuple(Addressee(one.number, one.forward_path) for one in message.recipients),
-        size=len(content) if isinstance(content, bytes) else message.size,
+        size=len(above) + (len(content) if isinstance(content, bytes) else message.size),
         content=content,
         received_at=message.received_at,
         expires=message.expires,
         # What lay in memory since it came in was never on its way before.
         tried=work.body is None,
+        above=above,
     )
 
 

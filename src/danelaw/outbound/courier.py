@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
@@ -31,8 +31,9 @@ from danelaw.tlspolicy import SenderDemand
 if TYPE_CHECKING:
     from danelaw.carriers import Carrier
     from danelaw.outbound.destination import Survey, Surveyor
+    from danelaw.outbound.transport_field import TransportFields
     from danelaw.pkix import Roots
-    from danelaw.queue import QueuedMessage, RoutingKey
+    from danelaw.queue import QueuedMessage, QueuedRecipient, RoutingKey
     from danelaw.queue.gate import Gate
     from danelaw.spool import Spool
     from danelaw.telemetry import Log, Metrics
@@ -57,7 +58,8 @@ def _destination(key: RoutingKey) -> tuple[NextHop, SenderDemand] | None:
 @dataclass(slots=True, kw_only=True)
 class Courier:
     """What every delivery needs. `families` orders addresses; `own_names` are hosts that are this gateway; from the
-    carriers in `last_stops` mail goes no further; `sessions` is told of each new connection that was judged.
+    carriers in `last_stops` mail goes no further. `sessions` is told of each new connection that was judged, and
+    `transport_fields` tell how mail for own domains came in.
     """
 
     surveyor: Surveyor
@@ -79,6 +81,7 @@ class Courier:
     last_stops: frozenset[str] = frozenset()
     steps: DeliverySteps = field(default_factory=DeliverySteps)
     moves: Moves = field(default_factory=Moves.none)
+    transport_fields: TransportFields | None = None
     sessions: SessionCount | None = None
     checkpoint: Checkpoint = field(init=False)
 
@@ -139,8 +142,12 @@ class Courier:
         kept = tour.at_once()
         if kept is None:
             return None
-        express = Express(work, tour, *kept, self.door, ended)
+        express = Express(work, tour, *kept, self.door, ended, self.field_above(work, work.message.recipients))
         return express if express.start() else None
+
+    def field_above(self, work: Work, recipients: Iterable[QueuedRecipient]) -> bytes:
+        """What is sent above a message to some of its recipients: how it came in, where it stays at home."""
+        return b"" if self.transport_fields is None else self.transport_fields.of(work.message, recipients)
 
     async def policy_changed(self, key: RoutingKey, now: float) -> bool:
         """Whether a destination's MTA-STS policy is another than the one its mail failed under (RFC 8461 §5.1)."""

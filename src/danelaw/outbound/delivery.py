@@ -305,14 +305,16 @@ class Tour:
             body = self._courier.spool.read_body(work.message)
         else:
             body = self._courier.spool.body_chunks(work.message)
+        recipients = tuple(self._account.open.values())
         return await transmit(
             opened.connection,
             judgement.clearance,
             work.message,
-            tuple(self._account.open.values()),
+            recipients,
             body,
             self._courier.door.patience,
             screened=work.body is not None,
+            field=self._courier.field_above(work, recipients),
         )
 
     def _take_over(self, plan: HostPlan, opened: OpenConnection, judgement: Judgement, sent: Transmission) -> None:

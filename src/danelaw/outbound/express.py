@@ -36,7 +36,9 @@ class Express:
     anything, and the message is to be sent as if this had not been tried. `error` is a defect of ours, None otherwise.
     """
 
-    __slots__ = ("_body", "_door", "_ended", "_judgement", "_opened", "_transfer", "show", "tour", "unheard", "work")
+    __slots__ = (
+        "_body", "_door", "_ended", "_judgement", "_more", "_opened", "_transfer", "show", "tour", "unheard", "work"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -46,13 +48,16 @@ class Express:
         judgement: Judgement,
         door: Door,
         ended: Callable[[Express, Exception | None], None],
+        field: bytes = b"",
     ) -> None:
+        """`field` is sent above the message."""
         assert work.body is not None
         self.work = work
         self.tour = tour
         self.unheard = False
         self.show: Callable[[int], None] | None = None
-        self._body = work.body
+        self._more = len(field)
+        self._body = field + work.body if field else work.body
         self._opened = opened
         self._judgement = judgement
         self._door = door
@@ -65,7 +70,7 @@ class Express:
         clearance = self._judgement.clearance
         assert clearance is not None
         try:
-            if not transfer.begin(clearance, self.work.message, self.work.message.recipients):
+            if not transfer.begin(clearance, self.work.message, self.work.message.recipients, self._more):
                 asyncio.get_running_loop().call_soon(self._finish)  # the host lacks something: all is said already
                 return True
             connection.flush()

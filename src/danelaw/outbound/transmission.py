@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from danelaw.address import ForwardPath, ReversePath
 from danelaw.outbound.connection import ConnectionLost
+from danelaw.outbound.transport_field import on_top
 from danelaw.smtp import (
     Body,
     BodyDue,
@@ -125,12 +126,16 @@ class Transfer:
         self._mail_refused = False
         self._numbers: dict[int, int] = {}
 
-    def begin(self, clearance: Clearance, message: QueuedMessage, recipients: tuple[QueuedRecipient, ...]) -> bool:
-        """Queue the envelope. False: nothing is sent, since the next hop does not offer what the message needs."""
+    def begin(
+        self, clearance: Clearance, message: QueuedMessage, recipients: tuple[QueuedRecipient, ...], more: int = 0
+    ) -> bool:
+        """Queue the envelope. False: nothing is sent, since the next hop does not offer what the message needs. `more`
+        octets are sent than the message was stored with.
+        """
         result, protocol = self.result, self.connection.protocol
         envelope = envelope_of(message, recipients)
         try:
-            protocol.mail(clearance, envelope, size=message.size, eight_bit=message.body_kind == "8BITMIME")
+            protocol.mail(clearance, envelope, size=message.size + more, eight_bit=message.body_kind == "8BITMIME")
         except NextHopLacks as lack:
             result.replies = {item.number: lack.reply for item in recipients}
             result.answered = result.lacking = True
@@ -199,20 +204,21 @@ async def transmit(
     patience: Patience,
     *,
     screened: bool = False,
+    field: bytes = b"",
 ) -> Transmission:
-    """Send one message to these recipients; network and protocol failures are part of the result.
+    """Send one message to these recipients, below `field`; network and protocol failures are part of the result.
 
     `screened`: `body` was not read back from anywhere since `inbound` found every line end in it to be CRLF.
     """
     transfer = Transfer(connection, patience)
-    if not transfer.begin(clearance, message, recipients):
+    if not transfer.begin(clearance, message, recipients, len(field)):
         return transfer.result
     try:
         while True:
             event = await connection.event(transfer.seconds)
             if isinstance(event, BodyDue):
                 transfer.result.answered = True
-                await _send_body(transfer, body, patience, screened=screened)
+                await _send_body(transfer, on_top(field, body), patience, screened=screened)
             elif transfer.take(event):
                 break
     except (ConnectionLost, RemoteProtocolError) as error:

@@ -174,6 +174,25 @@ def attempts_at(
     return found
 
 
+def latest_at(connection: sqlite3.Connection, destination: str, since: float, rows: int = 20_000) -> dict[str, Attempt]:
+    """The last try for a next hop by host, among the last `rows` tries of each of the last two days since `since`
+    (POSIX seconds): nothing here is indexed by destination, and a busy day must not be read whole.
+    """
+    found: dict[str, Attempt] = {}
+    for table in reversed(day_tables(connection)[-2:]):
+        if table < day_table(since):
+            break
+        newest = connection.execute(
+            f"SELECT host, record FROM (SELECT * FROM {table} ORDER BY message DESC LIMIT ?1)"
+            " WHERE destination = ?2 AND time >= ?3 ORDER BY time DESC LIMIT 200",
+            (rows, destination, since),
+        )
+        for host, record in newest:
+            if host and host not in found:
+                found[host] = Attempt.decode(record)
+    return found
+
+
 def evidence_blob(connection: sqlite3.Connection, digest: bytes) -> bytes | None:
     """The stored evidence with this SHA-256, None when it was forgotten by age."""
     row = connection.execute("SELECT data FROM evidence WHERE digest = ?", (digest,)).fetchone()

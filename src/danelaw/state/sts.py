@@ -36,6 +36,7 @@ FetchPolicy: TypeAlias = Callable[[Domain], Awaitable[bytes]]
 _LOOK_SECONDS = 300.0
 _FAILED_LOOK_SECONDS = 30.0
 _KEEP_EXPIRED_SECONDS = 30 * 86_400.0
+_MOST_UNSAVED = 10_000
 
 
 class Resolves(Protocol):
@@ -130,6 +131,8 @@ class STSStore:
             self._write(domain, outcome.cached, outcome.failure, now)
         except StateError as error:
             self._unsaved[domain] = (outcome.cached, outcome.failure)
+            while len(self._unsaved) > _MOST_UNSAVED:
+                del self._unsaved[next(iter(self._unsaved))]
             self._trouble(domain, f"the MTA-STS policy is remembered only until the next restart: {error.reason}")
         unneeded = outcome.cached is not None and outcome.cached.policy.mode is PolicyMode.NONE
         if outcome.failure is not None and not unneeded:  # RFC 8461 §3.3: alert "unless the cached policy mode is none"

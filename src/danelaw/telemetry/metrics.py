@@ -250,6 +250,12 @@ class Metrics(ReportingMetrics, ScriptingMetrics, DemandMetrics, SharingMetrics,
             "danelaw_resolver_queries", "Queries sent; `transport` is udp or tcp.", "transport"
         )
         self.resolver_seconds = Histogram("danelaw_resolver_seconds", "Time for one question and its proof.", _SECONDS)
+        self.safety_answers = Counter(
+            "danelaw_safety_answers",
+            "Answers of the safety API; `status` is HTTP's, `state` fresh, cached, partial, bulk, or empty.",
+            "status",
+            "state",
+        )
         self.resolver_healthy = Gauge(
             "danelaw_resolver_healthy", "1 when the last probe of the resolver found no fault."
         )

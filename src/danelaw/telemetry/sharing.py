@@ -1,4 +1,4 @@
-"""What is counted of state that gateways share."""
+"""The metrics of what policy keeps: shared state and caches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from danelaw.telemetry.instruments import Counter, Gauge
 
 
 class SharingMetrics:
-    """A part of `Metrics`."""
+    """Part of `danelaw.telemetry.metrics.Metrics`."""
 
     def _sharing(self) -> None:
         """Names of spaces and caches are those that policy declares, 200 of each at most."""

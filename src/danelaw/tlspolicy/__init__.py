@@ -15,12 +15,11 @@ whose whole table is docs/decision-table.md (`tlspolicy.table`).
 connection nobody judged. It always gives one reason in words, says what became of each TLSA record, and what a
 TLS report (RFC 8460) must count.
 
-Public names: `Protection`, `SenderDemand`, `GroupDemand`, `Override`, `OverrideTLS`, `OverrideRequireTLS`,
-`OverrideError`, `effective`, `Effective`, `STSState`, `NO_STS`, `Published`, `STSPublished`, `published`,
-`requirement`, `decide`, `Requirement`, `TLSUse`,
-`Refusal`, `RefusalKind`, the checks `DANECheck STSCheck PKIXCheck FingerprintCheck RequireTLSCheck`, `Handshake`,
-`StartTLSOutcome`, `judge`, `refused`, `Judgement`, `Failure`, `TLSRPTResult`, `WrongHandshake`, `weakest`,
-`conclude`, `Conclusion`.
+Public names: `Protection`, `Words`, `WORDS`, `SenderDemand`, `GroupDemand`, `Override`, `OverrideTLS`,
+`OverrideRequireTLS`, `OverrideError`, `effective`, `Effective`, `STSState`, `NO_STS`, `Published`, `STSPublished`,
+`published`, `requirement`, `decide`, `Requirement`, `TLSUse`, `Refusal`, `RefusalKind`, the checks `DANECheck STSCheck
+PKIXCheck FingerprintCheck RequireTLSCheck`, `Handshake`, `StartTLSOutcome`, `judge`, `refused`, `Judgement`, `Failure`,
+`TLSRPTResult`, `WrongHandshake`, `weakest`, `conclude`, `Conclusion`.
 """
 
 from danelaw.tlspolicy.conclude import Conclusion, conclude, weakest
@@ -32,7 +31,7 @@ from danelaw.tlspolicy.handshake import Handshake, StartTLSOutcome
 from danelaw.tlspolicy.judge import WrongHandshake, judge, refused
 from danelaw.tlspolicy.judgement import Failure, Judgement
 from danelaw.tlspolicy.override import Override, OverrideError, OverrideRequireTLS, OverrideTLS
-from danelaw.tlspolicy.protection import Protection
+from danelaw.tlspolicy.protection import WORDS, Protection, Words
 from danelaw.tlspolicy.published import Published, STSPublished, published
 from danelaw.tlspolicy.requirement import (
     Check,
@@ -51,6 +50,7 @@ from danelaw.tlspolicy.tlsrpt import TLSRPTResult
 
 __all__ = [
     "NO_STS",
+    "WORDS",
     "Check",
     "Conclusion",
     "DANECheck",
@@ -78,6 +78,7 @@ __all__ = [
     "StartTLSOutcome",
     "TLSRPTResult",
     "TLSUse",
+    "Words",
     "WrongHandshake",
     "conclude",
     "decide",

@@ -14,6 +14,7 @@ from danelaw.address import Domain
 from danelaw.dnsdata import Answer, Lookup, Question
 from danelaw.errors import DanelawError
 from danelaw.net.dialer import NO_ROUTES, Routes
+from danelaw.net.forbidden import leads_into
 from danelaw.policy import LibraryError
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ class Reach:
         return found
 
     def _forbids(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-        plain = getattr(address, "ipv4_mapped", None) or address
-        return any(plain in network for network in self._forbidden if network.version == plain.version)
+        return leads_into(str(address), self._forbidden)
 
     def _names(self, host: str) -> bool:
         name = host.rstrip(".").lower()

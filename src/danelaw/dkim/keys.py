@@ -67,9 +67,7 @@ def check_algorithm(algorithm: str) -> None:
         raise SignatureError(f"the algorithm {algorithm[:40]!r} is not implemented", DKIMResult.NEUTRAL)
 
 
-def find_keys(
-    answer: Answer, algorithm: str, *, smallest_rsa: int, most: int, service: str = "email"
-) -> KeySearch:
+def find_keys(answer: Answer, algorithm: str, *, smallest_rsa: int, most: int, service: str = "email") -> KeySearch:
     """The keys in an answer that fit `algorithm` and `service`, at most `most` records looked at.
 
     With several records each is tried, since which of them is meant is undefined (RFC 6376 §3.6.2.2, §6.1.2). The

@@ -22,15 +22,19 @@ from danelaw.gateway.line import Line, LineError
 from danelaw.gateway.operations import reading_operations
 from danelaw.gateway.quarantine_web import quarantine_web
 from danelaw.gateway.switchboard import SUPERVISOR
+from danelaw.gateway.tls_report_web import tls_report_web
 from danelaw.spool import database, shards
 from danelaw.spool import operations as queue_operations
 from danelaw.telemetry import HTTPServer, Metrics, Sums
+from danelaw.telemetry.sums import snapshot as numbers_of
 
 if TYPE_CHECKING:
     from danelaw.config import Config
     from danelaw.gateway.listeners import Listeners
     from danelaw.telemetry import Log
 
+_OWN = "control"
+_OWN_NUMBERS = ("danelaw_tls_reports_received",)
 _GATHER_SECONDS = 5.0
 _FAREWELL_SECONDS = 5.0
 _ANSWER_SECONDS = 2.0
@@ -51,6 +55,7 @@ class Desk:
         self._log = log
         self._stop = asyncio.Event()
         self._sums = Sums()
+        self._own = Metrics()
         self._statuses: list[dict[str, Any]] = []
         self._supervisor: dict[str, Any] = {}
         self._traced: dict[str, Any] = {}
@@ -81,6 +86,9 @@ class Desk:
         web = quarantine_web(self._config, self._act_by_link, self._log, time.time)
         if web is not None:
             await web.start_on(self._listeners.sockets[f"quarantine {self._config.quarantine.web.listen}"])
+        reports = tls_report_web(self._config, self._log, self._own, time.time)
+        if reports is not None:
+            await reports.listen(self._listeners.sockets[f"reports {self._config.reports.https.listen}"])
         self._line.tell(SUPERVISOR, "ready")
         keeping = loop.create_task(self._keep_gathering())
         await self._stop.wait()
@@ -90,6 +98,8 @@ class Desk:
             await http.close()
         if web is not None:
             await web.close()
+        if reports is not None:
+            await reports.close()
         self._line.close()
         return 0
 
@@ -116,8 +126,9 @@ class Desk:
         for name, answer in zip(names, answers, strict=True):
             if answer is not None:
                 self._sums.update(name, answer)
-        for name in self._sums.names - set(names):
+        for name in self._sums.names - set(names) - {_OWN}:
             self._sums.forget(name)
+        self._sums.update(_OWN, {name: numbers_of(self._own)[name] for name in _OWN_NUMBERS})
         total = self._sums.total()
         for state, number in self._supervisor.get("states", {}).items():
             total.workers.set(float(number), state)

@@ -25,6 +25,7 @@ from danelaw.gateway.operations import operations, perform
 from danelaw.gateway.policy_parts import rules_of, timers_of
 from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
 from danelaw.gateway.reporter import Reporter
+from danelaw.gateway.tls_report_web import TLSReportWeb, tls_report_web
 from danelaw.resolver import ProbeReport, Severity
 from danelaw.spool.shards import together
 from danelaw.state import configured_overrides
@@ -74,6 +75,7 @@ class Gateway:
         self._control: ControlServer | None = None
         self._http: HTTPServer | None = None
         self._quarantine_web: QuarantineWeb | None = None
+        self.tls_report_web: TLSReportWeb | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
 
@@ -103,6 +105,9 @@ class Gateway:
             if self.place is None:
                 await self._start_http()
                 await self._start_quarantine_web()
+                self.tls_report_web = tls_report_web(self.config, self.log, self.metrics, self.clock)
+                if self.tls_report_web is not None:
+                    await self.tls_report_web.listen()
         except BaseException:
             await self.stop()
             raise
@@ -173,6 +178,8 @@ class Gateway:
             await self._http.close()
         if self._quarantine_web is not None:
             await self._quarantine_web.close()
+        if self.tls_report_web is not None:
+            await self.tls_report_web.close()
         self.metrics.refresh()
         self.metrics.refresh = lambda: None  # what it reads is closed now; the numbers stay
         await assembly.close(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from danelaw.config.tls_reporting import reported_on
 from danelaw.frontdoor import Premises, front_steps
 from danelaw.gateway.settings import origin_settings
 from danelaw.inbound.dmarc_intake import DMARCIntake
@@ -14,6 +15,7 @@ from danelaw.inbound.holding import HoldingStep
 from danelaw.inbound.origin import Origin, Report
 from danelaw.inbound.reported import Reported, nobody
 from danelaw.inbound.steps import Step, Steps
+from danelaw.inbound.tls_report_intake import TLSReports
 from danelaw.outbound.callahead import CallAhead
 from danelaw.state.reports_database import FILE_NAME
 
@@ -47,6 +49,8 @@ def steps_of(
     reported = nobody if scripts is None else scripts.reported
     if config.authentication.enabled:
         steps.append(Origin(resolver, origin_settings(config), workshop.metrics, report))
+    if config.reports.tls_address is not None:
+        steps.append(_tls_reports(workshop, config.reports.tls_address, resolver, reported))
     if config.reports.dmarc_address is not None:
         steps.append(_dmarc_intake(workshop, config.reports.dmarc_address, reported))
     if config.reports.feedback:
@@ -86,5 +90,21 @@ def _dmarc_intake(workshop: Workshop, address: str, reported: Reported) -> DMARC
         most=section.max_records,
         most_failures=section.max_failures,
         whole_header=section.failure_header == "whole",
+        reported=reported,
+    )
+
+
+def _tls_reports(workshop: Workshop, address: str, resolver: Resolver, reported: Reported) -> TLSReports:
+    section = workshop.config.reports
+    return TLSReports(
+        address,
+        workshop.config.spool.directory / FILE_NAME,
+        resolver,
+        workshop.metrics,
+        ours=reported_on(workshop.config),
+        keep=section.keep.total_seconds(),
+        hold=section.unreadable == "hold",
+        most=section.max_records,
+        shared=address.lower() == (section.dmarc_address or "").lower(),
         reported=reported,
     )

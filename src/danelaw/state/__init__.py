@@ -5,11 +5,13 @@
 survives restarts. `GreylistStore` remembers triplets for all workers, in `greylist.db`, where nothing is flushed: what
 a crash loses of it costs a delay. `HoldRuleStore` keeps the rules that hold mail yet to come, and senders that people
 allow; `DigestStore` the keys of digests' links and who was told what. `GatheringStore` counts mail for DMARC reports,
-`ReportArchive` and `FailureArchive` keep those of others, which `ReportIntake` takes in, all in `reports.db`.
+`ReportArchive` and `FailureArchive` keep those of others, which `ReportIntake` takes in, all in `reports.db`;
+`TLSReportArchive` keeps TLS reports of others there, which `TLSReportIntake` takes in and `TLSReportSums` adds up.
 
 Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `CorrespondentStore`
 (who wrote to whom, hashed), `DigestStore`, `FailureArchive`, `GatheringStore`, `GreylistStore`, `HoldRuleStore`,
-`ReportArchive`, `ReportIntake`, `ReportsDatabase`, `STSStore`, `FetchPolicy`.
+`ReportArchive`, `ReportIntake`, `ReportsDatabase`, `STSStore`, `FetchPolicy`, `TLSReportArchive`, `TLSReportIntake`,
+`TLSReportSums`.
 """
 
 from danelaw.state.correspondents import CorrespondentStore
@@ -24,6 +26,9 @@ from danelaw.state.report_gathering import GatheringStore
 from danelaw.state.report_intake import ReportIntake
 from danelaw.state.reports_database import ReportsDatabase
 from danelaw.state.sts import FetchPolicy, STSStore
+from danelaw.state.tls_report_archive import TLSReportArchive
+from danelaw.state.tls_report_intake import TLSReportIntake
+from danelaw.state.tls_report_sums import TLSReportSums
 
 __all__ = [
     "FILE_NAME",
@@ -41,5 +46,8 @@ __all__ = [
     "STSStore",
     "StateDatabase",
     "StateError",
+    "TLSReportArchive",
+    "TLSReportIntake",
+    "TLSReportSums",
     "configured_overrides",
 ]

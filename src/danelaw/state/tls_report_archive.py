@@ -201,11 +201,9 @@ class TLSReportArchive:
                 surplus -= oldest[0][1]
 
 
-_RECEIVED = (
-    "number, at, via, organization, report_id, domain, begin, until, successful, failed, authenticated, facts"
-)
+_RECEIVED = "number, at, via, organization, report_id, domain, begin, until, successful, failed, authenticated, facts"
 
 
 def _received(row: tuple[object, ...]) -> ReceivedTLSReport:
     *front, facts = row
-    return ReceivedTLSReport(*front, json.loads(str(facts)))  # type: ignore[arg-type]
+    return ReceivedTLSReport(*front, json.loads(str(facts)))  # type: ignore[arg-type, call-arg]

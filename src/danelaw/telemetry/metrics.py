@@ -177,6 +177,14 @@ class Metrics(ScriptingMetrics):
             "kind",
             "result",
         )
+        self.tls_reports_received = Counter(
+            "danelaw_tls_reports_received",
+            "TLS reports of others; `via` is mail or https, `result` is received, duplicate, unproved (not signed by "
+            "its reporter), refused (about none of our domains), unreadable, discarded (by the policy) or limited (by "
+            "rate or size).",
+            "via",
+            "result",
+        )
         self.feedback = Counter(
             "danelaw_feedback",
             "Mail to the addresses of `[reports] feedback`; `kind` is arf (a complaint), dsn, bounce (another mail "

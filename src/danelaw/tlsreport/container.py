@@ -1,4 +1,4 @@
-"""Taking a TLS report out of what it travels in: gzip (RFC 1952) or nothing (RFC 8460 §5.2). Nothing grows too large."""
+"""Taking a TLS report out of what it travels in: gzip (RFC 1952) or nothing (RFC 8460 §5.2), within limits."""
 
 from __future__ import annotations
 

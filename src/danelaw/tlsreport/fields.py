@@ -24,10 +24,11 @@ class Fields:
         self._found: dict[str, Any] = {}
         if isinstance(value, Mapping):
             for name, one in value.items():
-                self._found.setdefault(str(name).strip().lower().replace("_", "-"), one)
+                if one is not None:
+                    self._found.setdefault(str(name).strip().lower().replace("_", "-"), one)
 
     def __contains__(self, name: object) -> bool:
-        return self._found.get(str(name)) is not None
+        return name in self._found
 
     def value(self, *names: str) -> Any:
         """The first that is there and not null."""

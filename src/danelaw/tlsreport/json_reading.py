@@ -116,7 +116,9 @@ def _result(entry: Fields, room: int) -> PolicyResult | None:
     details = _list(entry.value("failure-details", "failure-detail", "failures"))
     if len(details) > room:
         remarks.note("it has too many failure details; those beyond are left out")
-    failures = tuple(_failure(Fields(one, remarks), failed, len(details)) for one in details[:room] if isinstance(one, dict))
+    failures = tuple(
+        _failure(Fields(one, remarks), failed, len(details)) for one in details[:room] if isinstance(one, dict)
+    )
     failures = tuple(one for one in failures if one.count)
     if successful is None and failed is None and not failures:
         remarks.note(f"nothing is counted for {domain}")

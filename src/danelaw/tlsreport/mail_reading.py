@@ -1,4 +1,4 @@
-"""Finding TLS reports in mail (RFC 8460 §5.3): parts of their media types, and files that are called as they should be."""
+"""Finding TLS reports in mail (RFC 8460 §5.3): parts of their media types, and files called so."""
 
 from __future__ import annotations
 
@@ -50,16 +50,21 @@ def _looks_like_report(part: Part) -> bool:
 
 
 def _read(part: Part) -> list[Attached]:
-    stated, name = part.content_type.value in MEDIA_TYPES, part.filename or ""
+    name = part.filename or ""
+    stated = part.content_type.value in MEDIA_TYPES or name.lower().endswith(_ENDINGS)
     try:
-        octets = part.content(max_octets=MOST_COMPRESSED)
-        if not (stated or is_compressed(octets) or octets.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")):
-            return []  # some other file
-        return [Attached(name, read_file(octets))]
+        octets = unpack(part.content(max_octets=MOST_COMPRESSED))
+        if not stated and not _looks_like_json(octets):
+            return []  # some other file, such as a DMARC report
+        return [Attached(name, from_json(octets))]
     except (MessageLimit, ReportError) as error:
-        return [Attached(name, None, error.reason)]
+        return [Attached(name, None, error.reason)] if stated else []
+
+
+def _looks_like_json(octets: bytes) -> bool:
+    return octets[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
 
 
 def looks_like_mail(octets: bytes) -> bool:
     """Whether a file is a mail rather than a report by itself."""
-    return not is_compressed(octets) and octets.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"[", b"")
+    return not is_compressed(octets) and bool(octets.strip()) and not _looks_like_json(octets)

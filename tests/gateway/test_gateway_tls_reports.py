@@ -125,15 +125,17 @@ async def post(address: tuple[str, int], octets: bytes, context: ssl.SSLContext 
     """One request as it stands; gives status and text."""
     tls = {"ssl": context, "server_hostname": "gw.test"} if context is not None else {}
     reader, writer = await asyncio.open_connection(*address, **tls)  # type: ignore[arg-type]
-    writer.write(octets)
-    async with asyncio.timeout(20):
-        head = await reader.readuntil(b"\r\n\r\n")
-        if b" 100 " in head:
-            writer.write(BODY)
+    try:
+        writer.write(octets)
+        async with asyncio.timeout(20):
             head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
-        text = await reader.readexactly(length)
-    writer.transport.abort()
+            if b" 100 " in head:
+                writer.write(BODY)
+                head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+            text = await reader.readexactly(length)
+    finally:
+        writer.transport.abort()
     return int(head.split(b" ")[1]), text.decode()
 
 

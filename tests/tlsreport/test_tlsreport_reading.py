@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from danelaw.tlsreport import (
     unpack,
 )
 
-SAMPLES = Path(os.environ.get("DANELAW_CORPORA", "/work/shared/corpora")) / "tlsrpt" / "parsedmarc"
 POLICY = RFC["policies"][0]  # type: ignore[index]
 
 
@@ -213,9 +211,8 @@ def test_other_files_of_a_mail_are_left_and_broken_reports_refused() -> None:
 
 
 @pytest.mark.corpus
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="no samples")
-def test_samples_of_real_reporters() -> None:
-    found = {path.name: path.read_bytes() for path in SAMPLES.iterdir()}
+def test_samples_of_real_reporters(corpus: Callable[[str], Path]) -> None:
+    found = {path.name: path.read_bytes() for path in (corpus("tlsrpt") / "parsedmarc").iterdir()}
     (google,) = read_mail(found["google.com_smtp_tls_report.eml"])
     assert google.report is not None
     assert [(one.policy.type, one.policy.domain, one.successful) for one in google.report.policies] == [

@@ -27,6 +27,8 @@ COMMANDS: dict[str, Verb] = {
     "reports": Verb("look", "List, show, take in or send reports about mail (DMARC)."),
     "bounce": Verb("look", "Say what a server's reply means, and what is done about it."),
     "check": Verb("look", "Say how a domain's mail would be protected. Sends nothing."),
+    "advise": Verb("look", "Say which customers' domains your MX's TLSA records protect, and why not the others."),
+    "publish": Verb("look", "Say what you should publish in DNS, and what is missing there."),
     "dns": Verb("look", "Look up a name and say what its signatures prove."),
     "auth": Verb("look", "Say who really sent a message: SPF, DKIM, ARC and DMARC together."),
     "spf": Verb("look", "Say whether a client may use a domain (SPF), term by term."),

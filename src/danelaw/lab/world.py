@@ -186,10 +186,10 @@ class World:
             assert named is not None
             parent.add(dns.rrset.from_rdata_list(origin, 3600, list(named)))
             if zone.keys is not None and parent.signed and self._ds.get(origin) != "missing":
-                ds = zone.keys.ds
-                if self._ds.get(origin) == "wrong":
-                    ds = ds.replace(digest=bytes([ds.digest[0] ^ 1]) + ds.digest[1:])
-                parent.add(dns.rrset.from_rdata(origin, 3600, ds))
+                right = zone.keys.ds
+                wrong = right.replace(digest=bytes([right.digest[0] ^ 1]) + right.digest[1:])
+                published = wrong if self._ds.get(origin) == "wrong" else right
+                parent.add(dns.rrset.from_rdata(origin, 3600, published))
 
     def _zone_of(self, name: dns.name.Name) -> Zone:
         while name not in self.zones:

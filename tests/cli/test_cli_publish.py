@@ -136,7 +136,7 @@ def test_what_is_there_and_wrong_is_told_apart_from_what_is_missing(world: World
     }  # fmt: skip
     assert "goes to mx.elsewhere.lab" in found["MX wrong.lab."]["reason"]
     assert "gets fail: add a:mx.done.lab" in found["SPF wrong.lab."]["reason"]
-    assert found["SPF wrong.lab."]["line"] is None
+    assert found["SPF wrong.lab."]["line"] is found["MX wrong.lab."]["line"] is None
     assert found["SPF wrong.lab."]["now"] == ['"v=spf1 ip4:192.0.2.99 -all"']
 
 
@@ -157,6 +157,12 @@ def test_a_key_that_no_published_record_allows(world: World) -> None:
     tlsa = [one for one in found if one["purpose"] == "TLSA"]
     assert [one["state"] for one in tlsa] == ["missing", "stale", "stale"]
     assert "mail from senders with DANE WAITS" in tlsa[0]["reason"]
+
+
+def test_a_policy_that_would_stop_mail_to_other_hosts_is_not_proposed(world: World) -> None:
+    found = states(world, "mx.rolling.lab", ("bare.lab",))["MTA-STS _mta-sts.bare.lab."]
+    assert (found["state"], found["line"]) == ("optional", None)
+    assert found["reason"] == "not yet: its MX names mx.done.lab, which the policy does not"
 
 
 def test_records_in_a_zone_without_signatures_have_no_effect(world: World) -> None:

@@ -24,7 +24,7 @@ def show(out: Output, wanted: Wanted, records: Sequence[PlannedRecord]) -> None:
     unknown = [record for record in records if record.state is State.UNKNOWN]
     names = f"{len(wanted.hosts)} MX host{_s(wanted.hosts)} and {len(wanted.domains)} domain{_s(wanted.domains)}"
     if to_do:
-        words = f"{len(to_do)} of {len(records)} records for {names} should be changed in DNS."
+        words = f"{len(to_do)} of {len(records)} records for {names} are missing or should change."
         out.headline(Symbol.STOPPED, words)
     elif unknown:
         out.headline(Symbol.ENCRYPTED, f"{len(unknown)} of {len(records)} records for {names} cannot be looked up now.")

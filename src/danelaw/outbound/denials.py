@@ -8,6 +8,7 @@ chain of trust takes besides comes from the usual resolver. Part of `danelaw adv
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -21,6 +22,7 @@ from danelaw.dane import Authority
 from danelaw.dnsdata import Answer, Question
 from danelaw.outbound import nameservers
 from danelaw.outbound.nameservers import Routes, Runs, TLSAAnswers, ZoneReport, examine_owners, examine_zone
+from danelaw.resolver import ask_directly
 
 _ABSENT = dns.name.from_text("_25._tcp.danelaw-asks-for-what-is-not-there", None)
 _DNS_PORT = 53
@@ -94,9 +96,12 @@ async def _flaws_at(
         found.append(f"its TLSA answer is no good: {_why(records)}")
     elif not served.failed and _set(records) != _set(served):
         found.append("serves other TLSA records than the zone's other servers")
-    if between.failed and between.rcode != dns.rcode.NXDOMAIN:
+    # What it claims, proved or not: some resolvers believe it.
+    claims = await ask_directly(server, node, lambda: secrets.randbelow(65_536)) if between.failed else None
+    denies = between.nxdomain or (claims is not None and claims.rcode == dns.rcode.NXDOMAIN)
+    if between.failed and not denies:
         found.append(f"fails on {_name(between)}, the name above the TLSA records: {_why(between)}")
-    elif between.rcode == dns.rcode.NXDOMAIN and served.records:
+    elif denies and served.records:
         found.append(
             f"says that {_name(between)} does not exist, though the TLSA records are below it (RFC 8020 §2): resolvers "
             "that believe it find none"

@@ -48,7 +48,7 @@ def _plan_mx(domain: Domain, wanted: Wanted) -> Lookup[PlannedRecord]:
     others = [host.name for host in mx.hosts if host.name not in own]
     if mx.null_mx or len(others) == len(mx.hosts):
         where = ", ".join(map(str, others[:4])) or "nobody (null MX)"
-        return record(text, State.DIFFERS, f"its mail goes to {where}, not to {first}")
+        return record("", State.DIFFERS, f"its mail goes to {where}, not to {first}: change that when you mean to")
     if not mx.secure:
         return record(text, State.UNSIGNED, "it is not signed, and without that TLSA records do not protect the domain")
     if others:

@@ -23,7 +23,7 @@ from danelaw.mtasts import RecordError, STSPolicy, STSRecord
 from danelaw.mtasts.record import select as select_sts
 from danelaw.publication.record import PlannedRecord, State, quoted
 from danelaw.publication.wanted import OwnKey, Wanted
-from danelaw.routing import gather
+from danelaw.routing import NextHop, gather, lookup_mx
 
 _MOST_ADDRESSES = 4
 
@@ -36,9 +36,9 @@ def sts_policy(wanted: Wanted) -> STSPolicy:
 def plan_sts(domain: Domain, wanted: Wanted) -> Lookup[tuple[PlannedRecord, ...]]:
     """The record and the policy host (RFC 8461 §3.1, §3.3). Its `id` follows from the policy: it changes with it."""
     host = f"mta-sts.{domain.ascii}"
-    txt, a, aaaa = yield (
-        _question(f"_mta-sts.{domain.ascii}", "TXT"), _question(host, "A"), _question(host, "AAAA")
-    )  # fmt: skip
+    questions = _question(f"_mta-sts.{domain.ascii}", "TXT"), _question(host, "A"), _question(host, "AAAA")
+    txt, a, aaaa = yield questions
+    mx = yield from lookup_mx(NextHop(domain))
     policy = sts_policy(wanted)
     identity = hashlib.sha256(policy.to_text().encode()).hexdigest()[:20]
     text = STSRecord(identity).to_text()
@@ -47,14 +47,17 @@ def plan_sts(domain: Domain, wanted: Wanted) -> Lookup[tuple[PlannedRecord, ...]
     except RecordError as error:
         first = _txt("MTA-STS", txt, text, State.DIFFERS, f"what is there counts as none: {error.reason}")
     else:
-        if found is None:
-            first = _txt(
-                "MTA-STS", txt, text, State.MISSING, "for senders without DANE; needs the policy at its web host"
-            )
+        others = [str(one.name) for one in mx.hosts if not policy.matches(one.name)]
+        if found is None and others:
+            words = f"not yet: its MX names {', '.join(others[:4])}, which the policy does not"
+            first = _txt("MTA-STS", txt, "", State.OPTIONAL, words)
+        elif found is None:
+            words = "for senders without DANE; needs the policy at its web host"
+            first = _txt("MTA-STS", txt, text, State.MISSING, words)
         else:
             words = f"its id is {found.id[:32]}; it must change whenever the policy does"
             first = _txt("MTA-STS", txt, text, State.PRESENT, words)
-    if first.state is State.MISSING or a.records or aaaa.records or a.failed or aaaa.failed:
+    if first.state in (State.MISSING, State.OPTIONAL) or a.records or aaaa.records or a.failed or aaaa.failed:
         return (first,)
     words = f"no address: https://{host}/.well-known/mta-sts.txt cannot be fetched"
     return (first, PlannedRecord("MTA-STS", f"{host}.", "A", "", State.MISSING, words))

@@ -46,7 +46,10 @@ WORLD = (
             Authority(name="ns6", faults=(dark("@", FaultKind.SERVFAIL, "TLSA"),)),
         ),
     ),
-    Scenario(domain="naked.lab", hosts=(Host(tlsa=()),)),
+    Scenario(
+        domain="naked.lab", hosts=(Host(tlsa=()),), records=("* TXT wild",),
+        authorities=(Authority(name="ns1"), Authority(name="ns2", faults=(dark("@", FaultKind.DENY, "TLSA"),))),
+    ),
     Scenario(domain="other.lab"),
     customer("good.lab"),
     customer("unsigned.lab", signed=False),
@@ -149,6 +152,14 @@ def test_our_own_host_without_tlsa_protects_nobody(lab: tuple[str, ...]) -> None
     assert found["hosts"][0]["trouble"] == "mx.naked.lab has no signed TLSA record"
     page = run(lab, "elsewhere.lab\n", mx="mx.naked.lab").output
     assert page.splitlines()[-1] == "next: danelaw dns _25._tcp.mx.naked.lab TLSA"
+
+
+def test_denials_below_a_wildcard_have_a_proof_of_their_own(lab: tuple[str, ...]) -> None:
+    (zone,) = json.loads(run(lab, "", "--json", mx="mx.naked.lab", servers=True).output)["name_servers"]
+    fine, unproved = zone["servers"]
+    assert "flaws" not in fine
+    assert any(flaw.startswith("cannot prove that a name has no TLSA record") for flaw in unproved["flaws"])
+    assert any(flaw.startswith("cannot prove that a name does not exist") for flaw in unproved["flaws"])
 
 
 def test_the_page_begins_with_the_answer(lab: tuple[str, ...]) -> None:

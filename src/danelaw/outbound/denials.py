@@ -20,10 +20,11 @@ import dns.rdatatype
 from danelaw.address import Domain
 from danelaw.dane import Authority
 from danelaw.dnsdata import Answer, Question
-from danelaw.outbound import nameservers
-from danelaw.outbound.nameservers import Routes, Runs, TLSAAnswers, ZoneReport, examine_owners, examine_zone
+from danelaw.outbound.nameservers import MAX_ZONES, Routes, Runs, TLSAAnswers, ZoneReport, examine_owners, examine_zone
 from danelaw.resolver import ask_directly
 
+DEADLINE = 20.0
+"""Seconds for everything."""
 _ABSENT = dns.name.from_text("_25._tcp.danelaw-asks-for-what-is-not-there", None)
 _DNS_PORT = 53
 
@@ -63,7 +64,7 @@ async def examine_zones(hosts: Sequence[Domain], port: int, resolver: Asks, rout
 
     prefix = dns.name.from_text(f"_{port}._tcp", None)
     owners = [prefix.concatenate(host.to_dns()) for host in hosts]
-    return await examine_owners(owners[: 2 * nameservers.MAX_ZONES], resolver, routes, look)
+    return await examine_owners(owners[: 2 * MAX_ZONES], resolver, routes, look, DEADLINE)
 
 
 async def _nothing() -> tuple[str, ...]:

@@ -88,18 +88,18 @@ async def examine_name_servers(survey: Survey, resolver: Runs, routes: Routes) -
 
     `routes` redirects (address, 53) like the addresses of mail hosts, for a lab.
     """
-    return await examine_owners(_owners(survey), resolver, routes, examine_zone)
+    return await examine_owners(_owners(survey), resolver, routes, examine_zone, DEADLINE)
 
 
 async def examine_owners(
-    owners: Sequence[dns.name.Name], resolver: Runs, routes: Routes, look: Look
+    owners: Sequence[dns.name.Name], resolver: Runs, routes: Routes, look: Look, seconds: float
 ) -> tuple[ZoneReport, ...]:
-    """`look` at each zone in which these owner names of TLSA records are; `MAX_ZONES` at most, within `DEADLINE`."""
+    """`look` at each zone in which these owner names of TLSA records are; `MAX_ZONES` at most, within `seconds`."""
     try:
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(seconds):
             return await _examine(owners, resolver, routes, look)
     except TimeoutError:
-        words = f"not finished in {DEADLINE:g} s"
+        words = f"not finished in {seconds:g} s"
         return tuple(ZoneReport(_text(_base(owner)), _text(owner), (), words) for owner in owners[:1])
 
 

@@ -48,7 +48,11 @@ WORLD = (
     ),
     Scenario(
         domain="naked.lab", hosts=(Host(tlsa=()),), records=("* TXT wild",),
-        authorities=(Authority(name="ns1"), Authority(name="ns2", faults=(dark("@", FaultKind.DENY, "TLSA"),))),
+        authorities=(
+            Authority(name="ns1"),
+            Authority(name="ns2", faults=(dark("@", FaultKind.DENY, "TLSA"),)),
+            Authority(name="ns3", drops=("TLSA",)),
+        ),
     ),
     Scenario(domain="other.lab"),
     customer("good.lab"),
@@ -154,10 +158,11 @@ def test_our_own_host_without_tlsa_protects_nobody(lab: tuple[str, ...]) -> None
     assert page.splitlines()[-1] == "next: danelaw dns _25._tcp.mx.naked.lab TLSA"
 
 
-def test_denials_below_a_wildcard_have_a_proof_of_their_own(lab: tuple[str, ...]) -> None:
+def test_denials_below_a_wildcard_have_a_proof_of_their_own_and_a_deaf_server_is_named(lab: tuple[str, ...]) -> None:
     (zone,) = json.loads(run(lab, "", "--json", mx="mx.naked.lab", servers=True).output)["name_servers"]
-    fine, unproved = zone["servers"]
+    fine, unproved, deaf = zone["servers"]
     assert "flaws" not in fine
+    assert (deaf["tlsa"], deaf["tries"], deaf.get("flaws")) == ("no answer", 3, None)
     assert any(flaw.startswith("cannot prove that a name has no TLSA record") for flaw in unproved["flaws"])
     assert any(flaw.startswith("cannot prove that a name does not exist") for flaw in unproved["flaws"])
 
@@ -182,6 +187,14 @@ def test_rows_of_csv_are_harmless_and_come_as_they_are_done(lab: tuple[str, ...]
     assert "mx.provider.lab" in (tmp_path / "x.csv").read_text()
 
 
+def test_what_is_elsewhere_is_not_protected_and_nothing_asked_is_nothing_known(lab: tuple[str, ...]) -> None:
+    assert run(lab, "elsewhere.lab\nnull.lab\n").return_value == 20
+    assert run(lab, "failing.lab\nwrong-ds.lab\n").return_value == 60
+    assert run(lab, "# nobody\n").return_value == 60
+
+
 def test_wrong_options_are_told(lab: tuple[str, ...]) -> None:
+    both = run(lab, "good.lab\n", "--csv", "-", "--json")
+    assert isinstance(both.exception, click.UsageError)
     result = CliRunner().invoke(command, ["-", "--mx", "no host!", *lab], input="", standalone_mode=False)
     assert isinstance(result.exception, click.UsageError)

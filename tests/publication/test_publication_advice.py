@@ -67,6 +67,21 @@ def test_failures_are_no_answers() -> None:
     assert "TLSA records of mx1.ours.example cannot be looked up" in found.reason
 
 
+def test_hosts_of_others_stand_in_the_way_unless_proved_not_to_be_there() -> None:
+    both = "c.example. MX 10 mx1.ours.example.\nc.example. MX 20 mx.x.example."
+    gone = FakeDNS(secure=OURS + both, outside=DNSSECStatus.SECURE)
+    assert advice(dns=gone).reason == "its signed MX names mx1.ours.example"
+    unproved = advice(dns=FakeDNS(secure=OURS + both))
+    assert unproved.standings == (Standing.PARTLY,)
+    assert unproved.reason == "mx.x.example does not exist, and nothing proves that: an attacker may answer for it"
+    silent = advice(dns=FakeDNS(secure=OURS + both).fail("mx.x.example A").fail("mx.x.example AAAA"))
+    assert silent.standings == (Standing.FAILED,)
+    assert "addresses of mx.x.example cannot be looked up" in silent.reason
+    forged = FakeDNS(secure=OURS + both + "\nmx.x.example. A 192.0.2.9")
+    forged.fail("_25._tcp.mx.x.example TLSA", DNSSECStatus.BOGUS)
+    assert advice(dns=forged).standings == (Standing.BOGUS,)
+
+
 @pytest.mark.parametrize(
     ("secure", "insecure", "words"),
     [

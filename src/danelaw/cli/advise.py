@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ALL, SOME, NONE, UNKNOWN = 0, 10, 20, 60
 _MOST_MX = 32
-_COLUMNS = ("domain", "standing", "protected", "reason", "advice", "our_hosts", "other_hosts")
+_COLUMNS = ("domain", "standing", "standings", "protected", "reason", "advice", "our_hosts", "other_hosts")
 _NO_CONCERN = frozenset({Standing.ELSEWHERE, Standing.NULL_MX, Standing.NO_MAIL, Standing.NXDOMAIN, Standing.INVALID})
 
 
@@ -81,6 +81,8 @@ def command(
     )
     if len(wanted.names) > _MOST_MX:
         raise click.UsageError(f"--mx: {_MOST_MX} hosts at most")
+    if as_json and csv_file is not None and str(csv_file) == "-":
+        raise click.UsageError("--json and --csv - would both write to standard output")
     out = output(ascii_only)
     started = time.monotonic()
     with _writer(csv_file) as write:
@@ -131,7 +133,7 @@ class Found:
         if protected:
             return ALL if protected == self.concerned else SOME
         unknown = self.counts[Standing.FAILED] + self.counts[Standing.BOGUS]
-        return UNKNOWN if not self.concerned or unknown == self.concerned else NONE
+        return UNKNOWN if not self.advices or 0 < self.concerned == unknown else NONE
 
     def to_json(self) -> dict[str, Any]:
         """The form of docs/schemas/advise.md."""
@@ -163,8 +165,14 @@ async def examine(lines: Iterator[str], wanted: Wanted, write: Callable[[Advice]
         found = Found(await resolver.run(lookup_ours(wanted.names)))
         seen: set[str] = set()
 
+        reading = asyncio.Lock()
+
+        async def take() -> str | None:
+            async with reading:  # each line goes to whoever is free; a pipe may keep us waiting
+                return await asyncio.to_thread(next, lines, None)
+
         async def work() -> None:
-            for text in lines:  # one iterator for all: each line goes to whoever is free
+            while (text := await take()) is not None:
                 advice = await _advice(text, resolver, found.ours, seen)
                 if advice is not None:
                     found.advices.append(advice)
@@ -235,6 +243,7 @@ def _object(advice: Advice) -> dict[str, Any]:
     return {
         "domain": advice.domain,
         "standing": advice.standing.value,
+        "standings": [one.value for one in advice.standings],
         "protected": advice.standing is Standing.PROTECTED,
         "reason": advice.reason,
         "advice": advice.advice,

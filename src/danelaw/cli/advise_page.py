@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from danelaw.cli.check_page import name_server_words
-from danelaw.cli.output import Output, Symbol, duration, printable
+from danelaw.cli.output import Output, Symbol, duration, number, printable
 from danelaw.outbound.nameservers import TLSAAnswers
 from danelaw.publication import OurHosts, Standing, explained, trouble
 
@@ -34,7 +34,7 @@ def show(out: Output, found: Found, seconds: float, *, show_all: bool) -> None:
     plural = "domain" if total == 1 else "domains"
     out.headline(
         symbol,
-        f"{_number(protected)} of {_number(total)} {plural} {verb} protected by the TLSA records of "
+        f"{number(protected)} of {number(total)} {plural} {verb} protected by the TLSA records of "
         f"{_names(found.ours)}.   no mail sent, {duration(seconds)}",
     )
     others = [(standing, counts[standing]) for standing in Standing if counts[standing]]
@@ -42,7 +42,7 @@ def show(out: Output, found: Found, seconds: float, *, show_all: bool) -> None:
         out.line()
         out.table(
             [
-                (_symbol(standing), (_number(count), explained(standing).plural, explained(standing).advice))
+                (_symbol(standing), (number(count), explained(standing).plural, explained(standing).advice))
                 for standing, count in others
             ],
             heads=("DOMAINS", "WHICH", "WHAT THEIR OWNERS WOULD DO"),
@@ -65,7 +65,7 @@ def _domains(out: Output, found: Found, *, show_all: bool) -> None:
         heads=("DOMAIN", "STANDING", "WHY"),
     )
     if len(rows) > len(shown):
-        out.paragraph(f"… and {_number(len(rows) - len(shown))} more: --all, or --csv FILE")
+        out.paragraph(f"… and {number(len(rows) - len(shown))} more: --all, or --csv FILE")
 
 
 def _hosts(out: Output, found: Found) -> None:
@@ -99,7 +99,3 @@ def _symbol(standing: Standing) -> Symbol:
 def _names(ours: OurHosts) -> str:
     names = [host.host.ascii for host in ours.hosts]
     return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-
-
-def _number(count: int) -> str:
-    return f"{count:,}".replace(",", " ")

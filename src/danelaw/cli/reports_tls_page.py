@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from danelaw.cli.output import Output, Symbol, moment, printable
+from danelaw.cli.output import Output, Symbol, moment, number, printable
 from danelaw.cli.reports_page import period
 from danelaw.tlsreport import Explanation, PolicyType, explained
 
@@ -75,8 +75,8 @@ def show_summary(out: Output, found: Summary) -> None:
         [
             (
                 Symbol.STOPPED if one.failed else Symbol.VERIFIED,
-                (one.domain, _POLICIES[one.policy_type], _number(one.successful + one.failed), _number(one.failed),
-                 _number(one.reports), _number(one.proved)),
+                (one.domain, _POLICIES[one.policy_type], number(one.successful + one.failed), number(one.failed),
+                 number(one.reports), number(one.proved)),
             )
             for one in found.domains
         ],
@@ -91,7 +91,7 @@ def show_summary(out: Output, found: Summary) -> None:
             (
                 Symbol.STOPPED if one.failed else Symbol.VERIFIED,
                 (printable(one.organization)[:_LONGEST_NAME] or "(no name)", one.authenticated or "nobody",
-                 _number(one.successful + one.failed), _number(one.failed), _day(one.last)),
+                 number(one.successful + one.failed), number(one.failed), _day(one.last)),
             )
             for one in found.reporters[:_SHOWN_REPORTERS]
         ],
@@ -99,7 +99,7 @@ def show_summary(out: Output, found: Summary) -> None:
     )  # fmt: skip
     out.line()
     days = " · ".join(
-        f"{_day(one.begin)} {_number(one.failed)} of {_number(one.successful + one.failed)}"
+        f"{_day(one.begin)} {number(one.failed)} of {number(one.successful + one.failed)}"
         for one in found.days[-_SHOWN_DAYS:]
     )
     out.paragraph(f"Failed by day: {days}", hang=15)
@@ -120,7 +120,7 @@ def show_failures(out: Output, found: Summary) -> None:
         words = _explained(one)
         out.line()
         server = f"{one.mx} of {one.domain}" if one.mx and one.mx != one.domain else one.domain
-        count = "1 session" if one.count == 1 else f"{_number(one.count)} sessions"
+        count = "1 session" if one.count == 1 else f"{number(one.count)} sessions"
         out.headline(Symbol.STOPPED, f"{server}: {words.words}: {count}, {_POLICIES[one.policy_type]}")
         told = "1 reporter" if one.reporters == 1 else f"{one.reporters} reporters"
         out.paragraph(f"{one.result_type}, told by {told}, last for {_day(one.last)}")
@@ -141,7 +141,7 @@ def show_received(out: Output, found: Sequence[ReceivedTLSReport], now: float) -
             (
                 Symbol.STOPPED if one.failed else Symbol.VERIFIED,
                 (str(one.number), printable(one.organization)[:_LONGEST_NAME], one.domain,
-                 period(one.begin, one.until), _number(one.successful + one.failed), _number(one.failed), one.via,
+                 period(one.begin, one.until), number(one.successful + one.failed), number(one.failed), one.via,
                  one.authenticated or "nobody", moment(one.at, now)),
             )
             for one in found
@@ -162,12 +162,10 @@ def _answer(found: Summary) -> str:
     who = len({one.organization for one in found.reporters})
     said = "one organization says" if who == 1 else f"{who} organizations say"
     if not found.failed:
-        return f"All {_number(found.sessions)} sessions with your servers went well, {said}."
+        return f"All {number(found.sessions)} sessions with your servers went well, {said}."
     share = 100 * found.failed / found.sessions
     shown = "less than 0.1" if share < 0.1 else f"{share:.1f}"
-    return (
-        f"{_number(found.failed)} of {_number(found.sessions)} sessions with your servers failed ({shown} %), {said}."
-    )
+    return f"{number(found.failed)} of {number(found.sessions)} sessions with your servers failed ({shown} %), {said}."
 
 
 def _failures(out: Output, failures: Sequence[FailureSum]) -> None:
@@ -175,7 +173,7 @@ def _failures(out: Output, failures: Sequence[FailureSum]) -> None:
         [
             (
                 Symbol.STOPPED,
-                (one.mx or "(not told)", one.domain, _number(one.count), _day(one.last), _explained(one).words),
+                (one.mx or "(not told)", one.domain, number(one.count), _day(one.last), _explained(one).words),
             )
             for one in failures
         ],
@@ -192,7 +190,3 @@ def _day(posix: int) -> str:
         return datetime.fromtimestamp(posix, UTC).strftime("%Y-%m-%d")
     except (OverflowError, ValueError, OSError):
         return str(posix)
-
-
-def _number(count: int) -> str:
-    return f"{count:,}".replace(",", " ")

@@ -116,13 +116,12 @@ def advise(domain: Domain, ours: OurHosts, port: int = 25) -> Lookup[Advice]:
     if not mx.secure:
         found.append((yield from _why_unsigned(domain, mx)))
     found += _of_mine(mine, kinds, records, ours)
-    weak = [name for name in others if records[name].tlsa_state is not TLSAState.USABLE]
-    if weak:
-        found.append((Standing.PARTLY, f"{_listed(weak)} takes its mail too, without usable TLSA records"))
+    found += _of_others([records[name] for name in others])
     if not found:
         words = f"its signed MX names {_listed(mine)}"
-        if others:
-            words += f"; {_listed(others)} has TLSA records of its own"
+        usable = [name for name in others if records[name].tlsa_state is TLSAState.USABLE]
+        if usable:
+            words += f"; {_listed(usable)} has TLSA records of its own"
         return Advice(domain.ascii, (Standing.PROTECTED,), words, *hosts)
     found.sort(key=lambda one: _ORDER.index(one[0]))
     reason = "; ".join(dict.fromkeys(words for _, words in found))
@@ -135,6 +134,7 @@ _ORDER = (
     Standing.ALIAS,
     Standing.OTHER_NAME,
     Standing.PARTLY,
+    Standing.BOGUS,
     Standing.FAILED,
     Standing.OUR_TLSA,
 )
@@ -180,7 +180,7 @@ def _of_mine(
         if host.error is None and host.tlsa_state is TLSAState.USABLE:
             continue
         if host.error is not None:
-            found.append((Standing.FAILED, f"{name}: {host.error}"))
+            found.append((_failed(host), host.error))
         elif kind is Ownership.ALIAS and host.address_status is DNSSECStatus.INSECURE:
             found.append((Standing.ALIAS, f"{name} is an alias of our host, not signed to its end"))
         elif kind is Ownership.ALIAS:
@@ -188,6 +188,27 @@ def _of_mine(
         else:
             found.append((Standing.OTHER_NAME, f"{name} has the address of our host, and no TLSA records of its own"))
     return found
+
+
+def _of_others(hosts: Sequence[HostRecords]) -> list[tuple[Standing, str]]:
+    """What stands in the way at hosts of others. Nobody can wait at a host that is proved not to be there."""
+    found: list[tuple[Standing, str]] = []
+    weak: list[Domain] = []
+    for host in hosts:
+        if host.error is None and host.tlsa_state is not TLSAState.USABLE:
+            weak.append(host.host)
+        elif host.error is not None and any(answer.failed for answer in host.answers):
+            found.append((_failed(host), host.error))
+        elif host.error is not None and not all(answer.secure for answer in host.answers):
+            found.append((Standing.PARTLY, f"{host.error}, and nothing proves that: an attacker may answer for it"))
+    if weak:
+        found.insert(0, (Standing.PARTLY, f"{_listed(weak)} takes its mail too, without usable TLSA records"))
+    return found
+
+
+def _failed(host: HostRecords) -> Standing:
+    bogus = any(answer.status is DNSSECStatus.BOGUS for answer in host.answers)
+    return Standing.BOGUS if bogus else Standing.FAILED
 
 
 def _why_unsigned(domain: Domain, mx: MXResult) -> Lookup[tuple[Standing, str]]:

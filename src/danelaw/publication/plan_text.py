@@ -15,8 +15,7 @@ from dns.rdtypes.IN.AAAA import AAAA
 
 from danelaw import spf
 from danelaw.address import Domain
-from danelaw.dkim import DKIMKeyRecord
-from danelaw.dkim.errors import KeyRecordError
+from danelaw.dkim import VerifySettings, find_keys
 from danelaw.dmarc import DMARCRecord, Tree, select, targets
 from danelaw.dnsdata import Answer, Lookup, Question
 from danelaw.mtasts import RecordError, STSPolicy, STSRecord
@@ -110,6 +109,8 @@ def plan_spf(domain: Domain, wanted: Wanted) -> Lookup[PlannedRecord]:
     for request, result in zip(requests, results, strict=True):
         if result.result is spf.SPFResult.TEMPERROR:
             return _txt("SPF", txt, "", State.UNKNOWN, result.reason, only=found)
+        if result.result is spf.SPFResult.PERMERROR:
+            return _txt("SPF", txt, "", State.DIFFERS, f"receivers cannot use it: {result.reason}", only=found)
         if result.result is not spf.SPFResult.PASS:
             words = f"{request.ip} of {sender} gets {result.result.value}: add {own}, unless mail leaves elsewhere"
             return _txt("SPF", txt, "", State.DIFFERS, words, only=found)
@@ -120,14 +121,14 @@ def plan_dkim(key: OwnKey) -> Lookup[PlannedRecord]:
     """The record of a key that signs (RFC 6376 §3.6.1)."""
     (answer,) = yield (_question(f"{key.selector}._domainkey.{key.domain.ascii}", "TXT"),)
     text = key.record.to_text()
-    found = _texts(answer)
-    if not found:
+    if not _texts(answer):
         return _txt("DKIM", answer, text, State.MISSING, "without it nothing that the key signs verifies")
-    try:
-        same = any(DKIMKeyRecord.from_text(one).public_key == key.record.public_key for one in found)
-    except KeyRecordError as error:
-        return _txt("DKIM", answer, text, State.DIFFERS, error.reason)
-    if not same:
+    usual = VerifySettings()
+    algorithm = f"{key.record.key_type}-sha256"
+    search = find_keys(answer, algorithm, smallest_rsa=usual.smallest_rsa, most=usual.most_keys)
+    if not search.keys:
+        return _txt("DKIM", answer, text, State.DIFFERS, search.reason)
+    if all(one.record.public_key != key.record.public_key for one in search.keys):
         return _txt("DKIM", answer, text, State.DIFFERS, "another key is published: what ours signs does not verify")
     return _txt("DKIM", answer, text, State.PRESENT, "of the key that signs")
 

@@ -170,3 +170,12 @@ def test_records_in_a_zone_without_signatures_have_no_effect(world: World) -> No
     assert found["TLSA _25._tcp.mx.open.lab."]["state"] == "unsigned"
     assert found["MX open.lab."]["state"] == "unsigned"
     assert found["exit"] == 10
+
+
+def test_many_domains_are_more_than_one_look_up_may_ask(world: World) -> None:
+    """The names do not exist: what is missing is proved to be, for the last one as for the first."""
+    many = tuple(f"n{number}.bare.lab" for number in range(50))
+    found = states(world, "mx.rolling.lab", many)
+    assert found.pop("exit") == 10
+    assert not [one for one in found.values() if one["state"] == "cannot tell"]
+    assert found["MX n0.bare.lab."]["state"] == found["MX n49.bare.lab."]["state"] == "missing"

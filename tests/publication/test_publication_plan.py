@@ -12,7 +12,7 @@ from danelaw.dane import TLSARecord
 from danelaw.dkim import PrivateKey
 from danelaw.dnsdata import DNSSECStatus
 from danelaw.mtasts import PolicyMode
-from danelaw.publication import OwnHost, OwnKey, PlannedRecord, State, Wanted, planned, sts_policy
+from danelaw.publication import OwnHost, OwnKey, PlannedRecord, State, Wanted, plans, sts_policy
 from danelaw.testing import FakeDNS, run_lookup
 
 OURS, NEXT = "3 1 1 " + "0a" * 32, "3 1 1 " + "0b" * 32
@@ -41,7 +41,7 @@ def plan(
         dmarc_rua="dmarc@c.example", keys=(OwnKey(DOMAIN, "k", KEY),), mode=mode, max_age=86_400,
         now=dns.now,
     )  # fmt: skip
-    return run_lookup(planned(wanted), dns)
+    return tuple(record for lookup in plans(wanted) for record in run_lookup(lookup, dns))
 
 
 def of(records: Iterable[PlannedRecord], purpose: str, owner: str = "") -> PlannedRecord:

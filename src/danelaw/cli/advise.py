@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 ALL, SOME, NONE, UNKNOWN = 0, 10, 20, 60
 _MOST_MX = 32
+_MOST_AGAIN = 1_000
+_FEWER = 4
 _COLUMNS = ("domain", "standing", "standings", "protected", "reason", "advice", "our_hosts", "other_hosts")
 _NO_CONCERN = frozenset({Standing.ELSEWHERE, Standing.NULL_MX, Standing.NO_MAIL, Standing.NXDOMAIN, Standing.INVALID})
 
@@ -157,43 +159,72 @@ class Found:
 
 
 async def examine(lines: Iterator[str], wanted: Wanted, write: Callable[[Advice], None]) -> Found:
-    """Advise on every line, `wanted.parallel` at a time; `write` is told of each as it is done."""
+    """Advise on every line, `wanted.parallel` at a time; `write` is told of each as it is done.
+
+    Many questions at once are more than some resolvers bear: what failed is asked again at the end, fewer at once.
+    """
     from danelaw.outbound.denials import examine_zones
     from danelaw.resolver import Resolver
 
+    failed: list[str] = []
+
     async with Resolver(wanted.resolver, clock=wanted.clock) as resolver:
         found = Found(await resolver.run(lookup_ours(wanted.names)))
-        seen: set[str] = set()
 
-        reading = asyncio.Lock()
+        def first(advice: Advice) -> None:
+            if advice.standing is Standing.FAILED and len(failed) < _MOST_AGAIN:
+                failed.append(advice.domain)
+            else:
+                last(advice)
 
-        async def take() -> str | None:
-            async with reading:  # each line goes to whoever is free; a pipe may keep us waiting
-                return await asyncio.to_thread(next, lines, None)
+        def last(advice: Advice) -> None:
+            found.advices.append(advice)
+            write(advice)
 
-        async def work() -> None:
-            while (text := await take()) is not None:
-                advice = await _advice(text, resolver, found.ours, seen)
-                if advice is not None:
-                    found.advices.append(advice)
-                    write(advice)
-
-        await asyncio.gather(*(work() for _ in range(wanted.parallel)))
+        await _advise_all(_each_once(lines), resolver, found.ours, wanted.parallel, first)
         if wanted.name_servers:
             hosts = [one.host for one in found.ours.hosts]
             found.name_servers = await examine_zones(hosts, 25, resolver, wanted.routes)
+    if failed:
+        async with Resolver(wanted.resolver, clock=wanted.clock) as resolver:  # one that remembers no failures
+            await _advise_all(iter(failed), resolver, found.ours, max(1, wanted.parallel // _FEWER), last)
     return found
 
 
-async def _advice(text: str, resolver: Resolver, ours: OurHosts, seen: set[str]) -> Advice | None:
+async def _advise_all(
+    texts: Iterator[str], resolver: Resolver, ours: OurHosts, parallel: int, told: Callable[[Advice], None]
+) -> None:
+    reading = asyncio.Lock()
+
+    async def take() -> str | None:
+        async with reading:  # a pipe may keep us waiting
+            return await asyncio.to_thread(next, texts, None)
+
+    async def work() -> None:
+        while (text := await take()) is not None:  # each line goes to whoever is free
+            told(await _advice(text, resolver, ours))
+
+    await asyncio.gather(*(work() for _ in range(parallel)))
+
+
+async def _advice(text: str, resolver: Resolver, ours: OurHosts) -> Advice:
     try:
         domain = Domain.from_text(text)
     except DomainError as error:
         return Advice(text[:300], (Standing.INVALID,), error.reason)
-    if domain.ascii in seen:
-        return None
-    seen.add(domain.ascii)
     return await resolver.run(advise(domain, ours))
+
+
+def _each_once(texts: Iterator[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for text in texts:
+        try:
+            name = Domain.from_text(text).ascii
+        except DomainError:
+            name = text[:300]
+        if name not in seen:
+            seen.add(name)
+            yield text
 
 
 def _host(text: str) -> Domain:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from danelaw.cli.tlsa_file import Credential
     from danelaw.config import Config
     from danelaw.dane import TLSARecord
+    from danelaw.dnsdata import Lookup
     from danelaw.publication import OwnHost, OwnKey, PlannedRecord, Wanted
     from danelaw.resolver import ResolverSettings
 
 NOTHING_TO_DO, TO_DO, UNKNOWN = 0, 10, 60
 _MAX_AGE = 7 * 86_400
 _HTTPS_PORT = 443
+_PARALLEL = 16
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -70,13 +72,13 @@ def plan(
 
     Exit status: 0 nothing to do, 10 something should be changed in DNS, 60 cannot tell.
     """
-    from danelaw.publication import planned
+    from danelaw.publication import plans
 
     config = load_config(config_file)
     asked = network(servers, anchor_file, at)
     wanted = wanted_by(config, domains, names, next_files, mode, asked.clock())
     settings = check_options.resolver_settings(asked, servers, anchor_file, config)
-    records = asyncio.run(_run(settings, asked.clock, planned(wanted)))
+    records = asyncio.run(_run(settings, asked.clock, plans(wanted)))
     out = output(ascii_only)
     if as_json:
         out.json(as_object(wanted, records))
@@ -205,8 +207,16 @@ def _domain(text: str) -> Domain:
         raise DanelawError(error.reason, advice="danelaw publish plan example.org") from None
 
 
-async def _run(settings: ResolverSettings, clock: Any, lookup: Any) -> tuple[PlannedRecord, ...]:
+async def _run(
+    settings: ResolverSettings, clock: Callable[[], float], lookups: Iterable[Lookup[tuple[PlannedRecord, ...]]]
+) -> tuple[PlannedRecord, ...]:
     from danelaw.resolver import Resolver
 
-    async with Resolver(settings, clock=clock or time.time) as resolver:
-        return tuple(await resolver.run(lookup))
+    at_once = asyncio.Semaphore(_PARALLEL)
+    async with Resolver(settings, clock=clock) as resolver:
+
+        async def run(lookup: Lookup[tuple[PlannedRecord, ...]]) -> tuple[PlannedRecord, ...]:
+            async with at_once:
+                return await resolver.run(lookup)
+
+        return tuple(chain.from_iterable(await asyncio.gather(*map(run, lookups))))

@@ -2,19 +2,19 @@
 
 Two questions of whoever runs mail servers. *Which of my customers' domains do the TLSA records of my MX hosts protect?*
 A domain is, when its own MX records are signed and name hosts with usable TLSA records (RFC 7672 §2.2); `advise` says
-for each domain whether, and if not, what stands in the way. *What should I publish for my own names?* `planned` lists
+for each domain whether, and if not, what stands in the way. *What should I publish for my own names?* `plans` list
 the records that somebody's servers, keys and addresses call for, each with how DNS stands towards it now.
 
     ours = await resolver.run(lookup_ours(names))
     advice = await resolver.run(advise(domain, ours))
-    records = await resolver.run(planned(Wanted(hosts=…, domains=…, …)))
+    records = [await resolver.run(plan) for plan in plans(Wanted(hosts=…, domains=…, …))]
 
-Public names: `advise`, `Advice`, `lookup_ours`, `OurHosts`, `trouble`, `Standing`, `explained`; `planned`, `Wanted`,
+Public names: `advise`, `Advice`, `lookup_ours`, `OurHosts`, `trouble`, `Standing`, `explained`; `plans`, `Wanted`,
 `OwnHost`, `OwnKey`, `PlannedRecord`, `State`, `sts_policy`.
 """
 
 from danelaw.publication.advice import Advice, OurHosts, advise, lookup_ours, trouble
-from danelaw.publication.plan import planned
+from danelaw.publication.plan import plans
 from danelaw.publication.plan_text import sts_policy
 from danelaw.publication.record import PlannedRecord, State
 from danelaw.publication.standing import Standing, explained
@@ -32,7 +32,7 @@ __all__ = [
     "advise",
     "explained",
     "lookup_ours",
-    "planned",
+    "plans",
     "sts_policy",
     "trouble",
 ]

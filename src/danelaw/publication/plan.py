@@ -9,25 +9,41 @@ from danelaw.dnsdata import Lookup
 from danelaw.publication.plan_text import plan_dkim, plan_dmarc, plan_spf, plan_sts, plan_tlsrpt
 from danelaw.publication.plan_tlsa import plan_tlsa
 from danelaw.publication.record import PlannedRecord, State
-from danelaw.publication.wanted import Wanted
+from danelaw.publication.wanted import OwnHost, Wanted
 from danelaw.routing import NextHop, gather, lookup_mx
 
 
-def planned(wanted: Wanted) -> Lookup[tuple[PlannedRecord, ...]]:
-    """Host by host, then domain by domain, then keys."""
-    lookups: list[Lookup[Any]] = []
-    for host in wanted.hosts:
-        lookups += [plan_tlsa(host, wanted.now), plan_tlsrpt(host.name, wanted)]
-    for domain in wanted.domains:
-        lookups += [_plan_mx(domain, wanted), plan_sts(domain, wanted), plan_tlsrpt(domain, wanted),
-                    plan_spf(domain, wanted), plan_dmarc(domain, wanted)]  # fmt: skip
-    lookups += [plan_dkim(key) for key in wanted.keys]
+def plans(wanted: Wanted) -> tuple[Lookup[tuple[PlannedRecord, ...]], ...]:
+    """Look-ups host by host, then domain by domain, then key by key; their records in this order are the plan.
+
+    They are many, for a resolver bounds what one look-up may ask, and a provider has thousands of domains.
+    """
+    hosts = {host.name for host in wanted.hosts}
+    return (
+        *(_plan_host(host, wanted) for host in wanted.hosts),
+        *(_plan_domain(domain, wanted, tlsrpt=domain not in hosts) for domain in wanted.domains),
+        *(_together(plan_dkim(key)) for key in wanted.keys),
+    )
+
+
+def _plan_host(host: OwnHost, wanted: Wanted) -> Lookup[tuple[PlannedRecord, ...]]:
+    return _together(plan_tlsa(host, wanted.now), plan_tlsrpt(host.name, wanted))
+
+
+def _plan_domain(domain: Domain, wanted: Wanted, *, tlsrpt: bool) -> Lookup[tuple[PlannedRecord, ...]]:
+    """`tlsrpt` is False for the name of a host, whose plan has that record."""
+    lookups: list[Lookup[Any]] = [_plan_mx(domain, wanted), plan_sts(domain, wanted)]
+    if tlsrpt:
+        lookups.append(plan_tlsrpt(domain, wanted))
+    return _together(*lookups, plan_spf(domain, wanted), plan_dmarc(domain, wanted))
+
+
+def _together(*lookups: Lookup[Any]) -> Lookup[tuple[PlannedRecord, ...]]:
     found = yield from gather(*lookups)
     records: list[PlannedRecord] = []
     for one in found:
         records += one if isinstance(one, tuple) else (one,)
-    # A host that is a domain too is asked about once.
-    return tuple(dict.fromkeys(records))
+    return tuple(records)
 
 
 def _plan_mx(domain: Domain, wanted: Wanted) -> Lookup[PlannedRecord]:

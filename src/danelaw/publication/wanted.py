@@ -1,4 +1,4 @@
-"""What somebody runs, as far as DNS should know of it: from the configuration, for `planned`."""
+"""What somebody runs, as far as DNS should know of it: from the configuration, for `plans`."""
 
 from __future__ import annotations
 

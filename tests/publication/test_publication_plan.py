@@ -93,6 +93,20 @@ def test_of_two_tlsrpt_records_none_counts() -> None:
     found = of(plan(dns), "TLSRPT", "_smtp._tls.c.example.")
     assert (found.state, len(found.now)) == (State.DIFFERS, 2)
     assert "none counts" in found.reason
+    assert (bool(found.line), found.replaced) == (True, found.now), "a third one would not count either"
+
+
+def test_reports_that_go_elsewhere_go_there_on() -> None:
+    dns = FakeDNS(secure=GOOD.replace("tls@c.example", "x@x.example"))
+    found = of(plan(dns), "TLSRPT")
+    assert (found.state, found.line) == (State.DIFFERS, "")
+    assert found.reason == "reports do not come in here: add mailto:tls@c.example to rua="
+
+
+@pytest.mark.parametrize("rua", ["mailto:tls%40c.example", "https://x.example/, mailto:TLS@C.example?subject=x"])
+def test_an_address_is_known_however_it_is_spelled(rua: str) -> None:
+    found = of(plan(FakeDNS(secure=GOOD.replace("mailto:tls@c.example", rua))), "TLSRPT")
+    assert found.state is State.PRESENT, found.reason
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,8 @@ def plan(
     elif as_zone:
         for record in records:
             if record.is_to_do and record.line:
+                for now in record.replaced:
+                    out.line(f"; in place of {record.owner} IN {record.rdtype} {now}")
                 out.line(record.line)
     else:
         from danelaw.cli.publish_page import show

@@ -43,6 +43,8 @@ def show(out: Output, wanted: Wanted, records: Sequence[PlannedRecord]) -> None:
         out.line()
         out.line("to publish:")
         for record in lines:
+            for now in record.replaced:
+                out.line(f"  ; in place of {record.owner} IN {record.rdtype} {now}")
             out.line(f"  {record.line}")
     for record in to_do:
         if not record.line and record.now and record.state is State.DIFFERS:

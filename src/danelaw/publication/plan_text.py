@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_address
 
 import dns.exception
@@ -23,6 +23,8 @@ from danelaw.mtasts.record import select as select_sts
 from danelaw.publication.record import PlannedRecord, State, quoted
 from danelaw.publication.wanted import OwnKey, Wanted
 from danelaw.routing import NextHop, gather, lookup_mx
+from danelaw.tlsreport import ReportError
+from danelaw.tlsreport.record import select as select_tlsrpt
 
 _MOST_ADDRESSES = 4
 
@@ -66,21 +68,26 @@ def plan_tlsrpt(domain: Domain, wanted: Wanted) -> Lookup[PlannedRecord]:
     """Who gets TLS reports about a domain or a mail host (RFC 8460 §3)."""
     (answer,) = yield (_question(f"_smtp._tls.{domain.ascii}", "TXT"),)
     text = "v=TLSRPTv1; rua=" + ",".join(wanted.tls_rua)
-    found = [one for one in _texts(answer) if one.partition(";")[0].strip() == "v=TLSRPTv1"]
+    try:
+        found = select_tlsrpt(_texts(answer))
+    except ReportError as error:
+        return _txt("TLSRPT", answer, text if wanted.tls_rua else "", State.DIFFERS, f"it is not valid: {error.reason}")
     if not wanted.tls_rua:
-        if found:
+        if found is not None:
             return _txt("TLSRPT", answer, "", State.PRESENT, "reports go where it says; none are taken in here")
         words = "set [reports] tls_address or [reports.https], and reports can come"
         return _txt("TLSRPT", answer, "", State.OPTIONAL, words)
-    if not found:
+    several = sum(1 for one in _texts(answer) if one.startswith("v=TLSRPTv1"))
+    if found is None and several > 1:
+        return _txt("TLSRPT", answer, text, State.DIFFERS, f"{several} records, of which none counts (RFC 8460 §3)")
+    if found is None:
         return _txt(
             "TLSRPT", answer, text, State.MISSING, "without it nobody tells you that TLS with your servers fails"
         )
-    if len(found) > 1:
-        return _txt("TLSRPT", answer, text, State.DIFFERS, f"{len(found)} records, of which none counts (RFC 8460 §3)")
-    named = {uri.strip().lower() for uri in _tag(found[0], "rua").split(",")}
+    named = {(f"mailto:{one.mailbox}" if one.mailbox else one.uri).lower() for one in found.destinations}
     if not named & {uri.lower() for uri in wanted.tls_rua}:
-        return _txt("TLSRPT", answer, text, State.DIFFERS, "reports go elsewhere, and do not come in here")
+        words = f"reports do not come in here: add {' or '.join(wanted.tls_rua)} to rua="
+        return _txt("TLSRPT", answer, "", State.DIFFERS, words)
     return _txt("TLSRPT", answer, text, State.PRESENT, "reports come in here")
 
 
@@ -205,8 +212,3 @@ def _question(name: str, rdtype: str) -> Question:
 
 def _texts(answer: Answer) -> list[str]:
     return [b"".join(one.strings).decode("latin-1") for one in answer.records if isinstance(one, TXT)]
-
-
-def _tag(text: str, name: str) -> str:
-    pairs: Iterable[tuple[str, str, str]] = (part.partition("=") for part in text.split(";"))
-    return next((value.strip() for key, _, value in pairs if key.strip() == name), "")

@@ -39,6 +39,11 @@ class PlannedRecord:
         return f"{self.owner} IN {self.rdtype} {self.rdata}" if self.rdata else ""
 
     @property
+    def replaced(self) -> tuple[str, ...]:
+        """What `line` is to stand in place of: beside it, both would count for nothing."""
+        return self.now if self.line and self.state is State.DIFFERS else ()
+
+    @property
     def is_to_do(self) -> bool:
         """Whether somebody should change DNS."""
         return self.state in (State.MISSING, State.DIFFERS, State.STALE, State.UNSIGNED)

@@ -26,6 +26,7 @@ from danelaw.state.report_gathering import GatheringStore
 from danelaw.state.report_intake import ReportIntake
 from danelaw.state.reports_database import ReportsDatabase
 from danelaw.state.sts import FetchPolicy, STSStore
+from danelaw.state.tls_gathering import TLSGatheringStore
 from danelaw.state.tls_report_archive import TLSReportArchive
 from danelaw.state.tls_report_intake import TLSReportIntake
 from danelaw.state.tls_report_sums import TLSReportSums
@@ -46,6 +47,7 @@ __all__ = [
     "STSStore",
     "StateDatabase",
     "StateError",
+    "TLSGatheringStore",
     "TLSReportArchive",
     "TLSReportIntake",
     "TLSReportSums",

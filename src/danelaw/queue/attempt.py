@@ -1,7 +1,8 @@
 """One try at one host: what was demanded, what was found, what became of it, and where the proof lies.
 
 Log, explain, DSN, TLSRPT and the console all read this record. It is stored as a compact JSON array whose first
-element is the version of the form; fields are only ever added at the end.
+element is the version of the form, the last an object of what most tries have not, left out where it is empty; names
+are only ever added to it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Attempt:
     `protection` are words of the closed vocabulary; `outcome` is `delivered | waiting | returned`. `reply` is the
     last SMTP reply, `reason` one line for people, `detail` the longer chain in words. `records` gives the reason
     per record. `evidence` holds SHA-256 digests of stored blobs (DNS answers with signatures, presented chain).
-    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success.
+    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success. `refused` are those of `recipients` that were not
+    taken in a try that delivered to others.
     """
 
     time: float
@@ -62,6 +64,7 @@ class Attempt:
     tlsrpt: str = ""
     duration: float = 0.0
     facts: str = ""
+    refused: tuple[int, ...] = ()
 
     def encode(self) -> str:
         """The stored form: about 200 characters for a delivery."""
@@ -82,8 +85,14 @@ class Attempt:
         return (
             f"[{FORM_VERSION},{self.time:.3f},{_quoted(self.destination)},[{','.join(map(str, self.recipients))}],"
             f"{','.join(map(_quoted, words))},{self.port},{','.join(map(_quoted, more))},"
-            f"{records},[{evidence}],{_quoted(self.tlsrpt)},{self.duration:.4f},{_quoted(self.facts)}]"
+            f"{records},[{evidence}],{_quoted(self.tlsrpt)},{self.duration:.4f},{_quoted(self.facts)}{self._rest()}]"
         )
+
+    def _rest(self) -> str:
+        """The object at the end, with its comma; nothing for an ordinary delivery."""
+        named = {"refused": self.refused}
+        kept = {name: value for name, value in named.items() if value}
+        return f",{_encode(kept)}" if kept else ""
 
     @classmethod
     def decode(cls, text: str) -> Attempt:
@@ -93,6 +102,7 @@ class Attempt:
             if fields[0] != FORM_VERSION:
                 raise UnreadableAttempt(f"attempt has form {fields[0]}, this danelaw reads form {FORM_VERSION}")
             words = [str(word) for word in fields]
+            rest: dict[str, Any] = dict(fields[20]) if len(fields) > 20 else {}
             return cls(
                 time=float(fields[1]),
                 destination=words[2],
@@ -113,6 +123,7 @@ class Attempt:
                 tlsrpt=words[17],
                 duration=float(fields[18]),
                 facts=str(fields[19]) if len(fields) > 19 else "",
+                refused=tuple(int(number) for number in rest.get("refused", ())),
             )
         except (ValueError, TypeError, IndexError, KeyError) as error:
             raise UnreadableAttempt(f"attempt is damaged: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import sqlite3
 import time
@@ -18,6 +19,11 @@ _PREFIX = "attempt_"
 def day_table(when: float) -> str:
     """The name of the table for tries recorded at `when` (POSIX seconds, UTC days)."""
     return _PREFIX + time.strftime("%Y%m%d", time.gmtime(when))
+
+
+def day_of_table(table: str) -> int:
+    """The day (UTC, counted from 1970-01-01) whose tries are in a table."""
+    return calendar.timegm(time.strptime(table.removeprefix(_PREFIX), "%Y%m%d")) // DAY
 
 
 def day_tables(connection: sqlite3.Connection) -> list[str]:
@@ -57,6 +63,10 @@ class AttemptWriter:
         self._table = ""
         self._seen.clear()
 
+    def day_counted(self) -> None:
+        """The sums of a day are made: a try that comes late for it must be noticed."""
+        self._table = ""
+
     def write(self, connection: sqlite3.Connection, settlements: Iterable[Settlement]) -> None:
         """Store what the settlements bring, into the table of the day they were made."""
         rows = []
@@ -83,6 +93,8 @@ class AttemptWriter:
                 " destination TEXT NOT NULL, host TEXT NOT NULL, record TEXT NOT NULL,"
                 " PRIMARY KEY (message, time, number)) STRICT, WITHOUT ROWID"
             )
+            # Should the day be counted already (`danelaw.spool.traffic`), it will be counted anew.
+            connection.execute("DELETE FROM traffic_day WHERE day = ?", (int(at // DAY),))
             self._table = table
         connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?,?,?,?,?,?)", rows)
         connection.executemany(_UPSERT_HOST, [_host_row(name, tries) for name, tries in hosts.items()])

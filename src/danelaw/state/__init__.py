@@ -7,11 +7,12 @@ a crash loses of it costs a delay. `HoldRuleStore` keeps the rules that hold mai
 allow; `DigestStore` the keys of digests' links and who was told what. `GatheringStore` counts mail for DMARC reports,
 `ReportArchive` and `FailureArchive` keep those of others, which `ReportIntake` takes in, all in `reports.db`;
 `TLSReportArchive` keeps TLS reports of others there, which `TLSReportIntake` takes in and `TLSReportSums` adds up.
+`SurveyBook` is the state of one survey, in a file of its own.
 
 Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `CorrespondentStore`
 (who wrote to whom, hashed), `DigestStore`, `FailureArchive`, `GatheringStore`, `GreylistStore`, `HoldRuleStore`,
-`ReportArchive`, `ReportIntake`, `ReportsDatabase`, `STSStore`, `FetchPolicy`, `TLSReportArchive`, `TLSReportIntake`,
-`TLSReportSums`.
+`ReportArchive`, `ReportIntake`, `ReportsDatabase`, `STSStore`, `FetchPolicy`, `SurveyBook`, `BookError`,
+`TLSGatheringStore`, `TLSReportArchive`, `TLSReportIntake`, `TLSReportSums`.
 """
 
 from danelaw.state.correspondents import CorrespondentStore
@@ -26,6 +27,7 @@ from danelaw.state.report_gathering import GatheringStore
 from danelaw.state.report_intake import ReportIntake
 from danelaw.state.reports_database import ReportsDatabase
 from danelaw.state.sts import FetchPolicy, STSStore
+from danelaw.state.survey_book import BookError, SurveyBook
 from danelaw.state.tls_gathering import TLSGatheringStore
 from danelaw.state.tls_report_archive import TLSReportArchive
 from danelaw.state.tls_report_intake import TLSReportIntake
@@ -33,6 +35,7 @@ from danelaw.state.tls_report_sums import TLSReportSums
 
 __all__ = [
     "FILE_NAME",
+    "BookError",
     "CorrespondentStore",
     "DigestStore",
     "FailureArchive",
@@ -47,6 +50,7 @@ __all__ = [
     "STSStore",
     "StateDatabase",
     "StateError",
+    "SurveyBook",
     "TLSGatheringStore",
     "TLSReportArchive",
     "TLSReportIntake",

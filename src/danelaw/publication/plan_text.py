@@ -23,8 +23,7 @@ from danelaw.mtasts.record import select as select_sts
 from danelaw.publication.record import PlannedRecord, State, quoted
 from danelaw.publication.wanted import OwnKey, Wanted
 from danelaw.routing import NextHop, gather, lookup_mx
-from danelaw.tlsreport import ReportError
-from danelaw.tlsreport.record import select as select_tlsrpt
+from danelaw.tlsreport import wanted_by
 
 _MOST_ADDRESSES = 4
 
@@ -68,23 +67,19 @@ def plan_tlsrpt(domain: Domain, wanted: Wanted) -> Lookup[PlannedRecord]:
     """Who gets TLS reports about a domain or a mail host (RFC 8460 §3)."""
     (answer,) = yield (_question(f"_smtp._tls.{domain.ascii}", "TXT"),)
     text = "v=TLSRPTv1; rua=" + ",".join(wanted.tls_rua)
-    try:
-        found = select_tlsrpt(_texts(answer))
-    except ReportError as error:
-        return _txt("TLSRPT", answer, text if wanted.tls_rua else "", State.DIFFERS, f"it is not valid: {error.reason}")
+    told = wanted_by(_texts(answer), answer.question.name.to_text(omit_final_dot=True))
+    if told.record is None and told.faulty:
+        return _txt("TLSRPT", answer, text if wanted.tls_rua else "", State.DIFFERS, f"none counts: {told.reason}")
     if not wanted.tls_rua:
-        if found is not None:
+        if told.record is not None:
             return _txt("TLSRPT", answer, "", State.PRESENT, "reports go where it says; none are taken in here")
         words = "set [reports] tls_address or [reports.https], and reports can come"
         return _txt("TLSRPT", answer, "", State.OPTIONAL, words)
-    several = sum(1 for one in _texts(answer) if one.startswith("v=TLSRPTv1"))
-    if found is None and several > 1:
-        return _txt("TLSRPT", answer, text, State.DIFFERS, f"{several} records, of which none counts (RFC 8460 §3)")
-    if found is None:
+    if told.record is None:
         return _txt(
             "TLSRPT", answer, text, State.MISSING, "without it nobody tells you that TLS with your servers fails"
         )
-    named = {(f"mailto:{one.mailbox}" if one.mailbox else one.uri).lower() for one in found.destinations}
+    named = {(f"mailto:{one.mailbox}" if one.mailbox else one.uri).lower() for one in told.record.destinations}
     if not named & {uri.lower() for uri in wanted.tls_rua}:
         words = f"reports do not come in here: add {' or '.join(wanted.tls_rua)} to rua="
         return _txt("TLSRPT", answer, "", State.DIFFERS, words)

@@ -25,10 +25,10 @@ characters of a text. Real reports spell names and types otherwise than agreed: 
 `TLSReport.remarks`. `explained` has words for the result types of §4.3, and what to do.
 
 Public names: `TLSReport`, `PolicyResult`, `ReportedPolicy`, `FailureDetail`, `PolicyType`, `ReportError`;
-`TLSRPTRecord`, `Destination`, `RefusedDestination`, `Wanted`, `lookup_record`; `reported_policy`, `failure_detail`,
-`folded`; `to_json`, `fitted`, `compress`, `MEDIA_TYPE`, `ReportMail`, `report_id`, `submitter`; `from_json`,
-`ReadingLimits`, `unpack`, `read_file`, `read_mail`, `looks_like_mail`, `Attached`; `SETTINGS`, `authenticity`,
-`Authenticity`, `reporting_domain`; `Posting`, `PostingError`; `Explanation`, `explained`.
+`TLSRPTRecord`, `Destination`, `RefusedDestination`, `Wanted`, `lookup_record`, `wanted_by`; `reported_policy`,
+`failure_detail`, `folded`; `to_json`, `fitted`, `compress`, `MEDIA_TYPE`, `ReportMail`, `report_id`, `submitter`;
+`from_json`, `ReadingLimits`, `unpack`, `read_file`, `read_mail`, `looks_like_mail`, `Attached`; `SETTINGS`,
+`authenticity`, `Authenticity`, `reporting_domain`; `Posting`, `PostingError`; `Explanation`, `explained`.
 """
 
 from danelaw.tlsreport.authenticity import SETTINGS, Authenticity, authenticity, reporting_domain
@@ -41,7 +41,7 @@ from danelaw.tlsreport.mail import MEDIA_TYPE, ReportMail, report_id, submitter
 from danelaw.tlsreport.mail_reading import Attached, looks_like_mail, read_file, read_mail
 from danelaw.tlsreport.observation import failure_detail, folded, reported_policy
 from danelaw.tlsreport.posting import Posting, PostingError
-from danelaw.tlsreport.record import Destination, RefusedDestination, TLSRPTRecord, Wanted, lookup_record
+from danelaw.tlsreport.record import Destination, RefusedDestination, TLSRPTRecord, Wanted, lookup_record, wanted_by
 from danelaw.tlsreport.values import FailureDetail, PolicyResult, PolicyType, ReportedPolicy, TLSReport
 
 __all__ = [
@@ -81,4 +81,5 @@ __all__ = [
     "submitter",
     "to_json",
     "unpack",
+    "wanted_by",
 ]

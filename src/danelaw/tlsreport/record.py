@@ -171,12 +171,13 @@ def select(texts: Sequence[str]) -> TLSRPTRecord | None:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Who wants reports about a domain: `record`, None when nobody does; `reason` in words why. `undecided`: DNS does
-    not say it now.
+    not say it now; `faulty`: somebody does, and his records do not say whom to send them to.
     """
 
     record: TLSRPTRecord | None
     reason: str = ""
     undecided: bool = False
+    faulty: bool = False
 
 
 def lookup_record(policy_domain: Domain) -> Lookup[Wanted]:
@@ -191,11 +192,17 @@ def lookup_record(policy_domain: Domain) -> Lookup[Wanted]:
         why = answer.reason or (dns.rcode.to_text(answer.rcode) if answer.rcode else answer.status.value)
         return Wanted(None, f"{where} cannot be looked up: {why}", undecided=True)
     texts = [b"".join(rdata.strings).decode("latin-1") for rdata in answer.records if isinstance(rdata, TXT)]
+    return wanted_by(texts, where)
+
+
+def wanted_by(texts: Sequence[str], where: str) -> Wanted:
+    """What the TXT records at a name say; `where` is the name in words."""
     try:
         record = select(texts)
     except ReportError as error:
-        return Wanted(None, f"the record at {where} is not valid: {error.reason}")
+        return Wanted(None, f"the record at {where} is not valid: {error.reason}", faulty=True)
     if record is None:
-        several = sum(1 for text in texts if _VERSION.match(text)) or "no"
-        return Wanted(None, f"{several} TLSRPT record{'s' if several != 'no' else ''} at {where}")
-    return Wanted(record)
+        number = sum(1 for text in texts if _VERSION.match(text))
+        found = f"{number} TLSRPT records" if number else "no TLSRPT record"
+        return Wanted(None, f"{found} at {where}", faulty=number > 1)
+    return Wanted(record, faulty=not record.destinations)

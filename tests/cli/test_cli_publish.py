@@ -172,6 +172,19 @@ def test_records_in_a_zone_without_signatures_have_no_effect(world: World) -> No
     assert found["exit"] == 10
 
 
+def test_every_key_that_signs_is_published_once(world: World) -> None:
+    file = f"{world.directory}/dkim.key"
+    keys = f'dkim_domain = "done.lab"\ndkim_selector = "k"\ndkim_key = "{file}"\n' + "".join(
+        f'[[dkim_key]]\ndomain = "{domain}"\nselector = "k"\nkey = "{file}"\n' for domain in ("done.lab", "bare.lab")
+    )
+    result = run(world, "mx.done.lab", ("done.lab",), "--json", reports=keys)
+    found = [one for one in json.loads(result.output)["records"] if one["purpose"] == "DKIM"]
+    assert [(one["owner"], one["state"]) for one in found] == [
+        ("k._domainkey.done.lab.", "present"), ("k._domainkey.bare.lab.", "missing")
+    ]  # fmt: skip
+    assert found[1]["line"] == f'k._domainkey.bare.lab. IN TXT "{KEY.record().to_text()}"'
+
+
 def test_many_domains_are_more_than_one_look_up_may_ask(world: World) -> None:
     """The names do not exist: what is missing is proved to be, for the last one as for the first."""
     many = tuple(f"n{number}.bare.lab" for number in range(50))

@@ -65,8 +65,8 @@ def plan(
     """List the records that your configuration calls for, as lines of a zone file, and how DNS stands towards each.
 
     For DOMAIN, otherwise every `[[domain]]`: MX, MTA-STS, TLSRPT, SPF, DMARC. For the MX hosts: TLSA of the key in use
-    and of the next one, TLSRPT. For the key of `[reports]`: DKIM. Only asks DNS; whether the servers show what they
-    publish says danelaw check.
+    and of the next one, TLSRPT. For the keys of `[[dkim_key]]` and `[reports]`: DKIM. Only asks DNS; whether the
+    servers show what they publish says danelaw check.
 
     The JSON form is described in docs/schemas/publish-plan.md.
 
@@ -192,14 +192,16 @@ def _is_for(credential: Credential, named: Iterable[str], name: Domain) -> bool:
 
 
 def _keys(config: Config) -> tuple[OwnKey, ...]:
+    """Of `[[dkim_key]]` and of `[reports]`, each once."""
     from danelaw.config.reporting import signing_key
+    from danelaw.config.signing import signing_keys
     from danelaw.publication import OwnKey
 
     section = config.reports
-    if section.dkim_domain is None or section.dkim_selector is None or section.dkim_key is None:
-        return ()
-    key = signing_key(section)
-    return (OwnKey(key.domain, key.selector, key.key.record()),)
+    found = list(signing_keys(config.dkim_key))
+    if section.dkim_domain is not None and section.dkim_selector is not None and section.dkim_key is not None:
+        found.append(signing_key(section))
+    return tuple(dict.fromkeys(OwnKey(key.domain, key.selector, key.key.record()) for key in found))
 
 
 def _domain(text: str) -> Domain:

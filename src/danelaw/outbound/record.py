@@ -68,6 +68,8 @@ def _answers(survey: Survey) -> list[Answer]:
     answers = list(survey.destination.mx.answers)
     for host in survey.destination.hosts:
         answers.extend(host.answers)
+    for belonging in survey.groups.belongings:
+        answers.extend(belonging.membership.answers)
     return answers
 
 
@@ -91,6 +93,8 @@ def facts_of(survey: Survey) -> str:
         parts.append(f"MTA-STS: {survey.sts.note}")
     elif survey.hosts and survey.next_hop.domain is not None:
         parts.append("MTA-STS not consulted")
+    for one in survey.groups.member_of:
+        parts.append(f'trust group "{one.group.name}": member, {one.membership.reason}')
     return " · ".join(parts)
 
 

@@ -7,12 +7,13 @@ a crash loses of it costs a delay. `HoldRuleStore` keeps the rules that hold mai
 allow; `DigestStore` the keys of digests' links and who was told what. `GatheringStore` counts mail for DMARC reports,
 `ReportArchive` and `FailureArchive` keep those of others, which `ReportIntake` takes in, all in `reports.db`;
 `TLSReportArchive` keeps TLS reports of others there, which `TLSReportIntake` takes in and `TLSReportSums` adds up.
+`TrustRoll` says to which trust groups a domain belongs, `TrustStore` remembers how their members keep their promise.
 `SurveyBook` is the state of one survey, in a file of its own.
 
 Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `CorrespondentStore`
 (who wrote to whom, hashed), `DigestStore`, `FailureArchive`, `GatheringStore`, `GreylistStore`, `HoldRuleStore`,
 `ReportArchive`, `ReportIntake`, `ReportsDatabase`, `STSStore`, `FetchPolicy`, `SurveyBook`, `BookError`,
-`TLSGatheringStore`, `TLSReportArchive`, `TLSReportIntake`, `TLSReportSums`.
+`TLSGatheringStore`, `TLSReportArchive`, `TLSReportIntake`, `TLSReportSums`, `TrustRoll`, `TrustStore`.
 """
 
 from danelaw.state.correspondents import CorrespondentStore
@@ -32,6 +33,8 @@ from danelaw.state.tls_gathering import TLSGatheringStore
 from danelaw.state.tls_report_archive import TLSReportArchive
 from danelaw.state.tls_report_intake import TLSReportIntake
 from danelaw.state.tls_report_sums import TLSReportSums
+from danelaw.state.trust import TrustStore
+from danelaw.state.trust_roll import TrustRoll
 
 __all__ = [
     "FILE_NAME",
@@ -55,5 +58,7 @@ __all__ = [
     "TLSReportArchive",
     "TLSReportIntake",
     "TLSReportSums",
+    "TrustRoll",
+    "TrustStore",
     "configured_overrides",
 ]

@@ -14,6 +14,7 @@ from danelaw import __version__
 from danelaw.telemetry.instruments import Counter, Gauge, Histogram, Instrument
 from danelaw.telemetry.reporting import ReportingMetrics
 from danelaw.telemetry.scripting import ScriptingMetrics
+from danelaw.telemetry.trusting import TrustMetrics
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -23,7 +24,7 @@ _WAITS = (0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 172800
 _BATCHES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
-class Metrics(ScriptingMetrics, ReportingMetrics):
+class Metrics(ReportingMetrics, ScriptingMetrics, TrustMetrics):
     """The numbers of one gateway. Each attribute is an instrument; its `meaning` says what it counts.
 
     `refresh` is called before the numbers are shown, to read those that are kept elsewhere.
@@ -34,6 +35,7 @@ class Metrics(ScriptingMetrics, ReportingMetrics):
         self._receiving()
         self._scripting()
         self._examining()
+        self._trusting()
         self._at_the_door()
         self._reporting()
         self._queueing()

@@ -16,9 +16,9 @@ HEAD = """\
 Written by `interop/run --record`; do not edit. Everything below was observed in that run.
 
 `make interop` installs Postfix, nsd, unbound, delv, swaks, rspamd, ClamAV, SpamAssassin, opendkim, libopendmarc,
-dkimpy, pyspf and pymilter as Debian packages, parsedmarc from the Python index, unpacks Exim beside them, and works in
-a network namespace of its own: port 25 of the lab's addresses, port 53 and `resolv.conf` there are real, those of the
-machine untouched. What cannot be had is skipped with the reason.
+dkimpy, pyspf and pymilter as Debian packages, parsedmarc from the Python index, Nodemailer from npm, unpacks Exim
+beside them, and works in a network namespace of its own: port 25 of the lab's addresses, port 53 and `resolv.conf`
+there are real, those of the machine untouched. What cannot be had is skipped with the reason.
 """
 _PACKAGES = ("postfix", "nsd", "unbound", "libunbound8", "bind9-dnsutils", "swaks", "rspamd",
              "clamav-daemon", "spamassassin", "opendkim", "libopendmarc2", "python3-dkim", "python3-spf",

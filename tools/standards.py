@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 _RFC = re.compile(
@@ -27,8 +28,8 @@ def citations(root: Path = ROOT) -> dict[int, dict[str, set[str]]]:
     return found
 
 
-def standards(root: Path = ROOT) -> dict[int, dict[str, str]]:
-    """The hand-written part: RFC number → title, not_done."""
+def standards(root: Path = ROOT) -> dict[int, dict[str, Any]]:
+    """The hand-written part: RFC number → title, not_done, perhaps `section`: by section `done` and `tests`."""
     data = tomllib.loads((root / "docs" / "standards.toml").read_text("utf-8"))
     return {int(number): entry for number, entry in data.items()}
 
@@ -54,7 +55,20 @@ def page(root: Path = ROOT) -> str:
         rooms = _where(cited.get(number, {}))
         link = f"[{number}](https://www.rfc-editor.org/rfc/rfc{number})"
         lines.append(f"| {link} | {entry.get('title', '')} | {rooms or '–'} | {entry.get('not_done', '')} |")
+    for number, entry in described.items():
+        lines += _by_section(number, entry)
     return "\n".join(lines) + "\n"
+
+
+def _by_section(number: int, entry: dict[str, Any]) -> list[str]:
+    """An RFC that is described section by section."""
+    if "section" not in entry:
+        return []
+    lines = ["", f"## RFC {number} ({entry['title']}) section by section", ""]
+    lines += ["| Section | What is done | Shown by |", "|---|---|---|"]
+    for section, told in entry["section"].items():
+        lines.append(f"| §{section} | {told['done']} | {', '.join(f'`{test}`' for test in told['tests'])} |")
+    return lines
 
 
 def _where(sections: dict[str, set[str]]) -> str:

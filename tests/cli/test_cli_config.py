@@ -137,8 +137,10 @@ def test_effective_without_a_domain_shows_the_order_of_asking(file: Path) -> Non
         + '[[rule]]\nname = "early"\nexpires = "2020-01-01"\nowner = "anna"\n'
     )
     found = json.loads(invoke("effective", "--json", "--config", file).output)
-    assert [one["step"] for one in found["arriving"]] == ["origin", "policy", "policy", "rule"]
-    early, late = found["arriving"][1:3]
+    assert [one["step"] for one in found["arriving"]] == [
+        "demand", "origin", "policy", "policy", "rule", "demand-of-strangers"
+    ]  # fmt: skip
+    early, late = found["arriving"][2:4]
     assert (early["what"], early["why"], early["is_over"]) == ("rule early: none", "[[rule]] order 0, owner anna", True)
     assert (late["what"], late["is_over"]) == ("rule late: hold, then no more", False)
     assert any("overrides" in one["what"] for one in found["leaving"])

@@ -74,6 +74,11 @@ def test_a_message_is_handed_over(server: Server, tmp_path: Path) -> None:
     assert b"..\r\n" in server.message
 
 
+def test_protection_is_asked_for_in_the_field(server: Server) -> None:
+    assert invoke(server, "--from", "a@example.org", "--to", "b@example.org", "--demand", "dane").exit_code == 0
+    assert server.message[0] == b"Danelaw-Require: dane\r\n"
+
+
 def test_refused_recipients_are_named_with_exit_status_1(server: Server) -> None:
     result = invoke(server, "--from", "", "--to", "c@d.example", "--to", "nobody@d.example", "--json")
     assert isinstance(result.exception, SystemExit)

@@ -119,6 +119,7 @@ def test_text_that_is_not_toml_is_located(text: str, line: int, words: str) -> N
     ("extra", "words"),
     [
         ('[[override]]\ndestination = "x.example"\ntls = "fingerprint"', "no fingerprints"),
+        ('[[override]]\ndestination = "x.example"\ntls = "may"\nrequiretls = "verified-tls"', "verifies nothing"),
         ('[[override]]\ndestination = "x.example"\ntls = "dane"\nfingerprints = ["' + "a" * 64 + '"]', "mean nothing"),
         ('[[override]]\ndestination = "x.example"\ntls = "fingerprint"\nfingerprints = ["ab"]', "64 hexadecimal"),
         ('[[listen]]\naddress = "0.0.0.0:465"\ntls = "implicit"', "there is no certificate"),

@@ -27,6 +27,10 @@ def listen(text: str, more: str = CERTIFICATE) -> str:
         (BASE + "[submission]\nmechanisms = []\n", "mechanisms"),
         (BASE + '[submission]\nuser_failures = "many"\n', "is not a ceiling"),
         (BASE + "[submission]\nmessages_per_hour = 0\n", "messages_per_hour"),
+        (BASE + '[demand]\ntag_domain = "a.b.test"\n[[domain]]\nname = ".test"\n', "is taken from anybody by"),
+        (BASE + '[demand]\ntag_domain = "a.b.test"\n[[domain]]\nname = "a.b.test"\n', "is taken from anybody by"),
+        (BASE + '[demand]\ntag_domain = "a.b.test"\n[[domain]]\nname = ".a.b.test"\n', "is taken from anybody by"),
+        (BASE + '[demand]\ntag = "x"\n', "tag"),
     ],
 )
 def test_what_would_be_unsafe_or_nonsense_is_refused(text: str, words: str) -> None:
@@ -39,6 +43,17 @@ def test_without_a_word_nobody_logs_in() -> None:
     config = loads(BASE)
     settings = listener_of(config, config.listen[0]).settings
     assert (settings.auth, settings.auth_required, settings.auth_in_clear) == ((), False, False)
+
+
+def test_tags_below_an_own_domain_that_is_named_exactly() -> None:
+    found = loads(BASE + '[demand]\ntag_domain = "tls.ours.test"\n[[domain]]\nname = "ours.test"\n').demand
+    assert (str(found.tag_domain), found.field) == ("tls.ours.test", True)
+
+
+@pytest.mark.parametrize(("word", "offered"), [("", True), ("requiretls = true", True), ("requiretls = false", False)])
+def test_a_listener_may_leave_requiretls_out(word: str, offered: bool) -> None:
+    config = loads(listen(f'address = "0.0.0.0:25"\n{word}'))
+    assert listener_of(config, config.listen[0]).settings.requiretls is offered
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.authentication.authentication_samples import MESSAGE, NOW, internet, signed
 from tests.dkim.dkim_samples import rsa_key
 from tests.dmarcreport.dmarcreport_samples import RECORD, REPORT, failure_mail
-from tests.ends import Running, Sink, Taken, gateway, run
+from tests.ends import Running, Sink, Taken, certificate, certificate_section, gateway, run, until
 
 from danelaw.cli import danelaw
 from danelaw.dkim import DKIMResult, PrivateKey, verify
@@ -257,6 +257,26 @@ def test_failures_are_told_where_wanted(tmp_path: Path) -> None:
 
     for name in ("off", "on"):
         (tmp_path / name).mkdir()
+    run(play())
+
+
+def test_no_failure_report_tells_of_mail_under_requiretls(tmp_path: Path) -> None:
+    """It would be a message of its own about that one, and nobody knows that its way is protected (RFC 8689 §6)."""
+    policy = "v=DMARC1; p=none; ruf=mailto:ruf@example.org"
+    certificate(tmp_path, "gw.test")
+
+    async def play() -> None:
+        async with (
+            world(tmp_path, policy, "failure = true", certificate_section(tmp_path)) as here,
+            await here.running.client() as client,
+        ):
+            await client.start_tls()
+            await client.expect(250, "EHLO c.test")
+            for mail in (" REQUIRETLS", ""):
+                await client.message(MESSAGE, "b@ours.test", sender="x@stranger.test", mail=mail)
+            counts = here.running.gateway.metrics.dmarc_reports
+            await until(lambda: dict(counts.samples()) == {("failure", "sent"): 1}, "the report about the other one")
+
     run(play())
 
 

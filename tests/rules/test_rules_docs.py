@@ -82,6 +82,16 @@ def test_every_cited_rfc_has_its_title() -> None:
     )
 
 
+def test_standards_described_by_section_name_tests_that_are_there() -> None:
+    found = [told for entry in standards.standards().values() for told in entry.get("section", {}).values()]
+    assert found
+    for told in found:
+        assert told["tests"]
+        for test in told["tests"]:
+            path, _, name = test.partition("::")
+            assert name in (standards.ROOT / path).read_text(), test
+
+
 def test_standards_page_lists_every_cited_section() -> None:
     page = standards.page()
     for number, sections in standards.citations().items():

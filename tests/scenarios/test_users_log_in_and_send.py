@@ -176,6 +176,25 @@ def test_every_mechanism_lets_in_and_keeps_out(tmp_path: Path) -> None:
     play(tmp_path, work, submission='mechanisms = ["PLAIN", "LOGIN", "SCRAM-SHA-256"]\n')
 
 
+def test_users_may_ask_for_protection_and_strangers_may_not(tmp_path: Path) -> None:
+    async def work(running: Running, client: Client) -> None:
+        asks = MAIL.replace(b"Subject: x", b"Danelaw-Require: dame")
+        number = await client.message(asks, "b@ours.test")
+        assert [one["demand"] for one in running.look(number)["recipients"]] == [""]
+        await client.expect(250, "MAIL FROM:<anna@example.org>")
+        await client.expect(550, "RCPT TO:<b@elsewhere.test.dane.tls.ours.example>")
+        await client.expect(250, "RSET")
+        assert (await plain(client)).code == 235
+        assert (await client.offer(asks, "b@elsewhere.test")).code == 554
+        number = await client.message(MAIL, "b@elsewhere.test.dane.tls.ours.example")
+        assert [(one["to"], one["demand"]) for one in running.look(number)["recipients"]] == [
+            ("b@elsewhere.test", "dane")
+        ]
+
+    more = '[[domain]]\nname = "ours.test"\n[demand]\ntag_domain = "tls.ours.example"\n'
+    play(tmp_path, work, more=more, listen='auth = "optional"')
+
+
 def test_a_password_user_and_an_unknown_one_get_the_same_answers(tmp_path: Path) -> None:
     async def work(running: Running, client: Client) -> None:
         known, unknown = await plain(client, password="wrong"), await plain(client, "nobody", "wrong")

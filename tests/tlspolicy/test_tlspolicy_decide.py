@@ -33,7 +33,7 @@ from danelaw.tlspolicy import (
     conclude,
     decide,
 )
-from danelaw.tlspolicy.table import DOMAIN, HOST, case, cases, cell, group_demand, page, rows
+from danelaw.tlspolicy.table import DOMAIN, HOST, LAX, case, cases, cell, group_demand, lax_rows, page, rows
 
 PIN = "ab" * 32
 NAMES = {DANECheck: "DANE", STSCheck: "STS", PKIXCheck: "CA", FingerprintCheck: "pin", RequireTLSCheck: "RT"}
@@ -419,6 +419,31 @@ def test_the_server_name_sent_is_the_tlsa_base_domain() -> None:
     for demand in SenderDemand:
         assert decide(facts, None, demand).sni == base
     assert decide(case(secure_mx=True), None, SenderDemand.NONE).sni == HOST
+
+
+def test_verified_tls_in_place_of_requiretls_changes_nothing_else() -> None:
+    """`requiretls = "verified-tls"`: the same cells, but that under REQUIRETLS the offer may be missing."""
+    ungrouped = [row for row in rows() if row.group is SenderDemand.NONE]
+    strict = {(row.demand, row.published, row.override): row.requirement for row in ungrouped}
+    count = 0
+    for row in lax_rows():
+        same = strict[row.demand, row.published, row.override]
+        assert cell(row.requirement), "no cell is empty"
+        if not row.demand.requiretls:
+            assert row.requirement == same
+        elif same.refusal is not None:
+            assert row.requirement.refusal == same.refusal
+        else:
+            count += 1
+            *proofs, offer = row.requirement.checks
+            assert isinstance(offer, RequireTLSCheck)
+            assert offer.accepted_by
+            assert (*proofs, RequireTLSCheck()) == same.checks
+            assert row.requirement.earns is same.earns
+            assert row.requirement.earns.verified
+            assert cell(row.requirement) == cell(same).replace("REQUIRETLS", "REQUIRETLS if offered")
+    assert count > 50
+    assert set(LAX) == {tls for tls in OverrideTLS if tls.value in ("verify", "dane", "dane-require", "fingerprint")}
 
 
 def test_the_page_is_fresh(repository) -> None:  # type: ignore[no-untyped-def]

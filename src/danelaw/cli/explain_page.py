@@ -165,8 +165,10 @@ def _demand(out: Output, message: dict[str, Any], about: dict[str, Any]) -> None
         "requiretls+dane": "the sender demands REQUIRETLS, and DANE is demanded for this message",
         "tls-required-no": "the sender waives TLS (TLS-Required: No)",
     }
-    if about["demand"] in asked:
-        _row(out, message["received_at"], "sender", asked[about["demand"]])
+    told = any(item["step"] == "demand" for item in message["findings"])
+    demand = about["demand"] or (last["demand"] if last is not None else "")
+    if demand in asked and not told:
+        _row(out, message["received_at"], "sender", asked[demand])
     if last is not None:
         _row(out, last["time"], "demand", last["requirement"] or "not known: DNS could not say")
         if last["facts"]:
@@ -223,8 +225,19 @@ def _outlook(out: Output, found: dict[str, Any], about: dict[str, Any]) -> None:
             return
         out.next(f"danelaw dns {host.strip('[]').partition(']')[0]} MX   or  danelaw doctor")
         return
-    if host.startswith("["):
+    if host.startswith(("[", "carrier:")):
         out.next(f"danelaw queue retry id:{message['id']}")
+        return
+    if about["demand"] not in ("", "tls-required-no"):
+        _said(
+            out,
+            "Wait",
+            "until the destination can give what is demanded for this message; no override makes less of it",
+        )
+        _said(
+            out, "Give in", f"danelaw queue fail id:{message['id']} --because …   its sender may send it again without"
+        )
+        out.next(f"danelaw check {host} --demand {about['demand']}")
         return
     _said(out, "Wait", "usual: operators repair this within hours")
     give_in = f"danelaw override add {host} encrypt --for 4h --because TICKET   unverified: can be read on the way"
@@ -273,7 +286,8 @@ def _asleep(message: dict[str, Any]) -> str:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    named = "." in text.partition(" ")[0]  # the name of a host stays as it is
+    return (text[:1] if named else text[:1].upper()) + text[1:].rstrip(".") + "."
 
 
 def _clock(when: float) -> str:

@@ -157,6 +157,7 @@ def _fields(override: Override, now: float) -> dict[str, Any]:
         "destination": override.destination,
         "tls": override.tls.value,
         "fingerprints": list(override.fingerprints),
+        "requiretls": override.requiretls.value,
         "because": override.because,
         "expires": end.isoformat(timespec="seconds").replace("+00:00", "Z") if end else None,
         "active": override.active(now),
@@ -180,6 +181,7 @@ def _say_added(out: Output, override: Override, replaced: Override | None, now: 
 
 def _print_list(out: Output, found: tuple[Override, ...], now: float) -> None:
     from danelaw.cli.output import Symbol, fingerprint, moment
+    from danelaw.tlspolicy import OverrideRequireTLS
 
     if not found:
         out.line("No override is set: every destination gets what it publishes.")
@@ -192,7 +194,8 @@ def _print_list(out: Output, found: tuple[Override, ...], now: float) -> None:
         else:
             end = moment(one.expires, now) if one.active(now) else f"ended {moment(one.expires, now)}"
         keys = ", ".join(fingerprint(digest) for digest in one.fingerprints)
-        why = " · ".join(part for part in (one.because, keys) if part)
+        lax = "REQUIRETLS: verified TLS is enough" if one.requiretls is OverrideRequireTLS.VERIFIED_TLS else ""
+        why = " · ".join(part for part in (one.because, keys, lax) if part)
         symbol = Symbol.NONE if one.active(now) else Symbol.STOPPED
         rows.append((symbol, (one.destination, one.tls.value, end, one.source, why)))
     out.table(rows, heads=("DESTINATION", "TLS", "UNTIL", "SET IN", "BECAUSE"))

@@ -33,6 +33,11 @@ _MOST_BODY = 100 << 20
 )
 @click.option("--helo", default="localhost", show_default=True, metavar="NAME", help="Name to say in EHLO.")
 @click.option("--starttls", is_flag=True, help="Insist on STARTTLS; the certificate is not checked.")
+@click.option(
+    "--demand",
+    type=click.Choice(["encrypted", "verified", "dane", "requiretls", "requiretls+dane"]),
+    help="Ask the gateway for this protection on the way to all recipients (field Danelaw-Require).",
+)
 @click.option("--user", metavar="NAME", help="Log in by AUTH PLAIN; the password is asked for.")
 @click.option(
     "--password-file",
@@ -49,6 +54,7 @@ def command(
     body: Path | None,
     helo: str,
     starttls: bool,
+    demand: str | None,
     user: str | None,
     password_file: Path | None,
     as_json: bool,
@@ -59,6 +65,8 @@ def command(
     Exit status 0 when every recipient was accepted, 1 when not.
     """
     message, message_id = compose(sender, recipients, subject, _read(body))
+    if demand is not None:
+        message = f"Danelaw-Require: {demand}\r\n".encode() + message
     response = None if user is None else _login(user, password_file)
     reply, refused, protection = _submit(server, helo, starttls, sender, recipients, message, response)
     out = output(ascii_only)

@@ -25,6 +25,7 @@ class Asked:
 
 
 _EVERYBODY, _STRANGERS, _USERS = "everybody", "strangers", "users"
+_TRUSTED = "users, trusted"
 
 
 def arriving(config: Config, now: float) -> tuple[Asked, ...]:
@@ -32,12 +33,14 @@ def arriving(config: Config, now: float) -> tuple[Asked, ...]:
     seconds.
     """
     return (
+        _DEMANDS,
         *_client(config),
         *_content(config),
         *_envelope(config),
         *_policy(config, now),
         *_signatures(config),
         _HOLD_RULES,
+        _NO_DEMANDS,
     )
 
 
@@ -56,7 +59,7 @@ def leaving(config: Config) -> tuple[Asked, ...]:
         ("", "limits and suspensions: when it goes", _entries((config.limit, "[[limit]]"), (True, "`danelaw queue`"))),
         ("", f"the destination's own policy: {sts}", "DNS"),
         ("", "overrides: replace the destination's policy", overrides),
-        ("", "demands of rules, hooks and senders (REQUIRETLS): only ever more", "the message"),
+        ("", "demands of rules, hooks and senders: only ever more", "the message"),
         *([("", "demands of trust groups: only ever more, never waived", "[[trust_group]] send")] if sending else []),
         *after,
     ]
@@ -129,6 +132,8 @@ def _signatures(config: Config) -> Iterator[Asked]:
         yield Asked("dkim", "users and [relay] networks", f"signs mail of {domains}", "[[dkim_key]]")
 
 
+_DEMANDS = Asked("demand", _TRUSTED, "protection asked for in field or address", "[demand]")
+_NO_DEMANDS = Asked("demand-of-strangers", _STRANGERS, "takes out Danelaw-Require", "always")
 _HOLD_RULES = Asked("rule", _EVERYBODY, "hold rules of operators", "`danelaw quarantine rule`")
 
 

@@ -68,7 +68,8 @@ class Carrier(Section):
     last_stop: Switch | None = Field(
         default=None,
         description="Mail handed over goes no further, so that REQUIRETLS ends there (RFC 8689). Absent: true for "
-        "`maildir` and `lmtp`, else false, and mail under REQUIRETLS is returned.",
+        "`maildir` and `lmtp`, else false; mail under REQUIRETLS is then returned, and mail for which `encrypted`, "
+        "`verified` or `dane` is demanded waits.",
         examples=[True],
     )
 

@@ -31,7 +31,7 @@ from danelaw.config.scripting import Policy
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, ClientCertificate, Delivery, Override, Queue, Resolver, Route
 from danelaw.config.signing import DKIMKey
-from danelaw.config.submitting import Submission
+from danelaw.config.submitting import Demand, Submission
 from danelaw.config.trusting import TrustGroupTable
 from danelaw.config.values import HostName
 from danelaw.routing import carrier_of
@@ -71,6 +71,7 @@ class Config(Section):
         "domain make several signatures.",
         examples=[[{"domain": "example.org", "selector": "2026a", "key": "/etc/danelaw/dkim.key"}]],
     )
+    demand: Demand = Field(default=Demand(), description="Protection that users ask for, message by message.")
     tenant: tuple[Tenant, ...] = Field(
         default=(),
         description="Whose mail it is: tenants have equal shares of the deliveries, and `[[limit]]` and filters can "
@@ -204,6 +205,19 @@ class Config(Section):
             suffixes = {name.ascii, *("." + name.ascii.split(".", n)[-1] for n in range(1, name.ascii.count(".") + 1))}
             if not any(item.name in suffixes for item in self.domain):
                 raise ValueError(f'[srs] domain {name} is none of ours; add [[domain]] name = "{name}"')
+        return self
+
+    @model_validator(mode="after")
+    def _tags_are_nobodys_addresses(self) -> Config:
+        name = self.demand.tag_domain
+        if name is None:
+            return self
+        within = {name.ascii, *("." + name.ascii.split(".", n)[-1] for n in range(name.ascii.count(".") + 1))}
+        ours = next((item.name for item in self.domain if item.name in within or item.name == f".{name}"), None)
+        if ours is not None:
+            raise ValueError(
+                f'[demand] tag_domain {name} is taken from anybody by [[domain]] "{ours}"; use another name'
+            )
         return self
 
     @model_validator(mode="after")

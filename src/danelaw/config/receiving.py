@@ -52,6 +52,13 @@ class Listen(Section):
         examples=[True],
     )
 
+    requiretls: Switch = Field(
+        default=True,
+        description="Offer REQUIRETLS inside TLS (RFC 8689). Without it senders who demand it get their mail back at "
+        "once: switch it off where all mail goes on to servers that lack it.",
+        examples=[False],
+    )
+
     @model_validator(mode="after")
     def _passwords_are_protected(self) -> Listen:
         loopback = ipaddress.ip_address(self.address.host).is_loopback

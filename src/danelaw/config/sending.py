@@ -158,6 +158,13 @@ class Override(Section):
         "prints it; several for a change of keys.",
         examples=[["7be1407c3b1f0f9c2a4c0d6f88a103c27be1407c3b1f0f9c2a4c0d6f88a19909"]],
     )
+    requiretls: Literal["extension", "verified-tls"] = Field(
+        default="extension",
+        description="What mail under REQUIRETLS needs there: `extension`, that the server offers REQUIRETLS (RFC 8689 "
+        "§4.2.1), or `verified-tls`, which does without. The second deviates from the RFC: only for servers you "
+        "control and from which mail goes no further. With `verify`, `dane`, `dane-require` and `fingerprint`.",
+        examples=["verified-tls"],
+    )
     until: Instant | None = Field(
         default=None,
         description="When it ends: a date, the end of that day in UTC, or a date-time.",
@@ -178,6 +185,11 @@ class Override(Section):
     def _fingerprints_fit(self) -> Override:
         if self.tls == "fingerprint" and not self.fingerprints:
             raise ValueError('tls = "fingerprint" has no fingerprints; add fingerprints = ["…"]')
+        if self.requiretls == "verified-tls" and self.tls in ("none", "may", "encrypt"):
+            raise ValueError(
+                f'tls = "{self.tls}" verifies nothing, so requiretls = "verified-tls" has nothing to rest on; use '
+                "verify, dane, dane-require or fingerprint"
+            )
         if self.fingerprints and self.tls != "fingerprint":
             raise ValueError(f'fingerprints mean nothing with tls = "{self.tls}"; use tls = "fingerprint"')
         return self

@@ -9,9 +9,27 @@ from pydantic import Field, field_validator
 
 from danelaw.config.ceilings import parse_uses
 from danelaw.config.section import Section
-from danelaw.config.values import Count, Duration, FilePath, Switch, Text, explained
+from danelaw.config.values import Count, Duration, FilePath, HostName, Switch, Text, explained
 
 Mechanism = Literal["PLAIN", "LOGIN", "SCRAM-SHA-256"]
+
+
+class Demand(Section):
+    """How users and clients in `[relay] networks` may ask for protection of single messages, from any mail client."""
+
+    field: Switch = Field(
+        default=True,
+        description="Obey the header field `Danelaw-Require: dane` (or `verified`, `encrypted`, `requiretls`, "
+        "`requiretls+dane`) and take it out. Anything else in it is refused with 554 5.6.0; with `false` every such "
+        "field is. Strangers' fields have no effect and are taken out, whatever this says.",
+        examples=[False],
+    )
+    tag_domain: HostName | None = Field(
+        default=None,
+        description="A name below your own domain that is used for nothing else: `anna@example.org.dane.` followed by "
+        "it asks for DANE for this recipient, and the tag is taken out. Absent: no tags.",
+        examples=["tls.shop.example"],
+    )
 
 
 class Submission(Section):

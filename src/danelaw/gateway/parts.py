@@ -23,8 +23,9 @@ from danelaw.gateway.shards import Shards, Workshop
 from danelaw.gateway.shared_here import SharedHere
 from danelaw.gateway.slots import DirectSlots, most
 from danelaw.gateway.steps import steps_of
-from danelaw.gateway.submitting import logins_of, submission_step
+from danelaw.gateway.submitting import asking_of, first_steps, logins_of
 from danelaw.gateway.tls_counting import TLSCounting
+from danelaw.inbound.demanding import Asking
 from danelaw.inbound.intake import Intake
 from danelaw.inbound.ledger import Ledger
 from danelaw.inbound.relay import RelayPolicy
@@ -152,7 +153,7 @@ def assemble(
             sessions=counting,
         )
         scripts = scripts_of(workshop, library := library_of(workshop, resolver, roots), resolver)
-        first = () if logins is None else (submission_step(config, logins, ceilings),)
+        first = first_steps(config, logins, ceilings, asking := asking_of(config, metrics))
         steps = steps_of(workshop, resolver, hold_rules, scripts, reporting, first, trust=trust)
         connect(scripts, steps, workshop)
         shards = _shards(workshop, directory, place)
@@ -160,7 +161,7 @@ def assemble(
         if lock >= 0:
             os.close(lock)
         raise
-    intake = _intake(workshop, shards, certificates, place, steps, ceilings, logins)
+    intake = _intake(workshop, shards, certificates, place, steps, ceilings, logins, asking)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
         digests, steps, trust, reporting, counting, lock, scripts, library, shared_here,
@@ -214,7 +215,7 @@ def _shards(workshop: Workshop, directory: Path, place: Place | None) -> Shards:
 
 def _intake(
     workshop: Workshop, shards: Shards, certificates: ServerCertificates | None, place: Place | None, steps: Steps,
-    ceilings: Ceilings, logins: Logins | None,
+    ceilings: Ceilings, logins: Logins | None, asking: Asking,
 ) -> Intake:  # fmt: skip
     engine = shards.home.engine
     admitted = settings.within_descriptors(workshop.config, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
@@ -238,6 +239,7 @@ def _intake(
         arrived=engine.arrived,
         steps=steps,
         logins=logins,
+        asking=asking,
         terms=settings.retention(workshop.config),
         clock=workshop.clock,
         open_listener=None if place is None else place.open_listener,

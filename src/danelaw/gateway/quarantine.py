@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from danelaw.spool import acts, custody
 from danelaw.spool import quarantine as held
 from danelaw.spool.view import find_message
 from danelaw.spool.writer import Appended
+from danelaw.tlspolicy import SenderDemand
 
 if TYPE_CHECKING:
     from danelaw.gateway.gateway import Gateway
@@ -145,9 +147,15 @@ def _content(gateway: Gateway, message: QueuedMessage, body: bytes, to: Mailbox,
 def _message(
     gateway: Gateway, spool: Spool, message: QueuedMessage, content: bytes, to: Mailbox, now: float
 ) -> QueuedMessage:
-    """REQUIRETLS survives a quarantine: it is the sender's demand on whoever gets the message (RFC 8689 §4.2.1)."""
+    """What the sender demands survives a quarantine, REQUIRETLS (RFC 8689 §4.2.1) and the rest; a waiver does not: it
+    is about the servers of the recipient it was written for.
+    """
     workshop = gateway.parts.workshop
-    key = workshop.relay.key(to.domain, "requiretls" if message.requiretls else "")
+    demands = (SenderDemand.from_word(one.key.demand) for one in message.recipients)
+    own = SenderDemand.REQUIRETLS if message.requiretls else SenderDemand.NONE
+    demand = functools.reduce(SenderDemand.with_demand, demands, own)
+    word = "" if demand is SenderDemand.TLS_REQUIRED_NO else demand.word
+    key = workshop.relay.key(to.domain, word)
     return QueuedMessage(
         spool.new_id(), now, workshop.schedule.expires(now), "",
         (QueuedRecipient(0, to.to_text(), key, "NEVER", due=now),), len(content),

@@ -66,7 +66,8 @@ class Reporting:
             return
         if self._section.send:
             self._count(arrival, verdicts, decision)
-        if self._section.failure:
+        # A report tells of the message in a message of its own, which nobody protects as its sender asks (RFC 8689 §6).
+        if self._section.failure and not arrival.envelope.requiretls:
             self._tell(arrival, verdicts, decision, domain)
 
     def _count(self, arrival: Arrival, verdicts: Verdicts, decision: Decision) -> None:

@@ -8,6 +8,7 @@ from danelaw.config.signing import signing_keys
 from danelaw.config.tls_reporting import reported_on
 from danelaw.frontdoor import Premises, front_steps
 from danelaw.gateway.settings import origin_settings
+from danelaw.inbound.demanding import StrangersDemandStep
 from danelaw.inbound.dmarc_intake import DMARCIntake
 from danelaw.inbound.feedback_intake import FeedbackIntake
 from danelaw.inbound.filtering import Filtering
@@ -76,6 +77,7 @@ def steps_of(
     if keys:
         steps.append(SigningStep(keys, workshop.clock))
     steps.append(HoldingStep(hold_rules, workshop.clock))
+    steps.append(StrangersDemandStep())
     return Steps(steps, front.names.known_name)
 
 

@@ -7,6 +7,8 @@ import secrets
 from typing import TYPE_CHECKING
 
 from danelaw.config.ceilings import parse_uses
+from danelaw.demanding import TagDomain
+from danelaw.inbound.demanding import Asking, DemandStep
 from danelaw.inbound.ledger import SECOND, Ceiling
 from danelaw.inbound.lockouts import Lockouts
 from danelaw.inbound.login import Logins
@@ -16,6 +18,7 @@ from danelaw.inbound.userbook import UserBook
 if TYPE_CHECKING:
     from danelaw.config import Config
     from danelaw.inbound.ceilings import Ceilings
+    from danelaw.inbound.steps import Step
     from danelaw.telemetry import Log, Metrics
 
 _HOUR = 3600
@@ -45,7 +48,18 @@ def logins_of(config: Config, ceilings: Ceilings, log: Log, metrics: Metrics) ->
     return Logins(book, lockouts, log, metrics, asyncio.get_running_loop().time)
 
 
-def submission_step(config: Config, logins: Logins, ceilings: Ceilings) -> SubmissionStep:
+def asking_of(config: Config, metrics: Metrics) -> Asking:
+    """`[demand]`: how senders may ask for protection."""
+    name = config.demand.tag_domain
+    return Asking(config.demand.field, None if name is None else TagDomain(name), metrics)
+
+
+def first_steps(config: Config, logins: Logins | None, ceilings: Ceilings, asking: Asking) -> tuple[Step, ...]:
+    """Those asked before all others: about users' mail, and about what senders ask for."""
+    return (DemandStep(asking), *(() if logins is None else (_submission_step(config, logins, ceilings),)))
+
+
+def _submission_step(config: Config, logins: Logins, ceilings: Ceilings) -> SubmissionStep:
     """The step that is asked about users."""
     section = config.submission
     settings = SubmissionSettings(

@@ -224,7 +224,8 @@ class Arrival:
     Steps may change `reverse_path`, `recipients` and `content`, add whole fields with CRLF to `added` (the last one
     added comes to stand on top, below our Received field), record what they found, and make a `copy`. `verdicts` is
     what `Origin` found out, for the steps behind it; None where it was not asked. `context` is what a policy keeps with
-    the message, as JSON, `handling` how it wants the message to travel.
+    the message, as JSON, `handling` how it wants the message to travel. `demand` is what its sender asks for besides
+    REQUIRETLS, as `Handling.demand`; it is apart from `handling`, which scripts set anew.
 
     `copies` are the other messages made from the same one, shared by all of them; `new_id` numbers them, and is None
     where nothing can be added any more: of a message that is released.
@@ -243,6 +244,7 @@ class Arrival:
     verdicts: Verdicts | None = None
     context: str = ""
     handling: Handling = USUAL
+    demand: str = ""
     new_id: Callable[[], int] | None = None
     copies: list[Arrival] = field(default_factory=list)
     copy_of: int | None = None

@@ -74,9 +74,9 @@ class Consignment:
         self._handling = handling = USUAL if arrival is None else arrival.handling
         self._waives = waives_tls(head.tls_required, requiretls=envelope.requiretls)
         self._demand = "requiretls" if envelope.requiretls else "tls-required-no" if self._waives else ""
-        if handling.demand:
-            stronger = SenderDemand.from_word(self._demand).with_demand(SenderDemand.from_word(handling.demand))
-            self._demand = stronger.word
+        for more in ("" if arrival is None else arrival.demand, handling.demand):
+            if more:
+                self._demand = SenderDemand.from_word(self._demand).with_demand(SenderDemand.from_word(more)).word
         self._tenant = handling.tenant or intake.relay.tenants.of(
             session.client_address, self._reverse_path, trusted=session.trusted, user=session.user
         )

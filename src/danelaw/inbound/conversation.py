@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from danelaw.inbound.arrival import Client
 from danelaw.inbound.asking import begin, first_refusal, hesitate
+from danelaw.inbound.demanding import DEMAND
 from danelaw.inbound.ledger import client_network
 from danelaw.inbound.logging_in import LoggingIn
 from danelaw.inbound.pace import IDLE, Pace
@@ -279,6 +280,13 @@ class Conversation(LoggingIn):
         self.ask(self.panel.mail, "mail", lambda step: step.transaction(client, event), say)
 
     def _recipient(self, event: RcptTo) -> None:
+        if self.trusted and self.intake.asking is not None:
+            meant = self.intake.asking.recipient(event.recipient)
+            if isinstance(meant, Reply):
+                self.log_refusal(meant, DEMAND, event.recipient)
+                self.answer_refusal(meant, "rcpt")
+                return
+            event.recipient = meant  # from here on nobody sees the tag
         refusal = refusal_of_recipient(self.intake.relay, event.recipient, self.trusted)
         relaying = refusal
         if relaying is not None and self.panel.relay:

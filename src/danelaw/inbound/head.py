@@ -18,10 +18,11 @@ class Head:
     A header longer than that has no more said about it: its further Received fields are not counted.
     """
 
-    __slots__ = ("_complete", "_octets")
+    __slots__ = ("_complete", "_low", "_octets")
 
     def __init__(self, first: bytes) -> None:
         self._complete = False
+        self._low: bytes | None = None
         self._octets = b""
         self._take(first, 0)
 
@@ -36,6 +37,18 @@ class Head:
         end = -2 if octets.startswith(b"\r\n") else octets.find(b"\r\n\r\n", start, _MOST_OCTETS + 4)
         self._complete = end != -1 or len(octets) >= _MOST_OCTETS
         self._octets = octets[: end + 2] if end != -1 else octets[:_MOST_OCTETS]
+        self._low = None
+
+    @property
+    def whole(self) -> bool:
+        """All of the header is here, up to the empty line."""
+        return self._complete and len(self._octets) < _MOST_OCTETS
+
+    def mentions(self, name: bytes) -> bool:
+        """Whether these octets, a field's name in lower case, stand anywhere in it: a quick look before a close one."""
+        if self._low is None:
+            self._low = self._octets.lower()
+        return name in self._low
 
     @property
     def received_count(self) -> int:
@@ -51,7 +64,7 @@ class Head:
     @property
     def tls_required(self) -> tuple[bytes, ...]:
         """The bodies of its TLS-Required fields (RFC 8689 §3)."""
-        if b"ls-" not in self._octets.lower() or not _TLS_REQUIRED.search(self._octets):
+        if not self.mentions(b"ls-") or not _TLS_REQUIRED.search(self._octets):
             return ()
         try:
             return tuple(field.body for field in Header.from_bytes(self._octets).all(FIELD_NAME))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from danelaw.config.receiving import Listen
     from danelaw.inbound.arrival import Arrival, Discard
     from danelaw.inbound.ceilings import Ceilings, Visit
+    from danelaw.inbound.demanding import Asking
     from danelaw.inbound.login import Logins
     from danelaw.inbound.relay import RelayPolicy
     from danelaw.queue import QueuedMessage, RetrySchedule
@@ -80,6 +81,7 @@ class Intake:
         arrived: Callable[[QueuedMessage, bytes | None, bool], None],
         steps: Steps | None = None,
         logins: Logins | None = None,
+        asking: Asking | None = None,
         terms: Retention = USUAL_TERMS,
         open_listener: OpenListener | None = None,
         clock: Callable[[], float] = time.time,
@@ -91,7 +93,7 @@ class Intake:
         self.data_seconds = config.limits.data_timeout.total_seconds()
         self.session_seconds = config.limits.session_time.total_seconds()
         self.relay = relay
-        self.steps, self.logins = steps or Steps(), logins
+        self.steps, self.logins, self.asking = steps or Steps(), logins, asking
         self.terms = terms
         self.spool = spool
         self.schedule = schedule

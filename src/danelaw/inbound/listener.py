@@ -51,7 +51,7 @@ def listener_of(config: Config, listen: Listen) -> Listener:
             stream_above=64 * 1024,
         ),
         starttls=offers_tls and listen.tls == "starttls",
-        requiretls=offers_tls,
+        requiretls=offers_tls and listen.requiretls,
         tls_required=listen.auth == "required" and offers_tls and not listen.auth_without_tls,
         auth=config.submission.mechanisms if listen.auth != "off" else (),
         auth_in_clear=listen.auth_without_tls,

@@ -83,19 +83,26 @@ class Reception:
             return
         try:
             if self._writer is None:
+                self._head = self._looked_at(data)
                 examined = bool(self._steps)
                 self._writer = self._intake.spool.body_writer(self._id, examined=examined)
                 self._trace = self._received()
                 if not examined:
                     self._copy = Copy(self._intake.room)
                     self._write(self._trace)
-                self._head = Head(data)
             else:
                 assert self._head is not None
                 self._head.feed(data)
             self._write(data)
         except SpoolError as error:
             self._failure = error
+
+    def _looked_at(self, first: bytes) -> Head:
+        """The header as far as it is here; steps that do not want this message are not asked about it."""
+        head = Head(first)
+        if self._steps and head.whole:
+            self._steps = tuple([step for step in self._steps if step.wants(head, self.envelope)])
+        return head
 
     def _write(self, data: bytes) -> None:
         assert self._writer is not None
@@ -115,7 +122,7 @@ class Reception:
         """The message is complete: refuse it now, or store it and let `Conversation.stored` be called later."""
         head = self._head
         if head is None:
-            head = Head(event.body)
+            head = self._looked_at(event.body)
             self._trace = self._received()
         if head.received_count > self._intake.limits.hops:
             self.abandon()
@@ -175,6 +182,8 @@ class Reception:
             admission.under_way -= 1
             admission.answered(max(time.monotonic() - ended, intake.pulse.lag))
             if error is None:
+                if self.envelope.requiretls or items[0].message.tls_required_no:
+                    self._count_demand([item.message for item in items])
                 session.stored(intake.accepted([item.message for item in items]))
                 for message, body, claimed in items:
                     intake.arrived(message, self._in_memory(body) if claimed else None, claimed)
@@ -186,6 +195,12 @@ class Reception:
             self._drop_copy()
 
         intake.spool.append_together_soon(items, stored)
+
+    def _count_demand(self, messages: Sequence[QueuedMessage]) -> None:
+        """What the client itself said by RFC 8689; requests in other forms are counted where they are read."""
+        by, demand = ("parameter", "requiretls") if self.envelope.requiretls else ("waiver", "tls-required-no")
+        recipients = sum(message.recipient_count for message in messages)
+        self._intake.metrics.demand_requests.add(by, demand, by=recipients)
 
     def _take(self, event: EndOfMessage, parcels: list[Parcel]) -> None:
         """From here on the message is ours, whether the client waits for our word or not."""
@@ -281,7 +296,7 @@ class Reception:
         for arrival in kept:
             trace = self._trace if arrival.id == self._id else self._received(arrival.id)
             size = arrival.content.size + len(trace) + sum(map(len, arrival.added))
-            goods = Consignment(self._intake, self._session, self.envelope, head, size, arrival)
+            goods = Consignment(self._intake, self._session, arrival.envelope, head, size, arrival)
             octets = as_stored(arrival, trace)
             if arrival.content.in_memory and size <= self._intake.spool.settings.inline_limit:
                 parcels.append(Parcel(arrival.id, goods, b"".join(octets)))

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from danelaw.address import ReversePath
     from danelaw.inbound.arrival import Arrival, Client, Ruling
     from danelaw.inbound.attempt import Admit, Attempt
-    from danelaw.smtp import MailFrom, Recipient, Reply
+    from danelaw.inbound.head import Head
+    from danelaw.smtp import Envelope, MailFrom, Recipient, Reply
 
 
 class Stage(IntFlag):
@@ -59,6 +60,12 @@ class Step:
     def idle(self) -> bool:
         """True while it has nothing to say about any message: none is then examined for its sake."""
         return False
+
+    def wants(self, head: Head, envelope: Envelope) -> bool:
+        """Whether it has something to say about the message with this header; it must be quick. False costs such a
+        message nothing else.
+        """
+        return True
 
     def close(self) -> None:
         """The gateway ends: what the step holds open is closed."""

@@ -25,16 +25,19 @@ _FAILED = RecipientState.FAILED
 _HELD = RecipientState.HELD
 _QUEUED = RecipientState.QUEUED
 _RELAYED = RecipientState.RELAYED
-_DELIVERED_COLUMNS = Columns(
-    id=Kind.OWN,
-    to=Kind.FREE,
-    host=Kind.OWN,
-    address=Kind.OWN,
-    protection=Kind.FREE,
-    tls=Kind.OWN,
-    delay=Kind.NUMBER,
-    reply=Kind.FREE,
-)
+_KINDS = {
+    "id": Kind.OWN,
+    "to": Kind.FREE,
+    "host": Kind.OWN,
+    "address": Kind.OWN,
+    "protection": Kind.FREE,
+    "tls": Kind.OWN,
+    "delay": Kind.NUMBER,
+    "reply": Kind.FREE,
+}
+_DELIVERED_COLUMNS = Columns(**_KINDS)
+# The last one tells that REQUIRETLS mail went on without the extension, by an override.
+_DEMANDED_COLUMNS = Columns(**_KINDS, demand=Kind.OWN, extension=Kind.FREE)
 
 
 class Account:
@@ -139,9 +142,7 @@ class Account:
         courier.metrics.outbound_recipients.add("delivered", protection)
         courier.metrics.outbound_bytes.add(by=message.size)
         courier.metrics.delivery_seconds.observe(delay)
-        courier.log.row(
-            "delivered",
-            _DELIVERED_COLUMNS,
+        values = (
             message.id_text,
             recipient.forward_path,
             host,
@@ -151,6 +152,13 @@ class Account:
             round(delay, 3),
             told,
         )
+        demand = self._work.key.demand
+        if not demand:
+            courier.log.row("delivered", _DELIVERED_COLUMNS, *values)
+            return
+        lacked = judgement.without_extension
+        courier.metrics.came_of(demand, "delivered without the extension" if lacked else "delivered")
+        courier.log.row("delivered", _DEMANDED_COLUMNS, *values, demand, "not offered" if lacked else None)
 
     def _refused(
         self, plan: HostPlan, recipient: QueuedRecipient, reply: Reply, sent: Transmission, judgement: Judgement
@@ -228,10 +236,12 @@ class Account:
         self, recipient: QueuedRecipient, host: str, reason: str, judgement: Judgement | None, bounce: str = ""
     ) -> None:
         protection = judgement.protection.value if judgement is not None else "nothing sent"
+        demand = self._work.key.demand
         self._courier.metrics.outbound_recipients.add("returned", protection)
+        self._courier.metrics.came_of(demand, "returned")
         self._courier.log.event(
             "returned", id=self._work.message.id_text, to=recipient.forward_path, host=host or None,
-            bounce=bounce or None, reason=reason,
+            bounce=bounce or None, demand=demand or None, reason=reason,
         )  # fmt: skip
 
     # one try
@@ -281,11 +291,13 @@ class Account:
             courier.metrics.outbound_recipients.add(
                 "waiting", judgement.protection.value if judgement else "nothing sent"
             )
+            courier.metrics.came_of(self._work.key.demand, "waiting")
             courier.log.event(
                 "waiting",
                 id=self._work.message.id_text,
                 host=plan.host.ascii,
                 address=address or None,
+                demand=self._work.key.demand or None,
                 reason=reason or reply,
             )
         self._started = now

@@ -40,6 +40,10 @@ async def by_carrier(courier: Courier, work: Work, outcome: Outcome) -> Outcome:
         }
         note_carried(courier, work, outcome, name, failed, started)
         return outcome
+    if demand.encrypted and name not in courier.last_stops:
+        seen = f"nobody can see how {name} hands mail on"
+        reason = f"{demand.value} is demanded, and {seen}; where mail ends there, last_stop = true says so"
+        return _down(courier, work, outcome, reason, started)
     try:
         ends = await carrier.carry(_parcel(courier, work))
     except CarrierDown as down:
@@ -90,9 +94,13 @@ def _down(courier: Courier, work: Work, outcome: Outcome, reason: str, started: 
         Attempt(
             started, work.key.next_hop, numbers, carrier_of(work.key.next_hop) or "", port=0,
             protection="nothing sent", outcome="waiting", reason=reason, duration=courier.clock() - started,
+            demand=work.key.demand,
         )
     )  # fmt: skip
     for one in work.message.recipients:
         courier.metrics.outbound_recipients.add("waiting", "nothing sent")
-        courier.log.event("waiting", id=work.message.id_text, to=one.forward_path, reason=reason)
+        courier.metrics.came_of(work.key.demand, "waiting")
+        courier.log.event(
+            "waiting", id=work.message.id_text, to=one.forward_path, demand=work.key.demand or None, reason=reason
+        )
     return outcome

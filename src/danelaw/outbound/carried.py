@@ -47,12 +47,14 @@ def note_carried(
         outcome.recipients[one.number] = end
         words.setdefault(_count(courier, work, one, end, by), []).append(one.number)
     for word, numbers in words.items():
+        courier.metrics.came_of(work.key.demand, word, by=len(numbers))
         end = outcome.recipients[numbers[0]]
         outcome.attempts.append(
             Attempt(
                 started, work.key.next_hop, tuple(numbers), by, port=0,
                 protection=HANDED_OVER if word == "delivered" else "nothing sent",
                 reply=end.reply, outcome=word, reason=end.reason, duration=courier.clock() - started,
+                demand=work.key.demand,
             )
         )  # fmt: skip
 

@@ -168,4 +168,11 @@ class Courier:
         )
         for recipient in work.message.recipients:
             self.metrics.outbound_recipients.add(word, "nothing sent")
-            self.log.event(word, id=work.message.id_text, to=recipient.forward_path, reason=reason)
+            self.metrics.came_of(work.key.demand, word)
+            self.log.event(
+                word,
+                id=work.message.id_text,
+                to=recipient.forward_path,
+                demand=work.key.demand or None,
+                reason=reason,
+            )

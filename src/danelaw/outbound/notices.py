@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -51,11 +52,14 @@ _DEMANDS = {
     SenderDemand.REQUIRETLS_DANE: "it was to travel only where DANE proves the server",
 }
 _ENDED = frozenset({RecipientState.FAILED, RecipientState.EXPIRED, RecipientState.RELAYED})
+NOTICE = "notice"
+"""In place of a client's EHLO name, for what is made here."""
 MANY = 200
 """Failures of a message with more recipients are gathered into few notices."""
 _AT_A_TURN = 200
 _MOST_ORIGINAL = 65_536
 _REQUIRETLS_UNMET = frozenset(EnhancedStatusCode(*status).to_text() for status in (SUPPORT_REQUIRED, ENCRYPTION_NEEDED))
+_UNKNOWN_WAY = EnhancedStatusCode(*ENCRYPTION_NEEDED).to_text()
 _CONVERSION_REQUIRED = frozenset({"5.6.1", "5.6.3"})  # RFC 3463 §3.7: media not supported; conversion required
 # What the way back lacks, by status; a word for the log; and the form in which the notice passes without it.
 _OTHER_FORMS: tuple[tuple[frozenset[str], str, Callable[[bytes], bytes]], ...] = (
@@ -121,7 +125,7 @@ class Notices:
                 for queued in message.recipients
                 if queued.number in ends and ends[queued.number].status in lack
             )  # fmt: skip
-            if not concerned or (form is redacted and not message.requiretls):
+            if not concerned or (form is redacted and not _answers(message)):
                 continue
             try:
                 content = form(b"".join(self._spool.body_chunks(message)))
@@ -154,6 +158,12 @@ class Notices:
             told_now.append((queued, _expired(queued, reason)))
         if self.owes(message):
             return Settlement(message, now, tuple(results), owed=self.owed(message, told_now, now))
+        if message.requiretls and not message.reverse_path:
+            # RFC 8689 §5: that nobody could find out whether the way back is fit for REQUIRETLS must not lose a notice.
+            ends = {queued.number: replace(end, status=_UNKNOWN_WAY) for queued, end in told_now}
+            again = self._another_form(message, ends, now)
+            if again is not None:
+                return Settlement(message, now, tuple(results), notices=(again,))
         about = [self._recipient(queued, end, now) for queued, end in told_now]
         return Settlement(message, now, tuple(results), notices=self._notice(message, about, told_now, now))
 
@@ -289,7 +299,7 @@ class Notices:
                 body_kind="8BITMIME" if envelope.eight_bit else "7BIT",
                 smtputf8=envelope.smtputf8,
                 requiretls=envelope.requiretls,
-                client_helo="notice",
+                client_helo=NOTICE,
                 message_id=f"<{token}@{self._hostname}>",
             ),
             content,
@@ -308,10 +318,23 @@ class Notices:
         return octets
 
 
+def _answers(message: QueuedMessage) -> bool:
+    """Whether it is an answer to mail under REQUIRETLS, made here or by others; what an operator forwards is none."""
+    return message.requiretls and (message.client_address != "" or message.client_helo == NOTICE)
+
+
 def _demand_of(message: QueuedMessage) -> str:
-    """What is demanded for a message besides REQUIRETLS, in words for its sender."""
+    """What is demanded for a message besides REQUIRETLS, and by whom, in words for its sender."""
     demands = (SenderDemand.from_word(key.demand) for key in message.keys)
-    return next((_DEMANDS[demand] for demand in demands if demand in _DEMANDS), "")
+    words = next((_DEMANDS[demand] for demand in demands if demand in _DEMANDS), "")
+    return f"{words}; {_who_asked(message)}" if words else ""
+
+
+def _who_asked(message: QueuedMessage) -> str:
+    for step, _, reason in json.loads(message.findings or "[]"):
+        if step == "demand":
+            return str(reason).replace("the sender", "you").replace("the recipient's", "a recipient's")
+    return "a rule or script of this gateway asks for that"
 
 
 def _span(seconds: float) -> str:

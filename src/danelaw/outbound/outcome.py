@@ -84,8 +84,11 @@ class Outcome:
             if end is None or not end.state.final:
                 self.recipients[number] = RecipientOutcome(number, _RECIPIENT_STATE_QUEUED, "4.3.0", "", reason)
         self.attempts.append(
-            Attempt(now, work.key.next_hop, _numbers(work), outcome="waiting", reason=reason, protection="nothing sent")
-        )
+            Attempt(
+                now, work.key.next_hop, _numbers(work), outcome="waiting", reason=reason, protection="nothing sent",
+                demand=work.key.demand,
+            )
+        )  # fmt: skip
 
     def do_without_notices(self, reason: str) -> None:
         """No notice can be made: nobody may be returned without one, so failures become tries to come."""

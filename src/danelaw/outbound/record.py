@@ -143,4 +143,5 @@ def attempt_of(
         failed_tls[0] if failed_tls else "",
         ended - started,
         facts,
+        demand=survey.demand.word,
     )

@@ -42,7 +42,8 @@ class Attempt:
     last SMTP reply, `reason` one line for people, `detail` the longer chain in words. `records` gives the reason
     per record. `evidence` holds SHA-256 digests of stored blobs (DNS answers with signatures, presented chain).
     `tlsrpt` is the RFC 8460 §4.3 result type, empty on success. `refused` are those of `recipients` that were not
-    taken in a try that delivered to others.
+    taken in a try that delivered to others. `demand` is the sender's demand it was made under, as `RoutingKey.demand`
+    spells it.
     """
 
     time: float
@@ -65,6 +66,7 @@ class Attempt:
     duration: float = 0.0
     facts: str = ""
     refused: tuple[int, ...] = ()
+    demand: str = ""
 
     def encode(self) -> str:
         """The stored form: about 200 characters for a delivery."""
@@ -90,7 +92,7 @@ class Attempt:
 
     def _rest(self) -> str:
         """The object at the end, with its comma; nothing for an ordinary delivery."""
-        named = {"refused": self.refused}
+        named = {"refused": self.refused, "demand": self.demand}
         kept = {name: value for name, value in named.items() if value}
         return f",{_encode(kept)}" if kept else ""
 
@@ -124,6 +126,7 @@ class Attempt:
                 duration=float(fields[18]),
                 facts=str(fields[19]) if len(fields) > 19 else "",
                 refused=tuple(int(number) for number in rest.get("refused", ())),
+                demand=str(rest.get("demand", "")),
             )
         except (ValueError, TypeError, IndexError, KeyError) as error:
             raise UnreadableAttempt(f"attempt is damaged: {error}") from error

@@ -240,7 +240,8 @@ class ScriptStep(Step):
         """The end_of_data hooks: what they change is carried out, what they say is ruled."""
         session = self._session(arrival.client)
         transaction = session.transaction or session.begin(Address.of(arrival.reverse_path.mailbox))
-        session.transaction = None
+        # Copies that steps before made are asked about first, and what hooks noted and redirected holds for all.
+        session.transaction = None if arrival.copy_of is None else transaction
         replace_recipients(arrival, transaction.redirected)
         hooks = self._hooks(transaction.policy, "end_of_data")
         said, context = None, None

@@ -19,17 +19,27 @@ class Clearance:
 
     `connection_id` is the `ClientConnection` it is good for; `grounds` says in words what was judged;
     `requiretls` tells whether the conditions of RFC 8689 §2 for transmitting REQUIRETLS were met;
-    `tls` tells whether the judged connection was inside TLS.
+    `without_extension` that the operator lets REQUIRETLS mail go on over verified TLS though the server does not offer
+    the extension, which deviates from §4.2.1; `tls` tells whether the judged connection was inside TLS.
     """
 
-    __slots__ = ("connection_id", "grounds", "requiretls", "tls")
+    __slots__ = ("connection_id", "grounds", "requiretls", "tls", "without_extension")
 
     connection_id: int
     grounds: str
     requiretls: bool
     tls: bool
+    without_extension: bool
 
-    def __init__(self, seal: object, connection_id: int, grounds: str, requiretls: bool, tls: bool) -> None:
+    def __init__(
+        self,
+        seal: object,
+        connection_id: int,
+        grounds: str,
+        requiretls: bool,
+        tls: bool,
+        without_extension: bool = False,
+    ) -> None:
         if seal is not _SEAL:
             raise ClearanceRefused("a clearance is granted by the judgement of a connection, never constructed")
         for name, value in (
@@ -37,6 +47,7 @@ class Clearance:
             ("grounds", grounds),
             ("requiretls", requiretls),
             ("tls", tls),
+            ("without_extension", without_extension),
         ):
             object.__setattr__(self, name, value)
 
@@ -56,11 +67,13 @@ class Clearance:
         return f"<Clearance for connection {self.connection_id}: {self.grounds}>"
 
 
-def grant(connection_id: int, *, grounds: str, tls: bool, requiretls: bool = False) -> Clearance:
+def grant(
+    connection_id: int, *, grounds: str, tls: bool, requiretls: bool = False, without_extension: bool = False
+) -> Clearance:
     """Make the clearance for one connection. To be called by `tlspolicy.judge` alone.
 
     Raises `ClearanceRefused` when REQUIRETLS is claimed for a connection without TLS.
     """
-    if requiretls and not tls:
+    if (requiretls or without_extension) and not tls:
         raise ClearanceRefused("REQUIRETLS can be cleared only inside TLS")
-    return Clearance(_SEAL, connection_id, grounds, requiretls, tls)
+    return Clearance(_SEAL, connection_id, grounds, requiretls, tls, without_extension)

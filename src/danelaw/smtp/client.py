@@ -169,7 +169,8 @@ class ClientConnection(ClientDialogue):
         if lacks is not None:
             raise NextHopLacks(lacks)
         requiretls = envelope.requiretls and clearance.requiretls and offered.requiretls and self._tls
-        if envelope.requiretls and not requiretls and not envelope.reverse_path.is_null:
+        may_lack = envelope.reverse_path.is_null or clearance.without_extension
+        if envelope.requiretls and not requiretls and not may_lack:
             raise NextHopLacks(nexthop.REQUIRETLS_MISSING)
         lines = [sending.mail_line(envelope, offered, size=size, eight_bit=eight_bit, requiretls=requiretls)]
         lines += [sending.rcpt_line(recipient, offered) for recipient in envelope.recipients]

@@ -38,11 +38,15 @@ class Notify(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One accepted RCPT. `notify` None means the parameter was absent: notices on failure and perhaps on delay."""
+    """One accepted RCPT. `notify` None means the parameter was absent: notices on failure and perhaps on delay.
+
+    `demand` is what was asked for this recipient in its address, in a word of the owner's; it is never on the wire.
+    """
 
     forward_path: ForwardPath
     notify: Notify | None = None
     orcpt: OriginalRecipient | None = None
+    demand: str = ""
 
     @property
     def is_ascii(self) -> bool:

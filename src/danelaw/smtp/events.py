@@ -101,7 +101,7 @@ class MailFrom:
 
 @dataclass(slots=True)
 class RcptTo:
-    """*answer* RCPT."""
+    """*answer* RCPT. The owner may put another `recipient` in its place before it answers: that one is taken then."""
 
     recipient: Recipient
 

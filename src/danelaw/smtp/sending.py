@@ -18,7 +18,8 @@ def check_clearance(clearance: object, envelope: Envelope, connection_id: int, *
     if clearance.tls and not tls:
         raise ClearanceRefused("the clearance was granted for a connection inside TLS and this one is in the clear")
     # RFC 8689 §5: with an empty reverse-path REQUIRETLS must not cause the notice to be dropped.
-    if envelope.requiretls and not envelope.reverse_path.is_null and not clearance.requiretls:
+    cleared = clearance.requiretls or clearance.without_extension
+    if envelope.requiretls and not envelope.reverse_path.is_null and not cleared:
         raise ClearanceRefused("the sender requires TLS (REQUIRETLS) and the connection was not cleared for it")
     return clearance
 

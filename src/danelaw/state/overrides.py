@@ -144,6 +144,10 @@ class ConfiguredOverride(Protocol):
     def because(self) -> str:
         """Why."""
 
+    @property
+    def requiretls(self) -> str:
+        """What REQUIRETLS mail needs there."""
+
 
 def configured_overrides(entries: Iterable[ConfiguredOverride]) -> tuple[Override, ...]:
     """The overrides of a configuration file (`Config.override`), in its order."""
@@ -154,6 +158,7 @@ def configured_overrides(entries: Iterable[ConfiguredOverride]) -> tuple[Overrid
             fingerprints=entry.fingerprints,
             because=entry.because,
             expires=entry.until.timestamp() if entry.until is not None else None,
+            requiretls=entry.requiretls,
         )
         for entry in entries
     )

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from danelaw import __version__
+from danelaw.telemetry.demanding import DemandMetrics
 from danelaw.telemetry.instruments import Counter, Gauge, Histogram, Instrument
 from danelaw.telemetry.reporting import ReportingMetrics
 from danelaw.telemetry.scripting import ScriptingMetrics
+from danelaw.telemetry.sharing import SharingMetrics
 from danelaw.telemetry.trusting import TrustMetrics
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ _WAITS = (0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 172800
 _BATCHES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
-class Metrics(ReportingMetrics, ScriptingMetrics, TrustMetrics):
+class Metrics(ReportingMetrics, ScriptingMetrics, DemandMetrics, SharingMetrics, TrustMetrics):
     """The numbers of one gateway. Each attribute is an instrument; its `meaning` says what it counts.
 
     `refresh` is called before the numbers are shown, to read those that are kept elsewhere.
@@ -33,6 +35,7 @@ class Metrics(ReportingMetrics, ScriptingMetrics, TrustMetrics):
     def __init__(self) -> None:
         self.refresh: Callable[[], None] = lambda: None
         self._receiving()
+        self._demanding()
         self._scripting()
         self._examining()
         self._trusting()
@@ -253,41 +256,6 @@ class Metrics(ReportingMetrics, ScriptingMetrics, TrustMetrics):
         self.sts_fetches = Counter(
             "danelaw_mta_sts_fetches", "Fetches of MTA-STS policies; `result` as in RFC 8460 §4.3, or ok.", "result"
         )
-
-    def _sharing(self) -> None:
-        """Names of spaces and caches are those that policy declares, 200 of each at most."""
-        self.shared_calls = Counter(
-            "danelaw_shared_state_calls",
-            "Calls of policy about shared state; `answer` is local (from what the process holds) or asked.",
-            "space",
-            "answer",
-        )
-        self.shared_refused = Counter(
-            "danelaw_shared_state_refused",
-            "Operations on shared state that were not done: full, of another kind.",
-            "space",
-        )
-        self.shared_forgotten = Counter(
-            "danelaw_shared_state_forgotten_keys", "Keys that had to make room for others.", "space"
-        )
-        self.shared_lost = Counter(
-            "danelaw_shared_state_lost_adds", "What was added to leased counters and perhaps never told to the store."
-        )
-        self.shared_late = Counter(
-            "danelaw_shared_state_late_answers", "Requests of workers to the store that were not answered in time."
-        )
-        self.shared_keys = Gauge("danelaw_shared_state_keys", "Keys of a space of shared state.", "space")
-        self.shared_octets = Gauge("danelaw_shared_state_bytes", "Room that shared state takes, as it is accounted.")
-        self.cache_lookups = Counter(
-            "danelaw_cache_lookups",
-            "Look-ups in caches of policy; `result` is hit, miss, stale (an old value while a new one is computed), "
-            "joined (waited for another's computation), or failed, which is a miss too.",
-            "cache",
-            "result",
-        )
-        self.cache_evicted = Counter("danelaw_cache_evicted", "Values that had to make room for others.", "cache")
-        self.cache_entries = Gauge("danelaw_cache_entries", "Values in a cache of policy.", "cache")
-        self.cache_octets = Gauge("danelaw_cache_bytes", "About how much memory they take.", "cache")
 
     def _itself(self) -> None:
         self.loop_lag = Histogram(

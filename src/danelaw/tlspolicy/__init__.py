@@ -15,10 +15,11 @@ whose whole table is docs/decision-table.md (`tlspolicy.table`).
 connection nobody judged. It always gives one reason in words, says what became of each TLSA record, and what a
 TLS report (RFC 8460) must count.
 
-Public names: `Protection`, `SenderDemand`, `GroupDemand`, `Override`, `OverrideTLS`, `OverrideError`, `effective`,
-`Effective`, `STSState`, `NO_STS`, `Published`, `STSPublished`, `published`, `requirement`, `decide`, `Requirement`,
-`TLSUse`, `Refusal`, `RefusalKind`, the checks `DANECheck STSCheck PKIXCheck FingerprintCheck RequireTLSCheck`,
-`Handshake`, `StartTLSOutcome`, `judge`, `refused`, `Judgement`, `Failure`, `TLSRPTResult`, `WrongHandshake`, `weakest`,
+Public names: `Protection`, `SenderDemand`, `GroupDemand`, `Override`, `OverrideTLS`, `OverrideRequireTLS`,
+`OverrideError`, `effective`, `Effective`, `STSState`, `NO_STS`, `Published`, `STSPublished`, `published`,
+`requirement`, `decide`, `Requirement`, `TLSUse`,
+`Refusal`, `RefusalKind`, the checks `DANECheck STSCheck PKIXCheck FingerprintCheck RequireTLSCheck`, `Handshake`,
+`StartTLSOutcome`, `judge`, `refused`, `Judgement`, `Failure`, `TLSRPTResult`, `WrongHandshake`, `weakest`,
 `conclude`, `Conclusion`.
 """
 
@@ -30,7 +31,7 @@ from danelaw.tlspolicy.group import GroupDemand
 from danelaw.tlspolicy.handshake import Handshake, StartTLSOutcome
 from danelaw.tlspolicy.judge import WrongHandshake, judge, refused
 from danelaw.tlspolicy.judgement import Failure, Judgement
-from danelaw.tlspolicy.override import Override, OverrideError, OverrideTLS
+from danelaw.tlspolicy.override import Override, OverrideError, OverrideRequireTLS, OverrideTLS
 from danelaw.tlspolicy.protection import Protection
 from danelaw.tlspolicy.published import Published, STSPublished, published
 from danelaw.tlspolicy.requirement import (
@@ -61,6 +62,7 @@ __all__ = [
     "Judgement",
     "Override",
     "OverrideError",
+    "OverrideRequireTLS",
     "OverrideTLS",
     "PKIXCheck",
     "Protection",

@@ -23,6 +23,7 @@ from danelaw.tlspolicy.requirement import (
 from danelaw.tlspolicy.tlsrpt import TLSRPTResult
 
 NO_CERTIFICATE = "the server shows no certificate"
+NOT_OFFERED = "REQUIRETLS not offered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,8 @@ def _fingerprint(check: FingerprintCheck, handshake: Handshake) -> CheckResult:
 def _requiretls(check: RequireTLSCheck, handshake: Handshake) -> CheckResult:
     if handshake.requiretls_offered:
         return CheckResult(check, True, "server offers REQUIRETLS")
+    if check.accepted_by:
+        return CheckResult(check, True, f"{NOT_OFFERED}: verified TLS is enough by {check.accepted_by}; not RFC 8689")
     return CheckResult(check, False, "server does not offer REQUIRETLS, which the sender demands")
 
 

@@ -53,6 +53,11 @@ class SenderDemand(Enum):
         return self in (SenderDemand.DANE, SenderDemand.REQUIRETLS_DANE)
 
     @property
+    def encrypted(self) -> bool:
+        """True when nothing may go in the clear."""
+        return self is SenderDemand.ENCRYPTED or self.verified
+
+    @property
     def verified(self) -> bool:
         """True when who answers must be proved to belong to the destination."""
         return self is SenderDemand.VERIFIED or self.dane or self.requiretls

@@ -89,8 +89,15 @@ def _with_tls(requirement: Requirement, handshake: Handshake, roots: pkix.Roots 
     if requirement.at_best is not None and all(result.ok for result in observed):
         protection = requirement.at_best
         demanded = observed
-    reason = "; ".join(result.reason for result in demanded if not isinstance(result.check, RequireTLSCheck))
-    return _cleared(requirement, handshake, protection, reason or _unchecked(requirement, observed), results)
+    without = bool(requirement.checks) and _without_extension(requirement, handshake)
+    told = (result for result in demanded if without or not isinstance(result.check, RequireTLSCheck))
+    reason = "; ".join(result.reason for result in told) or _unchecked(requirement, observed)
+    return _cleared(requirement, handshake, protection, reason, results, without_extension=without)
+
+
+def _without_extension(requirement: Requirement, handshake: Handshake) -> bool:
+    """REQUIRETLS mail goes on to a server that lacks the extension: the operator's deviation from RFC 8689 §4.2.1."""
+    return not handshake.requiretls_offered and requirement.requiretls
 
 
 def _unchecked(requirement: Requirement, observed: list[CheckResult]) -> str:
@@ -106,13 +113,16 @@ def _cleared(
     protection: Protection,
     reason: str,
     results: list[CheckResult] | tuple[()],
+    *,
+    without_extension: bool = False,
 ) -> Judgement:
     tls = handshake.starttls is _START_TLS_OUTCOME_ESTABLISHED
     clearance = grant(
         handshake.connection_id,
         grounds=f"{protection.value}: {reason}",
         tls=tls,
-        requiretls=tls and requirement.requiretls,
+        requiretls=tls and requirement.requiretls and not without_extension,
+        without_extension=without_extension,
     )
     return _judgement(requirement, handshake, clearance, protection, reason, results, None)
 

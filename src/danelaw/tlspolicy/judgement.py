@@ -44,6 +44,11 @@ class Judgement:
     failure: Failure | None = None
 
     @property
+    def without_extension(self) -> bool:
+        """True when REQUIRETLS mail may go on though the server lacks the extension, by the operator's override."""
+        return self.clearance is not None and self.clearance.without_extension
+
+    @property
     def retry_clear(self) -> bool:
         """True when a new connection may be tried without STARTTLS."""
         return self.failure is Failure.TRY_CLEAR

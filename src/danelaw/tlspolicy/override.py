@@ -31,6 +31,18 @@ class OverrideTLS(Enum):
     FINGERPRINT = "fingerprint"
 
 
+class OverrideRequireTLS(Enum):
+    """What REQUIRETLS mail needs of a destination's servers: `EXTENSION`, that they offer it (RFC 8689 §4.2.1 step 5);
+    `VERIFIED_TLS`, a proved server alone. The second deviates from the RFC: for last hops the operator controls.
+    """
+
+    EXTENSION = "extension"
+    VERIFIED_TLS = "verified-tls"
+
+
+_PROVING = frozenset({OverrideTLS.VERIFY, OverrideTLS.DANE, OverrideTLS.DANE_REQUIRE, OverrideTLS.FINGERPRINT})
+
+
 @dataclass(frozen=True, slots=True)
 class Override:
     """`destination` is a next-hop domain, or `.example.org` for every name below example.org (not itself).
@@ -46,6 +58,7 @@ class Override:
     because: str = ""
     expires: float | None = None
     source: str = field(default="configuration", compare=False)
+    requiretls: OverrideRequireTLS = OverrideRequireTLS.EXTENSION
 
     @classmethod
     def of(
@@ -57,6 +70,7 @@ class Override:
         because: str = "",
         expires: float | None = None,
         source: str = "configuration",
+        requiretls: str | OverrideRequireTLS = OverrideRequireTLS.EXTENSION,
     ) -> Override:
         """Build from what a person wrote. Raises `OverrideError` saying what would be right."""
         try:
@@ -69,7 +83,8 @@ class Override:
             raise OverrideError("a fingerprint override needs at least one fingerprint", advice="add --fingerprint HEX")
         if digests and mode is not OverrideTLS.FINGERPRINT:
             raise OverrideError(f"fingerprints mean nothing with {mode.value}", advice="use the setting fingerprint")
-        return cls(pattern(destination), mode, digests, " ".join(because.split()), expires, source)
+        strictness = _strictness(requiretls, mode)
+        return cls(pattern(destination), mode, digests, " ".join(because.split()), expires, source, strictness)
 
     def covers(self, domain: Domain) -> bool:
         """Whether the destination is this domain, or a suffix form above it."""
@@ -80,6 +95,18 @@ class Override:
     def active(self, now: float) -> bool:
         """Whether it has not expired; `now` in POSIX seconds."""
         return self.expires is None or now < self.expires
+
+
+def _strictness(requiretls: str | OverrideRequireTLS, mode: OverrideTLS) -> OverrideRequireTLS:
+    try:
+        strictness = OverrideRequireTLS(requiretls)
+    except ValueError:
+        known = " ".join(member.value for member in OverrideRequireTLS)
+        raise OverrideError(f"{requiretls!r} is no setting for REQUIRETLS", advice=f"one of: {known}") from None
+    if strictness is OverrideRequireTLS.VERIFIED_TLS and mode not in _PROVING:
+        proving = " ".join(sorted(member.value for member in _PROVING))
+        raise OverrideError(f"{mode.value} verifies nothing that REQUIRETLS could rest on", advice=f"one of: {proving}")
+    return strictness
 
 
 def pattern(text: str) -> str:

@@ -64,7 +64,12 @@ class FingerprintCheck:
 
 @dataclass(frozen=True, slots=True)
 class RequireTLSCheck:
-    """The EHLO after STARTTLS must offer REQUIRETLS (RFC 8689 §4.2.1 step 5)."""
+    """The EHLO after STARTTLS must offer REQUIRETLS (RFC 8689 §4.2.1 step 5).
+
+    `accepted_by` names the override, in words, that takes verified TLS for it where it is not offered; mostly empty.
+    """
+
+    accepted_by: str = ""
 
 
 Check: TypeAlias = DANECheck | STSCheck | PKIXCheck | FingerprintCheck | RequireTLSCheck
@@ -126,5 +131,5 @@ class Requirement:
 
     @property
     def requiretls(self) -> bool:
-        """True when the message must travel with the REQUIRETLS parameter."""
+        """True when the message travels with the REQUIRETLS parameter wherever it is offered."""
         return any(isinstance(check, RequireTLSCheck) for check in self.checks)

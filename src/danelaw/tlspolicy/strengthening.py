@@ -11,7 +11,7 @@ from dataclasses import replace
 from danelaw.dane import TLSAState
 from danelaw.tlspolicy.demand import SenderDemand
 from danelaw.tlspolicy.demands import dane_check, joined, lookup_failed, refuse, sts_check
-from danelaw.tlspolicy.override import Override
+from danelaw.tlspolicy.override import Override, OverrideRequireTLS
 from danelaw.tlspolicy.overriding import owner_of
 from danelaw.tlspolicy.protection import Protection
 from danelaw.tlspolicy.published import Published, STSPublished
@@ -102,7 +102,8 @@ def _require_tls(facts: Published, override: Override | None, wanted: Requiremen
     if facts.tlsa_error is not None:
         return lookup_failed(facts)
     proof = _proof(facts, wanted, PKIXCheck((facts.host,)))
-    return _proved(facts, wanted, proof, owner, RequireTLSCheck())
+    lax = override is not None and override.requiretls is OverrideRequireTLS.VERIFIED_TLS
+    return _proved(facts, wanted, proof, owner, RequireTLSCheck(owner_of(override) if lax and override else ""))
 
 
 def _proof(facts: Published, wanted: Requirement, otherwise: PKIXCheck) -> _Proof:
@@ -125,7 +126,8 @@ def _proved(facts: Published, wanted: Requirement, proof: _Proof, owner: str, *m
     checks = tuple(check for check in wanted.checks if check not in last)
     checks = (*checks, *(() if proof in checks else (proof,)), *last)
     insists = wanted.tls is TLSUse.MANDATORY
-    words = "" if proof in wanted.checks and not last else _words(proof, offered=bool(last))
+    offer = tuple(check for check in last if check not in wanted.checks)
+    words = _words(proof, offer, known=insists and proof in wanted.checks)
     earns = max(wanted.earns, earned)
     observe = tuple(check for check in wanted.observe if check not in checks)
     return replace(
@@ -150,11 +152,19 @@ def _owners(owner: str, wanted: Requirement) -> str:
     return f"{owner} and {wanted.demanded_by}"
 
 
-def _words(proof: _Proof, *, offered: bool) -> str:
+def _words(proof: _Proof, offer: tuple[RequireTLSCheck, ...], *, known: bool) -> str:
+    """What is demanded besides; `known`: the proof was demanded already, and is said."""
+    lax = any(check.accepted_by for check in offer)
+    if known:
+        used = "REQUIRETLS is used where it is offered, by your override" if lax else "REQUIRETLS must be offered"
+        return used if offer else ""
     if isinstance(proof, DANECheck):
-        return "the server must match its TLSA records" + (" and offer REQUIRETLS" if offered else "")
-    if isinstance(proof, STSCheck):
-        which = "the listed MX host"
+        words = "the server must match its TLSA records"
+        also = " and offer REQUIRETLS"
     else:
-        which = "the MX host" if offered else " or ".join(name.ascii for name in proof.names)
-    return f"a public CA must vouch for {which}" + (", which must offer REQUIRETLS" if offered else "")
+        plain = " or ".join(name.ascii for name in proof.names) if isinstance(proof, PKIXCheck) else ""
+        which = "the listed MX host" if isinstance(proof, STSCheck) else "the MX host" if offer else plain
+        words, also = f"a public CA must vouch for {which}", ", which must offer REQUIRETLS"
+    if not offer:
+        return words
+    return words + ("; REQUIRETLS is used where it is offered, by your override" if lax else also)

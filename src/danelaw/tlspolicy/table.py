@@ -15,7 +15,7 @@ from danelaw.dane import TLSAState
 from danelaw.tlspolicy.decide import decide
 from danelaw.tlspolicy.demand import SenderDemand
 from danelaw.tlspolicy.group import GroupDemand
-from danelaw.tlspolicy.override import Override, OverrideTLS
+from danelaw.tlspolicy.override import Override, OverrideRequireTLS, OverrideTLS
 from danelaw.tlspolicy.published import Published, STSPublished
 from danelaw.tlspolicy.requirement import (
     Check,
@@ -43,6 +43,7 @@ class Row:
     demand: SenderDemand
     group: SenderDemand
     requirement: Requirement
+    requiretls: OverrideRequireTLS = OverrideRequireTLS.EXTENSION
 
 
 _TLSA_FAILED = "TLSA look-up failed"
@@ -120,11 +121,27 @@ def group_demand(demand: SenderDemand) -> GroupDemand | None:
     return GroupDemand.together((GroupDemand(demand, ("example",)),))
 
 
-def _override(tls: OverrideTLS | None) -> Override | None:
+def lax_rows() -> Iterator[Row]:
+    """The same for overrides with `requiretls = "verified-tls"`, under every demand."""
+    lax = OverrideRequireTLS.VERIFIED_TLS
+    for demand in SenderDemand:
+        for facts in cases():
+            for tls in LAX:
+                wanted = decide(facts, _override(tls, lax), demand)
+                yield Row(tls, facts, demand, SenderDemand.NONE, wanted, lax)
+
+
+LAX = (OverrideTLS.VERIFY, OverrideTLS.DANE, OverrideTLS.DANE_REQUIRE, OverrideTLS.FINGERPRINT)
+"""The overrides that may say `requiretls = "verified-tls"`."""
+
+
+def _override(
+    tls: OverrideTLS | None, requiretls: OverrideRequireTLS = OverrideRequireTLS.EXTENSION
+) -> Override | None:
     if tls is None:
         return None
     pins = (_PIN,) if tls is OverrideTLS.FINGERPRINT else ()
-    return Override(DOMAIN.ascii, tls, pins)
+    return Override(DOMAIN.ascii, tls, pins, requiretls=requiretls)
 
 
 def cell(requirement: Requirement) -> str:
@@ -133,7 +150,7 @@ def cell(requirement: Requirement) -> str:
         return "skip (DNS)" if requirement.refusal.kind is RefusalKind.LOOKUP else "skip (demand)"
     if requirement.tls is TLSUse.NEVER:
         return "no TLS → clear text"
-    demanded = " + ".join(_WORDS[type(check)] for check in requirement.checks)
+    demanded = " + ".join(_word(check) for check in requirement.checks)
     if requirement.tls is TLSUse.OPPORTUNISTIC:
         earned = "may"
         if requirement.at_best is not None:
@@ -142,6 +159,11 @@ def cell(requirement: Requirement) -> str:
         earned = f"{demanded or 'TLS'} → {requirement.earns.value}"
     watched = "".join(f", watch {_WORDS[type(check)]}" for check in requirement.observe)
     return earned + watched
+
+
+def _word(check: Check) -> str:
+    lax = isinstance(check, RequireTLSCheck) and check.accepted_by
+    return _WORDS[type(check)] + (" if offered" if lax else "")
 
 
 _WORDS: dict[type[Check], str] = {
@@ -218,6 +240,17 @@ What trust groups (docs/trust-groups.md) demand of their members is added in the
 other demand of the sender the cell is that of the stronger of both, so those tables are not printed again.
 """
 
+_DEVIATION = """\
+## Overrides with `requiretls = "verified-tls"`
+
+This deviates from RFC 8689 §4.2.1 step 5, and is off by default: for last hops that you control, where mail goes no
+further, and which do not know REQUIRETLS. Only mail under REQUIRETLS is treated otherwise, and only in one thing:
+where the server is proved as before and does not offer the extension, the message goes on without it. *REQUIRETLS if
+offered* stands for that; log, attempt record and `danelaw explain` say when it was used. Under all other demands such
+an override does what it does without the setting (a test compares the cells). It stands in the configuration file
+only, and with overrides that verify: `verify`, `dane`, `dane-require`, `fingerprint`.
+"""
+
 _HEADINGS = {
     SenderDemand.NONE: "The sender asks for nothing",
     SenderDemand.TLS_REQUIRED_NO: "The sender says TLS-Required: No",
@@ -246,6 +279,7 @@ def _heading(demand: SenderDemand, group: SenderDemand) -> str:
 def page() -> str:
     """The page docs/decision-table.md."""
     lines = [_INTRODUCTION]
+    lax = {(row.demand, row.published, row.override): cell(row.requirement) for row in lax_rows()}
     heads = ["MX", "TLSA", "MTA-STS", "no override", *(f"`{tls.value}`" for tls in OverrideTLS)]
     cells = {(row.demand, row.group, row.published, row.override): cell(row.requirement) for row in rows()}
     for demand, group in SECTIONS:
@@ -253,6 +287,13 @@ def page() -> str:
         for facts in cases():
             of_override = (cells[demand, group, facts, tls] for tls in (None, *OverrideTLS))
             lines.append(_line([*published_words(facts), *of_override]))
+        lines.append("")
+    lines.append(_DEVIATION)
+    for demand in (demand for demand in SenderDemand if demand.requiretls):
+        lines += [f"### {_HEADINGS[demand]}", "", _line(heads[:3] + [f"`{tls.value}`" for tls in LAX])]
+        lines.append(_line(["---"] * (3 + len(LAX))))
+        for facts in cases():
+            lines.append(_line([*published_words(facts), *(lax[demand, facts, tls] for tls in LAX)]))
         lines.append("")
     return "\n".join(lines)
 

@@ -177,10 +177,10 @@ def _policies(scenario: Scenario, session: SessionSeen, everything: Sequence[Sce
         if not host.elsewhere and host_name(host, one.domain) == session.host
     )  # fmt: skip
     found = []
-    if host.tlsa and owner.domain not in UNSIGNED_ALIAS:
+    if host.tlsa and owner.ds == "right" and owner.domain not in UNSIGNED_ALIAS:
         found.append((BASES.get(session.host, session.host), "tlsa", _by_dane(scenario, host, session)))
     unusable = "encrypted only" in scenario.protection or "TLSA 1 1 1" in scenario.publishes
-    signed = scenario.signed and host.tlsa and not (unusable and scenario.demand == "none")
+    signed = scenario.signed and scenario.ds == "right" and host.tlsa and not (unusable and scenario.demand == "none")
     sts = scenario.sts
     if sts is not None and sts.mode != "none" and scenario.domain not in NOT_ANNOUNCED and not signed:
         if scenario.publishes == "MTA-STS, no good policy":

@@ -1,4 +1,4 @@
-"""What parsedmarc makes of DMARC reports, in the words of ours."""
+"""What parsedmarc makes of reports, and of DMARC reports in the words of ours."""
 
 from __future__ import annotations
 
@@ -60,15 +60,20 @@ class ParseDMARC:
 
     def read(self, path: Path) -> Read:
         """What it makes of a file."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(str(path)) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
+        answer = self.answer(path)
         if "error" in answer:
             return Read({}, answer["error"])
         report = answer["report"]
         return Read(_their_aggregate(report) if answer["kind"] == "aggregate" else _their_failure(report))
+
+    def answer(self, path: Path) -> dict[str, Any]:
+        """What it says of a file: `kind` and `report`, or `error`."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(str(path)) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
 
 
 def ours(path: Path) -> Read:

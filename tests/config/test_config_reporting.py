@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from danelaw.config import ConfigError, loads
+from danelaw.config.tls_reporting import reported_on
 
 SIGNED = 'dkim_domain = "example.org"\ndkim_selector = "s1"\ndkim_key = "/etc/danelaw/dkim.key"\n'
 
@@ -63,3 +64,27 @@ def test_reports_need_results() -> None:
         reports(f"send = true\n{SIGNED}", enabled=False)
     assert "set enabled = true in [authentication]" in str(caught.value)
     assert reports(f'{SIGNED}sender = "a@in.example.org"') is not None
+
+
+@pytest.mark.parametrize(("text", "complaint"), [
+    ('tls_address = "nobody"', "not a mailbox"),
+    ('tls_domains = ["m_!"]', "tls_domains"),
+    ('[reports.https]\nlisten = "127.0.0.1:1"', "needs a certificate"),
+    ('[reports.https]\npath = "tlsrpt"', "is no path of a URL"),
+    ('[reports.https]\nmax_size = "20M"', "max_size"),
+])  # fmt: skip
+def test_receiving_tls_reports_is_checked(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        reports(text)
+    assert complaint in str(caught.value)
+
+
+def test_tls_reports_are_about_our_domains_and_mail_hosts() -> None:
+    config = loads(
+        'hostname = "gw.example.org"\n[[domain]]\nname = ".example.net"\n[reports]\ntls_address = "T@example.net"\n'
+        'tls_domains = ["mx1.provider.example"]\n[reports.https]\nlisten = "127.0.0.1:1"\ntls = "front"\n'
+    )
+    ours = reported_on(config)
+    assert [ours(name) for name in ("gw.example.org", "a.example.net", "mx1.provider.example")] == [True] * 3
+    assert not any(ours(name) for name in ("example.org", "example.net", "provider.example", "x.gw.example.org"))
+    assert "t@example.net" in config.reports.own_addresses

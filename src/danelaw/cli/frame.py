@@ -31,6 +31,8 @@ COMMANDS: dict[str, Verb] = {
     "survey": Verb("look", "Say how securely many domains can be reached, and who could change that."),
     "check": Verb("look", "Say how mail to a domain or address would be protected. Sends nothing."),
     "keys": Verb("look", "Find keys that mail to an address can be encrypted to, end to end."),
+    "advise": Verb("look", "Say which customers' domains your MX's TLSA records protect, and why not the others."),
+    "publish": Verb("look", "Say what you should publish in DNS, and what is missing there."),
     "notify": Verb("look", "Draft the note to a broken destination's postmaster, with evidence. Sends nothing."),
     "watch": Verb("look", "Destinations that were verified for long and prove less now; a destination's history."),
     "dns": Verb("look", "Look up a name and say what its signatures prove."),

@@ -218,10 +218,15 @@ def moment(when: float, now: float) -> str:
     return f"{absolute(when, now)} ({relative(when, now)})"
 
 
+def number(count: int) -> str:
+    """A count for people: "4 101"."""
+    return f"{count:,}".replace(",", " ")
+
+
 def size(count: int) -> str:
     """A number of bytes for people: "4 101 bytes", "38 MiB"."""
     if count < 100_000:
-        return f"{count:,}".replace(",", " ") + (" byte" if count == 1 else " bytes")
+        return number(count) + (" byte" if count == 1 else " bytes")
     for unit, power in (("GiB", 30), ("MiB", 20)):
         if count >= 1 << power:
             return f"{count / (1 << power):.1f} {unit}".replace(".0 ", " ")

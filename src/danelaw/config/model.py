@@ -196,6 +196,8 @@ class Config(Section):
                 )
             if listen.auth != "off" and not (self.certificate or listen.auth_without_tls):
                 raise ValueError(f"users log in at {listen.address} inside TLS only; add [[certificate]]")
+        if self.reports.https.listen is not None and self.reports.https.tls == "own" and not self.certificate:
+            raise ValueError('[reports.https] needs a certificate; add [[certificate]], or tls = "front"')
         return self
 
     @model_validator(mode="after")

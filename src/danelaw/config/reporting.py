@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from danelaw.address import Domain, Mailbox
 from danelaw.config.section import Section
+from danelaw.config.tls_reporting import ReportsHTTPS
 from danelaw.config.values import Count, DomainPattern, Duration, FilePath, HostName, Size, Switch, Text, explained
 from danelaw.dkim import PrivateKey, SigningKey
 from danelaw.errors import DanelawError
@@ -100,9 +101,24 @@ class Reports(Section):
         "Name it in `rua=` and `ruf=` of your domains, and its domain in `[[domain]]`.",
         examples=["dmarc@example.org"],
     )
+    tls_address: Text | None = Field(
+        default=None,
+        description="Mail from outside to this address is read as TLS reports (RFC 8460) and not delivered; may be "
+        "`dmarc_address` too. Name it in `rua=` at `_smtp._tls.` of your domains and of your mail hosts, and its "
+        "domain in `[[domain]]`. Only reports count that their reporter has signed.",
+        examples=["tlsrpt@example.org"],
+    )
+    tls_domains: tuple[DomainPattern, ...] = Field(
+        default=(),
+        description="Domains that TLS reports may be about, beside `[[domain]]`, `hostname` and the names of "
+        "`[[certificate]]`; `.example.org` means every name below. Reports about others are not kept.",
+        examples=[["mx1.example.org", "customer.example"]],
+    )
+    https: ReportsHTTPS = Field(default=ReportsHTTPS(), description="Where others post TLS reports.")
     unreadable: Literal["hold", "discard"] = Field(
         default="hold",
-        description="What happens to mail to `dmarc_address` or `feedback` that holds no report that can be read.",
+        description="What happens to mail to `dmarc_address`, `tls_address` or `feedback` that holds no report that "
+        "counts.",
         examples=["discard"],
     )
     feedback: tuple[Text, ...] = Field(
@@ -150,7 +166,7 @@ class Reports(Section):
         examples=["tls-reports@example.org"],
     )
 
-    @field_validator("sender", "reverse_path", "contact", "dmarc_address", "tls_sender")
+    @field_validator("sender", "reverse_path", "contact", "dmarc_address", "tls_address", "tls_sender")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:
         if value is not None and not isinstance(explained(lambda: Mailbox.from_text(value)).domain, Domain):
@@ -219,7 +235,7 @@ class Reports(Section):
             self.sender_address if self.sends else None,
             self.tls_sender_address if self.tls_send else None,
         )
-        found = {self.reverse_path, self.dmarc_address, *senders, *self.feedback}
+        found = {self.reverse_path, self.dmarc_address, self.tls_address, *senders, *self.feedback}
         return frozenset(address.lower() for address in found if address is not None)
 
 

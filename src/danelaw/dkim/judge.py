@@ -21,7 +21,7 @@ class VerifySettings:
     `most_signatures` are tried per message and `most_keys` records per signature (RFC 6376 §8.4). `smallest_rsa` in
     bits cannot make keys below 1024 count unless it is set below, which RFC 8301 §3.2 forbids outside of tests.
     `drift` is how far clocks may differ for t= and x=. `partial_body` lets a pass authenticate although octets follow
-    what l= covers, `testing` although the key says t=y.
+    what l= covers, `testing` although the key says t=y. `service` is what keys must be for by their s=.
     """
 
     most_signatures: int = 10
@@ -30,6 +30,7 @@ class VerifySettings:
     drift: timedelta = timedelta(minutes=5)
     partial_body: bool = False
     testing: bool = False
+    service: str = "email"
 
 
 DEFAULT_SETTINGS = VerifySettings()
@@ -44,7 +45,13 @@ def judge(
     settings: VerifySettings = DEFAULT_SETTINGS,
 ) -> DKIMVerdict:
     """The verdict on a signature; `now` in POSIX seconds is when the message arrived (RFC 6376 §3.5, x=)."""
-    search = find_keys(answer, signature.algorithm, smallest_rsa=settings.smallest_rsa, most=settings.most_keys)
+    search = find_keys(
+        answer,
+        signature.algorithm,
+        smallest_rsa=settings.smallest_rsa,
+        most=settings.most_keys,
+        service=settings.service,
+    )
     if not search.keys:
         return _verdict(signature, search, search.result, search.reason)
     result, reason = _body(signature, body)

@@ -67,8 +67,8 @@ def check_algorithm(algorithm: str) -> None:
         raise SignatureError(f"the algorithm {algorithm[:40]!r} is not implemented", DKIMResult.NEUTRAL)
 
 
-def find_keys(answer: Answer, algorithm: str, *, smallest_rsa: int, most: int) -> KeySearch:
-    """The keys in an answer that fit `algorithm`, at most `most` records looked at.
+def find_keys(answer: Answer, algorithm: str, *, smallest_rsa: int, most: int, service: str = "email") -> KeySearch:
+    """The keys in an answer that fit `algorithm` and `service`, at most `most` records looked at.
 
     With several records each is tried, since which of them is meant is undefined (RFC 6376 §3.6.2.2, §6.1.2). The
     reason given for finding none is that of the record that came nearest.
@@ -83,7 +83,7 @@ def find_keys(answer: Answer, algorithm: str, *, smallest_rsa: int, most: int) -
     found: list[FittingKey] = []
     faults: list[_Fault] = []
     for text in texts[:most]:
-        match = _examine(text, KEY_TYPES[algorithm], smallest_rsa)
+        match = _examine(text, KEY_TYPES[algorithm], smallest_rsa, service)
         if isinstance(match, FittingKey):
             found.append(match)
         else:
@@ -108,13 +108,13 @@ class _Fault:
 
 
 @lru_cache(maxsize=1024)  # the same few hundred domains sign most mail
-def _examine(text: bytes, key_type: str, smallest_rsa: int) -> FittingKey | _Fault:
+def _examine(text: bytes, key_type: str, smallest_rsa: int, service: str) -> FittingKey | _Fault:
     """The checks of RFC 6376 §6.1.2 on one record, in their order."""
     try:
         record = DKIMKeyRecord.from_text(text)
     except KeyRecordError as error:
         return _Fault(0, error.reason)
-    for progress, reason in _mismatches(record, key_type):
+    for progress, reason in _mismatches(record, key_type, service):
         if reason:
             return _Fault(progress, reason)
     try:
@@ -128,8 +128,9 @@ def _examine(text: bytes, key_type: str, smallest_rsa: int) -> FittingKey | _Fau
     return FittingKey(record, key)
 
 
-def _mismatches(record: DKIMKeyRecord, key_type: str) -> Iterator[tuple[int, str]]:
-    yield 1, "" if record.for_mail else f"s={':'.join(record.services)} says that it is not for mail"
+def _mismatches(record: DKIMKeyRecord, key_type: str, service: str) -> Iterator[tuple[int, str]]:
+    purpose = "mail" if service == "email" else service
+    yield 1, "" if record.serves(service) else f"s={':'.join(record.services)} says that it is not for {purpose}"
     allowed = record.hashes is None or "sha256" in record.hashes
     yield 2, "" if allowed else f"h={':'.join(record.hashes or ())} does not allow sha256"
     yield 3, "" if not record.revoked else "it is revoked (p= is empty)"

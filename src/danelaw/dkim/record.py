@@ -85,10 +85,14 @@ class DKIMKeyRecord:
         """True with t=s: the domain of i= must be that of d=, not one below it."""
         return "s" in self.flags
 
+    def serves(self, service: str) -> bool:
+        """True when s= names a service, such as `email` or `tlsrpt` (RFC 8460 §3), or everything."""
+        return "*" in self.services or service in self.services
+
     @property
     def for_mail(self) -> bool:
         """True when s= names mail or everything."""
-        return "*" in self.services or "email" in self.services
+        return self.serves("email")
 
 
 def _check_version(tags: TagList) -> None:

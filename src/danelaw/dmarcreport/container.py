@@ -8,14 +8,14 @@ import zipfile
 import zlib
 
 from danelaw.dmarcreport.errors import ReportError
+from danelaw.message import MessageError
+from danelaw.message.gzipped import gunzip, gzip
 
 MOST_COMPRESSED = 8 << 20
 """Octets of a file that are looked at."""
 MOST_OCTETS = 16 << 20
 """Octets that may come out of it."""
 _MOST_ENTRIES = 16
-_MOST_MEMBERS = 16
-_GZIP = 16 + zlib.MAX_WBITS
 _BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, struct.error,
                ValueError, IndexError, OverflowError)  # fmt: skip
 
@@ -33,7 +33,10 @@ def unpack(octets: bytes, *, most: int = MOST_OCTETS, most_compressed: int = MOS
     if len(octets) > most_compressed:
         raise ReportError(f"the file has {len(octets)} octets; {most_compressed} are read at most")
     if octets.startswith(b"\x1f\x8b"):
-        return _gunzip(octets, most)
+        try:
+            return gunzip(octets, most)
+        except MessageError as error:
+            raise ReportError(error.reason) from None
     if octets.startswith(b"PK\x03\x04"):
         return _unzip(octets, most)
     if len(octets) > most:
@@ -43,27 +46,7 @@ def unpack(octets: bytes, *, most: int = MOST_OCTETS, most_compressed: int = MOS
 
 def compress(octets: bytes) -> bytes:
     """As gzip, without time and name: the same report gives the same octets."""
-    deflate = zlib.compressobj(9, zlib.DEFLATED, _GZIP)
-    return deflate.compress(octets) + deflate.flush()
-
-
-def _gunzip(octets: bytes, most: int) -> bytes:
-    """All members (RFC 1952 §2.2); what follows the last one is padding and left out."""
-    whole = b""
-    for _ in range(_MOST_MEMBERS):
-        inflate = zlib.decompressobj(_GZIP)
-        try:
-            whole += inflate.decompress(octets, most + 1 - len(whole))
-        except zlib.error:
-            raise ReportError("the gzip file is broken") from None
-        if len(whole) > most:
-            raise _too_large(most)
-        if not inflate.eof:
-            raise ReportError("the gzip file is cut off")
-        octets = inflate.unused_data
-        if not octets.startswith(b"\x1f\x8b"):
-            return whole
-    raise ReportError(f"the gzip file has more than {_MOST_MEMBERS} members")
+    return gzip(octets)
 
 
 def _unzip(octets: bytes, most: int) -> bytes:

@@ -21,18 +21,22 @@ from danelaw.gateway import limiting, policies, quarantine, shared_numbers, shar
 from danelaw.gateway.control import ControlServer, Operation
 from danelaw.gateway.line import Line, LineError
 from danelaw.gateway.operations import reading_operations
-from danelaw.gateway.quarantine_web import quarantine_web
-from danelaw.gateway.safety_api import safety_api
+from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
+from danelaw.gateway.safety_api import SafetyAPI, safety_api
 from danelaw.gateway.switchboard import SUPERVISOR
+from danelaw.gateway.tls_report_web import TLSReportWeb, tls_report_web
 from danelaw.spool import database, shards
 from danelaw.spool import operations as queue_operations
 from danelaw.telemetry import HTTPServer, Metrics, Sums
+from danelaw.telemetry.sums import snapshot as numbers_of
 
 if TYPE_CHECKING:
     from danelaw.config import Config
     from danelaw.gateway.listeners import Listeners
     from danelaw.telemetry import Log
 
+_OWN = "control"
+_OWN_NUMBERS = ("danelaw_tls_reports_received",)
 _GATHER_SECONDS = 5.0
 _FAREWELL_SECONDS = 5.0
 _ANSWER_SECONDS = 2.0
@@ -53,6 +57,7 @@ class Desk:
         self._log = log
         self._stop = asyncio.Event()
         self._sums = Sums()
+        self._own = Metrics()
         self._statuses: list[dict[str, Any]] = []
         self._supervisor: dict[str, Any] = {}
         self._traced: dict[str, Any] = {}
@@ -72,34 +77,43 @@ class Desk:
             broken=lambda name, error: self._log.error("operation-broken", operation=name, reason=repr(error)),
         )
         await control.start(self._listeners.sockets[f"control {self._config.control_socket}"])
-        http = None
-        if self._config.http.listen is not None:
+        servers = await self._serve()
+        self._line.tell(SUPERVISOR, "ready")
+        keeping = loop.create_task(self._keep_gathering())
+        await self._stop.wait()
+        keeping.cancel()
+        await control.close(_FAREWELL_SECONDS)
+        for server in servers:
+            await server.close()
+        self._line.close()
+        return 0
+
+    async def _serve(self) -> list[HTTPServer | QuarantineWeb | SafetyAPI | TLSReportWeb]:
+        """What is served over HTTP, on the sockets that were inherited."""
+        servers: list[HTTPServer | QuarantineWeb | SafetyAPI | TLSReportWeb] = []
+        sockets, config = self._listeners.sockets, self._config
+        if config.http.listen is not None:
             http = HTTPServer(
                 Metrics(),
                 healthy={"workers": self._no_worker},
                 ready={"gateway": self._not_ready, "resolver": self._resolver_unfit},
                 gather=self._numbers,
             )
-            await http.start_on(self._listeners.sockets[f"http {self._config.http.listen}"])
-        web = quarantine_web(self._config, self._act_by_link, self._log, time.time)
+            await http.start_on(sockets[f"http {config.http.listen}"])
+            servers.append(http)
+        web = quarantine_web(config, self._act_by_link, self._log, time.time)
         if web is not None:
-            await web.start_on(self._listeners.sockets[f"quarantine {self._config.quarantine.web.listen}"])
-        safety = safety_api(self._config, self._log, self._answered)
+            await web.start_on(sockets[f"quarantine {config.quarantine.web.listen}"])
+            servers.append(web)
+        safety = safety_api(config, self._log, self._answered)
         if safety is not None:
-            await safety.start_on(self._listeners.sockets[f"safety {self._config.safety.listen}"])
-        self._line.tell(SUPERVISOR, "ready")
-        keeping = loop.create_task(self._keep_gathering())
-        await self._stop.wait()
-        keeping.cancel()
-        await control.close(_FAREWELL_SECONDS)
-        if http is not None:
-            await http.close()
-        if web is not None:
-            await web.close()
-        if safety is not None:
-            await safety.close()
-        self._line.close()
-        return 0
+            await safety.start_on(sockets[f"safety {config.safety.listen}"])
+            servers.append(safety)
+        reports = tls_report_web(config, self._log, self._own, time.time)
+        if reports is not None:
+            await reports.listen(sockets[f"reports {config.reports.https.listen}"])
+            servers.append(reports)
+        return servers
 
     # numbers
 
@@ -124,8 +138,9 @@ class Desk:
         for name, answer in zip(names, answers, strict=True):
             if answer is not None:
                 self._sums.update(name, answer)
-        for name in self._sums.names - set(names):
+        for name in self._sums.names - set(names) - {_OWN}:
             self._sums.forget(name)
+        self._sums.update(_OWN, {name: numbers_of(self._own)[name] for name in _OWN_NUMBERS})
         total = self._sums.total()
         for state, number in self._supervisor.get("states", {}).items():
             total.workers.set(float(number), state)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from danelaw.gateway.desk import Desk
-from danelaw.gateway.gateway import log_of
+from danelaw.gateway.settings import log_of
 from danelaw.gateway.worker import CONTROL
 
 if TYPE_CHECKING:

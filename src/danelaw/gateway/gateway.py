@@ -33,7 +33,7 @@ from danelaw.gateway.watcher import Watcher
 from danelaw.resolver import ProbeReport, Severity
 from danelaw.spool.shards import together
 from danelaw.state import configured_overrides
-from danelaw.telemetry import Log, Metrics, open_log
+from danelaw.telemetry import Log, Metrics
 
 if TYPE_CHECKING:
     from danelaw.config import Config
@@ -67,7 +67,7 @@ class Gateway:
         self.config = config
         self.place = place
         self.clock = clock
-        self.log = log or log_of(config)
+        self.log = log or settings.log_of(config)
         self.metrics = Metrics()
         self.listening: list[tuple[str, int]] = []
         self.resolver_report: ProbeReport | None = None
@@ -357,21 +357,3 @@ def run(config: Config, started: Callable[[Gateway], None] | None = None) -> Non
         await Gateway(config).run(started)
 
     uvloop.run(main())
-
-
-def log_of(config: Config) -> Log:
-    """The log as `[log]` asks for it. Raises `DanelawError`."""
-    return open_log(
-        to=config.log.to,
-        form=config.log.format,
-        level=config.log.level,
-        file=config.log.file,
-        syslog=_syslog_target(config.log.syslog),
-        hostname=str(config.hostname),
-    )
-
-
-def _syslog_target(text: str) -> str | tuple[str, int]:
-    if not text.startswith("udp://"):
-        return text
-    return SocketAddress.from_text(text.removeprefix("udp://"), 514).pair

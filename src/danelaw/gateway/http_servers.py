@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from danelaw.errors import DanelawError
 from danelaw.gateway.quarantine_web import Act, QuarantineWeb, quarantine_web
 from danelaw.gateway.safety_api import SafetyAPI, safety_api
+from danelaw.gateway.tls_report_web import TLSReportWeb, tls_report_web
 from danelaw.telemetry import HTTPServer, Log, Metrics
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 
 class HTTPServers:
-    """Numbers and health, the links of quarantine notices, and the safety API: each where it is configured. `act` does
-    what a link says; `clock` gives POSIX seconds.
+    """Numbers and health, the links of quarantine notices, the safety API, and TLS reports of others: each where it is
+    configured. `act` does what a link says; `clock` gives POSIX seconds.
     """
 
     def __init__(self, config: Config, log: Log, metrics: Metrics, act: Act, clock: Callable[[], float]) -> None:
@@ -30,6 +31,7 @@ class HTTPServers:
         self.quarantine_address: tuple[str, int] | None = None
         self.safety: SafetyAPI | None = None
         self.safety_address: tuple[str, int] | None = None
+        self.tls_reports: TLSReportWeb | None = None
 
     async def start(self, ready: Mapping[str, Callable[[], str | None]]) -> None:
         """Listen; `ready` says by part what keeps it from its work, None for nothing. Raises `DanelawError`."""
@@ -40,6 +42,9 @@ class HTTPServers:
         self.safety = safety_api(self._config, self._log, self._answered, self._clock)
         if self.safety is not None:
             self.safety_address = await self.safety.listen()
+        self.tls_reports = tls_report_web(self._config, self._log, self._metrics, self._clock)
+        if self.tls_reports is not None:
+            await self.tls_reports.listen()
 
     async def _start_numbers(self, ready: Mapping[str, Callable[[], str | None]]) -> None:
         listen = self._config.http.listen
@@ -60,7 +65,7 @@ class HTTPServers:
 
     async def close(self) -> None:
         """Stop all that were started."""
-        for server in (self.numbers, self.quarantine, self.safety):
+        for server in (self.numbers, self.quarantine, self.safety, self.tls_reports):
             if server is not None:
                 await server.close()
 

@@ -28,8 +28,8 @@ _RETRY_SECONDS = 0.05
 
 @dataclass(slots=True)
 class Listeners:
-    """All sockets by name: `smtp ADDRESS`, `http ADDRESS`, `quarantine ADDRESS`, `safety ADDRESS`, `control PATH`, each
-    as the configuration writes it.
+    """All sockets by name: `smtp ADDRESS`, `http ADDRESS`, `quarantine ADDRESS`, `safety ADDRESS`, `reports ADDRESS`,
+    `control PATH`, each as the configuration writes it.
     """
 
     sockets: dict[str, socket.socket] = field(default_factory=dict)
@@ -112,6 +112,8 @@ def _names(config: Config) -> list[str]:
         names.append(f"quarantine {config.quarantine.web.listen}")
     if config.safety.listen is not None:
         names.append(f"safety {config.safety.listen}")
+    if config.reports.https.listen is not None:
+        names.append(f"reports {config.reports.https.listen}")
     return [*names, f"control {config.control_socket}"]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import dns.name
 
+from danelaw.address import SocketAddress
 from danelaw.authentication import Action, DispositionSettings, Enforcement, ExaminationSettings, LocalPolicy
 from danelaw.config import ceilings as config_ceilings
 from danelaw.config.limiting import bounce_classifier, limit_rules, responses, site_roll
@@ -30,6 +31,7 @@ from danelaw.queue.gate import Gate
 from danelaw.queue.limits import Limits
 from danelaw.resolver import CacheLimits, ResolverMode, ResolverSettings, ResolverTimeouts, system_servers
 from danelaw.spool import SpoolSettings
+from danelaw.telemetry import open_log
 
 if TYPE_CHECKING:
     from danelaw.config import Config
@@ -261,3 +263,21 @@ def patience(config: Config) -> Patience:
         data=section.data_timeout.total_seconds(),
         accept=section.accept_timeout.total_seconds(),
     )
+
+
+def log_of(config: Config) -> Log:
+    """The log as `[log]` asks for it. Raises `DanelawError`."""
+    return open_log(
+        to=config.log.to,
+        form=config.log.format,
+        level=config.log.level,
+        file=config.log.file,
+        syslog=_syslog_target(config.log.syslog),
+        hostname=str(config.hostname),
+    )
+
+
+def _syslog_target(text: str) -> str | tuple[str, int]:
+    if not text.startswith("udp://"):
+        return text
+    return SocketAddress.from_text(text.removeprefix("udp://"), 514).pair

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from danelaw.config.signing import signing_keys
+from danelaw.config.tls_reporting import reported_on
 from danelaw.frontdoor import Premises, front_steps
 from danelaw.gateway.settings import origin_settings
 from danelaw.inbound.demanding import StrangersDemandStep
@@ -17,6 +18,7 @@ from danelaw.inbound.origin import Origin, Report
 from danelaw.inbound.reported import Reported, nobody
 from danelaw.inbound.signing import SigningStep
 from danelaw.inbound.steps import Step, Steps
+from danelaw.inbound.tls_report_intake import TLSReports
 from danelaw.inbound.trust import TrustStep
 from danelaw.inbound.trust_submission import TrustSubmissionStep
 from danelaw.outbound.callahead import CallAhead
@@ -57,6 +59,8 @@ def steps_of(
         steps.append(Origin(resolver, origin_settings(config), workshop.metrics, report))
         if config.trust_group:
             steps.append(TrustStep(trust, workshop.metrics, workshop.clock))
+    if config.reports.tls_address is not None:
+        steps.append(_tls_reports(workshop, config.reports.tls_address, resolver, reported))
     if config.reports.dmarc_address is not None:
         steps.append(_dmarc_intake(workshop, config.reports.dmarc_address, reported))
     if config.reports.feedback:
@@ -102,5 +106,21 @@ def _dmarc_intake(workshop: Workshop, address: str, reported: Reported) -> DMARC
         most=section.max_records,
         most_failures=section.max_failures,
         whole_header=section.failure_header == "whole",
+        reported=reported,
+    )
+
+
+def _tls_reports(workshop: Workshop, address: str, resolver: Resolver, reported: Reported) -> TLSReports:
+    section = workshop.config.reports
+    return TLSReports(
+        address,
+        workshop.config.spool.directory / FILE_NAME,
+        resolver,
+        workshop.metrics,
+        ours=reported_on(workshop.config),
+        keep=section.keep.total_seconds(),
+        hold=section.unreadable == "hold",
+        most=section.max_records,
+        shared=address.lower() == (section.dmarc_address or "").lower(),
         reported=reported,
     )

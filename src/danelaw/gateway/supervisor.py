@@ -29,11 +29,12 @@ from danelaw.gateway.board import Board
 from danelaw.gateway.children import Child, Nursery, Rehearsed, predecessor
 from danelaw.gateway.conditions import ConditionService
 from danelaw.gateway.front import Front
-from danelaw.gateway.gateway import Gateway, log_of, prepare_process
+from danelaw.gateway.gateway import Gateway, prepare_process
 from danelaw.gateway.grants import Allowed, Grants, allowed
 from danelaw.gateway.listeners import Listeners, handed
 from danelaw.gateway.place import Place
 from danelaw.gateway.roster import Action, Adopt, Kill, Retire, Roster, Start, State, Yield
+from danelaw.gateway.settings import log_of
 from danelaw.gateway.shared_keeping import SharedKeeping
 from danelaw.gateway.succession import handed_on
 from danelaw.gateway.switchboard import Switchboard

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from danelaw.dmarcreport import AggregateReport, FailureReport
+from danelaw.tlsreport import TLSReport
 
 if TYPE_CHECKING:
     from danelaw.feedback import Complaint, Notice
@@ -16,7 +17,7 @@ Reported: TypeAlias = Callable[[str, str, dict[str, object]], Awaitable[bool]]
 """Told of a report: its kind, who reports, and the facts. False where it is not to be kept."""
 
 MOST_RECORDS = 1000
-"""Records of an aggregate report that are told."""
+"""Records of an aggregate report, or failures of a TLS report, that are told."""
 
 
 async def nobody(kind: str, reporter: str, facts: dict[str, object]) -> bool:
@@ -40,6 +41,25 @@ def dmarc_facts(report: AggregateReport | FailureReport, authenticated: str) -> 
     records = [one.as_object() for one in report.records[:MOST_RECORDS]]
     facts |= {"report_id": report.report_id, "begin": report.begin, "end": report.end, "messages": report.messages}
     return "dmarc", report.org_name, facts | {"aligned": report.aligned, "records": records}
+
+
+def tls_facts(report: TLSReport, authenticated: str) -> tuple[str, str, dict[str, object]]:
+    """Kind, reporter and facts of a TLS report; `authenticated` is the domain that has signed it, or is empty."""
+    facts: dict[str, object] = {
+        "authenticated": authenticated,
+        "domains": list(dict.fromkeys(one.policy.domain for one in report.policies)),
+        "report_id": report.report_id,
+        "begin": report.begin,
+        "end": report.end,
+        "successful": sum(one.successful for one in report.policies),
+        "failed": sum(one.failed for one in report.policies),
+        "failures": [
+            asdict(failure) | {"domain": one.policy.domain, "policy_type": one.policy.type.value}
+            for one in report.policies
+            for failure in one.failures
+        ][:MOST_RECORDS],
+    }
+    return "tls", report.organization, facts
 
 
 def complaint_facts(complaint: Complaint, address: str, authenticated: str) -> dict[str, object]:

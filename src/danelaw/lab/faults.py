@@ -101,6 +101,8 @@ class FaultTable:
             return Findings(answer=[*placed.records, *genuine])
         if kind is FaultKind.DENY:
             return Findings(authority=[rrset for rrset in found.authority if rrset.rdtype == dns.rdatatype.SOA])
+        if kind is FaultKind.NO_NAME:
+            return Findings(dns.rcode.NXDOMAIN, authority=found.authority)
         return found
 
     @staticmethod

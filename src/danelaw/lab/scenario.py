@@ -143,6 +143,7 @@ class FaultKind(Enum):
     EXPIRED_SIGNATURES = "signatures of last year"
     FORGE = "answer replaced"
     DENY = "answer replaced by an unproved denial"
+    NO_NAME = "answer replaced by NXDOMAIN"
     GARBAGE = "bytes that are no DNS message"
 
 
@@ -196,11 +197,13 @@ class Authority:
     """A name server of the destination's zone, on port 53 of an address of its own: `name` relative to the domain.
 
     `drops` are the types of question it never answers, which happens to resolvers now and then only, since the zone
-    has others. The lab's resolver does not ask it; `danelaw check` does.
+    has others; `faults` are its own too, their names relative to the domain. The lab's resolver does not ask it;
+    `danelaw check` and `danelaw advise` do.
     """
 
     name: str
     drops: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +214,8 @@ class Scenario:
     `danelaw check` prints. `rules` and `defects` are ids of `danelaw.lab.rules`. `mx`: "hosts" lists the
     hosts, "none" publishes no MX (implicit MX), "null" the null MX of RFC 7505, "missing" means that the domain
     does not exist. `records` are more lines of its zone. `authorities` are its own name servers; without any the
-    lab's one name server is named, which nobody can ask at its port 53. `next_hop` is how mail gets there when not by
+    lab's one name server is named, which nobody can ask at its port 53. `ds` is what the parent zone has for a signed
+    domain. `next_hop` is how mail gets there when not by
     MX. `demo` is the row in the demo, None for the rest.
     """
 
@@ -229,6 +233,7 @@ class Scenario:
     hosts: tuple[Host, ...] = (Host(),)
     signed: bool = True
     denial: Denial = Denial.NSEC
+    ds: Literal["right", "missing", "wrong"] = "right"
     algorithm: Algorithm = Algorithm.P256
     spare_keys: int = 0
     records: tuple[str, ...] = ()

@@ -116,6 +116,7 @@ class World:
         self.hosts: list[PlacedHost] = []
         self.policies: list[PlacedPolicy] = []
         self.authorities_of_zones: list[PlacedAuthority] = []
+        self._ds: dict[dns.name.Name, str] = {}
         self.remembered: list[RememberedPolicy] = []
         self.collectors: list[PlacedCollector] = []
         self._v4 = (f"127.1.{i // 250}.{i % 250 + 1}" for i in itertools.count())
@@ -180,6 +181,7 @@ class World:
             named = [f"{authority.name}.{origin}" for authority in scenario.authorities]
             self._zone(origin, scenario.signed, scenario.denial, scenario.algorithm, scenario.spare_keys, named)
             self.zones[origin].add_text(scenario.records)
+            self._ds[origin] = scenario.ds
         for side in scenario.also_zones:
             origin = dns.name.from_text(side.origin)
             self._zone(origin, side.signed, side.denial)
@@ -200,8 +202,11 @@ class World:
             named = zone.rrset(origin, dns.rdatatype.NS)
             assert named is not None
             parent.add(dns.rrset.from_rdata_list(origin, 3600, list(named)))
-            if zone.keys is not None and parent.signed:
-                parent.add(dns.rrset.from_rdata(origin, 3600, zone.keys.ds))
+            if zone.keys is not None and parent.signed and self._ds.get(origin) != "missing":
+                right = zone.keys.ds
+                wrong = right.replace(digest=bytes([right.digest[0] ^ 1]) + right.digest[1:])
+                published = wrong if self._ds.get(origin) == "wrong" else right
+                parent.add(dns.rrset.from_rdata(origin, 3600, published))
 
     def _zone_of(self, name: dns.name.Name) -> Zone:
         while name not in self.zones:
@@ -252,8 +257,9 @@ class World:
     def _authority(self, scenario: Scenario, authority: Authority) -> None:
         address = next(self._v4)
         self.add(f"{authority.name}.{scenario.domain}", "A", address)
-        dropping = Fault(kind=FaultKind.DROP, types=authority.drops, below=True)
-        faults = [PlacedFault.place(dropping, dns.name.from_text(scenario.domain))] if authority.drops else []
+        dropping = (Fault(kind=FaultKind.DROP, types=authority.drops, below=True),) if authority.drops else ()
+        origin = dns.name.from_text(scenario.domain)
+        faults = [PlacedFault.place(fault, origin) for fault in (*dropping, *authority.faults)]
         self.authorities_of_zones.append(PlacedAuthority(address, FaultTable(faults)))
 
     def _sts(self, scenario: Scenario, sts: STS) -> None:

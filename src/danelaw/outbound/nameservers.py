@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import dns.name
 import dns.rcode
@@ -24,6 +24,7 @@ from danelaw.resolver import DirectReply, ask_directly
 
 T = TypeVar("T")
 Routes = Mapping[tuple[str, int], tuple[str, int]]
+Look: TypeAlias = "Callable[[dns.name.Name, Authority, Routes], Awaitable[ZoneReport]]"
 MAX_ZONES = 3
 """Zones examined per destination; most have one."""
 DEADLINE = 6.0
@@ -51,16 +52,20 @@ class TLSAAnswers(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NameServerReport:
-    """One name server; `tries` TLSA questions were sent to the address that decided, `reason` is in words."""
+    """One name server; `tries` TLSA questions were sent to the address that decided, `reason` is in words. `flaws` say
+    what is wrong with its records and denials, where that was looked at (`danelaw.outbound.denials`).
+    """
 
     name: str
     tlsa: TLSAAnswers
     tries: int = 0
     reason: str = ""
+    flaws: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The form of docs/schemas/check.md."""
-        return {"name": self.name, "tlsa": self.tlsa.value, "tries": self.tries, "reason": self.reason}
+        found = {"name": self.name, "tlsa": self.tlsa.value, "tries": self.tries, "reason": self.reason}
+        return found | ({"flaws": list(self.flaws)} if self.flaws else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +88,29 @@ async def examine_name_servers(survey: Survey, resolver: Runs, routes: Routes) -
 
     `routes` redirects (address, 53) like the addresses of mail hosts, for a lab.
     """
-    owners = _owners(survey)
+    return await examine_owners(_owners(survey), resolver, routes, examine_zone, DEADLINE)
+
+
+async def examine_owners(
+    owners: Sequence[dns.name.Name], resolver: Runs, routes: Routes, look: Look, seconds: float
+) -> tuple[ZoneReport, ...]:
+    """`look` at each zone in which these owner names of TLSA records are; `MAX_ZONES` at most, within `seconds`."""
     try:
-        async with asyncio.timeout(DEADLINE):
-            return await _examine(owners, resolver, routes)
+        async with asyncio.timeout(seconds):
+            return await _examine(owners, resolver, routes, look)
     except TimeoutError:
-        words = f"not finished in {DEADLINE:g} s"
+        words = f"not finished in {seconds:g} s"
         return tuple(ZoneReport(_text(_base(owner)), _text(owner), (), words) for owner in owners[:1])
 
 
-async def _examine(owners: Sequence[dns.name.Name], resolver: Runs, routes: Routes) -> tuple[ZoneReport, ...]:
+async def _examine(
+    owners: Sequence[dns.name.Name], resolver: Runs, routes: Routes, look: Look
+) -> tuple[ZoneReport, ...]:
     authorities = await asyncio.gather(*(resolver.run(lookup_authority(_base(owner))) for owner in owners))
     chosen: dict[dns.name.Name | None, tuple[dns.name.Name, Authority]] = {}
     for owner, authority in zip(owners, authorities, strict=True):
         chosen.setdefault(authority.zone, (owner, authority))
-    return tuple(await asyncio.gather(*(_zone(*pair, routes) for pair in tuple(chosen.values())[:MAX_ZONES])))
+    return tuple(await asyncio.gather(*(look(*pair, routes) for pair in tuple(chosen.values())[:MAX_ZONES])))
 
 
 def _owners(survey: Survey) -> list[dns.name.Name]:
@@ -122,7 +135,8 @@ def _base(owner: dns.name.Name) -> dns.name.Name:
     return owner.parent().parent()
 
 
-async def _zone(owner: dns.name.Name, authority: Authority, routes: Routes) -> ZoneReport:
+async def examine_zone(owner: dns.name.Name, authority: Authority, routes: Routes) -> ZoneReport:
+    """Ask all name servers of one zone whether they answer TLSA questions."""
     if authority.zone is None:
         return ZoneReport(_text(_base(owner)), _text(owner), (), authority.error)
     control = Question(authority.zone, dns.rdatatype.SOA)

@@ -254,16 +254,17 @@ class AttemptContext(DeliveryContext):
 class ReportContext(Context):
     """A report about our mail came in, from whom as it says itself, and what was read out of it.
 
-    `kind` is `dmarc` or `dmarc-failure` (to `[reports] dmarc_address`); `arf` (a complaint, RFC 5965), `dsn` (RFC 3464)
-    or `bounce` (any other mail with the null reverse-path to an address with a detail), to `[reports] feedback`.
-    `facts["to"]` is the address it came to, `facts["authenticated"]` the domain that DMARC has proved it to be from.
-    All else anybody may have made up. `Discard` has a DMARC report not kept. Of kind `trust` are our own, about members
-    of trust groups whose standing changed: `facts` has `domain`, `before`, `now` (`kept`, `broken`, `left`), `at`,
-    `reason` and `change`, a number that is the same when it is told again after a crash.
+    `kind` is `dmarc` or `dmarc-failure` (to `[reports] dmarc_address`); `tls` (RFC 8460, to `[reports] tls_address`);
+    `arf` (a complaint, RFC 5965), `dsn` (RFC 3464) or `bounce` (any other mail with the null reverse-path to an address
+    with a detail), to `[reports] feedback`. `facts["to"]` is the address it came to, `facts["authenticated"]` the
+    domain that DMARC has proved it to be from, or that has signed a TLS report. All else anybody may have made up.
+    `Discard` has a DMARC or TLS report not kept. Of kind `trust` are our own, about members of trust groups whose
+    standing changed: `facts` has `domain`, `before`, `now` (`kept`, `broken`, `left`), `at`, `reason` and `change`, a
+    number that is the same when it is told again after a crash.
     """
 
     kind: str
-    """`dmarc`, `dmarc-failure`, `arf`, `dsn`, `bounce` or `trust`."""
+    """`dmarc`, `dmarc-failure`, `tls`, `arf`, `dsn`, `bounce` or `trust`."""
     reporter: str
     """Who reports, as the report says itself; may be empty. The group for `trust`."""
     facts: dict[str, object]

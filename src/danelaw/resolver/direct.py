@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from danelaw.dnsdata import Question
-from danelaw.resolver.transport import ExchangeFailed, udp
-from danelaw.resolver.wire import Query
+from danelaw.dnssec import Response
+from danelaw.resolver.fetch import parse
+from danelaw.resolver.transport import ExchangeFailed, tcp, udp
+from danelaw.resolver.wire import Belongs, Query
 
 TRIES = 3
 """Datagrams get lost: one silence proves nothing."""
@@ -44,3 +46,25 @@ async def ask_directly(
             return DirectReply(None, number, str(error))
         return DirectReply(wire[3] & _RCODE, number)
     return DirectReply(None, tries, reason)
+
+
+async def response_of(
+    server: tuple[str, int], question: Question, new_id: Callable[[], int], *, tries: int = TRIES, seconds: float = 1.2
+) -> Response:
+    """The whole response, by UDP and where that is truncated by TCP, for a validator. Never raises for what the server
+    does.
+    """
+    failure = f"no answer in {tries} tries"
+    for _ in range(tries):
+        query = Query.build(question, new_id(), payload=_PAYLOAD, checking_disabled=True, recursive=False)
+        try:
+            async with asyncio.timeout(seconds):
+                wire = await udp(server, query)
+                if query.belongs(wire) is Belongs.TRUNCATED:
+                    wire = await tcp(server, query)
+        except TimeoutError:
+            continue
+        except ExchangeFailed as error:
+            return Response.failed(question, str(error))
+        return parse(question, wire)
+    return Response.failed(question, failure)

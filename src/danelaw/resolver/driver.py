@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from danelaw.dnsdata import Answer, DNSSECStatus, Lookup, Question
 from danelaw.dnssec import Response, Validator
 from danelaw.resolver.cache import BoundedCache, Key, key_of
 from danelaw.resolver.counts import ResolverCounts
+from danelaw.resolver.direct import response_of
 from danelaw.resolver.examine import Examination
 from danelaw.resolver.fetch import EDE_NO_REACHABLE_AUTHORITY, Fetcher
 from danelaw.resolver.probe import ProbeReport
@@ -87,6 +89,28 @@ class Resolver:
         except StopIteration as stop:
             result: T = stop.value
             return result
+
+    async def ask_of(self, server: tuple[str, int], question: Question) -> Answer:
+        """What one authoritative server says, judged as any answer is: its response to the question itself comes from
+        `server`, without recursion, and whatever else it takes from the configured servers. Not cached.
+        """
+        steps = self._validator.resolve(question, self._clock())
+        try:
+            async with asyncio.timeout(self.settings.timeouts.lookup):
+                batch = next(steps)
+                while True:
+                    wanted = (
+                        response_of(server, one, lambda: secrets.randbelow(65_536))
+                        if one == question
+                        else self._fetcher.fetch(one)
+                        for one in batch
+                    )
+                    batch = steps.send(tuple(await asyncio.gather(*wanted)))
+        except StopIteration as stop:
+            answer: Answer = stop.value
+            return answer
+        except TimeoutError:
+            return self._failure(question, f"no verdict within {self.settings.timeouts.lookup:g} s")
 
     def cached(self, question: Question) -> Answer | None:
         """What is known and still good, without any await; None when DNS must be asked.

@@ -22,6 +22,14 @@ class ReportingMetrics:
             "kind",
             "result",
         )
+        self.tls_reports_received = Counter(
+            "danelaw_tls_reports_received",
+            "TLS reports of others; `via` is mail or https, `result` is received, duplicate, unproved (not signed by "
+            "its reporter), refused (about none of our domains), unreadable, discarded (by the policy) or limited (by "
+            "rate or size).",
+            "via",
+            "result",
+        )
         self.tls_report_sessions = Counter(
             "danelaw_tls_report_sessions",
             "Sessions by policy for TLS reports of ours; `result` is counted, or dropped for want of room.",

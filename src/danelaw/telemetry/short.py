@@ -8,7 +8,9 @@ from abc import ABC, abstractmethod
 
 
 class ShortAnswerServer(ABC):
-    """At most `clients` at once, each for `seconds`; a request's head of at most `head` octets."""
+    """At most `clients` at once, each for `seconds`; a request's head of at most `head` octets. What a subclass does in
+    `opened`, such as a TLS handshake, is part of a client's time.
+    """
 
     def __init__(self, *, clients: int, seconds: float, head: int) -> None:
         self._most = clients
@@ -41,6 +43,16 @@ class ShortAnswerServer(ABC):
     async def exchange(self, reader: asyncio.StreamReader) -> bytes:
         """Read one request and give the whole response; `IncompleteReadError` ends the connection without one."""
 
+    async def opened(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Called once a connection counts; gives what to speak through from now on."""
+        return reader, writer
+
+    async def respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        """As `exchange`, for who must say something before the request has come whole."""
+        return await self.exchange(reader)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -50,7 +62,8 @@ class ShortAnswerServer(ABC):
         self._clients.add(task)
         try:
             async with asyncio.timeout(self._seconds):
-                writer.write(await self.exchange(reader))
+                reader, writer = await self.opened(reader, writer)
+                writer.write(await self.respond(reader, writer))
                 await writer.drain()
         except (TimeoutError, ConnectionError, asyncio.CancelledError, asyncio.IncompleteReadError):
             writer.transport.abort()

@@ -1,9 +1,8 @@
-"""A report as the JSON document that is sent (RFC 8460 §4.4), in the form of RFC 7493, and compressed (§5.2)."""
+"""A report as the JSON document that is sent (RFC 8460 §4.4), in the form of RFC 7493."""
 
 from __future__ import annotations
 
 import json
-import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from danelaw.tlsreport.observation import folded, plain
 from danelaw.tlsreport.values import FailureDetail, PolicyResult, TLSReport
 
-_GZIP = 16 + zlib.MAX_WBITS
 _MOST_COUNT = 2**53 - 1  # RFC 7493 §2.2
 
 
@@ -25,12 +23,6 @@ def to_json(report: TLSReport) -> bytes:
         "policies": [_policy(one) for one in report.policies],
     }
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-
-
-def compress(octets: bytes) -> bytes:
-    """As gzip (RFC 1952), without time and name: the same document gives the same octets."""
-    deflate = zlib.compressobj(9, zlib.DEFLATED, _GZIP)
-    return deflate.compress(octets) + deflate.flush()
 
 
 def fitted(report: TLSReport, most: int) -> TLSReport:

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 
 from danelaw.message import attachment, format_date, text_entity, text_field
+from danelaw.tlsreport.container import compress
 from danelaw.tlsreport.errors import ReportError
-from danelaw.tlsreport.json_writing import compress, to_json
+from danelaw.tlsreport.json_writing import to_json
 from danelaw.tlsreport.values import TLSReport
 
 MEDIA_TYPE = "application/tlsrpt+gzip"

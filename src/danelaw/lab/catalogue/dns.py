@@ -26,6 +26,20 @@ _PROOFS: tuple[Scenario, ...] = (
     ),
     Scenario(domain="dane.optout", publishes="TLSA 3 1 1", rules=("dns-proof",), defects=("false-bogus",)),
     encrypted("unsigned.lab", "unsigned zone: encrypted, unchecked", signed=False, rules=("opportunistic",)),
+    encrypted(
+        "no-ds.lab",
+        "signed, but its parent has no DS record: encrypted, unchecked",
+        publishes="TLSA 3 1 1, no DS",
+        hosts=(Host(),),
+        ds="missing",
+        rules=("dns-proof",),
+    ),
+    Scenario(
+        domain="tlsa-parent-denied.lab",
+        publishes="TLSA, name above denied",
+        faults=(Fault(kind=FaultKind.NO_NAME, name="_tcp.mx", types=("TXT", "A", "NS")),),
+        rules=("dns-proof",),
+    ),
     encrypted("mail.unsigned", "unsigned zone: encrypted, unchecked", signed=False, rules=("dns-proof",)),
     Scenario(
         domain="tlsa-wildcard.lab",
@@ -195,6 +209,13 @@ _ERRORS: tuple[Scenario, ...] = (
         "signatures-expired.lab",
         "signatures of the zone have expired",
         faults=(Fault(kind=FaultKind.EXPIRED_SIGNATURES, types=("MX", "DNSKEY", "A", "TLSA", "SOA"), below=True),),
+        rules=("mx-error",),
+    ),
+    waits(
+        "wrong-ds.lab",
+        "the parent's DS record fits no key of the zone",
+        publishes="TLSA 3 1 1, wrong DS",
+        ds="wrong",
         rules=("mx-error",),
     ),
     waits(

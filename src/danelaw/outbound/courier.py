@@ -142,8 +142,8 @@ class Courier:
 
     def _unreached(self, work: Work, survey: Survey, started: float, word: str, reason: str, outcome: Outcome) -> None:
         """Write down a try that ended with the look-ups, with the DNS answers that prove it."""
-        digests, blobs, facts = self.ledger.of_survey(survey, started)
-        outcome.evidence.extend(blobs)
+        known, facts = self.ledger.of_survey(survey, started)
+        outcome.evidence.extend(known.due)
         outcome.attempts.append(
             attempt_of(
                 started=started,
@@ -153,8 +153,9 @@ class Courier:
                 recipients=tuple(item.number for item in work.message.recipients),
                 outcome=word,
                 reason=reason,
-                evidence=digests,
+                evidence=known.digests,
                 facts=facts,
+                basis=known.record,
             )
         )
         for recipient in work.message.recipients:

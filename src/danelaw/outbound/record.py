@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from danelaw import __version__
 from danelaw.queue import Attempt, RecordReason
+from danelaw.receipt import basis_octets, session_octets
+from danelaw.tlspolicy import PKIXCheck, STSCheck
 
 if TYPE_CHECKING:
-    from danelaw.dnsdata import Answer
     from danelaw.outbound.destination import HostPlan, Survey
-    from danelaw.tlspolicy import Handshake, Judgement
+    from danelaw.pkix import Roots
+    from danelaw.tlspolicy import Handshake, Judgement, Requirement
 
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 _SURVEYS = 1024
+_SESSIONS = 4096
 _DIGESTS = 65_536
 
 
 class _Proof(NamedTuple):
-    """A survey (held, so that its identity stays its own) with what proves it."""
+    """A survey (held, so that its identity stays its own) with what proves it; the basis of its decisions is last."""
 
     survey: Survey
     blobs: tuple[bytes, ...]
@@ -26,34 +32,65 @@ class _Proof(NamedTuple):
     facts: str
 
 
+class _Shown(NamedTuple):
+    """A handshake (held likewise) with the chain and the public CAs that concern it; the session's record is last."""
+
+    handshake: Handshake
+    blobs: tuple[bytes, ...]
+    digests: tuple[bytes, ...]
+
+
+class Proven(NamedTuple):
+    """Digests of the evidence, the blobs of it that must be stored now, and the digest of the record of how it was
+    used: a basis, or a session.
+    """
+
+    digests: tuple[bytes, ...]
+    due: list[bytes]
+    record: bytes
+
+
 class EvidenceLedger:
     """Which proofs belong to a survey, and which of them this process has stored lately.
 
-    A proof is a DNS response in wire form or a presented chain. It is named by its SHA-256 digest and written
+    A proof is a DNS response in wire form or a certificate; how they were used is in the basis of the decision and in the
+    record of the session (`danelaw.receipt`). Each is named by its SHA-256 digest and written
     again only after `again_after` seconds, so that a busy destination costs digests and no copies.
     """
 
     def __init__(self, again_after: float = 3600.0) -> None:
         self._surveys: OrderedDict[int, _Proof] = OrderedDict()
+        self._sessions: OrderedDict[tuple[int, bool], _Shown] = OrderedDict()
         self._stored: OrderedDict[bytes, float] = OrderedDict()
         self._again_after = again_after
 
-    def of_survey(self, survey: Survey, now: float) -> tuple[tuple[bytes, ...], list[bytes], str]:
-        """The digests of all DNS responses a survey rests on, those that must be stored now, and the facts in words."""
+    def of_survey(self, survey: Survey, now: float) -> tuple[Proven, str]:
+        """All DNS responses a survey rests on with the basis it is, and the facts in words; `now` in POSIX seconds."""
         proof = self._surveys.get(id(survey))
         if proof is None:
-            blobs = tuple(dict.fromkeys(wire for answer in _answers(survey) for wire in answer.evidence))
+            wires = tuple(dict.fromkeys(wire for answer in survey.destination.answers for wire in answer.evidence))
+            blobs = (*wires, _basis_of(survey))
             proof = _Proof(survey, blobs, tuple(hashlib.sha256(blob).digest() for blob in blobs), facts_of(survey))
-            self._surveys[id(survey)] = proof
-            if len(self._surveys) > _SURVEYS:
-                self._surveys.popitem(last=False)
-        due = [blob for blob, digest in zip(proof.blobs, proof.digests, strict=True) if self._due(digest, now)]
-        return proof.digests, due, proof.facts
+            _keep(self._surveys, id(survey), proof, _SURVEYS)
+        return self._proven(proof.blobs, proof.digests, now), proof.facts
 
-    def of_chain(self, chain: tuple[bytes, ...], now: float) -> tuple[tuple[bytes, ...], list[bytes]]:
-        """The same for a presented certificate chain."""
-        digests = tuple(hashlib.sha256(der).digest() for der in chain)
-        return digests, [der for der, digest in zip(chain, digests, strict=True) if self._due(digest, now)]
+    def of_session(self, handshake: Handshake, requirement: Requirement, roots: Roots | None, now: float) -> Proven:
+        """The presented chain, the public CAs that could have a part in it where one must vouch, and the session."""
+        by_ca = roots is not None and any(
+            isinstance(check, STSCheck | PKIXCheck) for check in (*requirement.checks, *requirement.observe)
+        )
+        shown = self._sessions.get((id(handshake), by_ca))
+        if shown is None:
+            anchors = roots.concerned(handshake.chain) if by_ca and roots is not None else None
+            certificates = dict.fromkeys((*handshake.chain, *(anchors or ())))
+            blobs = (*certificates, session_octets(handshake, anchors))
+            shown = _Shown(handshake, blobs, tuple(hashlib.sha256(blob).digest() for blob in blobs))
+            _keep(self._sessions, (id(handshake), by_ca), shown, _SESSIONS)
+        return self._proven(shown.blobs, shown.digests, now)
+
+    def _proven(self, blobs: tuple[bytes, ...], digests: tuple[bytes, ...], now: float) -> Proven:
+        due = [blob for blob, digest in zip(blobs, digests, strict=True) if self._due(digest, now)]
+        return Proven(digests[:-1], due, digests[-1])
 
     def _due(self, digest: bytes, now: float) -> bool:
         if now - self._stored.get(digest, float("-inf")) < self._again_after:
@@ -64,11 +101,15 @@ class EvidenceLedger:
         return True
 
 
-def _answers(survey: Survey) -> list[Answer]:
-    answers = list(survey.destination.mx.answers)
-    for host in survey.destination.hosts:
-        answers.extend(host.answers)
-    return answers
+def _basis_of(survey: Survey) -> bytes:
+    override = survey.override.override
+    return basis_octets(survey.destination, survey.demand, survey.sts, override, survey.made_at, __version__)
+
+
+def _keep(known: OrderedDict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
+    known[key] = value
+    if len(known) > most:
+        known.popitem(last=False)
 
 
 def facts_of(survey: Survey) -> str:
@@ -113,6 +154,8 @@ def attempt_of(
     reason: str = "",
     evidence: tuple[bytes, ...] = (),
     facts: str = "",
+    basis: bytes = b"",
+    session: bytes = b"",
 ) -> Attempt:
     """Put one try into words. `outcome` is `delivered | waiting | returned`."""
     failed_tls = [item.result_type for item in judgement.tlsrpt if item.result_type] if judgement else []
@@ -139,4 +182,7 @@ def attempt_of(
         failed_tls[0] if failed_tls else "",
         ended - started,
         facts,
+        basis,
+        session,
+        judgement.at if judgement is not None else 0.0,
     )

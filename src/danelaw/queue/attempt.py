@@ -40,7 +40,9 @@ class Attempt:
     `protection` are words of the closed vocabulary; `outcome` is `delivered | waiting | returned`. `reply` is the
     last SMTP reply, `reason` one line for people, `detail` the longer chain in words. `records` gives the reason
     per record. `evidence` holds SHA-256 digests of stored blobs (DNS answers with signatures, presented chain).
-    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success.
+    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success. `basis` and `session` are the digests of what
+    `danelaw.receipt` needs to judge again, empty where there is nothing to judge; `judged_at` is when it was judged, in
+    POSIX seconds, 0 when it was not.
     """
 
     time: float
@@ -62,6 +64,14 @@ class Attempt:
     tlsrpt: str = ""
     duration: float = 0.0
     facts: str = ""
+    basis: bytes = b""
+    session: bytes = b""
+    judged_at: float = 0.0
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        """All evidence it refers to."""
+        return (*self.evidence, *(digest for digest in (self.basis, self.session) if digest))
 
     def encode(self) -> str:
         """The stored form: about 200 characters for a delivery."""
@@ -82,7 +92,8 @@ class Attempt:
         return (
             f"[{FORM_VERSION},{self.time:.3f},{_quoted(self.destination)},[{','.join(map(str, self.recipients))}],"
             f"{','.join(map(_quoted, words))},{self.port},{','.join(map(_quoted, more))},"
-            f"{records},[{evidence}],{_quoted(self.tlsrpt)},{self.duration:.4f},{_quoted(self.facts)}]"
+            f"{records},[{evidence}],{_quoted(self.tlsrpt)},{self.duration:.4f},{_quoted(self.facts)},"
+            f'"{self.basis.hex()}","{self.session.hex()}",{self.judged_at:.3f}]'
         )
 
     @classmethod
@@ -113,6 +124,9 @@ class Attempt:
                 tlsrpt=words[17],
                 duration=float(fields[18]),
                 facts=str(fields[19]) if len(fields) > 19 else "",
+                basis=bytes.fromhex(fields[20]) if len(fields) > 20 else b"",
+                session=bytes.fromhex(fields[21]) if len(fields) > 21 else b"",
+                judged_at=float(fields[22]) if len(fields) > 22 else 0.0,
             )
         except (ValueError, TypeError, IndexError, KeyError) as error:
             raise UnreadableAttempt(f"attempt is damaged: {error}") from error

@@ -41,8 +41,6 @@ class Roots:
     __slots__ = ("_at", "_by_subject", "_loaded", "_store", "certificates", "source")
 
     def __init__(self, certificates: tuple[crypto.X509, ...], source: str) -> None:
-        if not certificates:
-            raise RootsError(f"{source} holds no certificate", advice="give a file with CA certificates in PEM form")
         self._loaded = certificates
         self._store, self._at = store_of(certificates), -1
         self.certificates = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, loaded) for loaded in certificates)
@@ -51,7 +49,7 @@ class Roots:
 
     @classmethod
     def from_der(cls, certificates: Iterable[bytes], source: str) -> Roots:
-        """Take certificates in DER. Raises `RootsError` when there is none, or when one cannot be parsed."""
+        """Take certificates in DER; without any nobody is trusted. Raises `RootsError` when one cannot be parsed."""
         loaded = []
         for der in certificates:
             try:
@@ -72,6 +70,8 @@ class Roots:
                 loaded.append(crypto.load_certificate(crypto.FILETYPE_PEM, block))
             except crypto.Error:
                 raise RootsError(f"certificate {number} of {source} cannot be parsed") from None
+        if not loaded:
+            raise RootsError(f"{source} holds no certificate", advice="give a file with CA certificates in PEM form")
         return cls(tuple(loaded), source)
 
     @classmethod

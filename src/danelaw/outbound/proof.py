@@ -65,7 +65,9 @@ def receipt_of(connection: sqlite3.Connection, id_text: str, now: float, *, omit
     message, _ = find_message(connection, number)
     recorded = recorded_of(connection, number)
     if not recorded:
-        raise NoReceipt(f"{id_text} was not tried yet, so there is nothing to show", advice=f"danelaw explain {id_text}")
+        raise NoReceipt(
+            f"{id_text} was not tried yet, so there is nothing to show", advice=f"danelaw explain {id_text}"
+        )
     if len(recorded) > MOST_TRIES:
         raise NoReceipt(f"{id_text} was tried {len(recorded)} times, and a receipt holds {MOST_TRIES} tries at most")
     evidence = _evidence(connection, recorded)

@@ -53,9 +53,9 @@ class Proven(NamedTuple):
 class EvidenceLedger:
     """Which proofs belong to a survey, and which of them this process has stored lately.
 
-    A proof is a DNS response in wire form or a certificate; how they were used is in the basis of the decision and in the
-    record of the session (`danelaw.receipt`). Each is named by its SHA-256 digest and written
-    again only after `again_after` seconds, so that a busy destination costs digests and no copies.
+    A proof is a DNS response in wire form or a certificate; how they were used is in the basis of the decision and in
+    the record of the session (`danelaw.receipt`). Each is named by its SHA-256 digest and written again only after
+    `again_after` seconds, so that a busy destination costs digests and no copies.
     """
 
     def __init__(self, again_after: float = 3600.0) -> None:

@@ -1,25 +1,26 @@
 """Receipts: what became of a message, in a file that anybody can verify later, on any machine, from the root key alone.
 
-A verdict such as "delivered, protected by DANE" follows from facts. Some of them are *signed by DNS*: which mail servers
-a domain has, which keys they must show, or that there are none. Some are *proved by a certificate* that signed DNS or a
-CA vouches for. The rest *rests on the word of the gateway*: that it connected, what it was shown and answered, and when.
-A receipt holds all of it, the DNS responses with their signatures and the presented certificates included; `verify`
-validates DNSSEC again as of the recorded time, asks `tlspolicy.requirement` and `tlspolicy.judge` again, and refuses
-every claim that does not follow.
+A verdict such as "delivered, protected by DANE" follows from facts. Some of them are *signed by DNS*: which mail
+servers a domain has, which keys they must show, or that there are none. Some are *proved by a certificate* that signed
+DNS or a CA vouches for. The rest *rests on the word of the gateway*: that it connected, what it was shown and
+answered, and when. A receipt holds all of it, the DNS responses with their signatures and the presented certificates
+included; `verify` validates DNSSEC again as of the recorded time, asks `tlspolicy.requirement` and `tlspolicy.judge`
+again, and refuses every claim that does not follow.
 
 With each try the gateway keeps a *basis* (`basis`: what was known before connecting) and a *session* (`session`: what
-was seen on the connection), each stored once and named by its SHA-256. `derive` looks a destination up again in recorded
-responses, `judging` judges a try again, `compare` says in what a record disagrees; `danelaw replay` uses the same three to
-tell what a new version would decide otherwise.
+was seen on the connection), each stored once and named by its SHA-256. `derive` looks a destination up again in
+recorded responses, `judging` judges a try again, `compare` says in what a record disagrees; `danelaw replay` uses the
+same three to tell what a new version would decide otherwise.
 
-Tries are entries of a log whose batches are hash-chained (`chain`, `merkle`), so that one who keeps a head can tell later
-whether anything before it was changed. `paper` is the file, `form` its JSON, of which there is exactly one spelling;
-`verify` the whole, `statements` its result in sentences, `kinds` the vocabulary. docs/receipts.md is for its readers.
+Tries are entries of a log whose batches are hash-chained (`chain`, `merkle`), so that one who keeps a head can tell
+later whether anything before it was changed. `paper` is the file, `form` its JSON, of which there is exactly one
+spelling; `verify` the whole, `statements` its result in sentences, `kinds` the vocabulary. docs/receipts.md is for its
+readers.
 
 Public names: `basis_octets`, `read_basis`, `Basis`, `session_octets`, `read_session`, `Session`, `derive`, `Derived`,
-`judge_again`, `Judged`, `disagreements`, `Link`, `NOTHING`, `entry_of`, `jump_of`, `way`, `flaw_of`, `root_of`, `path_of`,
-`Receipt`, `Envelope`, `Receiver`, `Try`, `LogPlace`, `write`, `verify`, `Trust`, `Verification`, `signer_of`, `Kind`,
-`Ground`, `Statement`, `Refusal`, `Contradiction`, `FormError`, `MOST_OCTETS`, `SCHEMA`.
+`judge_again`, `Judged`, `disagreements`, `Link`, `NOTHING`, `entry_of`, `jump_of`, `way`, `flaw_of`, `root_of`,
+`path_of`, `Receipt`, `Envelope`, `Receiver`, `Try`, `LogPlace`, `write`, `verify`, `Trust`, `Verification`,
+`signer_of`, `Kind`, `Ground`, `Statement`, `Refusal`, `Contradiction`, `FormError`, `MOST_OCTETS`, `SCHEMA`.
 """
 
 from danelaw.receipt.basis import Basis, basis_octets, read_basis
@@ -61,8 +62,8 @@ __all__ = [
     "disagreements",
     "entry_of",
     "flaw_of",
-    "jump_of",
     "judge_again",
+    "jump_of",
     "path_of",
     "read_basis",
     "read_session",

@@ -126,7 +126,7 @@ def read_basis(octets: bytes) -> Basis:
     """Read a basis. Raises `FormError`."""
     fields = read_object(octets, MOST_OCTETS, FORM)
     try:
-        answers = fields.list("answers", _MOST_ANSWERS)
+        answers = fields.members("answers", _MOST_ANSWERS)
         responses = tuple(fields.digests("responses"))
         return Basis(
             version=fields.text("version"),
@@ -135,8 +135,8 @@ def read_basis(octets: bytes) -> Basis:
             demand=SenderDemand.from_word(fields.text("demand")),
             answers=_read_answers(answers, responses),
             responses=responses,
-            sts=_read_sts(fields.object_or_none("mta_sts")),
-            override=_read_override(fields.object_or_none("override")),
+            sts=_read_sts(fields.inner_or_none("mta_sts")),
+            override=_read_override(fields.inner_or_none("override")),
         )
     except DanelawError as error:
         raise FormError(f"the basis of a decision cannot be read: {error.reason}") from None

@@ -1,10 +1,10 @@
 """The log's chain of hashes: one link per stored batch, which names the link before it and one farther back.
 
-An *entry* is one recorded try (`entry_of`). All entries of one batch form a tree, its root stands in the batch's *link*.
-A link's digest covers its number, its time, the root, the digest of the link before (`previous`), and that of link
-`jump_of(number)`. So nothing before a link can change without changing its digest, and every link after it; and from a
-link the way back to any earlier one takes some tens of steps, however many lie between: of each number the lowest bit
-that is set is cleared, as in a Fenwick tree.
+An *entry* is one recorded try (`entry_of`). All entries of one batch form a tree, its root stands in the batch's
+*link*. A link's digest covers its number, its time, the root, the digest of the link before (`previous`), and that of
+link `jump_of(number)`. So nothing before a link can change without changing its digest, and every link after it; and
+from a link the way back to any earlier one takes some tens of steps, however many lie between: of each number the
+lowest bit that is set is cleared, as in a Fenwick tree.
 
 Who keeps a copy of a digest (a *head*) elsewhere can tell later that everything up to it is still what it was.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from danelaw.receipt.merkle import leaf_hash
@@ -64,7 +65,7 @@ def way(head: int, number: int) -> list[int]:
 
 def flaw_of(links: Sequence[Link]) -> str | None:
     """Why links, the latest first, are no way back along a chain; None when they are."""
-    for later, earlier in zip(links, links[1:], strict=False):
+    for later, earlier in pairwise(links):
         if earlier.number == later.number - 1:
             named = later.previous
         elif earlier.number == jump_of(later.number):

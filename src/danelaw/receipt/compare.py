@@ -21,9 +21,7 @@ def disagreements(judged: Judged) -> Iterator[Contradiction]:
     """Everything in which record and evidence disagree."""
     attempt, basis = judged.attempt, judged.derived.basis
     if attempt.destination != basis.next_hop.to_text():
-        yield Contradiction(
-            Kind.EVIDENCE, f"it was for {attempt.destination}, and its basis is about {basis.next_hop}"
-        )
+        yield Contradiction(Kind.EVIDENCE, f"it was for {attempt.destination}, and its basis is about {basis.next_hop}")
     yield from _times(attempt, basis.made_at)
     yield from _outcome(attempt)
     if judged.requirement is None:
@@ -33,6 +31,7 @@ def disagreements(judged: Judged) -> Iterator[Contradiction]:
         yield Contradiction(
             Kind.REQUIREMENT,
             f"{attempt.requirement!r} is claimed to have been demanded, and {judged.requirement.reason!r} was",
+            wording=True,
         )
     if attempt.port != basis.next_hop.port:
         yield Contradiction(Kind.RECORD, f"port {attempt.port} is not that of {basis.next_hop}")
@@ -78,7 +77,9 @@ def _looked_up(judged: Judged) -> Iterator[Contradiction]:
     if attempt.outcome != outcome:
         yield Contradiction(Kind.OUTCOME, f"it is claimed to be {attempt.outcome}, and DNS says {outcome}")
     if attempt.reason != reason:
-        yield Contradiction(Kind.DNS, f"the reason is claimed to be {attempt.reason!r}, and is {reason!r}")
+        yield Contradiction(
+            Kind.DNS, f"the reason is claimed to be {attempt.reason!r}, and is {reason!r}", wording=True
+        )
     if attempt.protection != _NOTHING or attempt.session or attempt.tls_version:
         yield Contradiction(Kind.JUDGEMENT, "something was sent, and no host was tried")
 
@@ -87,9 +88,7 @@ def _address(judged: Judged) -> Iterator[Contradiction]:
     hosts = judged.derived.destination.hosts
     known = next((one.addresses for one in hosts if one.host.ascii == judged.attempt.host), ())
     if judged.attempt.address not in known:
-        yield Contradiction(
-            Kind.DNS, f"{judged.attempt.address} is no address of {judged.attempt.host}"
-        )
+        yield Contradiction(Kind.DNS, f"{judged.attempt.address} is no address of {judged.attempt.host}")
 
 
 def _unconnected(judged: Judged, wanted: Requirement) -> Iterator[Contradiction]:
@@ -101,7 +100,9 @@ def _unconnected(judged: Judged, wanted: Requirement) -> Iterator[Contradiction]
         yield Contradiction(Kind.JUDGEMENT, "TLS is claimed, and there was no session")
     if wanted.refusal is not None and attempt.reason != wanted.refusal.reason:
         yield Contradiction(
-            Kind.REQUIREMENT, f"the reason is claimed to be {attempt.reason!r}, and is {wanted.refusal.reason!r}"
+            Kind.REQUIREMENT,
+            f"the reason is claimed to be {attempt.reason!r}, and is {wanted.refusal.reason!r}",
+            wording=True,
         )
     if wanted.refusal is not None and attempt.address:
         yield Contradiction(Kind.REQUIREMENT, f"{attempt.address} was tried, though the host was not to be used")
@@ -126,6 +127,20 @@ def _connected(judged: Judged) -> Iterator[Contradiction]:
     yield from _judgement(attempt, judgement)
 
 
+def _records(attempt: Attempt, judgement: Judgement) -> Iterator[Contradiction]:
+    """What became of each TLSA record."""
+    found = [
+        RecordReason(item.record.to_text() if item.record else "", item.usable, item.matched, item.reason)
+        for item in judgement.records
+    ]
+    if [(one.record, one.usable, one.matched) for one in attempt.records] != [
+        (one.record, one.usable, one.matched) for one in found
+    ]:
+        yield Contradiction(Kind.JUDGEMENT, "what became of the TLSA records is not what follows from the certificate")
+    elif list(attempt.records) != found:
+        yield Contradiction(Kind.JUDGEMENT, "why a TLSA record matched or not is claimed in other words", wording=True)
+
+
 def _judgement(attempt: Attempt, judgement: Judgement) -> Iterator[Contradiction]:
     """The verdict itself: what protected it, why, and what became of each record."""
     sure = judgement.clearance is not None
@@ -139,18 +154,16 @@ def _judgement(attempt: Attempt, judgement: Judgement) -> Iterator[Contradiction
     broke = sure and attempt.reason.startswith(_BROKE_OFF)
     if attempt.reason != judgement.reason and not broke:
         yield Contradiction(
-            Kind.JUDGEMENT, f"the reason is claimed to be {attempt.reason!r}, and is {judgement.reason!r}"
+            Kind.JUDGEMENT, f"the reason is claimed to be {attempt.reason!r}, and is {judgement.reason!r}", wording=True
         )
-    found = tuple(
-        RecordReason(item.record.to_text() if item.record else "", item.usable, item.matched, item.reason)
-        for item in judgement.records
-    )
-    if attempt.records != found:
-        yield Contradiction(Kind.JUDGEMENT, "what became of the TLSA records is not what follows from the certificate")
+    yield from _records(attempt, judgement)
     if attempt.detail != "; ".join(judgement.observed):
-        yield Contradiction(Kind.JUDGEMENT, "what was only observed is not what follows from the evidence")
+        yield Contradiction(
+            Kind.JUDGEMENT, "what was only observed is not what follows from the evidence", wording=True
+        )
     failed = next((item.result_type for item in judgement.tlsrpt if item.result_type), None)
     if attempt.tlsrpt != (failed or ""):
         yield Contradiction(
-            Kind.JUDGEMENT, f"the result for TLS reports is {failed or 'success'!r}, not {attempt.tlsrpt or 'success'!r}"
+            Kind.JUDGEMENT,
+            f"the result for TLS reports is {failed or 'success'!r}, not {attempt.tlsrpt or 'success'!r}",
         )

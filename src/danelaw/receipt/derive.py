@@ -84,9 +84,7 @@ def _answer(
     if said.status in (DNSSECStatus.BOGUS, DNSSECStatus.INDETERMINATE) or found.failed:
         return _failed(question, said, found)
     if (found.status, found.rcode) != (said.status, said.rcode):
-        raise Contradiction(
-            Kind.DNS, f"{question} was taken as {said.status.value}, and is {_words(found)}"
-        )
+        raise Contradiction(Kind.DNS, f"{question} was taken as {said.status.value}, and is {_words(found)}")
     return found
 
 
@@ -105,9 +103,7 @@ def _words(answer: Answer) -> str:
 def _check_word(basis: Basis) -> None:
     """What rests on a word must at least have been able to apply."""
     domain, override, sts = basis.next_hop.policy_domain, basis.override, basis.sts
-    if override is not None and not (
-        domain is not None and override.covers(domain) and override.active(basis.made_at)
-    ):
+    if override is not None and not (domain is not None and override.covers(domain) and override.active(basis.made_at)):
         raise Contradiction(
             Kind.REQUIREMENT, f"the override {override.destination} = {override.tls.value} does not apply here"
         )
@@ -121,5 +117,3 @@ def _check_word(basis: Basis) -> None:
 
 _SKEW = 5.0
 """Seconds a clock may step back between two looks at it."""
-
-

@@ -134,20 +134,20 @@ class Fields:
             raise FormError(f"{name!r} of {self.where} is no number that can be a time")
         return float(value)
 
-    def list(self, name: str, most: int) -> list[Any]:
+    def members(self, name: str, most: int) -> list[Any]:
         """A list of at most `most` members."""
         value = self._of(name, list)
         if len(value) > most:
             raise FormError(f"{name!r} of {self.where} has more than {most} members")
         return value  # type: ignore[no-any-return]
 
-    def object(self, name: str) -> dict[str, Any]:
+    def inner(self, name: str) -> dict[str, Any]:
         """An object."""
         return self._of(name, dict)  # type: ignore[no-any-return]
 
-    def object_or_none(self, name: str) -> dict[str, Any] | None:
+    def inner_or_none(self, name: str) -> dict[str, Any] | None:
         """An object, or null."""
-        return None if self.is_none(name) else self.object(name)
+        return None if self.is_none(name) else self.inner(name)
 
     def digest(self, name: str) -> bytes:
         """A SHA-256 in lower-case hexadecimal."""
@@ -155,7 +155,7 @@ class Fields:
 
     def digests(self, name: str, most: int = 4096) -> list[bytes]:
         """A list of them."""
-        return [digest_of(value, f"{name!r} of {self.where}") for value in self.list(name, most)]
+        return [digest_of(value, f"{name!r} of {self.where}") for value in self.members(name, most)]
 
     def _of(self, name: str, kind: type) -> Any:
         value = self.take(name)

@@ -27,11 +27,14 @@ class Kind(Enum):
 
 
 class Contradiction(DanelawError):
-    """What a receipt claims does not follow from what it holds."""
+    """What a receipt claims does not follow from what it holds. `wording`: only the words for it differ, as they may
+    between versions of danelaw.
+    """
 
-    def __init__(self, kind: Kind, reason: str) -> None:
+    def __init__(self, kind: Kind, reason: str, *, wording: bool = False) -> None:
         super().__init__(reason)
         self.kind = kind
+        self.wording = wording
 
 
 class Ground(Enum):

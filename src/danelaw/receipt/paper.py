@@ -16,7 +16,7 @@ from typing import Any
 
 from danelaw.queue import Attempt, InvalidQueueId, id_from_text
 from danelaw.receipt.chain import Link
-from danelaw.receipt.form import FormError, Fields, check_form, digest_of, indented, parse
+from danelaw.receipt.form import Fields, FormError, check_form, digest_of, indented, parse
 from danelaw.receipt.kinds import Contradiction, Kind
 
 SCHEMA = "danelaw/receipt/1"
@@ -203,11 +203,11 @@ def _receipt(fields: Fields) -> Receipt:
     return Receipt(
         written_at=fields.number("written_at"),
         written_by=fields.text("written_by"),
-        envelope=_envelope(Fields(fields.object("message"), "the message")),
-        tries=tuple(_try(item, number) for number, item in enumerate(fields.list("tries", MOST_TRIES), 1)),
-        evidence=dict(_evidence(fields.object("evidence"))),
+        envelope=_envelope(Fields(fields.inner("message"), "the message")),
+        tries=tuple(_try(item, number) for number, item in enumerate(fields.members("tries", MOST_TRIES), 1)),
+        evidence=dict(_evidence(fields.inner("evidence"))),
         digest=fields.digest("digest"),
-        signature=_signature(fields.object_or_none("signature")),
+        signature=_signature(fields.inner_or_none("signature")),
     )
 
 
@@ -220,7 +220,7 @@ def _envelope(fields: Fields) -> Envelope:
         message_id=fields.text_or_none("message_id"),
         requiretls=fields.truth("requiretls"),
         tls_required_no=fields.truth("tls_required_no"),
-        recipients=tuple(_receiver(item) for item in fields.list("recipients", _MOST_RECIPIENTS)),
+        recipients=tuple(_receiver(item) for item in fields.members("recipients", _MOST_RECIPIENTS)),
     )
     fields.done()
     try:
@@ -242,15 +242,17 @@ def _receiver(item: Any) -> Receiver:
 
 def _try(item: Any, position: int) -> Try:
     fields = Fields(_object(item, f"try {position}"), f"try {position}")
-    found = Try(fields.integer("number"), fields.text("record"), _log(fields.object_or_none("log"), position))
-    claims = fields.object("claims")
+    found = Try(fields.integer("number"), fields.text("record"), _log(fields.inner_or_none("log"), position))
+    claims = fields.inner("claims")
     fields.done()
     try:
         attempt = Attempt.decode(found.record)
     except Exception as error:  # a record is an array of anything
         raise FormError(f"the record of try {position} cannot be read: {error}") from None
     if claims != claims_of(attempt):
-        differing = sorted(name for name in claims | claims_of(attempt) if claims.get(name) != claims_of(attempt).get(name))
+        differing = sorted(
+            name for name in claims | claims_of(attempt) if claims.get(name) != claims_of(attempt).get(name)
+        )
         raise Contradiction(
             Kind.RECORD, f"try {position}: what is claimed is not what was recorded ({', '.join(differing)[:80]})"
         )
@@ -262,7 +264,7 @@ def _log(item: Mapping[str, Any] | None, position: int) -> LogPlace | None:
         return None
     fields = Fields(item, f"the place of try {position} in the log")
     links = []
-    for one in fields.list("links", _MOST_LINKS):
+    for one in fields.members("links", _MOST_LINKS):
         link = Fields(_object(one, "a link"), "a link")
         links.append(
             Link(

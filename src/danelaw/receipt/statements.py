@@ -76,7 +76,10 @@ def _about_destination(derived: Derived, attempt: Attempt) -> _Said:
         yield from _about_host(records)
     sts = basis.sts
     if sts.policy is not None:
-        yield _WORD, f"the MTA-STS policy of {sts.domain}, id {sts.id}: mode {sts.policy.mode.value}, fetched over HTTPS"
+        yield (
+            _WORD,
+            f"the MTA-STS policy of {sts.domain}, id {sts.id}: mode {sts.policy.mode.value}, fetched over HTTPS",
+        )
     elif sts.domain is not None:
         yield _WORD, f"MTA-STS: {sts.note}"
 
@@ -119,7 +122,10 @@ def _about_session(judged: Judged, roots: Roots | None) -> _Said:
         anchor = anchor_of(judged)
         if anchor is not None:
             ground = _CERTIFICATE if roots is not None else _WORD
-            yield ground, f"{_subject(anchor)} is a CA that {'you trust' if roots is not None else 'the gateway trusted'}"
+            yield (
+                ground,
+                f"{_subject(anchor)} is a CA that {'you trust' if roots is not None else 'the gateway trusted'}",
+            )
 
 
 def anchor_of(judged: Judged) -> bytes | None:

@@ -10,8 +10,8 @@ insecure one, an attacker may have chosen the host.
 Look-ups are generators (`danelaw.dnsdata.Lookup`): nothing here does I/O, nothing is random.
 
 Public names: `NextHop`, `NextHopError`, `SMTP_PORT`, `MXHost`, `MXResult`, `lookup_mx`, `Destination`,
-`lookup_destination`, `takes_no_mail`, `Undeliverable`, `literal_host`, `MAX_HOSTS`, `order`, `gather`, `carrier_of`; and for the providers behind MX
-hosts `Site`, `Sites`, `mx_site`, `shipped_sites`.
+`lookup_destination`, `takes_no_mail`, `Undeliverable`, `literal_host`, `MAX_HOSTS`, `order`, `gather`, `carrier_of`;
+and for the providers behind MX hosts `Site`, `Sites`, `mx_site`, `shipped_sites`.
 """
 
 from danelaw.routing.carrier import carrier_of

@@ -1,4 +1,4 @@
-"""The chain of hashes over recorded tries, as it lies in a shard: adding to it, forgetting its beginning, reading it."""
+"""The chain of hashes over recorded tries, as a shard keeps it: adding, forgetting the beginning, reading."""
 
 from __future__ import annotations
 
@@ -141,7 +141,5 @@ def forget(connection: sqlite3.Connection, before_day: int, most: int) -> int:
     if not old:
         return 0
     ends = {at // _DAY_MS: (number, digest) for number, at, digest in old}
-    connection.executemany(
-        "INSERT OR REPLACE INTO head VALUES (?,?,?)", [(day, *end) for day, end in ends.items()]
-    )
+    connection.executemany("INSERT OR REPLACE INTO head VALUES (?,?,?)", [(day, *end) for day, end in ends.items()])
     return connection.execute("DELETE FROM link WHERE number <= ?", (old[-1][0],)).rowcount

@@ -1,8 +1,8 @@
 """The tables of one shard and the steps between versions of them.
 
 `PRAGMA user_version` holds the version. A step is a list of statements, or functions, run in one transaction; a version
-above ours is refused, never guessed at. Attempts live in one table per day (`attempt_20261123`), made when first needed and
-dropped whole, so that retention never deletes row by row.
+above ours is refused, never guessed at. Attempts live in one table per day (`attempt_20261123`), made when first needed
+and dropped whole, so that retention never deletes row by row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TypeAlias
 from danelaw.spool.errors import SpoolVersion
 
 APPLICATION_ID = 0x44414E45  # "DANE": tells file(1) and us whose database it is
-
 
 
 def _link_tries(connection: sqlite3.Connection) -> None:

@@ -30,7 +30,8 @@ class Judgement:
     `protection` is what the message gets (`NOTHING_SENT` without clearance). `reason` is one sentence.
     `records` says of each TLSA record whether it matched. `observed` holds findings that stopped nothing
     (MTA-STS testing, waived demands). `retry_clear` allows a new connection without STARTTLS, since TLS was only
-    opportunistic. `at` is when it was made, in POSIX seconds; 0 where time played no part, since nobody was connected to.
+    opportunistic. `at` is when it was made, in POSIX seconds; 0 where nobody was
+    connected to, and time played no part.
     """
 
     host: Domain

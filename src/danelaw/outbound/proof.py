@@ -8,6 +8,7 @@ from pathlib import Path
 
 from danelaw import __version__
 from danelaw.errors import DanelawError
+from danelaw.hashchain import entry_of, path_of, way
 from danelaw.outbound.explanation import explanation
 from danelaw.queue import Attempt, QueuedMessage, id_from_text
 from danelaw.receipt import (
@@ -16,11 +17,8 @@ from danelaw.receipt import (
     Receipt,
     Receiver,
     Try,
-    entry_of,
-    path_of,
     read_basis,
     read_session,
-    way,
     write,
 )
 from danelaw.spool.attempts import Recorded, evidence_blob, recorded_of

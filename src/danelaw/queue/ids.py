@@ -58,7 +58,7 @@ def shard_of(value: int) -> int:
 
 
 def time_of(value: int) -> float:
-    """When an id was made, in POSIX seconds; never before the message was received, later when the clock stepped back."""
+    """When an id was made, in POSIX seconds; not before the message came, later when the clock had stepped back."""
     return EPOCH + (value >> _LOW_BITS) / 1000
 
 

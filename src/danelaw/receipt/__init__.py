@@ -12,32 +12,29 @@ was seen on the connection), each stored once and named by its SHA-256. `derive`
 recorded responses, `judging` judges a try again, `compare` says in what a record disagrees; `danelaw replay` uses the
 same three to tell what a new version would decide otherwise.
 
-Tries are entries of a log whose batches are hash-chained (`chain`, `merkle`), so that one who keeps a head can tell
+Tries are entries of a log whose batches are hash-chained (`danelaw.hashchain`), so that one who keeps a head can tell
 later whether anything before it was changed. `paper` is the file, `form` its JSON, of which there is exactly one
 spelling; `verify` the whole, `statements` its result in sentences, `kinds` the vocabulary. docs/receipts.md is for its
 readers.
 
 Public names: `basis_octets`, `read_basis`, `Basis`, `session_octets`, `read_session`, `Session`, `derive`, `Derived`,
-`judge_again`, `Judged`, `disagreements`, `Link`, `NOTHING`, `entry_of`, `jump_of`, `way`, `flaw_of`, `root_of`,
-`path_of`, `Receipt`, `Envelope`, `Receiver`, `Try`, `LogPlace`, `write`, `verify`, `Trust`, `Verification`,
+`judge_again`, `Judged`, `disagreements`,
+`Receipt`, `Envelope`, `Receiver`, `Try`, `LogPlace`, `write`, `verify`, `Trust`, `Verification`,
 `signer_of`, `Kind`, `Ground`, `Statement`, `Refusal`, `Contradiction`, `FormError`, `MOST_OCTETS`, `SCHEMA`.
 """
 
 from danelaw.receipt.basis import Basis, basis_octets, read_basis
-from danelaw.receipt.chain import NOTHING, Link, entry_of, flaw_of, jump_of, way
 from danelaw.receipt.compare import disagreements
 from danelaw.receipt.derive import Derived, derive
 from danelaw.receipt.form import FormError
 from danelaw.receipt.judging import Judged, judge_again
 from danelaw.receipt.kinds import Contradiction, Ground, Kind, Refusal, Statement
-from danelaw.receipt.merkle import path_of, root_of
 from danelaw.receipt.paper import MOST_OCTETS, SCHEMA, Envelope, LogPlace, Receipt, Receiver, Try, write
 from danelaw.receipt.session import Session, read_session, session_octets
 from danelaw.receipt.verify import Trust, Verification, signer_of, verify
 
 __all__ = [
     "MOST_OCTETS",
-    "NOTHING",
     "SCHEMA",
     "Basis",
     "Contradiction",
@@ -47,7 +44,6 @@ __all__ = [
     "Ground",
     "Judged",
     "Kind",
-    "Link",
     "LogPlace",
     "Receipt",
     "Receiver",
@@ -60,17 +56,11 @@ __all__ = [
     "basis_octets",
     "derive",
     "disagreements",
-    "entry_of",
-    "flaw_of",
     "judge_again",
-    "jump_of",
-    "path_of",
     "read_basis",
     "read_session",
-    "root_of",
     "session_octets",
     "signer_of",
     "verify",
-    "way",
     "write",
 ]

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from danelaw.hashchain import Link
 from danelaw.queue import Attempt, InvalidQueueId, id_from_text
-from danelaw.receipt.chain import Link
 from danelaw.receipt.form import Fields, FormError, check_form, digest_of, indented, parse
 from danelaw.receipt.kinds import Contradiction, Kind
 

@@ -11,17 +11,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from danelaw import __version__
 from danelaw.dnssec import TrustAnchors
 from danelaw.errors import DanelawError
+from danelaw.hashchain import entry_of, flaw_of, root_by_path
 from danelaw.pkix import Roots
 from danelaw.queue import Attempt
 from danelaw.queue.ids import time_of
 from danelaw.receipt.basis import read_basis
-from danelaw.receipt.chain import entry_of, flaw_of
 from danelaw.receipt.compare import SKEW, disagreements
 from danelaw.receipt.derive import Derived, derive
 from danelaw.receipt.form import FormError
 from danelaw.receipt.judging import VERIFIED, Judged, judge_again
 from danelaw.receipt.kinds import Contradiction, Kind, Refusal, Statement
-from danelaw.receipt.merkle import root_by_path
 from danelaw.receipt.paper import Receipt, Try, read, signed_octets
 from danelaw.receipt.statements import about_log, about_message, about_try, unknown_anchor
 
@@ -236,7 +235,7 @@ class _Verifier:
 
 
 def signer_of(octets: bytes) -> bytes:
-    """The raw Ed25519 key in a PEM public key (RFC 8410), as `openssl pkey -pubout` writes it. Raises `DanelawError`."""
+    """The raw Ed25519 key in a PEM public key (RFC 8410), as openssl writes it. Raises `DanelawError`."""
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:

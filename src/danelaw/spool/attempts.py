@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
+from danelaw.hashchain import entry_of
 from danelaw.queue import Attempt, Settlement
-from danelaw.receipt import entry_of
 from danelaw.spool.links import LinkWriter
 
 DAY = 86400
@@ -64,7 +64,7 @@ class AttemptWriter:
         self._links.rolled_back()
 
     def write(self, connection: sqlite3.Connection, settlements: Iterable[Settlement]) -> None:
-        """Store what the settlements bring, into the table of the day they were made, and link it to what was before."""
+        """Store what the settlements bring, into the table of the day they were made, and add it to the chain."""
         rows: list[_Row] = []
         link = self._links.next(connection)
         hosts: dict[str, list[tuple[Attempt, bool]]] = {}
@@ -115,7 +115,7 @@ class AttemptWriter:
 
 
 def _stored_now(connection: sqlite3.Connection, table: str, rows: list[_Row]) -> list[_Row]:
-    """Without those that are on disk already: a settlement whose COMMIT failed is written again, perhaps over itself."""
+    """Without those that are on disk already: one whose COMMIT failed is written again, perhaps over itself."""
     return [
         row
         for row in dict.fromkeys(rows)

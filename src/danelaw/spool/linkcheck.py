@@ -1,4 +1,4 @@
-"""Is the log still what it was when it was written? The chain of a shard, walked from its first kept link to its last."""
+"""Is the log still what was written? The chain of a shard, walked from its first kept link to its last."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from array import array
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from danelaw.hashchain import NOTHING, entry_of, jump_of
 from danelaw.queue import id_to_text
-from danelaw.receipt import NOTHING, entry_of, jump_of
 from danelaw.spool.attempts import day_tables, recorded_in
 from danelaw.spool.links import KeptLink, digest_at, last_link, link_at, links_from
 

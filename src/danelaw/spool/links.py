@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from danelaw.receipt import NOTHING, Link, jump_of, root_of
+from danelaw.hashchain import NOTHING, Link, jump_of, root_of
 
 SIZE = 32
 _DAY_MS = 86_400_000

@@ -106,7 +106,7 @@ STEPS: tuple[tuple[Step, ...], ...] = (
         "ALTER TABLE message ADD COLUMN client_user TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE history ADD COLUMN client_user TEXT NOT NULL DEFAULT ''",
     ),
-    # The chain of hashes over what was tried (`danelaw.receipt.chain`): one link per batch, with the hashes of its
+    # The chain of hashes over what was tried (`danelaw.hashchain`): one link per batch, with the hashes of its
     # entries; `forgotten` counts those that were purged. Tries know their link; those recorded before have none.
     (
         """CREATE TABLE link (

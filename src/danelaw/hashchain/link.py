@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from danelaw.receipt.merkle import leaf_hash
+from danelaw.hashchain.merkle import leaf_hash
 
 NOTHING = bytes(32)
 """The digest before the first link, and of a jump to where nothing is kept."""
@@ -43,7 +43,7 @@ class Link(NamedTuple):
 
 
 def entry_of(message: int, number: int, record: str) -> bytes:
-    """The hash of one recorded try: number `number` of those stored together for a message, `record` as it is stored."""
+    """The hash of one recorded try: `number` among those stored together for a message, `record` as it is stored."""
     return leaf_hash(_ENTRY.pack(message, number) + record.encode("utf-8", "surrogatepass"))
 
 

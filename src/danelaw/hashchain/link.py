@@ -48,8 +48,16 @@ def entry_of(message: int, number: int, record: str) -> bytes:
 
 
 def jump_of(number: int) -> int:
-    """The number of the link farther back that a link names; 0 where that is before the first."""
-    return number & (number - 1)
+    """The number of the link farther back that a link names; 0 where that is before the first.
+
+    A number is a sum of terms 2^k - 1, the largest possible first; the last of them is taken away (Myers' applicative
+    random-access stack), so that no way back takes more than some two steps per bit.
+    """
+    left, size = number, 0
+    while left > 0:
+        size = (1 << ((left + 1).bit_length() - 1)) - 1
+        left -= size
+    return number - size
 
 
 def way(head: int, number: int) -> list[int]:
@@ -66,12 +74,11 @@ def way(head: int, number: int) -> list[int]:
 def flaw_of(links: Sequence[Link]) -> str | None:
     """Why links, the latest first, are no way back along a chain; None when they are."""
     for later, earlier in pairwise(links):
-        if earlier.number == later.number - 1:
-            named = later.previous
-        elif earlier.number == jump_of(later.number):
-            named = later.jump
-        else:
+        named = [later.previous] if earlier.number == later.number - 1 else []
+        if earlier.number == jump_of(later.number):
+            named.append(later.jump)
+        if not named:
             return f"link {later.number} names neither link {earlier.number} nor a way to it"
-        if named != earlier.digest:
+        if any(digest != earlier.digest for digest in named):
             return f"link {later.number} names another link {earlier.number} than this one"
     return None

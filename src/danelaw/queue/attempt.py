@@ -7,7 +7,7 @@ element is the version of the form; fields are only ever added at the end.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from danelaw.errors import DanelawError
@@ -72,6 +72,16 @@ class Attempt:
     def digests(self) -> tuple[bytes, ...]:
         """All evidence it refers to."""
         return (*self.evidence, *(digest for digest in (self.basis, self.session) if digest))
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as a JSON object, digests in hexadecimal."""
+        return asdict(self) | {
+            "recipients": list(self.recipients),
+            "records": [asdict(record) for record in self.records],
+            "evidence": [digest.hex() for digest in self.evidence],
+            "basis": self.basis.hex(),
+            "session": self.session.hex(),
+        }
 
     def encode(self) -> str:
         """The stored form: about 200 characters for a delivery."""

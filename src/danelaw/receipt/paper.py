@@ -11,12 +11,12 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from danelaw.hashchain import Link
 from danelaw.queue import Attempt, InvalidQueueId, id_from_text
-from danelaw.receipt.form import Fields, FormError, check_form, digest_of, indented, parse
+from danelaw.receipt.form import Fields, FormError, canonical, check_form, digest_of, indented, parse
 from danelaw.receipt.kinds import Contradiction, Kind
 
 SCHEMA = "danelaw/receipt/1"
@@ -95,17 +95,6 @@ def signed_octets(digest: bytes) -> bytes:
     return _SIGNED + digest
 
 
-def claims_of(attempt: Attempt) -> dict[str, Any]:
-    """A record in words, for who reads a receipt; the record itself is what counts."""
-    return asdict(attempt) | {
-        "recipients": list(attempt.recipients),
-        "records": [asdict(record) for record in attempt.records],
-        "evidence": [digest.hex() for digest in attempt.evidence],
-        "basis": attempt.basis.hex(),
-        "session": attempt.session.hex(),
-    }
-
-
 # Writing
 
 
@@ -167,7 +156,7 @@ def _of_try(one: Try) -> dict[str, Any]:
     return {
         "number": one.number,
         "record": one.record,
-        "claims": claims_of(Attempt.decode(one.record)),
+        "claims": Attempt.decode(one.record).to_json(),
         "log": log,
     }
 
@@ -249,10 +238,9 @@ def _try(item: Any, position: int) -> Try:
         attempt = Attempt.decode(found.record)
     except Exception as error:  # a record is an array of anything
         raise FormError(f"the record of try {position} cannot be read: {error}") from None
-    if claims != claims_of(attempt):
-        differing = sorted(
-            name for name in claims | claims_of(attempt) if claims.get(name) != claims_of(attempt).get(name)
-        )
+    recorded = attempt.to_json()
+    if canonical(claims) != canonical(recorded):  # to Python 1 is true, and 25.0 is 25
+        differing = sorted(name for name in claims | recorded if claims.get(name) != recorded.get(name))
         raise Contradiction(
             Kind.RECORD, f"try {position}: what is claimed is not what was recorded ({', '.join(differing)[:80]})"
         )

@@ -104,7 +104,7 @@ def _evidence(connection: sqlite3.Connection, recorded: Iterable[Recorded]) -> d
             if blob is None:
                 raise NoReceipt(
                     f"the evidence {digest.hex()[:8]}… is not kept any more",
-                    advice="[history] evidence says how long it is kept; write receipts before",
+                    advice="[history] keep says how long it is kept; write receipts before",
                 )
             found[digest] = blob
         return found[digest]

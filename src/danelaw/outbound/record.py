@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from danelaw import __version__
@@ -23,21 +24,22 @@ _SESSIONS = 4096
 _DIGESTS = 65_536
 
 
-class _Proof(NamedTuple):
-    """A survey (held, so that its identity stays its own) with what proves it; the basis of its decisions is last."""
+@dataclass(slots=True)
+class _Proof:
+    """What belongs to a survey or a handshake, `of` (held, so that its identity stays its own): `blobs`, of which the
+    last is the record of how the others were used. Until `rests_until` none of them must be stored again.
+    """
 
-    survey: Survey
+    of: Survey | Handshake
     blobs: tuple[bytes, ...]
-    digests: tuple[bytes, ...]
-    facts: str
+    facts: str = ""
+    digests: tuple[bytes, ...] = ()
+    record: bytes = b""
+    rests_until: float = float("-inf")
 
-
-class _Shown(NamedTuple):
-    """A handshake (held likewise) with the chain and the public CAs that concern it; the session's record is last."""
-
-    handshake: Handshake
-    blobs: tuple[bytes, ...]
-    digests: tuple[bytes, ...]
+    def __post_init__(self) -> None:
+        *digests, self.record = (hashlib.sha256(blob).digest() for blob in self.blobs)
+        self.digests = tuple(digests)
 
 
 class Proven(NamedTuple):
@@ -60,7 +62,7 @@ class EvidenceLedger:
 
     def __init__(self, again_after: float = 3600.0) -> None:
         self._surveys: OrderedDict[int, _Proof] = OrderedDict()
-        self._sessions: OrderedDict[tuple[int, bool], _Shown] = OrderedDict()
+        self._sessions: OrderedDict[tuple[int, bool], _Proof] = OrderedDict()
         self._stored: OrderedDict[bytes, float] = OrderedDict()
         self._again_after = again_after
 
@@ -68,37 +70,42 @@ class EvidenceLedger:
         """All DNS responses a survey rests on with the basis it is, and the facts in words; `now` in POSIX seconds."""
         proof = self._surveys.get(id(survey))
         if proof is None:
-            wires = tuple(dict.fromkeys(wire for answer in survey.destination.answers for wire in answer.evidence))
-            blobs = (*wires, _basis_of(survey))
-            proof = _Proof(survey, blobs, tuple(hashlib.sha256(blob).digest() for blob in blobs), facts_of(survey))
+            wires = dict.fromkeys(wire for answer in survey.destination.answers for wire in answer.evidence)
+            proof = _Proof(survey, (*wires, _basis_of(survey)), facts_of(survey))
             _keep(self._surveys, id(survey), proof, _SURVEYS)
-        return self._proven(proof.blobs, proof.digests, now), proof.facts
+        return self._proven(proof, now), proof.facts
 
     def of_session(self, handshake: Handshake, requirement: Requirement, roots: Roots | None, now: float) -> Proven:
         """The presented chain, the public CAs that could have a part in it where one must vouch, and the session."""
         by_ca = roots is not None and any(
             isinstance(check, STSCheck | PKIXCheck) for check in (*requirement.checks, *requirement.observe)
         )
-        shown = self._sessions.get((id(handshake), by_ca))
-        if shown is None:
+        proof = self._sessions.get((id(handshake), by_ca))
+        if proof is None:
             anchors = roots.concerned(handshake.chain) if by_ca and roots is not None else None
             certificates = dict.fromkeys((*handshake.chain, *(anchors or ())))
-            blobs = (*certificates, session_octets(handshake, anchors))
-            shown = _Shown(handshake, blobs, tuple(hashlib.sha256(blob).digest() for blob in blobs))
-            _keep(self._sessions, (id(handshake), by_ca), shown, _SESSIONS)
-        return self._proven(shown.blobs, shown.digests, now)
+            proof = _Proof(handshake, (*certificates, session_octets(handshake, anchors)))
+            _keep(self._sessions, (id(handshake), by_ca), proof, _SESSIONS)
+        return self._proven(proof, now)
 
-    def _proven(self, blobs: tuple[bytes, ...], digests: tuple[bytes, ...], now: float) -> Proven:
-        due = [blob for blob, digest in zip(blobs, digests, strict=True) if self._due(digest, now)]
-        return Proven(digests[:-1], due, digests[-1])
+    def _proven(self, proof: _Proof, now: float) -> Proven:
+        if now < proof.rests_until:
+            return Proven(proof.digests, [], proof.record)
+        due, oldest = [], now
+        for blob, digest in zip(proof.blobs, (*proof.digests, proof.record), strict=True):
+            stored = self._stored.get(digest)
+            if stored is None or now - stored >= self._again_after:
+                due.append(blob)
+                self._store(digest, now)
+            else:
+                oldest = min(oldest, stored)
+        proof.rests_until = oldest + self._again_after
+        return Proven(proof.digests, due, proof.record)
 
-    def _due(self, digest: bytes, now: float) -> bool:
-        if now - self._stored.get(digest, float("-inf")) < self._again_after:
-            return False
+    def _store(self, digest: bytes, now: float) -> None:
         self._stored[digest] = now
         if len(self._stored) > _DIGESTS:
             self._stored.popitem(last=False)
-        return True
 
 
 def _basis_of(survey: Survey) -> bytes:

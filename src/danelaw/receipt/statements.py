@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dns.rdatatype
 from cryptography import x509
@@ -76,10 +77,9 @@ def _about_destination(derived: Derived, attempt: Attempt) -> _Said:
         yield from _about_host(records)
     sts = basis.sts
     if sts.policy is not None:
-        yield (
-            _WORD,
-            f"the MTA-STS policy of {sts.domain}, id {sts.id}: mode {sts.policy.mode.value}, fetched over HTTPS",
-        )
+        fetched = datetime.fromtimestamp(sts.expires - sts.policy.max_age, UTC)
+        mode = sts.policy.mode.value
+        yield _WORD, f"the MTA-STS policy of {sts.domain}, mode {mode}, fetched over HTTPS {fetched:%Y-%m-%d %H:%M} UTC"
     elif sts.domain is not None:
         yield _WORD, f"MTA-STS: {sts.note}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import hashlib
 import json
@@ -15,7 +16,7 @@ import dns.message
 import dns.rdatatype
 
 from danelaw.hashchain import Link, entry_of
-from danelaw.queue import Attempt, RecordReason, id_from_text
+from danelaw.queue import Attempt, RecordReason, UnreadableAttempt, id_from_text
 from danelaw.receipt import Kind
 from danelaw.receipt.form import canonical, indented
 from danelaw.receipt.paper import seal
@@ -67,10 +68,15 @@ class Forger:
 
     def rerecord(self, attempt: Attempt, position: int = -1, *, claims: bool = True, log: bool = True) -> Forger:
         """Put another record in place of one, with its claims, and a log that holds it."""
+        return self.rerecord_text(attempt.encode(), position, claims=claims, log=log)
+
+    def rerecord_text(self, record: str, position: int = -1, *, claims: bool = True, log: bool = True) -> Forger:
+        """The same with any text for a record; claims only where it can be read."""
         one = self.body["tries"][position]
-        one["record"] = attempt.encode()
+        one["record"] = record
         if claims:
-            one["claims"] = Attempt.decode(one["record"]).to_json()
+            with contextlib.suppress(UnreadableAttempt):
+                one["claims"] = Attempt.decode(record).to_json()
         if log:
             entry = entry_of(id_from_text(self.body["message"]["id"]), one["number"], one["record"])
             own = one["log"]["links"][-1]

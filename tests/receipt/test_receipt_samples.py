@@ -5,10 +5,13 @@ The samples are of a lab of 2026, written by a danelaw that called itself 0.0.1;
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.receipt.tampering import Forger
+from tests.receipt.tampering import Forger, at, places
 
 from danelaw.receipt import Kind, verify
 from fuzz import receipt_verify
@@ -44,3 +47,39 @@ def test_every_octet_counts() -> None:
         for other in {octets[place] ^ 1, 0x20, 0x30} - {octets[place]}:
             changed = octets[:place] + bytes((other,)) + octets[place + 1 :]
             assert not verify(changed, TRUST).holds, place
+
+
+_NAMES = ("a", "", "dane.lab", "mx.dane.lab", "3 1 1 00", "0" * 64, "secure", "NaN", "\ud800", "x" * 300)
+_VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(_NAMES) | st.text(max_size=8)
+    | st.lists(st.integers(), max_size=3) | st.dictionaries(st.sampled_from(_NAMES), st.integers(), max_size=2)
+)  # fmt: skip
+
+
+@given(st.sampled_from(GENUINE), st.sampled_from(("body", "basis", "session", "record")), st.data())
+def test_any_value_in_any_place_has_a_verdict_though_everything_is_sealed_anew(
+    genuine: bytes, where: str, data: st.DataObject
+) -> None:
+    """Reading a receipt is reading a stranger's file: whatever it holds, there is no exception."""
+    forger = Forger(genuine)
+    value = data.draw(_VALUES)
+
+    def alter(found: Any) -> None:
+        path = data.draw(st.sampled_from(sorted(places(found), key=repr)))
+        at(found, path[:-1])[path[-1]] = value
+
+    try:
+        if where == "body":
+            alter(forger.body)
+        elif where == "record":
+            record = json.loads(forger.body["tries"][-1]["record"])
+            alter(record)
+            forger.rerecord_text(json.dumps(record))
+        else:
+            change = forger.rebase if where == "basis" else forger.resession
+            change(alter)
+        octets = forger.sealed()
+    except ValueError:  # no such value can be written
+        return
+    found = verify(octets, TRUST)
+    assert found.holds or found.refusals

@@ -176,7 +176,9 @@ def _headline(out: Output, found: Verification, lead: str = "") -> None:
     last = next((one for one in reversed(found.attempts) if worst.number in one.recipients), None)
     text = f"{lead}HOLDS: {_STATES[worst.state]} {worst.to or f'recipient {worst.number}'}"
     symbol = Symbol.STOPPED
-    if worst.state == "delivered" and last is not None:
+    if worst.state == "delivered" and last is not None and last.protection == "handed over":
+        symbol, text = Symbol.NONE, f"{text}, handed over to {last.host}"
+    elif worst.state == "delivered" and last is not None:
         symbol = _WEAK.get(last.protection, Symbol.VERIFIED)
         text += f", protected by: {last.protection}"
     elif last is not None:

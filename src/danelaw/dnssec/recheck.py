@@ -43,6 +43,14 @@ class Recording:
             if asked is not None:
                 self._recorded.setdefault(asked, wire)
 
+    @classmethod
+    def of(cls, recorded: Iterable[tuple[Question, bytes]]) -> Recording:
+        """Responses whose questions are known."""
+        found = cls(())
+        for asked, wire in recorded:
+            found._recorded.setdefault(asked, wire)
+        return found
+
     def before(self, others: Recording) -> Recording:
         """These, and where there is none, the others."""
         both = Recording(())

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import dns.exception
 import dns.name
 import dns.rcode
 import dns.rdatatype
@@ -22,7 +21,7 @@ from danelaw.address import Domain
 from danelaw.dnsdata import Answer, DNSSECStatus, Question
 from danelaw.errors import DanelawError
 from danelaw.mtasts import STSPolicy
-from danelaw.receipt.form import FormError, canonical, read_object
+from danelaw.receipt.form import FormError, canonical, read_object, time_in
 from danelaw.routing import Destination, NextHop
 from danelaw.tlspolicy import NO_STS, Override, SenderDemand, STSState
 
@@ -140,7 +139,7 @@ def read_basis(octets: bytes) -> Basis:
         )
     except DanelawError as error:
         raise FormError(f"the basis of a decision cannot be read: {error.reason}") from None
-    except (ValueError, KeyError, TypeError, dns.exception.DNSException) as error:
+    except Exception as error:  # values of any kind, which the DNS library takes in many ways
         raise FormError(f"the basis of a decision cannot be read: {error}") from None
 
 
@@ -172,7 +171,7 @@ def _read_sts(item: Mapping[str, Any] | None) -> STSState:
         from_cache=bool(item["from_cache"]),
         note=str(item["note"]),
         id=str(item["id"]),
-        expires=math.inf if policy is None else float(item["fetched"]) + policy.max_age,
+        expires=math.inf if policy is None else time_in(item["fetched"], "when a policy was fetched") + policy.max_age,
         error=None if item["error"] is None else str(item["error"]),
         unknown=bool(item["unknown"]),
         wait=bool(item["wait"]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from danelaw.dnsdata import Answer, DNSSECStatus, Question
 from danelaw.dnssec import TrustAnchors, Validator
-from danelaw.dnssec.recheck import Recording
+from danelaw.dnssec.recheck import Recording, question_of
 from danelaw.errors import DanelawError
 from danelaw.receipt.basis import Basis, Said
 from danelaw.receipt.kinds import Contradiction, Kind
@@ -46,7 +46,9 @@ def derive(basis: Basis, evidence: Mapping[bytes, bytes], anchors: TrustAnchors)
     missing = next((digest for digest in basis.responses if digest not in evidence), None)
     if missing is not None:
         raise Contradiction(Kind.EVIDENCE, f"the DNS response {missing.hex()[:8]}… is not there")
-    everything = Recording(evidence[digest] for digest in basis.responses)
+    asked = {digest: question_of(evidence[digest]) for digest in basis.responses}
+    recorded = {digest: (each, evidence[digest]) for digest, each in asked.items() if each is not None}
+    everything = Recording.of(recorded.values())
     validator = Validator(anchors)
     answers: dict[Question, Answer] = {}
     steps = lookup_destination(basis.next_hop)
@@ -55,7 +57,7 @@ def derive(basis: Basis, evidence: Mapping[bytes, bytes], anchors: TrustAnchors)
         for _ in range(_MOST_ROUNDS):
             for question in batch:
                 if question not in answers:
-                    answers[question] = _answer(question, basis, evidence, everything, validator)
+                    answers[question] = _answer(question, basis, recorded, everything, validator)
             batch = steps.send(tuple(answers[question] for question in batch))
         raise Contradiction(Kind.DNS, "the look-ups never end")
     except StopIteration as end:
@@ -73,14 +75,18 @@ def derive(basis: Basis, evidence: Mapping[bytes, bytes], anchors: TrustAnchors)
 
 
 def _answer(
-    question: Question, basis: Basis, evidence: Mapping[bytes, bytes], everything: Recording, validator: Validator
+    question: Question,
+    basis: Basis,
+    recorded: Mapping[bytes, tuple[Question, bytes]],
+    everything: Recording,
+    validator: Validator,
 ) -> Answer:
     said = basis.answers.get(question)
     if said is None:
         raise Contradiction(Kind.DNS, f"nothing says what {question} was answered")
     # Its own responses first: another answer may rest on an older or younger response to the same question.
-    recorded = Recording(evidence[digest] for digest in said.responses).before(everything)
-    found = recorded.answer(question, validator, basis.made_at)
+    own = Recording.of(recorded[digest] for digest in said.responses if digest in recorded)
+    found = own.before(everything).answer(question, validator, basis.made_at)
     if said.status in (DNSSECStatus.BOGUS, DNSSECStatus.INDETERMINATE) or found.failed:
         return _failed(question, said, found)
     if (found.status, found.rcode) != (said.status, said.rcode):

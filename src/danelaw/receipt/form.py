@@ -7,7 +7,6 @@ that stand twice, NaN, any other spelling of the same value; and what costs too 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
@@ -15,6 +14,7 @@ from typing import Any, NoReturn
 from danelaw.errors import DanelawError
 
 MOST_DEPTH = 16
+_END_OF_TIME = 253_402_300_800
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
 _indented = json.JSONEncoder(sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False).encode
@@ -128,11 +128,8 @@ class Fields:
         return value
 
     def number(self, name: str) -> float:
-        """A finite number that is not negative."""
-        value = self.take(name)
-        if type(value) not in (int, float) or not math.isfinite(value) or not 0 <= value < 1e12:
-            raise FormError(f"{name!r} of {self.where} is no number that can be a time")
-        return float(value)
+        """A time in POSIX seconds."""
+        return time_in(self.take(name), f"{name!r} of {self.where}")
 
     def members(self, name: str, most: int) -> list[Any]:
         """A list of at most `most` members."""
@@ -165,6 +162,13 @@ class Fields:
 
 
 _KINDS = {str: "text", bool: "true or false", list: "list", dict: "object"}
+
+
+def time_in(value: Any, what: str) -> float:
+    """A time in POSIX seconds, from 1970 to the year 9999. Raises `FormError`."""
+    if type(value) not in (int, float) or not 0 <= value < _END_OF_TIME:
+        raise FormError(f"{what} is no number that can be a time")
+    return float(value)
 
 
 def digest_of(value: Any, what: str) -> bytes:

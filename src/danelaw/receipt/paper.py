@@ -16,7 +16,7 @@ from typing import Any
 
 from danelaw.hashchain import Link
 from danelaw.queue import Attempt, InvalidQueueId, id_from_text
-from danelaw.receipt.form import Fields, FormError, canonical, check_form, digest_of, indented, parse
+from danelaw.receipt.form import Fields, FormError, canonical, check_form, digest_of, indented, parse, time_in
 from danelaw.receipt.kinds import Contradiction, Kind
 
 SCHEMA = "danelaw/receipt/1"
@@ -234,12 +234,17 @@ def _try(item: Any, position: int) -> Try:
     found = Try(fields.integer("number"), fields.text("record"), _log(fields.inner_or_none("log"), position))
     claims = fields.inner("claims")
     fields.done()
+    if found.number >= 1 << 32:
+        raise FormError(f"try {position} has no number that can be one")
     try:
         attempt = Attempt.decode(found.record)
+        recorded = attempt.to_json()
+        octets = canonical(recorded)
     except Exception as error:  # a record is an array of anything
         raise FormError(f"the record of try {position} cannot be read: {error}") from None
-    recorded = attempt.to_json()
-    if canonical(claims) != canonical(recorded):  # to Python 1 is true, and 25.0 is 25
+    for time in (attempt.time, attempt.judged_at, attempt.duration):
+        time_in(time, f"a time of try {position}")
+    if canonical(claims) != octets:  # to Python 1 is true, and 25.0 is 25
         differing = sorted(name for name in claims | recorded if claims.get(name) != recorded.get(name))
         raise Contradiction(
             Kind.RECORD, f"try {position}: what is claimed is not what was recorded ({', '.join(differing)[:80]})"

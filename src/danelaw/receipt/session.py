@@ -72,7 +72,7 @@ def read_session(octets: bytes) -> Session:
         return Session(handshake, tuple(fields.digests("chain")), anchors)
     except DanelawError as error:
         raise FormError(f"the record of a session cannot be read: {error.reason}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise FormError(f"the record of a session cannot be read: {error}") from None
 
 

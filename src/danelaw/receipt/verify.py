@@ -226,7 +226,7 @@ class _Verifier:
             if isinstance(derived, Contradiction):
                 continue
             demand = derived.basis.demand
-            if demand.requiretls != envelope.requiretls:
+            if envelope.requiretls and not demand.requiretls:
                 self._refuse(
                     "message", Kind.REQUIREMENT, f"the demand of a try is {demand.value}, the sender's another"
                 )

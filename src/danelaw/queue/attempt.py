@@ -138,5 +138,5 @@ class Attempt:
                 session=bytes.fromhex(fields[21]) if len(fields) > 21 else b"",
                 judged_at=float(fields[22]) if len(fields) > 22 else 0.0,
             )
-        except (ValueError, TypeError, IndexError, KeyError) as error:
+        except (ValueError, TypeError, LookupError, OverflowError) as error:
             raise UnreadableAttempt(f"attempt is damaged: {error}") from error

@@ -36,6 +36,15 @@ def corpus() -> Callable[[str], Path]:
     return directory
 
 
+TAKES_LONG = ("reliability", "scenarios", "simulation", "scripting", "recipes", "lab", "dnssec", "rules")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Rooms that take long come first: a file is one process's, and the last one would be waited for alone."""
+    items.sort(key=lambda item: item.path.parent.name not in TAKES_LONG)
+
+
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Long values give no name: keys made anew by each worker would make their tests differ."""
     return argname if isinstance(val, bytes | str) and len(val) > 40 else None

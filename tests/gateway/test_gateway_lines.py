@@ -171,8 +171,9 @@ def test_what_cannot_be_answered_comes_as_an_error(to: str, op: str, words: str)
         async with exchange() as made:
             one = await made.line("worker-1")
             await made.line("worker-2", {"broken": lambda sender, args: 1 / 0, "refused": refused})
-            with pytest.raises(LineError, match=words):
+            with pytest.raises(LineError, match=words) as said:
                 await one.ask(to, op)
+            assert said.value.sender == (to if to in made.board.peers else SUPERVISOR)
 
     run(play())
 
@@ -191,8 +192,9 @@ def test_who_waits_for_a_process_that_dies_hears_so() -> None:
             question = asyncio.ensure_future(one.ask("worker-2", "never"))
             await asyncio.wait_for(asked.wait(), 5)
             made.board.disconnect("worker-2")
-            with pytest.raises(LineError, match="ended before it answered"):
+            with pytest.raises(LineError, match="ended before it answered") as gone:
                 await question
+            assert gone.value.sender == SUPERVISOR
 
     run(play())
 

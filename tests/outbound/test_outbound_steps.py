@@ -572,7 +572,7 @@ def test_a_gateway_that_stops_ends_a_step_and_keeps_the_mail(tmp_path: Path) -> 
             install(running, step)
             message = await running.send("a@x.test")
             await until(lambda: step.begun, "the question")
-            running.gateway.parts.engine.abort(list(running.gateway.parts.engine.scheduler._flying))
+            running.gateway.parts.engine.abort(list(running.gateway.parts.engine.scheduler.flying))
             await until(lambda: step.ended, "its end")
             install(running)
             await running.reaches(message, "delivered")

@@ -173,7 +173,7 @@ def test_the_share_of_a_dead_party_returns_when_it_is_reaped() -> None:
 
 
 @given(st.integers(1, 3), st.integers(2, 7), st.integers(1, 12))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_with_less_than_one_for_each_all_have_turns(total: int, parties: int, length: int) -> None:
     room = Room(total, "abcdefgh"[: max(parties, total + 1)])
     served: dict[str, float] = dict.fromkeys(room.parties, 0.0)

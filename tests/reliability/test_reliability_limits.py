@@ -181,11 +181,16 @@ def test_other_limits_after_a_reload_count_what_is_under_way(tmp_path: Path) -> 
                 await feed(one, 1, 8)
                 await until(lambda: sum(busy.now.values()) == 3, "three transactions")
                 config.write_text(config.read_text().replace("connections = 3", "connections = 1"))
-                await one.signalled(signal.SIGHUP, "reloaded")
-                busy.gate.set()
-                await until(lambda: not sum(busy.now.values()), "the end of the three")
-                busy.most = 0
+                before = {worker["pid"] for worker in await one.workers()}
+                reloaded = asyncio.ensure_future(one.signalled(signal.SIGHUP, "reloaded"))
+                while not {worker["pid"] for worker in await one.workers()} - before:
+                    await asyncio.sleep(0.05)
                 await feed(one, 4, 4)
+                assert len(busy.begun) == 3, "the three of the old workers are more than the one that is allowed now"
+                busy.gate.set()
+                await until(lambda: sum(busy.now.values()) <= 1, "the end of the three")
+                busy.most = 0
+                await reloaded
                 await until(lambda: len({item.recipients[0] for item in sink.taken}) >= 16, "all mail", 40)
                 assert busy.most == 1
                 await one.stop()

@@ -29,7 +29,7 @@ HOSTILE: dict[str, tuple[str, str]] = {
         WORKED,
     ),
     "a huge allocation": ("bytearray(1 << 40)", "MemoryError"),
-    "allocations without end": ("x = []\nwhile True: x.append(b'x' * (1 << 24))", "MemoryError"),
+    "allocations without end": ("x = []\nwhile True: x.append(b'x' * (1 << 24))", f"MemoryError|{WORKED}"),
     "one long call into C": ("len(str(10 ** 10 ** 8))", WORKED),
     "os._exit": ("os._exit(7)", ENDED),
     "a segmentation fault": ("ctypes.string_at(1)", ENDED),
@@ -93,29 +93,47 @@ def check(result):
 @hook.rcpt_to
 async def hostile(ctx: RecipientContext):
     ctx.notes["changed"] = True
-    if ctx.recipient.localpart != "evil":
-        return None
 """
 
 
-@pytest.mark.parametrize("harm", HOSTILE)
-def test_isolated_workers_contain(tmp_path: Path, harm: str) -> None:
-    code, reason = HOSTILE[harm]
+KILLED = (WORKED, ENDED, GARBAGE, "another question", "MemoryError", "without being asked")
+"""Where the worker is replaced; such a kind has a gateway of its own."""
+ENDS = [harm for harm, (_, reason) in HOSTILE.items() if any(one in reason for one in KILLED)]
+RAISES = [harm for harm in HOSTILE if harm not in ENDS]
 
-    async def play() -> None:
-        async with isolated(tmp_path / "policy", PREFACE + textwrap.indent(code, "    ")) as policy:
-            said = await policy.ask("hostile", "evil@example.org")
-            assert said is not None
-            assert said.failed
-            (called,) = policy.calls
-            assert any(one in called.reason for one in reason.split("|")), called.reason
+
+def hooks(harms: list[str]) -> str:
+    """A script that does each of these harms for the recipient whose local-part is its number."""
+    text = PREFACE
+    for number, harm in enumerate(harms):
+        text += f'    if ctx.recipient.localpart == "evil{number}":\n'
+        text += textwrap.indent(HOSTILE[harm][0], " " * 8) + "\n"
+    return text + "    return None\n"
+
+
+async def contained(directory: Path, harms: list[str]) -> None:
+    async with isolated(directory, hooks(harms)) as policy:
+        for number, harm in enumerate(harms):
+            before = len(policy.calls)
+            said = await policy.ask("hostile", f"evil{number}@example.org")
+            assert said is not None, harm
+            assert said.failed, harm
+            (called,) = policy.calls[before:]
+            assert any(one in called.reason for one in HOSTILE[harm][1].split("|")), (harm, called.reason)
             for _ in range(3):
                 honest = await policy.ask("honest")
-                assert honest is not None
-                assert honest.verdict == Redirect(("b@else.example",))
-            assert await policy.ask("hostile") is None
+                assert honest is not None, harm
+                assert honest.verdict == Redirect(("b@else.example",)), harm
+            assert await policy.ask("hostile") is None, harm
 
-    run(play())
+
+@pytest.mark.parametrize("harm", ENDS)
+def test_isolated_workers_contain(tmp_path: Path, harm: str) -> None:
+    run(contained(tmp_path / "policy", [harm]))
+
+
+def test_isolated_workers_contain_what_is_forbidden(tmp_path: Path) -> None:
+    run(contained(tmp_path / "policy", RAISES))
 
 
 def test_what_a_hook_changed_before_it_failed_is_not_carried_out(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -147,3 +149,12 @@ def test_cached_functions_keep_their_results_in_their_worker(tmp_path: Path) -> 
                 assert getattr(said.verdict, "text", said) == "a.example 1"
 
     run(play())
+
+
+def test_a_worker_imports_nothing_of_the_gateway() -> None:
+    code = (
+        "import sys, danelaw.scripting.isolated.worker as _; print(*(one for one in sys.modules if 'danelaw' in one))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=60)
+    rooms = {name.split(".")[1] for name in said.stdout.split() if "." in name}
+    assert not rooms & {"config", "gateway", "inbound", "outbound", "net", "resolver", "spool", "dnssec"}

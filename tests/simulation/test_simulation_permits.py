@@ -6,7 +6,7 @@ import pytest
 
 from bench.simulate import MUTANTS, found, story, utilisation
 
-SEEDS = 240
+SEEDS = 120
 GROUPS = 8
 
 

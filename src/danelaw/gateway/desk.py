@@ -299,8 +299,9 @@ class Desk:
                 try:
                     results |= await self._line.ask(worker, "act", request)
                 except LineError as error:
-                    # A worker that is gone did what it did; its shards are asked for again from the next one.
-                    if worker in await self._still_there():
+                    # A worker that is gone did what it did; its shards are asked for again from the next one. The
+                    # supervisor may know of a broken line before it knows of the end.
+                    if error.sender != SUPERVISOR and worker in await self._still_there():
                         raise DanelawError(error.reason, advice=error.advice) from None
             if set(results) >= missing:
                 continue

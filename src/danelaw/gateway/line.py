@@ -20,7 +20,13 @@ Handler: TypeAlias = Callable[[str, Mapping[str, Any]], Any | Awaitable[Any]]
 
 
 class LineError(DanelawError):
-    """The other process could not answer; its own words."""
+    """The other process could not answer; `sender` says whose words these are: its own, the supervisor's when it is
+    gone, or nobody's.
+    """
+
+    def __init__(self, reason: str, *, advice: str | None = None, sender: str = "") -> None:
+        super().__init__(reason, advice=advice)
+        self.sender = sender
 
 
 class Line(asyncio.Protocol):
@@ -124,7 +130,8 @@ class Line(asyncio.Protocol):
             if error is None:
                 future.set_result(message.get("result"))
             else:
-                future.set_exception(LineError(str(error.get("reason", "")), advice=error.get("advice")))
+                words, sender = str(error.get("reason", "")), str(message.get("from", ""))
+                future.set_exception(LineError(words, advice=error.get("advice"), sender=sender))
             return
         task = self._loop.create_task(self._answer(message))
         self._tasks.add(task)

@@ -10,11 +10,14 @@ import click
 
 from danelaw.cli.options import load_config, output, output_options, spool_and_socket, spool_option
 from danelaw.cli.output import Output, Symbol, absolute
+from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
+    from danelaw.dnssec import NegativeTrustAnchor
     from danelaw.outbound.rejudging import Replayed
 
 _SHOWN = 20
+_NONE: tuple[NegativeTrustAnchor, ...] = ()
 
 
 @click.command()
@@ -33,7 +36,7 @@ def command(
     else 1.
     """
     from danelaw.config.values import parse_duration
-    from danelaw.gateway.settings import trust_anchors
+    from danelaw.gateway.settings import resolver_settings, trust_anchors
     from danelaw.outbound.rejudging import replay
 
     try:
@@ -41,10 +44,18 @@ def command(
     except ValueError as error:
         raise click.UsageError(f"--since: {error}") from None
     directory, _ = spool_and_socket(spool, config_file)
-    if anchor_file is None and (spool is None or config_file is not None):
-        anchor_file = load_config(config_file).resolver.anchor_file
+    anchors, negative = trust_anchors(anchor_file), _NONE
+    if spool is None or config_file is not None:
+        config = load_config(config_file)
+        if config.resolver.mode == "trust-ad":
+            raise DanelawError(
+                "the verdicts here are those of another resolver (trust-ad), which left no evidence to judge again",
+                advice='[resolver] mode = "validate"',
+            )
+        settings = resolver_settings(config)
+        anchors, negative = settings.anchors if anchor_file is None else anchors, settings.negative
     now = time.time()
-    found = replay(directory, now - back, trust_anchors(anchor_file))
+    found = replay(directory, now - back, anchors, negative)
     out = output(ascii_only)
     if as_json:
         out.json(_plain(found))

@@ -3,8 +3,7 @@
 An *entry* is one recorded try (`entry_of`). All entries of one batch form a tree, its root stands in the batch's
 *link*. A link's digest covers its number, its time, the root, the digest of the link before (`previous`), and that of
 link `jump_of(number)`. So nothing before a link can change without changing its digest, and every link after it; and
-from a link the way back to any earlier one takes some tens of steps, however many lie between: of each number the
-lowest bit that is set is cleared, as in a Fenwick tree.
+from a link the way back to any earlier one takes some tens of steps, however many lie between.
 
 Who keeps a copy of a digest (a *head*) elsewhere can tell later that everything up to it is still what it was.
 """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from danelaw.dnssec import TrustAnchors
+from danelaw.dnssec import NegativeTrustAnchor, TrustAnchors
 from danelaw.queue import Attempt, UnreadableAttempt, id_to_text
 from danelaw.receipt import Contradiction, Derived, FormError, Judged, Kind, derive, judge_again, read_basis
 from danelaw.spool import database
@@ -59,14 +59,18 @@ class Replayed:
         return self.same + self.not_judged + self.forgotten + self.changed
 
 
-def replay(directory: Path, since: float, anchors: TrustAnchors) -> Replayed:
-    """Judge all tries of a spool since `since` (POSIX seconds) again. Reads beside a running gateway, try by try, and
-    remembers what many share only as far as memory is bounded. Raises `SpoolError`.
+def replay(
+    directory: Path, since: float, anchors: TrustAnchors, negative: Sequence[NegativeTrustAnchor] = ()
+) -> Replayed:
+    """Judge all tries of a spool since `since` (POSIX seconds) again, with trust anchors and negative ones.
+
+    Reads beside a running gateway, try by try, and remembers what many share only as far as memory is bounded. Raises
+    `SpoolError`.
     """
     found = Replayed()
     for shard in database.shards(directory):
         with reading(directory, shard) as connection:
-            judge = _Judge(connection, anchors)
+            judge = _Judge(connection, anchors, negative)
             for one in _since(connection, since):
                 judge.again(one, since, found)
     return found
@@ -104,9 +108,12 @@ class _Blobs(Mapping[bytes, bytes]):
 
 
 class _Judge:
-    def __init__(self, connection: sqlite3.Connection, anchors: TrustAnchors) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, anchors: TrustAnchors, negative: Sequence[NegativeTrustAnchor]
+    ) -> None:
         self._blobs = _Blobs(connection)
         self._anchors = anchors
+        self._negative = negative
         self._bases: OrderedDict[bytes, Derived | Contradiction] = OrderedDict()
 
     def again(self, one: Recorded, since: float, found: Replayed) -> None:
@@ -149,7 +156,7 @@ class _Judge:
             try:
                 if blob is None:
                     raise Contradiction(Kind.EVIDENCE, "its basis is kept no more")
-                self._bases[digest] = derive(read_basis(blob), self._blobs, self._anchors)
+                self._bases[digest] = derive(read_basis(blob), self._blobs, self._anchors, self._negative)
             except Contradiction as error:
                 self._bases[digest] = error
             except FormError as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from danelaw.dnsdata import Answer, DNSSECStatus, Question
-from danelaw.dnssec import TrustAnchors, Validator
+from danelaw.dnssec import NegativeTrustAnchor, TrustAnchors, Validator
 from danelaw.dnssec.recheck import Recording, question_of
 from danelaw.errors import DanelawError
 from danelaw.receipt.basis import Basis, Said
@@ -35,12 +35,17 @@ class Derived:
         return requirement(self.destination, records, basis.sts, basis.override, basis.demand)
 
 
-def derive(basis: Basis, evidence: Mapping[bytes, bytes], anchors: TrustAnchors) -> Derived:
+def derive(
+    basis: Basis,
+    evidence: Mapping[bytes, bytes],
+    anchors: TrustAnchors,
+    negative: Sequence[NegativeTrustAnchor] = (),
+) -> Derived:
     """Look the destination up again, in the recorded responses, as of the time of the basis.
 
     `evidence` has responses in wire form by SHA-256. An answer must prove what it was taken for: what was taken as
     signed must be, what was taken as provably unsigned must be that. A failed one stays failed; why it failed rests on
-    the word of who recorded it. Raises `Contradiction`.
+    the word of who recorded it. `negative` is where validation was switched off. Raises `Contradiction`.
     """
     _check_word(basis)
     missing = next((digest for digest in basis.responses if digest not in evidence), None)
@@ -49,7 +54,7 @@ def derive(basis: Basis, evidence: Mapping[bytes, bytes], anchors: TrustAnchors)
     asked = {digest: question_of(evidence[digest]) for digest in basis.responses}
     recorded = {digest: (each, evidence[digest]) for digest, each in asked.items() if each is not None}
     everything = Recording.of(recorded.values())
-    validator = Validator(anchors)
+    validator = Validator(anchors, negative=negative)
     answers: dict[Question, Answer] = {}
     steps = lookup_destination(basis.next_hop)
     try:

@@ -508,6 +508,18 @@ def of_stopped(forger: Forger, domain: str) -> Iterator[Tampering]:
     yield Tampering(f"stopped: {domain} delivered by nobody", other.sealed(), Kind.OUTCOME)
 
 
+def of_delivered(forger: Forger, domain: str) -> Iterator[Tampering]:
+    """Mail that was delivered, claimed not to be."""
+    for state in ("waiting", "held", "returned", "dropped"):
+        other = forger.copy()
+        other.body["message"]["recipients"][0]["state"] = state
+        yield Tampering(f"delivered: {domain} {state}", other.sealed(), Kind.OUTCOME)
+    for outcome in ("waiting", "returned"):
+        other = forger.copy().change(outcome=outcome)
+        other.body["message"]["recipients"][0]["state"] = outcome
+        yield Tampering(f"delivered: {domain} {outcome}, and the try with it", other.sealed(), Kind.OUTCOME)
+
+
 def of_dns(forger: Forger, stranger: Forger) -> Iterator[Tampering]:
     """What DNS is claimed to have said."""
     domain = forger.basis()["next_hop"]
@@ -755,6 +767,8 @@ def all_of_them(receipts: dict[str, bytes], sign: Callable[[bytes], tuple[bytes,
     yield from of_upgrades({domain: found[domain] for domain in ("plain.lab", "odd-tlsa.lab", "sts-testing.lab")})
     yield from of_stopped(found["forged-cert.lab"], "forged-cert.lab")
     yield from of_stopped(found["stripped.lab"], "stripped.lab")
+    for domain in ("dane.lab", "sts.lab", "plain.lab"):
+        yield from of_delivered(found[domain], domain)
     yield from of_dns(dane, sts)
     yield from of_the_denial(dane)
     yield from of_the_session(dane, sts)

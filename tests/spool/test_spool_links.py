@@ -22,6 +22,8 @@ NOON = 20_000 * DAY + DAY / 2
 @pytest.fixture
 def connection(tmp_path: Path) -> sqlite3.Connection:
     found = sqlite3.connect(tmp_path / "queue.db", isolation_level=None)
+    found.execute("PRAGMA synchronous = OFF")
+    found.execute("PRAGMA journal_mode = MEMORY")
     schema.migrate(found)
     return found
 

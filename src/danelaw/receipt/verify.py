@@ -217,6 +217,10 @@ class _Verifier:
                 self._refuse("message", Kind.OUTCOME, f"{one.state!r} is no state of a recipient")
             if one.state == "delivered" and one.number not in got:
                 self._refuse("message", Kind.OUTCOME, f"recipient {one.number} got it, and no try delivered it")
+        states = {one.number: one.state for one in self.receipt.envelope.recipients}
+        for one in self.found.attempts:  # of several recipients some may have been refused, never all
+            if one.outcome == "delivered" and "delivered" not in map(states.get, one.recipients):
+                self._refuse("message", Kind.OUTCOME, f"{one.host} took it, and no recipient is said to have got it")
         if any(set(one.recipients) - known for one in self.found.attempts):
             self._refuse("message", Kind.OUTCOME, "it was tried for a recipient it does not have")
 

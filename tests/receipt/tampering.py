@@ -707,6 +707,9 @@ def of_order(forger: Forger) -> Iterator[Tampering]:
     other.body["tries"].pop()
     yield Tampering("order: the last try left out", other.sealed(), Kind.OUTCOME)
     other = forger.copy()
+    other.body["tries"].append(other.body["tries"][-1])
+    yield Tampering("order: a try twice", other.sealed(), Kind.RECORD)
+    other = forger.copy()
     other.body["message"]["recipients"] *= 2
     yield Tampering("order: a recipient twice", other.sealed(), Kind.FORM)
     other = forger.copy()

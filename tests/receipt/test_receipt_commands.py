@@ -93,6 +93,19 @@ def test_addresses_may_be_left_out(world: World, files: Path) -> None:
     assert page.stdout.startswith("● HOLDS: DELIVERED to recipient 0, protected by: DANE.")
 
 
+@pytest.mark.parametrize(
+    ("limit", "most", "says"),
+    [("MOST_TRIES", 0, "was tried"), ("MOST_ANSWERS", 3, "DNS answers"), ("MOST_OCTETS", 999, "octets")],
+)
+def test_what_could_not_be_verified_is_not_written(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int, says: str
+) -> None:
+    monkeypatch.setattr(f"danelaw.outbound.proof.{limit}", most)
+    refused = told("explain", "anna@dane.lab", "--spool", world.directory / "spool", "--proof", tmp_path / "r.json")
+    assert (refused.status, says in refused.reason) == (1, True), refused
+    assert not (tmp_path / "r.json").exists()
+
+
 def test_many_receipts_at_once_and_one_of_them_tampered_with(world: World, files: Path) -> None:
     body = Forger(world.receipts["plain.lab"]).change(protection="DANE").sealed()
     (files / "tampered.json").write_bytes(body)

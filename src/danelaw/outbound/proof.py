@@ -12,6 +12,9 @@ from danelaw.hashchain import entry_of, path_of, way
 from danelaw.outbound.explanation import explanation
 from danelaw.queue import Attempt, QueuedMessage, id_from_text
 from danelaw.receipt import (
+    MOST_ANSWERS,
+    MOST_OCTETS,
+    MOST_TRIES,
     Envelope,
     LogPlace,
     Receipt,
@@ -25,8 +28,6 @@ from danelaw.spool.attempts import Recorded, evidence_blob, recorded_of
 from danelaw.spool.links import end_of_day, link_at
 from danelaw.spool.shards import in_each
 from danelaw.spool.view import find_message
-
-MOST_TRIES = 512
 
 
 class NoReceipt(DanelawError):
@@ -54,6 +55,8 @@ def proof(
 
     # As `danelaw explain` chooses among shards: the newest that waits, else the newest.
     _, name, octets = max(in_each(directory, look), key=lambda one: one[:2])
+    if len(octets) > MOST_OCTETS:
+        raise _too_much(name, f"its receipt would have {len(octets)} octets", f"{MOST_OCTETS} octets")
     return name, octets
 
 
@@ -67,14 +70,23 @@ def receipt_of(connection: sqlite3.Connection, id_text: str, now: float, *, omit
             f"{id_text} was not tried yet, so there is nothing to show", advice=f"danelaw explain {id_text}"
         )
     if len(recorded) > MOST_TRIES:
-        raise NoReceipt(f"{id_text} was tried {len(recorded)} times, and a receipt holds {MOST_TRIES} tries at most")
-    evidence = _evidence(connection, recorded)
+        raise _too_much(id_text, f"it was tried {len(recorded)} times", f"{MOST_TRIES} tries")
+    evidence, answers = _evidence(connection, recorded)
+    if answers > MOST_ANSWERS:
+        raise _too_much(id_text, f"its tries rest on {answers} DNS answers", f"{MOST_ANSWERS} of them")
     return Receipt(
         written_at=now,
         written_by=f"danelaw {__version__}",
         envelope=_envelope(message, omit_addresses=omit_addresses),
         tries=tuple(Try(one.number, one.record, _place(connection, one)) for one in recorded),
         evidence=evidence,
+    )
+
+
+def _too_much(name: str, found: str, most: str) -> NoReceipt:
+    return NoReceipt(
+        f"there can be no receipt of {name}: {found}, and a receipt holds {most} at most",
+        advice=f"danelaw explain {name} --dns",
     )
 
 
@@ -94,9 +106,10 @@ def _envelope(message: QueuedMessage, *, omit_addresses: bool) -> Envelope:
     )
 
 
-def _evidence(connection: sqlite3.Connection, recorded: Iterable[Recorded]) -> dict[bytes, bytes]:
-    """All that the tries name, and what that names."""
+def _evidence(connection: sqlite3.Connection, recorded: Iterable[Recorded]) -> tuple[dict[bytes, bytes], int]:
+    """All that the tries name, and what that names; and how many DNS answers they rest on."""
     found: dict[bytes, bytes] = {}
+    answers: dict[bytes, int] = {}
 
     def fetch(digest: bytes) -> bytes:
         if digest not in found:
@@ -115,13 +128,15 @@ def _evidence(connection: sqlite3.Connection, recorded: Iterable[Recorded]) -> d
             fetch(digest)
         named: list[bytes] = []
         if attempt.basis:
-            named += read_basis(found[attempt.basis]).responses
+            basis = read_basis(found[attempt.basis])
+            named += basis.responses
+            answers[attempt.basis] = len(basis.answers)
         if attempt.session:
             session = read_session(found[attempt.session])
             named += (*session.chain, *(session.anchors or ()))
         for digest in named:
             fetch(digest)
-    return found
+    return found, sum(answers.values())
 
 
 def _place(connection: sqlite3.Connection, one: Recorded) -> LogPlace | None:

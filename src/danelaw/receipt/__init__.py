@@ -18,9 +18,9 @@ spelling; `verify` the whole, `statements` its result in sentences, `kinds` the 
 readers.
 
 Public names: `basis_octets`, `read_basis`, `Basis`, `session_octets`, `read_session`, `Session`, `derive`, `Derived`,
-`judge_again`, `Judged`, `disagreements`,
-`Receipt`, `Envelope`, `Receiver`, `Try`, `LogPlace`, `write`, `verify`, `Trust`, `Verification`,
-`signer_of`, `Kind`, `Ground`, `Statement`, `Refusal`, `Contradiction`, `FormError`, `MOST_OCTETS`, `SCHEMA`.
+`judge_again`, `Judged`, `disagreements`, `Receipt`, `Envelope`, `Receiver`, `Try`, `LogPlace`, `write`, `verify`,
+`Trust`, `Verification`, `signer_of`, `Kind`, `Ground`, `Statement`, `Refusal`, `Contradiction`, `FormError`,
+`MOST_ANSWERS`, `MOST_OCTETS`, `MOST_TRIES`, `SCHEMA`.
 """
 
 from danelaw.receipt.basis import Basis, basis_octets, read_basis
@@ -29,12 +29,14 @@ from danelaw.receipt.derive import Derived, derive
 from danelaw.receipt.form import FormError
 from danelaw.receipt.judging import Judged, judge_again
 from danelaw.receipt.kinds import Contradiction, Ground, Kind, Refusal, Statement
-from danelaw.receipt.paper import MOST_OCTETS, SCHEMA, Envelope, LogPlace, Receipt, Receiver, Try, write
+from danelaw.receipt.paper import MOST_OCTETS, MOST_TRIES, SCHEMA, Envelope, LogPlace, Receipt, Receiver, Try, write
 from danelaw.receipt.session import Session, read_session, session_octets
-from danelaw.receipt.verify import Trust, Verification, signer_of, verify
+from danelaw.receipt.verify import MOST_ANSWERS, Trust, Verification, signer_of, verify
 
 __all__ = [
+    "MOST_ANSWERS",
     "MOST_OCTETS",
+    "MOST_TRIES",
     "SCHEMA",
     "Basis",
     "Contradiction",

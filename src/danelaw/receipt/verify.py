@@ -24,8 +24,8 @@ from danelaw.receipt.kinds import Contradiction, Kind, Refusal, Statement
 from danelaw.receipt.paper import Receipt, Try, read, signed_octets
 from danelaw.receipt.statements import about_log, about_message, about_try, unknown_anchor
 
-MOST_ANSWERS = 2048
-"""DNS answers validated of one receipt: real ones have some tens, and each may cost many signatures."""
+MOST_ANSWERS = 4096
+"""DNS answers validated of one receipt: real ones have some tens per try, and each may cost many signatures."""
 _STATES = frozenset({"delivered", "waiting", "held", "returned", "dropped"})
 
 
@@ -201,6 +201,8 @@ class _Verifier:
             if later.time < earlier.time:
                 self._refuse("message", Kind.TIME, "the tries are not in the order of their times")
                 break
+        if len({(one.number, one.record) for one in self.receipt.tries}) != len(attempts):
+            self._refuse("message", Kind.RECORD, "a try stands twice")
         if any(one.time < envelope.received_at - SKEW for one in attempts):
             self._refuse("message", Kind.TIME, "it was tried before it was received")
         if any(one.time > self.receipt.written_at + SKEW for one in attempts):
@@ -210,18 +212,18 @@ class _Verifier:
         self.found.statements[:0] = about_message(self.receipt)
 
     def _recipients(self) -> None:
-        known = {one.number for one in self.receipt.envelope.recipients}
-        got = {number for one in self.found.attempts if one.outcome == "delivered" for number in one.recipients}
+        attempts = self.found.attempts
+        got = {number for one in attempts if one.outcome == "delivered" for number in one.recipients}
         for one in self.receipt.envelope.recipients:
             if one.state not in _STATES:
                 self._refuse("message", Kind.OUTCOME, f"{one.state!r} is no state of a recipient")
             if one.state == "delivered" and one.number not in got:
                 self._refuse("message", Kind.OUTCOME, f"recipient {one.number} got it, and no try delivered it")
         states = {one.number: one.state for one in self.receipt.envelope.recipients}
-        for one in self.found.attempts:  # of several recipients some may have been refused, never all
-            if one.outcome == "delivered" and "delivered" not in map(states.get, one.recipients):
-                self._refuse("message", Kind.OUTCOME, f"{one.host} took it, and no recipient is said to have got it")
-        if any(set(one.recipients) - known for one in self.found.attempts):
+        for attempt in attempts:  # of several recipients some may have been refused, never all
+            if attempt.outcome == "delivered" and "delivered" not in map(states.get, attempt.recipients):
+                self._refuse("message", Kind.OUTCOME, f"{attempt.host} took it, and no recipient is said to have it")
+        if any(set(one.recipients) - states.keys() for one in attempts):
             self._refuse("message", Kind.OUTCOME, "it was tried for a recipient it does not have")
 
     def _demands(self) -> None:

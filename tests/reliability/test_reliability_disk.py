@@ -211,7 +211,9 @@ def test_a_read_only_spool_is_said_with_advice(small_disk: Path) -> None:
     async def story() -> None:
         async with gateway(small_disk, ""):
             pass
-        subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+        remount = ["mount", "-o", "remount,ro", str(small_disk)]
+        # Refused as busy until the kernel has let go of the files just closed and removed.
+        await until(lambda: not subprocess.run(remount, check=False).returncode, "a file system nobody writes to")
         with pytest.raises(SpoolError) as caught:
             Spool.open(small_disk / "spool")
         assert "Read-only" in caught.value.reason or "readonly" in caught.value.reason

@@ -107,7 +107,10 @@ def test_slots_of_a_killed_worker_return_and_other_numbers_hold_after_a_reload(t
                 await one.signalled(signal.SIGHUP, "reloaded")
                 await until(lambda: not sum(busy.now.values()), "the end of what was under way")
                 busy.most = 0
+                busy.gate.clear()
                 await feed(one, 4, 5, DOMAINS)
+                await until(lambda: sum(busy.now.values()) >= 3, "all slots again")
+                busy.gate.set()
                 await until(lambda: len(sink.taken) >= 80, "the mail after the reload", 40)
                 assert busy.most == 3
                 await one.stop()

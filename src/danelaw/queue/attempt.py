@@ -1,7 +1,8 @@
 """One try at one host: what was demanded, what was found, what became of it, and where the proof lies.
 
 Log, explain, DSN, TLSRPT and the console all read this record. It is stored as a compact JSON array whose first
-element is the version of the form; fields are only ever added at the end.
+element is the version of the form, the last an object of what some tries have not, left out where it is empty; names
+are only ever added to it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from danelaw.errors import DanelawError
 
 FORM_VERSION = 1
 _quoted = json.encoder.encode_basestring
+_SOMETIMES = frozenset({"basis", "session", "judged_at"})
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -74,14 +76,17 @@ class Attempt:
         return (*self.evidence, *(digest for digest in (self.basis, self.session) if digest))
 
     def to_json(self) -> dict[str, Any]:
-        """The same as a JSON object, digests in hexadecimal."""
-        return asdict(self) | {
+        """The same as a JSON object, digests in hexadecimal. As in the stored form, what is named in the object at its
+        end is not there where it is empty: so what an older danelaw recorded looks today as it did then.
+        """
+        found = asdict(self) | {
             "recipients": list(self.recipients),
             "records": [asdict(record) for record in self.records],
             "evidence": [digest.hex() for digest in self.evidence],
             "basis": self.basis.hex(),
             "session": self.session.hex(),
         }
+        return {name: value for name, value in found.items() if value or name not in _SOMETIMES}
 
     def encode(self) -> str:
         """The stored form: about 200 characters for a delivery."""
@@ -102,9 +107,19 @@ class Attempt:
         return (
             f"[{FORM_VERSION},{self.time:.3f},{_quoted(self.destination)},[{','.join(map(str, self.recipients))}],"
             f"{','.join(map(_quoted, words))},{self.port},{','.join(map(_quoted, more))},"
-            f"{records},[{evidence}],{_quoted(self.tlsrpt)},{self.duration:.4f},{_quoted(self.facts)},"
-            f'"{self.basis.hex()}","{self.session.hex()}",{self.judged_at:.3f}]'
+            f"{records},[{evidence}],{_quoted(self.tlsrpt)},{self.duration:.4f},{_quoted(self.facts)}{self._rest()}]"
         )
+
+    def _rest(self) -> str:
+        """The object at the end, with its comma; nothing where all of it is empty."""
+        kept = []
+        if self.basis:
+            kept.append(f'"basis":"{self.basis.hex()}"')
+        if self.session:
+            kept.append(f'"session":"{self.session.hex()}"')
+        if self.judged_at:
+            kept.append(f'"judged_at":{self.judged_at:.3f}')
+        return f",{{{','.join(kept)}}}" if kept else ""
 
     @classmethod
     def decode(cls, text: str) -> Attempt:
@@ -114,6 +129,7 @@ class Attempt:
             if fields[0] != FORM_VERSION:
                 raise UnreadableAttempt(f"attempt has form {fields[0]}, this danelaw reads form {FORM_VERSION}")
             words = [str(word) for word in fields]
+            rest: dict[str, Any] = dict(fields[20]) if len(fields) > 20 else {}
             return cls(
                 time=float(fields[1]),
                 destination=words[2],
@@ -134,9 +150,9 @@ class Attempt:
                 tlsrpt=words[17],
                 duration=float(fields[18]),
                 facts=str(fields[19]) if len(fields) > 19 else "",
-                basis=bytes.fromhex(fields[20]) if len(fields) > 20 else b"",
-                session=bytes.fromhex(fields[21]) if len(fields) > 21 else b"",
-                judged_at=float(fields[22]) if len(fields) > 22 else 0.0,
+                basis=bytes.fromhex(rest.get("basis", "")),
+                session=bytes.fromhex(rest.get("session", "")),
+                judged_at=float(rest.get("judged_at", 0)),
             )
         except (ValueError, TypeError, LookupError, OverflowError) as error:
             raise UnreadableAttempt(f"attempt is damaged: {error}") from error

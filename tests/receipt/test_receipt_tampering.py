@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.receipt.conftest import World
-from tests.receipt.tampering import all_of_them
+from tests.receipt.tampering import Forger, all_of_them
 
-from danelaw.receipt import verify
+from danelaw.receipt import Kind, verify
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -43,3 +43,27 @@ def test_every_tampered_receipt_is_refused_with_the_reason(world: World) -> None
     assert not wrong, "\n".join(wrong)
     assert [name for name, count in seen.items() if count > 1] == []
     assert len(seen) >= 450
+
+
+def test_each_recipient_of_a_try_got_it_or_was_refused(world: World) -> None:
+    """Two recipients, of whom a server took one."""
+
+    def kinds(states: tuple[str, str], recipients: tuple[int, ...], refused: tuple[int, ...]) -> set[Kind]:
+        forger = Forger(world.receipts["dane.lab"]).change(recipients=recipients, refused=refused)
+        first = forger.body["message"]["recipients"][0]
+        both = [first | {"number": number, "state": state} for number, state in enumerate(states)]
+        forger.body["message"]["recipients"] = both
+        return {one.kind for one in verify(forger.sealed(), world.trust).refusals}
+
+    assert kinds(("delivered", "returned"), (0, 1), (1,)) == set()
+    assert kinds(("delivered", "waiting"), (0,), ()) == set()
+    for states, recipients, refused in (
+        (("delivered", "delivered"), (0, 1), (1,)),
+        (("returned", "delivered"), (0, 1), (1,)),
+        (("delivered", "returned"), (0, 1), ()),
+        (("delivered", "returned"), (0, 1, 2), (1,)),
+        (("delivered", "returned"), (0,), (1,)),
+        (("returned", "returned"), (0, 1), (0, 1)),
+        (("returned", "returned"), (), ()),
+    ):
+        assert kinds(states, recipients, refused) == {Kind.OUTCOME}, (states, recipients, refused)

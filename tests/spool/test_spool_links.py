@@ -167,7 +167,8 @@ def test_everything_forgotten_the_chain_goes_on(connection: sqlite3.Connection) 
 
 def test_an_older_spool_gets_a_chain_for_what_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = sqlite3.connect(tmp_path / "queue.db", isolation_level=None)
-    monkeypatch.setattr(schema, "VERSION", 7)
+    before = next(number for number, steps in enumerate(schema.STEPS) if schema._link_tries in steps)
+    monkeypatch.setattr(schema, "VERSION", before)
     schema.migrate(connection)
     monkeypatch.undo()
     connection.execute(
@@ -177,7 +178,7 @@ def test_an_older_spool_gets_a_chain_for_what_comes(tmp_path: Path, monkeypatch:
     )
     old = '[1,1.0,"x.test",[0],"mx","",25,"","","","","","waiting","","",[],[],"",0.1]'
     connection.execute("INSERT INTO attempt_20241004 VALUES (1, 1.0, 0, 'x.test', 'mx', ?)", (old,))
-    assert schema.migrate(connection) == 7
+    assert schema.migrate(connection) == before
     batches(connection, 3, first=10)
     report = check_links(connection)
     assert (report.flaw, report.before_the_chain, report.entries) == (None, 1, 12)

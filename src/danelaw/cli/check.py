@@ -15,24 +15,20 @@ from danelaw.cli import check_options
 from danelaw.cli.check_options import Routes
 from danelaw.cli.network import network, network_options
 from danelaw.cli.options import config_option, output, output_options
-from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
-    from danelaw.address import Domain
     from danelaw.config import Config
     from danelaw.outbound.checkup import Checkup
-    from danelaw.outbound.opening import Door
     from danelaw.pkix import Roots
-    from danelaw.resolver import Resolver, ResolverSettings
+    from danelaw.resolver import ResolverSettings
     from danelaw.routing import NextHop
-    from danelaw.state import FetchPolicy, StateDatabase, STSStore
+    from danelaw.state import StateDatabase
     from danelaw.tlspolicy import Override
 
 DEMANDS = ("encrypted", "verified", "dane", "requiretls", "requiretls+dane", "tls-required-no")
 """As `tlspolicy.SenderDemand.word` spells them."""
 # A person waits for the answer, so a silent server gets less time than in a delivery.
 _CONNECT_SECONDS = 10.0
-_REPLY_SECONDS = 20.0
 
 
 @click.command()
@@ -124,6 +120,7 @@ class Wanted:
 
 async def examine(domain: str, wanted: Wanted) -> Checkup:
     """Survey a destination and probe its hosts. Never raises for what DNS, HTTPS or servers do."""
+    from danelaw.cli.check_means import door, sts_store
     from danelaw.cli.check_network import blocked
     from danelaw.config import Doctor
     from danelaw.outbound.checkup import Checkup
@@ -136,7 +133,7 @@ async def examine(domain: str, wanted: Wanted) -> Checkup:
 
     resolver = Resolver(wanted.resolver, clock=wanted.clock)
     database, overrides = _state(wanted)
-    store = _sts_store(wanted, database, resolver)
+    store = sts_store(wanted.config, database, resolver, wanted.roots, wanted.routes) if wanted.sts else None
     try:
         found = await survey(
             wanted.next_hop,
@@ -148,7 +145,7 @@ async def examine(domain: str, wanted: Wanted) -> Checkup:
             sts_always=store is not None,
         )
         probes, name_servers = await asyncio.gather(
-            probe(found, _door(wanted), wanted.roots, wanted.clock),
+            probe(found, door(wanted.config, wanted.routes, wanted.connect_seconds), wanted.roots, wanted.clock),
             examine_name_servers(found, resolver, wanted.routes),
         )
         ours = None
@@ -175,65 +172,3 @@ def _state(wanted: Wanted) -> tuple[StateDatabase, tuple[Override, ...]]:
     except StateError:
         database = StateDatabase(":memory:")
     return database, OverrideStore(database, configured_overrides(wanted.config.override)).all(wanted.clock())
-
-
-def _sts_store(wanted: Wanted, database: StateDatabase, resolver: Resolver) -> STSStore | None:
-    if not wanted.sts:
-        return None
-    from functools import partial
-
-    from danelaw.net.fetch import fetch_policy
-    from danelaw.state import STSStore
-
-    fetch: FetchPolicy = _without_roots
-    if wanted.roots is not None:
-        fetch = partial(
-            fetch_policy, resolver=resolver, roots=wanted.roots, routes=wanted.routes, timeout=_REPLY_SECONDS
-        )
-    wait = wanted.config is not None and wanted.config.mta_sts.on_txt_error == "wait"
-    return STSStore(database, resolver, fetch, wait_on_txt_error=wait)
-
-
-async def _without_roots(domain: Domain) -> bytes:
-    """A policy nobody can vouch for is no policy; the page says why."""
-    raise DanelawError(
-        f"no public CA could vouch for the policy of {domain}: this machine has no bundle of root certificates",
-        advice="install ca-certificates, or give --roots CA.pem",
-    )
-
-
-def _door(wanted: Wanted) -> Door:
-    import socket
-
-    from danelaw.gateway.settings import local_addresses
-    from danelaw.net import tls
-    from danelaw.outbound.connection import Sweep
-    from danelaw.outbound.local_addresses import LocalAddresses
-    from danelaw.outbound.opening import Door
-    from danelaw.outbound.transmission import Patience
-
-    config = wanted.config
-    patience = Patience(
-        connect=wanted.connect_seconds,
-        handshake=_REPLY_SECONDS,
-        greeting=_REPLY_SECONDS,
-        command=_REPLY_SECONDS,
-    )
-    return Door(
-        opportunistic=tls.client_context(minimum=config.tls.minimum_version if config is not None else "1.2"),
-        verified=tls.client_context(minimum="1.2"),
-        patience=patience,
-        sweep=Sweep(),
-        addresses=local_addresses(config) if config is not None else LocalAddresses(_host_name(socket.gethostname())),
-        routes=wanted.routes,
-    )
-
-
-def _host_name(name: str) -> str:
-    """What to say in EHLO: this machine's name where it is one."""
-    from danelaw.address import Domain, DomainError
-
-    try:
-        return Domain.from_text(name).ascii
-    except DomainError:
-        return "localhost"

@@ -18,6 +18,7 @@ from danelaw.gateway import numbers, policies, settings, shared_here
 from danelaw.gateway import parts as assembly
 from danelaw.gateway.control import ControlServer
 from danelaw.gateway.custodian import Custodian
+from danelaw.gateway.day_sums import DaySums
 from danelaw.gateway.digests import Digests
 from danelaw.gateway.health import ClockRecord
 from danelaw.gateway.history import History
@@ -116,6 +117,7 @@ class Gateway:
             loop.create_task(self._watch()),
             loop.create_task(self.history.keep()),
             loop.create_task(Custodian(self, settings.retention(self.config)).keep()),
+            loop.create_task(DaySums(self).keep()),
             loop.create_task(shared_here.keep_flushing(parts.workshop.shared)),
             *([loop.create_task(parts.scripts.keep_looking())] if parts.scripts is not None else []),
             *([loop.create_task(timers_of(parts).keep())] if parts.scripts is not None else []),

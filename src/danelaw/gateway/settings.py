@@ -210,6 +210,7 @@ def spool_settings(config: Config) -> SpoolSettings:
         redact_addresses=config.history.redact,
         shortest_lifetime=shortest,
         primed_log=config.spool.min_free // 8,
+        counts_traffic=True,
     )
 
 

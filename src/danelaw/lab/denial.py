@@ -130,7 +130,7 @@ class NSEC3Chain:
 
     def _match(self, name: dns.name.Name) -> dns.rrset.RRset | None:
         digest = _hash(name)
-        return self._record(self._hashes.index(digest)) if digest in self._names else None
+        return self._record(bisect.bisect_left(self._hashes, digest)) if digest in self._names else None
 
     def _cover(self, name: dns.name.Name) -> dns.rrset.RRset:
         # Index -1 is the last record, which covers what sorts before the first hash.
@@ -176,7 +176,12 @@ def _hash(name: dns.name.Name) -> bytes:
 
 
 def _below_cut(zone: Zone, name: dns.name.Name) -> bool:
-    return any(name != cut and name.is_subdomain(cut) for cut in zone.cuts)
+    above = name
+    while above != zone.origin:
+        above = above.parent()
+        if above in zone.cuts:
+            return True
+    return False
 
 
 def _unique(records: list[dns.rrset.RRset]) -> list[dns.rrset.RRset]:

@@ -113,6 +113,9 @@ class Account:
             _lost_words(sent) if sent.lost else judgement.reason,
             tuple([one.number for one in recipients]),
         )
+        if word == "delivered" and len(recipients) > 1:
+            taken = {number for number, reply in sent.replies.items() if reply.code < 400}
+            self.outcome.attempts[-1].refused = tuple([n.number for n in recipients if n.number not in taken])
         return best
 
     # one recipient

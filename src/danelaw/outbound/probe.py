@@ -65,42 +65,69 @@ async def probe(survey: Survey, door: Door, roots: Roots | None, clock: Callable
         async with turns:
             return await probe_address(plan, address, survey.next_hop.port, door, roots, clock)
 
-    tasks = [one(plan, address) for plan in survey.hosts for address in _addresses(plan)]
+    tasks = [one(plan, address) for plan in survey.hosts for address in addresses_of(plan)]
     tried = iter(await asyncio.gather(*tasks))
     found: list[Probed] = []
     for plan in survey.hosts:
-        addresses = _addresses(plan)
-        found += [next(tried) for _ in addresses] or [_skipped(plan)]
+        addresses = addresses_of(plan)
+        found += [next(tried) for _ in addresses] or [skipped(plan)]
     return tuple(found)
 
 
-def _addresses(plan: HostPlan) -> tuple[str, ...]:
+def addresses_of(plan: HostPlan) -> tuple[str, ...]:
     """The addresses to connect to: none where a refusal says that nobody would."""
     return () if plan.requirement.refusal is not None else plan.records.addresses[:MAX_ADDRESSES]
 
 
-def _skipped(plan: HostPlan) -> Probed:
+def skipped(plan: HostPlan) -> Probed:
     judgement = refused(plan.requirement)
     address = plan.records.addresses[0] if plan.records.addresses else None
     return Probed(plan, address, None, judgement, judgement.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """What one address did when we came, whatever is demanded of it: either a `handshake`, or `reason` and
+    `unreached`; with neither of them it spoke and takes no mail now.
+    """
+
+    handshake: Handshake | None
+    reason: str = ""
+    unreached: Unreached | None = None
 
 
 async def probe_address(
     plan: HostPlan, address: str, port: int, door: Door, roots: Roots | None, clock: Callable[[], float]
 ) -> Probed:
     """Come as far as a delivery would before MAIL, then hang up."""
+    return judged(plan, address, await meet(plan, address, port, door), roots, clock())
+
+
+async def meet(plan: HostPlan, address: str, port: int, door: Door) -> Meeting:
+    """Connect, shake hands, hang up. What is found holds for every domain with this host."""
     try:
         connection, handshake = await open_connection(door, plan.host, address, port, plan.requirement)
     except HostUnusable as error:
-        return _unusable(plan, address, error)
-    try:
-        judgement = judge(plan.requirement, handshake, roots, clock())
+        return _unusable(error)
+    connection.close()
+    close(door, connection)
+    return Meeting(handshake)
+
+
+def judged(plan: HostPlan, address: str, meeting: Meeting, roots: Roots | None, now: float) -> Probed:
+    """What a meeting means under the requirement of one domain; `now` in POSIX seconds."""
+    handshake = meeting.handshake
+    if handshake is not None:
+        judgement = judge(plan.requirement, handshake, roots, now)
         if judgement.retry_clear:
-            judgement = _in_clear(plan, handshake, judgement, roots, clock())
+            judgement = _in_clear(plan, handshake, judgement, roots, now)
         return Probed(plan, address, handshake, judgement, judgement.reason)
-    finally:
-        connection.close()
-        close(door, connection)
+    if meeting.unreached is not None:
+        return Probed(plan, address, None, None, meeting.reason, meeting.unreached)
+    judgement = Judgement(
+        plan.host, address, None, Protection.NOTHING_SENT, meeting.reason, failure=Failure.UNREACHABLE
+    )
+    return Probed(plan, address, None, judgement, meeting.reason)
 
 
 def _in_clear(plan: HostPlan, handshake: Handshake, failed: Judgement, roots: Roots | None, now: float) -> Judgement:
@@ -110,13 +137,10 @@ def _in_clear(plan: HostPlan, handshake: Handshake, failed: Judgement, roots: Ro
     return replace(judgement, reason=f"{failed.reason}; then in clear text, since nobody demands TLS")
 
 
-def _unusable(plan: HostPlan, address: str, error: HostUnusable) -> Probed:
+def _unusable(error: HostUnusable) -> Meeting:
     """Tell apart who would not talk (skip the host) from a network that may be our own."""
     if error.reply is not None:
-        judgement = Judgement(
-            plan.host, address, None, Protection.NOTHING_SENT, error.reason, failure=Failure.UNREACHABLE
-        )
-        return Probed(plan, address, None, judgement, error.reason)
+        return Meeting(None, error.reason)
     dialled = error.__context__
     how = Unreached.BROKEN
     if isinstance(dialled, DialError):
@@ -125,4 +149,4 @@ def _unusable(plan: HostPlan, address: str, error: HostUnusable) -> Probed:
             how = Unreached.NO_ROUTE
         elif dialled.reason.startswith(("no answer", "no route", "connection forbidden")):
             how = Unreached.SILENT
-    return Probed(plan, address, None, None, error.reason, how)
+    return Meeting(None, error.reason, how)

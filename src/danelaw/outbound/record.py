@@ -189,6 +189,7 @@ def attempt_of(
         failed_tls[0] if failed_tls else "",
         ended - started,
         facts,
+        (),
         basis,
         session,
         judgement.at if judgement is not None else 0.0,

@@ -15,7 +15,7 @@ from danelaw.errors import DanelawError
 
 FORM_VERSION = 1
 _quoted = json.encoder.encode_basestring
-_SOMETIMES = frozenset({"basis", "session", "judged_at"})
+_SOMETIMES = frozenset({"refused", "basis", "session", "judged_at"})
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -42,9 +42,10 @@ class Attempt:
     `protection` are words of the closed vocabulary; `outcome` is `delivered | waiting | returned`. `reply` is the
     last SMTP reply, `reason` one line for people, `detail` the longer chain in words. `records` gives the reason
     per record. `evidence` holds SHA-256 digests of stored blobs (DNS answers with signatures, presented chain).
-    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success. `basis` and `session` are the digests of what
-    `danelaw.receipt` needs to judge again, empty where there is nothing to judge; `judged_at` is when it was judged, in
-    POSIX seconds, 0 when it was not.
+    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success. `refused` are those of `recipients` that were not
+    taken in a try that delivered to others. `basis` and `session` are the digests of what `danelaw.receipt` needs to
+    judge again, empty where there is nothing to judge; `judged_at` is when it was judged, in POSIX seconds, 0 when it
+    was not.
     """
 
     time: float
@@ -66,6 +67,7 @@ class Attempt:
     tlsrpt: str = ""
     duration: float = 0.0
     facts: str = ""
+    refused: tuple[int, ...] = ()
     basis: bytes = b""
     session: bytes = b""
     judged_at: float = 0.0
@@ -81,6 +83,7 @@ class Attempt:
         """
         found = asdict(self) | {
             "recipients": list(self.recipients),
+            "refused": list(self.refused),
             "records": [asdict(record) for record in self.records],
             "evidence": [digest.hex() for digest in self.evidence],
             "basis": self.basis.hex(),
@@ -113,6 +116,8 @@ class Attempt:
     def _rest(self) -> str:
         """The object at the end, with its comma; nothing where all of it is empty."""
         kept = []
+        if self.refused:
+            kept.append(f'"refused":[{",".join(map(str, self.refused))}]')
         if self.basis:
             kept.append(f'"basis":"{self.basis.hex()}"')
         if self.session:
@@ -150,6 +155,7 @@ class Attempt:
                 tlsrpt=words[17],
                 duration=float(fields[18]),
                 facts=str(fields[19]) if len(fields) > 19 else "",
+                refused=tuple(int(number) for number in rest.get("refused", ())),
                 basis=bytes.fromhex(rest.get("basis", "")),
                 session=bytes.fromhex(rest.get("session", "")),
                 judged_at=float(rest.get("judged_at", 0)),

@@ -212,19 +212,23 @@ class _Verifier:
         self.found.statements[:0] = about_message(self.receipt)
 
     def _recipients(self) -> None:
-        attempts = self.found.attempts
-        got = {number for one in attempts if one.outcome == "delivered" for number in one.recipients}
-        for one in self.receipt.envelope.recipients:
-            if one.state not in _STATES:
-                self._refuse("message", Kind.OUTCOME, f"{one.state!r} is no state of a recipient")
-            if one.state == "delivered" and one.number not in got:
-                self._refuse("message", Kind.OUTCOME, f"recipient {one.number} got it, and no try delivered it")
         states = {one.number: one.state for one in self.receipt.envelope.recipients}
-        for attempt in attempts:  # of several recipients some may have been refused, never all
-            if attempt.outcome == "delivered" and "delivered" not in map(states.get, attempt.recipients):
-                self._refuse("message", Kind.OUTCOME, f"{attempt.host} took it, and no recipient is said to have it")
-        if any(set(one.recipients) - states.keys() for one in attempts):
-            self._refuse("message", Kind.OUTCOME, "it was tried for a recipient it does not have")
+        got: set[int] = set()
+        for attempt in self.found.attempts:
+            delivered = attempt.outcome == "delivered"
+            taken = set(attempt.recipients) - set(attempt.refused) if delivered else set()
+            got |= taken
+            if not states.keys() >= set(attempt.recipients) >= set(attempt.refused):
+                self._refuse("message", Kind.OUTCOME, "it was tried for a recipient it does not have")
+            if delivered != bool(taken) or (attempt.refused and not delivered):
+                self._refuse("message", Kind.OUTCOME, "who got it in a try that delivered, or who did not, is not said")
+        for number, state in states.items():
+            if state not in _STATES:
+                self._refuse("message", Kind.OUTCOME, f"{state!r} is no state of a recipient")
+            if state == "delivered" and number not in got:
+                self._refuse("message", Kind.OUTCOME, f"recipient {number} got it, and no try delivered it")
+            if state != "delivered" and number in got:
+                self._refuse("message", Kind.OUTCOME, f"a try delivered it to recipient {number}, who is {state}")
 
     def _demands(self) -> None:
         envelope = self.receipt.envelope

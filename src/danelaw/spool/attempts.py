@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import sqlite3
 import time
@@ -22,6 +23,11 @@ _Row: TypeAlias = tuple[int, float, int, str, str, str, int]
 def day_table(when: float) -> str:
     """The name of the table for tries recorded at `when` (POSIX seconds, UTC days)."""
     return _PREFIX + time.strftime("%Y%m%d", time.gmtime(when))
+
+
+def day_of_table(table: str) -> int:
+    """The day (UTC, counted from 1970-01-01) whose tries are in a table."""
+    return calendar.timegm(time.strptime(table.removeprefix(_PREFIX), "%Y%m%d")) // DAY
 
 
 def day_tables(connection: sqlite3.Connection) -> list[str]:
@@ -63,6 +69,10 @@ class AttemptWriter:
         self._seen.clear()
         self._links.rolled_back()
 
+    def day_counted(self) -> None:
+        """The sums of a day are made: a try that comes late for it must be noticed."""
+        self._table = ""
+
     def write(self, connection: sqlite3.Connection, settlements: Iterable[Settlement]) -> None:
         """Store what the settlements bring, into the table of the day they were made, and add it to the chain."""
         rows: list[_Row] = []
@@ -91,6 +101,8 @@ class AttemptWriter:
                 " destination TEXT NOT NULL, host TEXT NOT NULL, record TEXT NOT NULL, link INTEGER,"
                 " PRIMARY KEY (message, time, number)) STRICT, WITHOUT ROWID"
             )
+            # Should the day be counted already (`danelaw.spool.traffic`), it will be counted anew.
+            connection.execute("DELETE FROM traffic_day WHERE day = ?", (int(at // DAY),))
             self._table = table
         before = connection.total_changes
         connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?,?,?,?,?,?,?)", rows)

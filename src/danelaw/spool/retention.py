@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from danelaw.queue import floor_id
 from danelaw.spool import custody, links
-from danelaw.spool.attempts import DAY, day_table, day_tables
+from danelaw.spool.attempts import DAY, day_of_table, day_table, day_tables
 from danelaw.spool.writer import BatchWriter
 
 STEP = 2000
@@ -23,6 +23,7 @@ class SpoolSettings:
     Bodies above `inline_limit` go to files. Below `reserve` free octets new mail is refused with 452. History is kept
     for `history_age` and at most `history_size`, tries and evidence for `attempts_age`. `redact_addresses` keeps no
     local parts once a message is finished. `shortest_lifetime` is the shortest time after which any message may expire.
+    With `counts_traffic` tries are kept until their day is counted (`danelaw.spool.traffic`), whoever does that.
     `primed_log` is the size the log is given at once, for a server; a command that changes one row needs none.
     """
 
@@ -34,6 +35,7 @@ class SpoolSettings:
     redact_addresses: bool = False
     shortest_lifetime: float = 60.0
     primed_log: int = 0
+    counts_traffic: bool = False
 
 
 class Retention:
@@ -57,6 +59,9 @@ class Retention:
         removed += self._by_size(connection, now)
         last_day = day_table(now - settings.attempts_age)
         stale = [table for table in day_tables(connection) if table < last_day]
+        if settings.counts_traffic and stale:
+            counted = {row[0] for row in connection.execute("SELECT day FROM traffic_day")}
+            stale = [table for table in stale if day_of_table(table) in counted]
         for table in stale[:1]:
             connection.execute(f"DROP TABLE {table}")
             removed += 1

@@ -106,6 +106,15 @@ STEPS: tuple[tuple[Step, ...], ...] = (
         "ALTER TABLE message ADD COLUMN client_user TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE history ADD COLUMN client_user TEXT NOT NULL DEFAULT ''",
     ),
+    # Sums of each day by protection, kept long after its tries are forgotten (`danelaw.spool.traffic`).
+    (
+        """CREATE TABLE traffic (
+            day INTEGER NOT NULL, direction TEXT NOT NULL, outcome TEXT NOT NULL, protection TEXT NOT NULL,
+            tls TEXT NOT NULL, site TEXT NOT NULL, domain TEXT NOT NULL, recipients INTEGER NOT NULL,
+            tries INTEGER NOT NULL,
+            PRIMARY KEY (day, direction, outcome, protection, tls, site, domain)) STRICT, WITHOUT ROWID""",
+        "CREATE TABLE traffic_day (day INTEGER PRIMARY KEY, counted_at REAL NOT NULL) STRICT",
+    ),
     # The chain of hashes over what was tried (`danelaw.hashchain`): one link per batch, with the hashes of its
     # entries; `forgotten` counts those that were purged. Tries know their link; those recorded before have none.
     (

@@ -6,10 +6,11 @@ survives restarts. `GreylistStore` remembers triplets for all workers, in `greyl
 a crash loses of it costs a delay. `HoldRuleStore` keeps the rules that hold mail yet to come, and senders that people
 allow; `DigestStore` the keys of digests' links and who was told what. `GatheringStore` counts mail for DMARC reports,
 `ReportArchive` and `FailureArchive` keep those of others, which `ReportIntake` takes in, all in `reports.db`.
+`SurveyBook` is the state of one survey, in a file of its own.
 
 Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `CorrespondentStore`
 (who wrote to whom, hashed), `DigestStore`, `FailureArchive`, `GatheringStore`, `GreylistStore`, `HoldRuleStore`,
-`ReportArchive`, `ReportIntake`, `ReportsDatabase`, `STSStore`, `FetchPolicy`.
+`ReportArchive`, `ReportIntake`, `ReportsDatabase`, `STSStore`, `FetchPolicy`, `SurveyBook`, `BookError`.
 """
 
 from danelaw.state.correspondents import CorrespondentStore
@@ -24,9 +25,11 @@ from danelaw.state.report_gathering import GatheringStore
 from danelaw.state.report_intake import ReportIntake
 from danelaw.state.reports_database import ReportsDatabase
 from danelaw.state.sts import FetchPolicy, STSStore
+from danelaw.state.survey_book import BookError, SurveyBook
 
 __all__ = [
     "FILE_NAME",
+    "BookError",
     "CorrespondentStore",
     "DigestStore",
     "FailureArchive",
@@ -41,5 +44,6 @@ __all__ = [
     "STSStore",
     "StateDatabase",
     "StateError",
+    "SurveyBook",
     "configured_overrides",
 ]

@@ -88,6 +88,12 @@ class EvidenceLedger:
             _keep(self._sessions, (id(handshake), by_ca), proof, _SESSIONS)
         return self._proven(proof, now)
 
+    def forget(self) -> None:
+        """Evidence was purged: all of it is stored again when it is next used."""
+        self._surveys.clear()
+        self._sessions.clear()
+        self._stored.clear()
+
     def _proven(self, proof: _Proof, now: float) -> Proven:
         if now < proof.rests_until:
             return Proven(proof.digests, [], proof.record)

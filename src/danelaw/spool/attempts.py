@@ -69,6 +69,10 @@ class AttemptWriter:
         self._seen.clear()
         self._links.rolled_back()
 
+    def evidence_purged(self) -> None:
+        """Evidence may be gone: what is brought again is stored again."""
+        self._seen.clear()
+
     def day_counted(self) -> None:
         """The sums of a day are made: a try that comes late for it must be noticed."""
         self._table = ""

@@ -48,6 +48,7 @@ def purge(spool: Spool, address: str, who: str, why: str, now: float) -> Purged:
             for row in _traces(writer.connection, address, who_it_is, above, upto):
                 changed, tries, blobs = _forget(writer, row, address, who_it_is)
                 messages, attempts, evidence = messages + changed, attempts + tries, evidence + blobs
+        writer.attempts.evidence_purged()
         writer.connection.execute(
             "UPDATE acts SET filter = replace(filter, ?1, '(purged)'), why = replace(why, ?1, '(purged)')", (address,)
         )

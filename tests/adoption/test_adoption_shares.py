@@ -28,6 +28,7 @@ from danelaw.adoption.providers import missing_step
 from danelaw.adoption.sentences import gain_words, headline, provider_words
 from danelaw.adoption.tlsrpt import verdict
 from danelaw.tlspolicy import Protection
+from danelaw.tlsreport import wanted_by
 
 GOOD = HostFacts(
     "mx1.example.net",
@@ -186,7 +187,7 @@ def test_shares_never_say_all_or_nothing_for_what_is_neither(part: int, whole: i
     ],
 )
 def test_records_for_tls_reports(texts: list[str], wanted: str) -> None:
-    assert verdict(texts) == wanted
+    assert verdict(wanted_by(texts, "_smtp._tls.example.org")) == wanted
 
 
 # What is written

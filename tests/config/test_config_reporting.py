@@ -37,6 +37,9 @@ def test_addresses_have_their_defaults() -> None:
     ("failure = true", "reports must be signed"),
     (f'{SIGNED}sender = "a@example.net"', "is not in example.org, which signs"),
     (f'{SIGNED}sender = "a@notexample.org"', "is not in example.org, which signs"),
+    ("tls_send = true", "reports must be signed"),
+    (f'{SIGNED}tls_sender = "a@example.net"', "is not in example.org, which signs"),
+    (f'{SIGNED}tls_send = true\ncontact = "a@example.net"', "must be signed by the domain of their contact"),
     ('interval = "7h"', "a whole part of a day"),
     ('interval = "30m"', "a whole part of a day"),
     ('dmarc_address = "nobody"', "nobody"),
@@ -47,6 +50,12 @@ def test_mistakes_are_told_with_what_is_right(text: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         reports(text)
     assert words in str(caught.value)
+
+
+def test_tls_reports_need_a_key_and_nothing_of_authentication() -> None:
+    section = loads(f'hostname = "gw.example.org"\n[reports]\ntls_send = true\n{SIGNED}').reports
+    assert (section.sends, section.signs, section.tls_sender_address) == (False, True, "tls-reports@example.org")
+    assert section.own_addresses == {"tls-reports@example.org"}
 
 
 def test_reports_need_results() -> None:

@@ -18,11 +18,11 @@ from danelaw.testing import FakeDNS, FakeResolver
 RECORD = PrivateKey.from_key(ed25519_key()).record().to_zone("r._domainkey.example.org.").replace(" IN TXT", " TXT")
 
 
-def found(tmp_path: Path, dns: FakeDNS, key: bytes | None = None) -> list[Finding]:
+def found(tmp_path: Path, dns: FakeDNS, key: bytes | None = None, what: str = "send") -> list[Finding]:
     file = tmp_path / "dkim.key"
     file.write_bytes(key or ed25519_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     config = loads(
-        f'hostname = "gw.example.org"\n[authentication]\nenabled = true\n[reports]\nsend = true\n'
+        f'hostname = "gw.example.org"\n[authentication]\nenabled = true\n[reports]\n{what} = true\n'
         f'dkim_domain = "example.org"\ndkim_selector = "r"\ndkim_key = "{file}"\n'
     )
     resolver: Any = FakeResolver(dns)
@@ -41,6 +41,18 @@ def test_a_key_that_is_not_published_and_another_one_come_with_the_record(tmp_pa
         assert finding.severity is Severity.ERROR
         assert "would not pass DMARC" in finding.what
         assert finding.fix.startswith("publish: r._domainkey.example.org.")
+
+
+def test_a_key_that_is_not_said_to_be_for_tls_reports_comes_with_the_record(tmp_path: Path) -> None:
+    for_tls = RECORD.replace("v=DKIM1;", "v=DKIM1; s=email:tlsrpt;")
+    assert for_tls != RECORD
+    (_, service) = found(tmp_path, FakeDNS(secure=for_tls), what="tls_send")
+    assert (service.check, service.severity) == ("tls-report-key", Severity.OK)
+    (_, service) = found(tmp_path, FakeDNS(secure=RECORD), what="tls_send")
+    assert service.severity is Severity.WARNING
+    assert "s=email:tlsrpt" in service.fix
+    (missing,) = found(tmp_path, FakeDNS(), what="tls_send")
+    assert "s=email:tlsrpt" in missing.fix
 
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:

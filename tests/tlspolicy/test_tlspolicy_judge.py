@@ -169,8 +169,11 @@ def test_missing_tls_under_a_demand_fails_the_host(outcome: StartTLSOutcome) -> 
         assert "454 4.7.0 not now" in found.reason
         assert not found.retry_clear
     reports = verdict(wanted(key()), shown(outcome=outcome)).tlsrpt
+    if outcome is StartTLSOutcome.NOT_TRIED:  # nothing was learned about TLS
+        assert reports == ()
+        return
     expected = "validation-failure" if outcome is StartTLSOutcome.FAILED else "starttls-not-supported"
-    assert [one.result_type for one in reports] == [expected]
+    assert [(one.result_type, one.policy) for one in reports] == [(expected, (key(),))]
 
 
 def test_unusable_records_demand_tls_and_check_nobody() -> None:
@@ -178,19 +181,66 @@ def test_unusable_records_demand_tls_and_check_nobody() -> None:
     assert found.protection is Protection.ENCRYPTED
 
 
+def told(found: Judgement) -> list[tuple[str, str, str | None]]:
+    return [(one.policy_type, one.policy_domain.ascii, one.result_type) for one in found.tlsrpt]
+
+
+def test_unusable_records_are_a_failure_to_report_beside_what_mta_sts_says() -> None:
+    odd = TLSARecord(1, 1, 1, b"x" * 32)
+    found = verdict(wanted(odd, state=TLSAState.UNUSABLE), shown(STRANGE))
+    assert told(found) == [("tlsa", "mx.example.org", "tlsa-invalid")]
+    assert found.tlsrpt[0].policy == (odd,)
+    both = verdict(wanted(odd, state=TLSAState.UNUSABLE, sts=PolicyMode.ENFORCE), shown())
+    assert told(both) == [("tlsa", "mx.example.org", "tlsa-invalid"), ("sts", "example.org", None)]
+    assert both.tlsrpt[1].policy == STSPolicy(PolicyMode.ENFORCE, ("mx.example.org",), 86400)
+
+
+def test_dane_of_the_host_and_mta_sts_of_the_domain_are_both_told() -> None:
+    for certificates, tlsa, sts in ((GOOD, None, None), (OTHER, "tlsa-invalid", "certificate-host-mismatch")):
+        requirement = wanted(key(), secure=False, sts=PolicyMode.ENFORCE)
+        found = verdict(requirement, shown(certificates))
+        assert told(found) == [("tlsa", "mx.example.org", tlsa), ("sts", "example.org", sts)]
+        old = verdict(wanted(key(), secure=False, sts=PolicyMode.TESTING), shown(version="TLSv1"))
+        assert [result for *_, result in told(old)] == ["validation-failure", "validation-failure"]
+
+
+@pytest.mark.parametrize(("secure", "expected"), [(True, "dane-required"), (False, "dane-required")])
+def test_a_host_without_records_where_dane_is_required(secure: bool, expected: str) -> None:
+    require = Override.of("example.org", "dane-require")
+    found = refused(wanted(secure=secure, override=require))
+    assert told(found) == [("tlsa", "mx.example.org", expected)]
+    # Records that are there, and that nobody can use or believe, are told as what they are, once.
+    odd = refused(wanted(TLSARecord(1, 1, 1, b"x" * 32), state=TLSAState.UNUSABLE, secure=secure, override=require))
+    assert told(odd) == [("tlsa", "mx.example.org", "tlsa-invalid")]
+
+
+def test_where_tls_is_switched_off_nothing_is_told_of_it() -> None:
+    found = verdict(
+        wanted(key(), override=Override.of("example.org", "none")), shown(outcome=StartTLSOutcome.NOT_TRIED)
+    )
+    assert found.protection is Protection.CLEAR
+    assert found.tlsrpt == ()
+
+
 @pytest.mark.parametrize("outcome", NO_TLS[:-1])
 def test_opportunistic_goes_in_clear_where_no_tls_is_offered(outcome: StartTLSOutcome) -> None:
     found = verdict(wanted(), shown(outcome=outcome))
     assert found.protection is Protection.CLEAR
-    assert [one.policy_type for one in found.tlsrpt] == ["no-policy-found"]
+    tried = outcome is not StartTLSOutcome.NOT_TRIED
+    expected = [("no-policy-found", "starttls-not-supported")] if tried else []
+    assert [(one.policy_type, one.result_type) for one in found.tlsrpt] == expected
 
 
 def test_opportunistic_with_a_broken_handshake_may_try_again_in_clear() -> None:
     found = verdict(wanted(), shown(outcome=StartTLSOutcome.FAILED, detail="no shared cipher"))
     assert found.clearance is None
     assert found.retry_clear
+    assert [(one.policy_type, one.result_type, one.reason) for one in found.tlsrpt] == [
+        ("no-policy-found", "validation-failure", "no shared cipher")
+    ]
     again = verdict(wanted(), shown(outcome=StartTLSOutcome.NOT_TRIED))
     assert again.protection is Protection.CLEAR
+    assert again.tlsrpt == ()  # the connection before is the session that counts
 
 
 def test_opportunistic_tls_is_encrypted_only_whoever_answers() -> None:

@@ -1,4 +1,4 @@
-"""`danelaw reports dmarc list | show | sources | failures | failure | ingest | send-now`."""
+"""`danelaw reports dmarc list | show | sources | failures | failure | ingest | send-now`; `danelaw reports` itself."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from danelaw.cli.options import load_config, output
 from danelaw.cli.output import Symbol
 from danelaw.cli.reports_failures import failure, failures
 from danelaw.cli.reports_place import directory, place_options, reports_database
+from danelaw.cli.reports_tls_sent import tls_send_now, tls_sent
 from danelaw.errors import DanelawError
 
 DAY = 86_400.0
@@ -62,6 +63,8 @@ def list_(
     show_list(out, gathered, reports, received, time.time())
 
 
+command.add_command(tls_sent)
+command.add_command(tls_send_now)
 dmarc.add_command(failures)
 dmarc.add_command(failure)
 

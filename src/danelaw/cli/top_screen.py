@@ -153,7 +153,8 @@ class TopScreen(App[None]):
 
     def on_data_table_row_highlighted(self) -> None:
         """The cursor moved: another reason, another command."""
-        self._draw_below()
+        if self.query("#table"):  # one that moved last is told of when the screen is being taken down
+            self._draw_below()
 
     # drawing
 

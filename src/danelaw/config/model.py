@@ -135,7 +135,7 @@ class Config(Section):
     responses: Replying = Field(default=Replying(), description="What is done by itself about such replies.")
     queue: Queue = Field(default=Queue(), description="Retries and notices.")
     quarantine: Quarantine = Field(default=Quarantine(), description="Held mail.")
-    reports: Reports = Field(default=Reports(), description="Reports about mail: DMARC.")
+    reports: Reports = Field(default=Reports(), description="Reports about mail: of DMARC, and of TLS.")
     tls: TLS = Field(default=TLS(), description="TLS towards other servers.")
     mta_sts: MTASTS = Field(default=MTASTS(), description="MTA-STS.")
     resolver: Resolver = Field(default=Resolver(), description="DNS.")

@@ -1,4 +1,4 @@
-"""The section about reports: those of DMARC that are sent, and those that come (RFC 9990, RFC 9991)."""
+"""The section about reports that are sent and that come: of DMARC (RFC 9990, RFC 9991) and of TLS (RFC 8460)."""
 
 from __future__ import annotations
 
@@ -61,14 +61,15 @@ class Reports(Section):
     )
     never: tuple[DomainPattern, ...] = Field(
         default=(),
-        description="Domains that get no reports of either kind; `.example.org` means every name below.",
+        description="Domains that get no reports of any kind; `.example.org` means every name below.",
         examples=[["example.net"]],
     )
     max_size: Size = Field(
         default=8 << 20,
         ge=64 << 10,
-        description="Largest XML of a report before compression; what is seldomest is left out beyond, and `error` in "
-        "the report says so. A size that owners write behind an address has no effect (RFC 9989 §4.8).",
+        description="Largest XML or JSON of a report before compression; what is seldomest is left out beyond, and "
+        "`error` in the XML says so; details of TLS reports are joined. A size that owners write behind an address "
+        "has no effect (RFC 9989 §4.8).",
         examples=["4M"],
     )
     max_records: Count = Field(
@@ -136,7 +137,20 @@ class Reports(Section):
         examples=[1000],
     )
 
-    @field_validator("sender", "reverse_path", "contact", "dmarc_address")
+    tls_send: Switch = Field(
+        default=False,
+        description="Send TLS reports, daily, to the domains that ask for them at `_smtp._tls.` (RFC 8460). Needs a "
+        "key, published with `s=email:tlsrpt`.",
+        examples=[True],
+    )
+    tls_sender: Text | None = Field(
+        default=None,
+        description="Address in From of TLS reports, in `dkim_domain` or below. Absent: `tls-reports@` and "
+        "`dkim_domain`.",
+        examples=["tls-reports@example.org"],
+    )
+
+    @field_validator("sender", "reverse_path", "contact", "dmarc_address", "tls_sender")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:
         if value is not None and not isinstance(explained(lambda: Mailbox.from_text(value)).domain, Domain):
@@ -161,20 +175,37 @@ class Reports(Section):
     @model_validator(mode="after")
     def _are_signed(self) -> Reports:
         missing = [name for name in ("dkim_domain", "dkim_selector", "dkim_key") if getattr(self, name) is None]
-        if (self.send or self.failure) and missing:
+        if self.signs and missing:
             raise ValueError(f"reports must be signed; add {' and '.join(missing)}")
-        if self.sender is not None and self.dkim_domain is not None:
-            domain = str(Mailbox.from_text(self.sender).domain).lower()
-            if domain != str(self.dkim_domain) and not domain.endswith(f".{self.dkim_domain}"):
-                raise ValueError(
-                    f"{self.sender} is not in {self.dkim_domain}, which signs; reports would not pass DMARC"
-                )
+        for address in (self.sender, self.tls_sender):
+            if address is not None and not self._in_dkim_domain(address):
+                raise ValueError(f"{address} is not in {self.dkim_domain}, which signs; reports would not pass DMARC")
+        if self.tls_send and self.contact is not None and not self._in_dkim_domain(self.contact):
+            raise ValueError(
+                f"contact {self.contact} is not in {self.dkim_domain}: TLS reports must be signed by the domain of "
+                "their contact (RFC 8460 §3)"
+            )
         return self
+
+    def _in_dkim_domain(self, address: str) -> bool:
+        domain = str(Mailbox.from_text(address).domain).lower()
+        signing = self.dkim_domain
+        return signing is None or domain == str(signing) or domain.endswith(f".{signing}")
 
     @property
     def sends(self) -> bool:
-        """Whether any reports are sent."""
+        """Whether any DMARC reports are sent."""
         return self.send or self.failure
+
+    @property
+    def signs(self) -> bool:
+        """Whether reports of any kind are sent."""
+        return self.sends or self.tls_send
+
+    @property
+    def tls_sender_address(self) -> str:
+        """Address in From of TLS reports, with the default applied."""
+        return self.tls_sender or f"tls-reports@{self.dkim_domain}"
 
     @property
     def sender_address(self) -> str:
@@ -184,7 +215,11 @@ class Reports(Section):
     @property
     def own_addresses(self) -> frozenset[str]:
         """Lower case: what comes to these is about reports, and not reported on."""
-        found = {self.reverse_path, self.dmarc_address, self.sender_address if self.sends else None, *self.feedback}
+        senders = (
+            self.sender_address if self.sends else None,
+            self.tls_sender_address if self.tls_send else None,
+        )
+        found = {self.reverse_path, self.dmarc_address, *senders, *self.feedback}
         return frozenset(address.lower() for address in found if address is not None)
 
 

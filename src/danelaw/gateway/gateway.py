@@ -26,6 +26,7 @@ from danelaw.gateway.operations import operations, perform
 from danelaw.gateway.policy_parts import rules_of, timers_of
 from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
 from danelaw.gateway.reporter import Reporter
+from danelaw.gateway.tls_reporter import TLSReporter
 from danelaw.resolver import ProbeReport, Severity
 from danelaw.spool.shards import together
 from danelaw.state import configured_overrides
@@ -128,6 +129,9 @@ class Gateway:
         if parts.reporting is not None:
             reporter = Reporter(self, parts.reporting)
             self._tasks += map(loop.create_task, (reporter.keep(), reporter.keep_counting(), reporter.keep_telling()))
+        if parts.counting is not None:
+            tls_reporter = TLSReporter(self, parts.counting)
+            self._tasks += map(loop.create_task, (tls_reporter.keep(), tls_reporter.keep_counting()))
         shards = list(parts.shards.open.values())
         # In a thread: mail flows already, and a million rows that nobody has read yet take a while to count.
         waiting = sum([await asyncio.to_thread(numbers.waiting, shard.spool.directory) for shard in shards])

@@ -23,6 +23,7 @@ from danelaw.gateway.shared_here import SharedHere
 from danelaw.gateway.slots import DirectSlots, most
 from danelaw.gateway.steps import steps_of
 from danelaw.gateway.submitting import logins_of, submission_step
+from danelaw.gateway.tls_counting import TLSCounting
 from danelaw.inbound.intake import Intake
 from danelaw.inbound.ledger import Ledger
 from danelaw.inbound.relay import RelayPolicy
@@ -77,6 +78,7 @@ class Parts:
     digests: DigestStore | None
     steps: Steps
     reporting: Reporting | None = None
+    counting: TLSCounting | None = None
     lock: int = -1
     scripts: Scripts | None = None
     library: OpenLibrary | None = None
@@ -106,7 +108,7 @@ def assemble(
     resolver = Resolver(settings.resolver_settings(config), clock=clock)
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
     door = _door(config, clock)
-    reporting = Reporting(config, log, metrics, signing_key(config.reports)) if config.reports.sends else None
+    reporting, counting = _reports(config, log, metrics)
     ceilings = settings.ceilings(config, Ledger.private(os.urandom(16)) if place is None else place.ledger())
     logins = logins_of(config, ceilings, log, metrics)
     directory = config.spool.directory
@@ -136,6 +138,7 @@ def assemble(
             carriers=carriers_of(config, resolver, roots, clock),
             clock=clock,
             observe=commit_observer(metrics),
+            sessions=counting,
         )
         scripts = scripts_of(workshop, library := library_of(workshop, resolver, roots), resolver)
         first = () if logins is None else (submission_step(config, logins, ceilings),)
@@ -149,8 +152,20 @@ def assemble(
     intake = _intake(workshop, shards, certificates, place, steps, ceilings, logins)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
-        digests, steps, reporting, lock, scripts, library, shared_here,
+        digests, steps, reporting, counting, lock, scripts, library, shared_here,
     )  # fmt: skip
+
+
+def _reports(config: Config, log: Log, metrics: Metrics) -> tuple[Reporting | None, TLSCounting | None]:
+    """What counts for DMARC reports, and for TLS reports. Raises `DanelawError` for a key that cannot be used."""
+    section = config.reports
+    if not section.signs:
+        return None, None
+    key = signing_key(section)
+    return (
+        Reporting(config, log, metrics, key) if section.sends else None,
+        TLSCounting(config, log, metrics, key) if section.tls_send else None,
+    )
 
 
 def _shared(place: Place | None, here: SharedHere | None) -> SharedStore:
@@ -279,6 +294,8 @@ async def close(parts: Parts) -> None:
         parts.digests.close()
     if parts.reporting is not None:
         parts.reporting.close()
+    if parts.counting is not None:
+        parts.counting.close()
     if parts.lock >= 0:
         os.close(parts.lock)
     await asyncio.sleep(0)

@@ -75,9 +75,12 @@ class Rehearsal:
         log: Log | None = None,
         clock: Callable[[], float] = time.time,
         made: float | None = None,
+        lab: Lab | None = None,
     ) -> None:
-        """`clock` is the gateway's; `made` (POSIX seconds) fixes the dates of the lab's signatures, else its time."""
-        self.lab = Lab(scenarios, now=clock() if made is None else made)
+        """`clock` is the gateway's; `made` (POSIX seconds) fixes the dates of the lab's signatures, else its time;
+        `lab` is one made beforehand.
+        """
+        self.lab = lab or Lab(scenarios, now=clock() if made is None else made)
         self.directory = directory
         self._clock = clock
         self._log = log or Log.in_memory()[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import secrets
 import zlib
@@ -12,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from danelaw import __version__
-from danelaw.address import Domain, Mailbox
-from danelaw.dkim import sign
+from danelaw.address import Domain
+from danelaw.dkim import SignSettings
 from danelaw.dmarc import DMARCRecord
 from danelaw.dmarcreport import (
     AggregateReport,
@@ -25,9 +24,7 @@ from danelaw.dmarcreport import (
     report_id,
     to_xml,
 )
-from danelaw.errors import DanelawError
-from danelaw.message import Header
-from danelaw.queue import QueuedMessage, QueuedRecipient
+from danelaw.gateway.report_posting import ReportPosting, guarded, with_store
 from danelaw.state import GatheringStore, ReportsDatabase
 
 if TYPE_CHECKING:
@@ -58,6 +55,7 @@ class Reporter:
         self._section = gateway.config.reports
         self._submitter = str(gateway.config.hostname)
         self._sender = self._section.sender_address
+        self._posting = ReportPosting(gateway, reporting.key, "dmarc-report", self._sender, SignSettings())
         self._wait = GRACE_SECONDS + zlib.crc32(self._submitter.encode()) % SPREAD_SECONDS
         self._forgot = float("-inf")
 
@@ -80,12 +78,7 @@ class Reporter:
             await self._guarded(functools.partial(self.tell, failed))
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except DanelawError as error:
-            self._gateway.log.error("dmarc-report", reason=error.reason, advice=error.advice)
-        except Exception as error:  # the next report must come
-            self._gateway.log.error("dmarc-report-broken", reason=f"{type(error).__name__}: {error}")
+        await guarded(self._gateway.log, "dmarc-report", work)
 
     async def look(self) -> None:
         """Write down what was counted, and send every report that is due."""
@@ -121,7 +114,7 @@ class Reporter:
             return
         records = await self._stored(lambda database: GatheringStore(database).records(report.number))
         content, ident = await asyncio.to_thread(self._aggregate, report, record, records, found.addresses, now)
-        queued = await self._post(content, ident, found.addresses, now)
+        queued = await self._posting.post(content, ident, found.addresses, now)
         outcome = f"sent to {', '.join(found.addresses)} as {queued}"
         await self._stored(lambda database: GatheringStore(database).finish(report.number, outcome, now))
         gateway.metrics.dmarc_reports.add("aggregate", "sent")
@@ -149,7 +142,9 @@ class Reporter:
         mail = ReportMail(submitter=self._submitter, sender=self._sender, to=to)
         boundary, message_id = f"=_{secrets.token_hex(16)}", f"<{ident}>"
         fitting = fitted(whole, self._section.max_size)
-        return self._signed(mail.build(fitting, date=now, message_id=message_id, boundary=boundary), now), message_id
+        return self._posting.signed(
+            mail.build(fitting, date=now, message_id=message_id, boundary=boundary), now
+        ), message_id
 
     async def tell(self, failed: Failed) -> None:
         """One failure report, where its destinations agreed."""
@@ -171,8 +166,8 @@ class Reporter:
             failed.failure, failed.verdicts, failed.decision, failed.header, arrived=failed.arrived,
             incidents=failed.incidents, date=now, message_id=message_id, boundary=f"=_{token}",
         )  # fmt: skip
-        signed = await asyncio.to_thread(self._signed, content, now)
-        queued = await self._post(signed, message_id, found.addresses, now)
+        signed = await asyncio.to_thread(self._posting.signed, content, now)
+        queued = await self._posting.post(signed, message_id, found.addresses, now)
         gateway.metrics.dmarc_reports.add("failure", "sent")
         gateway.log.event(
             "dmarc-failure-report", id=queued, domain=dmarc.policy_domain, to=" ".join(found.addresses),
@@ -183,39 +178,8 @@ class Reporter:
         for one in found.refused:
             self._gateway.log.event("dmarc-report-refused", domain=domain, to=one.address, reason=one.reason)
 
-    def _signed(self, content: bytes, now: float) -> bytes:
-        header = Header.from_bytes(content)
-        fields = [(field.name, field.raw) for field in header]
-        return b"".join(sign(fields, content[header.body_offset :], [self._reporting.key], now=now)) + content
-
-    async def _post(self, content: bytes, message_id: str, to: tuple[str, ...], now: float) -> str:
-        """Into the queue like any mail; whether it is delivered is the queue's business, and no notice comes back."""
-        gateway = self._gateway
-        workshop, spool = gateway.parts.workshop, gateway.parts.spool
-        recipients = tuple(
-            QueuedRecipient(
-                number, address, workshop.relay.key(Mailbox.from_text(address).domain, ""), "NEVER", due=now
-            )
-            for number, address in enumerate(to)
-        )
-        reverse_path = self._section.reverse_path or self._sender
-        message = QueuedMessage(
-            spool.new_id(), now, workshop.schedule.expires(now), reverse_path, recipients, len(content),
-            len(recipients), smtputf8=not "".join(to).isascii(),
-            body_kind="7BIT" if content.isascii() else "8BITMIME", client_helo="dmarc-report", message_id=message_id,
-        )  # fmt: skip
-        await spool.append(message, content)
-        gateway.parts.engine.arrived(message, content, False)
-        return message.id_text
-
     async def _stored(self, work: Callable[[ReportsDatabase], T]) -> T:
-        """Some work on the store, in a thread with a connection of its own."""
-
-        def run() -> T:
-            with contextlib.closing(ReportsDatabase(self._reporting.path)) as database:
-                return work(database)
-
-        return await asyncio.to_thread(run)
+        return await with_store(self._reporting.path, work)
 
 
 def fitted(report: AggregateReport, most: int) -> AggregateReport:

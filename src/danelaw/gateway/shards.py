@@ -12,7 +12,7 @@ from danelaw.caches import Caches
 from danelaw.gateway import settings
 from danelaw.gateway.conditions import SharedConditions
 from danelaw.gateway.slots import Looking, SlotHolder, Slots, most, settings_of
-from danelaw.outbound.courier import Courier
+from danelaw.outbound.courier import Courier, SessionCount
 from danelaw.outbound.engine import Engine
 from danelaw.outbound.notices import Notices
 from danelaw.outbound.pool import Pool
@@ -56,7 +56,7 @@ class Workshop:
 
     The `slots` of `[delivery]` are divided by demand over all shards of all workers; what `[[limit]]` allows is asked
     for through `permits`, and belongs to nobody beforehand. `shared` is what policy
-    shares with all workers, `caches` are this process's; `steps` are asked about deliveries.
+    shares with all workers, `caches` are this process's; `steps` are asked about deliveries, `sessions` counts them.
     """
 
     config: Config
@@ -77,6 +77,7 @@ class Workshop:
     clock: Callable[[], float] = time.time
     observe: Callable[[int, float | None], None] = lambda messages, seconds: None
     caches: Caches = field(default_factory=Caches)
+    sessions: SessionCount | None = None
 
     def spool(self, number: int) -> Spool:
         """Lock and recover a shard. May take long, and may run in a thread. Raises `SpoolError`."""
@@ -111,6 +112,7 @@ class Workshop:
             gate=gate,
             answers=settings.answers(self.conduct, self.log, self.metrics, self.door.addresses),
             steps=self.steps,
+            sessions=self.sessions,
             carriers=self.carriers,
             last_stops=frozenset(one.name for one in self.config.carrier if one.is_last_stop),
         )

@@ -12,9 +12,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 from danelaw.lab.channel import Channel, Closed
-from danelaw.lab.received import Journal
+from danelaw.lab.received import Journal, SessionSeen
 
 _MAX_LINE = 1 << 20
+_HELLO = (b"EHLO ", b"HELO ")
 
 
 async def _connect(address: tuple[str, int]) -> Channel:
@@ -37,17 +38,20 @@ class StrippingProxy:
 
     async def converse(self, client: Channel) -> None:
         """Stand between `client` and the real server for one connection."""
+        seen = self._journal.begun(self._name)
         server = await _connect(self._server)
         try:
-            await _both_ways(self._upstream(client, server), self._downstream(client, server))
+            await _both_ways(self._upstream(client, server, seen), self._downstream(client, server))
         finally:
             server.close()
 
-    async def _upstream(self, client: Channel, server: Channel) -> None:
+    async def _upstream(self, client: Channel, server: Channel, seen: SessionSeen) -> None:
         while True:
             line = await client.line(_MAX_LINE)
             _note(self._journal, self._name, line)
+            seen.hello |= line[:5].upper() in _HELLO
             if line.upper() == b"STARTTLS":
+                seen.asked = True
                 await client.send(b"502 5.5.1 command not implemented\r\n")
             else:
                 await server.send(line + b"\r\n")
@@ -82,25 +86,29 @@ class ImpersonatingProxy:
 
     async def converse(self, client: Channel) -> None:
         """Stand between `client` and the real server for one connection."""
+        seen = self._journal.begun(self._name)
         server = await _connect(self._server)
         try:
-            await self._greet(client, server)
+            await self._greet(client, server, seen)
             await _both_ways(self._pass(client, server, noting=True), self._pass(server, client, noting=False))
         finally:
             server.close()
 
-    async def _greet(self, client: Channel, server: Channel) -> None:
+    async def _greet(self, client: Channel, server: Channel, seen: SessionSeen) -> None:
         """Pass everything until STARTTLS, then make both handshakes."""
         await client.send(await _reply(server))
         while True:
             line = await client.line(_MAX_LINE)
             _note(self._journal, self._name, line)
+            seen.hello |= line[:5].upper() in _HELLO
+            seen.asked |= line.upper() == b"STARTTLS"
             await server.send(line + b"\r\n")
             reply = await _reply(server)
             await client.send(reply)
             if line.upper() == b"STARTTLS" and reply.startswith(b"220"):
                 await server.start_tls(self._towards_server, client=True)
                 await client.start_tls(self._context)
+                seen.secured = True
                 return
 
     async def _pass(self, source: Channel, target: Channel, *, noting: bool) -> None:

@@ -6,7 +6,7 @@ import ssl
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,14 +18,15 @@ from danelaw.lab.attackers import ImpersonatingProxy, StrippingProxy
 from danelaw.lab.catalogue import SCENARIOS, SENDERS
 from danelaw.lab.certificates import Credential
 from danelaw.lab.channel import Conversation, Listener
+from danelaw.lab.collector import Collector
 from danelaw.lab.letter import Letters
 from danelaw.lab.mailhost import MailHost
 from danelaw.lab.nameserver import Manners, NameServer
 from danelaw.lab.policyhost import PolicyServer
 from danelaw.lab.received import Journal, ReceivedMessage
-from danelaw.lab.scenario import Attack, Scenario
+from danelaw.lab.scenario import Attack, Certificate, Scenario
 from danelaw.lab.sender import Sender
-from danelaw.lab.world import PlacedHost, PlacedPolicy, RememberedPolicy, World
+from danelaw.lab.world import NO_COLLECTORS, PlacedHost, PlacedPolicy, RememberedPolicy, World
 from danelaw.resolver import ResolverSettings
 
 _DNS_HOST = "127.0.0.1"
@@ -35,8 +36,9 @@ _LISTEN = "127.0.0.1"
 class Lab:
     """An internet in a box.
 
-    `scenarios` and `senders` default to all of the catalogue; the zone of `letters` is there if they are given; `now`
-    (POSIX seconds) fixes the dates of certificates and signatures; with `port25` mail hosts listen on port 25 of
+    `scenarios` and `senders` default to all of the catalogue; the zone of `letters` is there if they are given;
+    `collectors` are host names in those zones, with what they show, to which reports can be posted; `now` (POSIX
+    seconds) fixes the dates of certificates and signatures; with `port25` mail hosts listen on port 25 of
     their own addresses (needs root), else on free high ports to which `routes` lead. Use as an asynchronous context,
     or `start()` and `close()`.
     """
@@ -47,13 +49,15 @@ class Lab:
         *,
         senders: Sequence[Sender] = SENDERS,
         letters: Letters | None = None,
+        collectors: Mapping[str, Certificate] = NO_COLLECTORS,
         now: float | None = None,
         port25: bool = False,
     ) -> None:
-        self.world = World(scenarios, time.time() if now is None else now, senders, letters)
+        self.world = World(scenarios, time.time() if now is None else now, senders, letters, collectors)
         self.journal = Journal()
         self.routes: dict[tuple[str, int], tuple[str, int]] = {}
         self.policy_servers: dict[str, PolicyServer] = {}
+        self.collectors: dict[str, Collector] = {}
         self.name_server = NameServer(self.world.recursion, self.world.faults)
         self._port25 = port25
         self._listeners: list[Listener] = []
@@ -122,6 +126,10 @@ class Lab:
                     self._start_host(placed, Path(directory))
                 for policy in self.world.policies:
                     self._start_policy(policy, Path(directory))
+                for collector in self.world.collectors:
+                    taker = Collector(collector.name, server_context(collector.shown, Path(directory)))
+                    self.collectors[collector.name] = taker
+                    self._expose(taker.converse, collector.address, 443, True)
         except BaseException:
             await self.close()
             raise

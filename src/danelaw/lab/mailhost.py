@@ -10,7 +10,7 @@ import ssl
 from dataclasses import dataclass, field
 
 from danelaw.lab.channel import Channel, Closed
-from danelaw.lab.received import Journal, ReceivedMessage
+from danelaw.lab.received import Journal, ReceivedMessage, SessionSeen
 from danelaw.lab.scenario import Behaviour, StartTLS
 
 _MAX_MESSAGE = 64 << 20
@@ -22,6 +22,7 @@ class _Session:
     """State of one connection."""
 
     channel: Channel
+    seen: SessionSeen
     client: str = ""
     extended: bool = False
     mail_from: str | None = None
@@ -52,11 +53,13 @@ class MailHost:
     async def converse(self, channel: Channel) -> None:
         """Hold one SMTP session until QUIT or the end of the connection."""
         self._journal.sessions += 1
+        # Behind an attacker it is the attacker whom the client talks to, and who notes it.
+        seen = SessionSeen(self.name) if self._spied else self._journal.begun(self.name)
         if self._behaviour.greeting_delay:
             await asyncio.sleep(self._behaviour.greeting_delay)
         if self._drops("CONNECT"):
             return
-        session = _Session(channel)
+        session = _Session(channel, seen)
         greeting = self._replies.get("GREETING", f"220 {self.name} ESMTP lab")
         await self._reply(session, greeting)
         if greeting.startswith("421"):
@@ -106,7 +109,7 @@ class MailHost:
         if verb in self._replies or (verb == "EHLO" and not self._behaviour.ehlo):
             await self._reply(session, self._replies.get(verb, "502 5.5.1 not known here"))
             return
-        session.client, session.extended = argument, verb == "EHLO"
+        session.client, session.extended, session.seen.hello = argument, verb == "EHLO", True
         lines = [f"{self.name} greets {argument}", *(self._offers(session) if session.extended else ())]
         shown = [f"250-{text}" for text in lines[:-1]] + [f"250 {lines[-1]}"]
         await self._reply(session, "\r\n".join(shown))
@@ -122,7 +125,7 @@ class MailHost:
         return offers
 
     async def _starttls(self, session: _Session) -> bool:
-        kind = self._behaviour.starttls
+        kind, session.seen.asked = self._behaviour.starttls, True
         if self._context is None or kind is StartTLS.ABSENT or session.channel.facts is not None:
             await self._reply(session, "502 5.5.1 not offered")
             return True
@@ -144,12 +147,14 @@ class MailHost:
             await session.channel.send(b"500 this is no ServerHello\r\n")
             return False
         await session.channel.start_tls(self._context)
+        session.seen.secured = True
         session.forget()
         session.client, session.extended = "", False
         return True
 
     async def _mail(self, session: _Session, argument: str, line: str) -> None:
         self._journal.envelopes.append((self.name, "server", line))
+        session.seen.mail = True
         match = _PATH.fullmatch(argument)
         if match is None:
             await self._reply(session, "501 5.5.4 MAIL FROM:<address> wanted")

@@ -28,9 +28,23 @@ class ReceivedMessage:
 
 
 @dataclass(slots=True)
+class SessionSeen:
+    """A connection to a mail host's address as whoever answers there saw it: a client that said EHLO or HELO (`hello`),
+    asked for STARTTLS (`asked`), came through the handshake (`secured`), and sent MAIL (`mail`).
+    """
+
+    host: str
+    hello: bool = False
+    asked: bool = False
+    secured: bool = False
+    mail: bool = False
+
+
+@dataclass(slots=True)
 class Journal:
     """All of it, kept in memory while the lab runs.
 
+    `seen` holds every connection from outside, in the order they came.
     `envelopes` holds each MAIL and RCPT command as (host, "server" or "attacker", command), accepted or not:
     for a destination that mail must not reach, nothing may appear here.
     """
@@ -38,6 +52,12 @@ class Journal:
     messages: list[ReceivedMessage] = field(default_factory=list)
     envelopes: list[tuple[str, str, str]] = field(default_factory=list)
     sessions: int = 0
+    seen: list[SessionSeen] = field(default_factory=list)
+
+    def begun(self, host: str) -> SessionSeen:
+        """A connection came; gives what is to be noted about it."""
+        self.seen.append(SessionSeen(host))
+        return self.seen[-1]
 
     def for_domain(self, domain: str) -> Iterator[ReceivedMessage]:
         """Messages with a recipient at `domain`, compared without regard to case."""

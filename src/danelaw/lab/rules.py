@@ -141,7 +141,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("sts-memory", "MTA-STS cache lost by a restart", ("waiting",)),
     Defect("sts-redirect", "policy fetch follows redirects or takes a certificate for another name", _ENCRYPTED),
     Defect("requiretls-dropped", "REQUIRETLS dropped quietly where the next hop lacks it", ("returned",)),
-    Defect("tlsrpt-partial", "TLSRPT counts only STS", elsewhere="TLS reports are not built yet"),
+    Defect("tlsrpt-partial", "TLSRPT counts only STS", elsewhere="tests of TLS reports"),
     Defect("early-250", "250 before the message is on disk", elsewhere="tests of the spool"),
     Defect("smuggling", "LF . CRLF and its kin end a message", elsewhere="tests of the SMTP server"),
     Defect("starttls-injection", "bytes buffered before the handshake are read after it", ("waiting",)),

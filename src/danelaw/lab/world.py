@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import dns.name
 import dns.rrset
@@ -34,6 +35,7 @@ from danelaw.lab.tlsa import tlsa_rdata
 from danelaw.lab.zone import Zone
 
 _DAY = 86400
+NO_COLLECTORS: Mapping[str, Certificate] = MappingProxyType({})
 # Top level zones: signed with NSEC3, signed with NSEC3 and opt-out, not signed at all.
 TOP_LEVEL: tuple[tuple[str, bool, Denial], ...] = (
     ("lab", True, Denial.NSEC3),
@@ -85,6 +87,15 @@ class RememberedPolicy:
     fetched: float
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedCollector:
+    """Where reports may be posted to."""
+
+    name: str
+    address: str
+    shown: Credential
+
+
 class World:
     """Everything about the lab that needs no event loop; `now` in POSIX seconds fixes all dates."""
 
@@ -94,6 +105,7 @@ class World:
         now: float,
         senders: Sequence[Sender] = (),
         letters: Letters | None = None,
+        collectors: Mapping[str, Certificate] = NO_COLLECTORS,
     ) -> None:
         self.scenarios = tuple(scenarios)
         self.senders = tuple(senders)
@@ -105,6 +117,7 @@ class World:
         self.policies: list[PlacedPolicy] = []
         self.authorities_of_zones: list[PlacedAuthority] = []
         self.remembered: list[RememberedPolicy] = []
+        self.collectors: list[PlacedCollector] = []
         self._v4 = (f"127.1.{i // 250}.{i % 250 + 1}" for i in itertools.count())
         self._v6 = (f"2001:db8:25::{i:x}" for i in itertools.count(1))
         self.zones: dict[dns.name.Name, Zone] = {}
@@ -115,6 +128,10 @@ class World:
             self._sender(sender)
         for scenario in self.scenarios:
             self._populate(scenario)
+        for name, certificate in collectors.items():
+            address = next(self._v4)
+            self.add(name, "A", address)
+            self.collectors.append(PlacedCollector(name, address, self.authorities.credential(certificate, name)))
         self._delegate()
         self.recursion = Recursion(self.zones.values())
         self.faults = FaultTable(list(self._placed_faults()))
@@ -191,7 +208,8 @@ class World:
             name = name.parent()
         return self.zones[name]
 
-    def _add(self, owner: str, rdtype: str, rdata: str) -> None:
+    def add(self, owner: str, rdtype: str, rdata: str) -> None:
+        """One more record, in the zone it belongs to; only before the lab starts."""
         name = dns.name.from_text(owner)
         self._zone_of(name).add(dns.rrset.from_text(name, 3600, "IN", rdtype, rdata))
 
@@ -199,12 +217,12 @@ class World:
         if scenario.mx == "missing":
             return
         if scenario.mx == "null":
-            self._add(scenario.domain, "MX", "0 .")
+            self.add(scenario.domain, "MX", "0 .")
             return
         for host in scenario.hosts:
             name = host_name(host, scenario.domain)
             if scenario.mx == "hosts":
-                self._add(scenario.domain, "MX", f"{host.preference} {name}.")
+                self.add(scenario.domain, "MX", f"{host.preference} {name}.")
             if not host.elsewhere:
                 self._host(scenario, host, name)
         for authority in scenario.authorities:
@@ -215,12 +233,12 @@ class World:
     def _host(self, scenario: Scenario, host: Host, name: str) -> None:
         expanded = host.alias.rstrip(".") if host.alias else name
         if host.alias:
-            self._add(name, "CNAME", f"{expanded}.")
+            self.add(name, "CNAME", f"{expanded}.")
         addresses = []
         for state, pool, rdtype in ((host.v4, self._v4, "A"), (host.v6, self._v6, "AAAA")):
             if state:
                 address = next(pool)
-                self._add(expanded, rdtype, address)
+                self.add(expanded, rdtype, address)
                 addresses.append((address, state == "up"))
         shown = self.authorities.credential(host.certificate, name)
         owner = host.tlsa_owner or f"_25._tcp.{expanded}."
@@ -233,7 +251,7 @@ class World:
 
     def _authority(self, scenario: Scenario, authority: Authority) -> None:
         address = next(self._v4)
-        self._add(f"{authority.name}.{scenario.domain}", "A", address)
+        self.add(f"{authority.name}.{scenario.domain}", "A", address)
         dropping = Fault(kind=FaultKind.DROP, types=authority.drops, below=True)
         faults = [PlacedFault.place(dropping, dns.name.from_text(scenario.domain))] if authority.drops else []
         self.authorities_of_zones.append(PlacedAuthority(address, FaultTable(faults)))
@@ -248,12 +266,12 @@ class World:
             "gone": [],
         }
         for text in texts[sts.txt]:
-            self._add(f"_mta-sts.{domain}", "TXT", text)
+            self.add(f"_mta-sts.{domain}", "TXT", text)
         if sts.remembered:
             self.remembered.append(RememberedPolicy(domain, "lastweek", policy, self.now - 6 * _DAY))
         if sts.host is not PolicyHost.ABSENT:
             address = next(self._v4)
-            self._add(f"mta-sts.{domain}", "A", address)
+            self.add(f"mta-sts.{domain}", "A", address)
             shown = self.authorities.credential(_policy_certificate(sts, domain), f"mta-sts.{domain}")
             self.policies.append(PlacedPolicy(scenario, address, policy, shown))
 

@@ -96,7 +96,7 @@ async def _fetch(domain: Domain, host: Domain, addresses: tuple[str, ...], roots
 
     # A connector per fetch: policies are fetched once a day per domain, so keeping connections gains nothing.
     connector = aiohttp.TCPConnector(
-        resolver=_pinned(addresses, routes),
+        resolver=pinned(addresses, routes),
         ssl=verifying_context(roots),
         use_dns_cache=False,
         force_close=True,
@@ -119,9 +119,9 @@ async def _fetch(domain: Domain, host: Domain, addresses: tuple[str, ...], roots
     except aiohttp.ClientConnectorError as error:
         if isinstance(error.os_error, ssl.SSLCertVerificationError):
             raise _untrusted(host, error.os_error) from None
-        raise PolicyFetchError(f"no connection to {host}: {_words(error.os_error)}") from None
+        raise PolicyFetchError(f"no connection to {host}: {words_of(error.os_error)}") from None
     except (aiohttp.ClientError, OSError) as error:
-        raise PolicyFetchError(f"{host} broke the HTTP exchange: {_words(error)}") from None
+        raise PolicyFetchError(f"{host} broke the HTTP exchange: {words_of(error)}") from None
 
 
 def _check_head(response: aiohttp.ClientResponse) -> None:
@@ -165,7 +165,7 @@ def verifying_context(roots: Roots) -> ssl.SSLContext:
 _context_of: list[tuple[Roots, ssl.SSLContext]] = []
 
 
-def _pinned(addresses: tuple[str, ...], routes: Routes) -> AbstractResolver:
+def pinned(addresses: tuple[str, ...], routes: Routes) -> AbstractResolver:
     """Our validated addresses in place of any other look-up."""
     import socket
 
@@ -199,6 +199,7 @@ def _untrusted(host: Domain, error: Exception) -> PolicyFetchError:
     return PolicyFetchError(f"the certificate of {host} is not valid: {message}", WEBPKI_INVALID)
 
 
-def _words(error: Exception) -> str:
+def words_of(error: Exception) -> str:
+    """A failure of the network or of TLS in words."""
     reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else getattr(error, "strerror", None)
     return str(reason or error or type(error).__name__)

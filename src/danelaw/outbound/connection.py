@@ -94,6 +94,12 @@ class Connection(asyncio.Protocol):
         return self._transport
 
     @property
+    def local_address(self) -> str:
+        """Our address as the network has it, "" when the connection is gone."""
+        name = self._transport.get_extra_info("sockname") if self._transport is not None else None
+        return str(name[0]).partition("%")[0] if name else ""
+
+    @property
     def usable(self) -> bool:
         """True when a new transaction may begin on it."""
         return self._lost is None and self.protocol.idle and not self.protocol.closed

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from danelaw.outbound.answers import Answers
 from danelaw.outbound.by_carrier import by_carrier
@@ -31,10 +31,18 @@ if TYPE_CHECKING:
     from danelaw.carriers import Carrier
     from danelaw.outbound.destination import Survey, Surveyor
     from danelaw.pkix import Roots
-    from danelaw.queue import RoutingKey
+    from danelaw.queue import QueuedMessage, RoutingKey
     from danelaw.queue.gate import Gate
     from danelaw.spool import Spool
     from danelaw.telemetry import Log, Metrics
+    from danelaw.tlspolicy import Handshake, Judgement
+
+
+class SessionCount(Protocol):
+    """Counts sessions for TLS reports (RFC 8460): each connection once, when it is judged for the first time."""
+
+    def __call__(self, judgement: Judgement, handshake: Handshake | None, message: QueuedMessage, now: float) -> None:
+        """A session for `message`; `handshake` is None where nobody connects to the host."""
 
 
 @lru_cache(maxsize=8192)
@@ -48,7 +56,7 @@ def _destination(key: RoutingKey) -> tuple[NextHop, SenderDemand] | None:
 @dataclass(slots=True, kw_only=True)
 class Courier:
     """What every delivery needs. `families` orders addresses; `own_names` are hosts that are this gateway; from the
-    carriers in `last_stops` mail goes no further.
+    carriers in `last_stops` mail goes no further; `sessions` is told of each new connection that was judged.
     """
 
     surveyor: Surveyor
@@ -70,6 +78,7 @@ class Courier:
     last_stops: frozenset[str] = frozenset()
     steps: DeliverySteps = field(default_factory=DeliverySteps)
     moves: Moves = field(default_factory=Moves.none)
+    sessions: SessionCount | None = None
     checkpoint: Checkpoint = field(init=False)
 
     def __post_init__(self) -> None:

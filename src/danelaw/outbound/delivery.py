@@ -17,7 +17,7 @@ from danelaw.queue import RecipientState
 from danelaw.queue.gate_state import Question
 from danelaw.queue.pages import HostVerdict, Work
 from danelaw.smtp import EnhancedStatusCode
-from danelaw.tlspolicy import Handshake, Judgement, conclude, judge, refused
+from danelaw.tlspolicy import Handshake, Judgement, TLSRPTResult, conclude, judge, refused
 
 if TYPE_CHECKING:
     from danelaw.outbound.courier import Courier
@@ -146,6 +146,8 @@ class Tour:
         requirement = plan.requirement
         if requirement.refusal is not None:
             judgement = refused(requirement)
+            if self._courier.sessions is not None:
+                self._courier.sessions(judgement, None, self._work.message, self._courier.clock())
             self._judgements.append(judgement)
             self._account.unreached(plan, "", judgement.reason, judgement=judgement)
             return
@@ -264,19 +266,25 @@ class Tour:
         courier, requirement = self._courier, plan.requirement
         next_hop = self._survey.next_hop
         without_tls = False
+        failed: tuple[TLSRPTResult, ...] = ()
         while True:
             local = self._local(plan, address)
             connection, handshake = await open_connection(
                 courier.door, plan.host, address, next_hop.port, requirement,
                 without_tls=without_tls, next_hop=self._work.key.next_hop, way=self._way,
             )  # fmt: skip
-            judgement = judge(requirement, handshake, courier.roots, courier.clock())
+            now = courier.clock()
+            judgement = judge(requirement, handshake, courier.roots, now)
+            if courier.sessions is not None:
+                courier.sessions(judgement, handshake, self._work.message, now)
+            if without_tls:
+                judgement = replace(judgement, tlsrpt=failed)  # the attempt tells how TLS failed before
             if judgement.clearance is not None:
                 return OpenConnection(connection, handshake, local=local), judgement, handshake
             close(courier.door, connection)
             if not judgement.retry_clear or without_tls:
                 return None, judgement, handshake
-            without_tls = True
+            without_tls, failed = True, judgement.tlsrpt
 
     def _local(self, plan: HostPlan, address: str) -> str:
         """Our address for a connection there."""

@@ -5,6 +5,7 @@ Delivery and `danelaw check` both come through here, so that what is checked is 
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _Maker = Callable[[StartTLSOutcome, str], Handshake]
 _ids = count(1)
+_SERVER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?|\[[0-9A-Za-z:.]{2,60}\]", re.ASCII)
 _NO_CERTIFICATES: Mapping[str, tuple[ssl.SSLContext, ssl.SSLContext]] = MappingProxyType({})
 
 
@@ -163,9 +165,11 @@ async def _converse(
         )
     extended = await _hello(door, connection, helo)
     extensions = connection.protocol.extensions
+    here, named = connection.local_address, _greeted_by(greeting.reply)
 
     def handshake(outcome: StartTLSOutcome, detail: str = "") -> Handshake:
-        return Handshake(host, address, port, connection.protocol.connection_id, outcome, detail=detail)
+        number = connection.protocol.connection_id
+        return Handshake(host, address, port, number, outcome, detail=detail, local=here, helo=named)
 
     if without_tls or requirement.tls is TLSUse.NEVER:
         return handshake(StartTLSOutcome.NOT_TRIED, "")
@@ -236,6 +240,12 @@ async def _secure(
         sni=requirement.sni,
         requiretls_offered=connection.protocol.extensions.requiretls,
     )
+
+
+def _greeted_by(greeting: Reply) -> str:
+    """The name a server gives itself, the first word of its greeting (RFC 5321 §4.2); "" for what is no name."""
+    word = (greeting.text.split(None, 1) or [""])[0]
+    return word if _SERVER_NAME.fullmatch(word) else ""
 
 
 async def _next(connection: Connection, timeout: float, phase: str) -> ClientEvent:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from danelaw.queue import Attempt, RecordReason
 from danelaw.receipt.judging import VERIFIED, Judged
 from danelaw.receipt.kinds import Contradiction, Kind
-from danelaw.tlspolicy import Judgement, Protection, Requirement
+from danelaw.tlspolicy import Handshake, Judgement, Protection, Requirement, StartTLSOutcome
 
 SKEW = 5.0
 """Seconds a clock may have been set back while a message was tried."""
@@ -124,7 +124,7 @@ def _connected(judged: Judged) -> Iterator[Contradiction]:
             yield Contradiction(Kind.RECORD, f"the {name} is claimed to be {claimed!r}, and the session's is {found!r}")
     if shown.version and shown.sni != judged.requirement.sni:
         yield Contradiction(Kind.REQUIREMENT, f"the name sent in the handshake was {shown.sni}, and had to be another")
-    yield from _judgement(attempt, judgement)
+    yield from _judgement(attempt, shown, judgement)
 
 
 def _records(attempt: Attempt, judgement: Judgement) -> Iterator[Contradiction]:
@@ -141,7 +141,7 @@ def _records(attempt: Attempt, judgement: Judgement) -> Iterator[Contradiction]:
         yield Contradiction(Kind.JUDGEMENT, "why a TLSA record matched or not is claimed in other words", wording=True)
 
 
-def _judgement(attempt: Attempt, judgement: Judgement) -> Iterator[Contradiction]:
+def _judgement(attempt: Attempt, shown: Handshake, judgement: Judgement) -> Iterator[Contradiction]:
     """The verdict itself: what protected it, why, and what became of each record."""
     sure = judgement.clearance is not None
     if attempt.protection != judgement.protection.value:
@@ -161,9 +161,12 @@ def _judgement(attempt: Attempt, judgement: Judgement) -> Iterator[Contradiction
         yield Contradiction(
             Kind.JUDGEMENT, "what was only observed is not what follows from the evidence", wording=True
         )
+    if shown.starttls is StartTLSOutcome.NOT_TRIED:
+        return  # how TLS failed on the connection before is what is told of this one
     failed = next((item.result_type for item in judgement.tlsrpt if item.result_type), None)
     if attempt.tlsrpt != (failed or ""):
         yield Contradiction(
             Kind.JUDGEMENT,
             f"the result for TLS reports is {failed or 'success'!r}, not {attempt.tlsrpt or 'success'!r}",
+            wording=True,  # it is what reports call it; what protected the message is compared above
         )

@@ -57,6 +57,14 @@ class Alone:
     successes: int
 
 
+def is_known(connection: sqlite3.Connection, number: int) -> bool:
+    """Whether a message with this id was ever stored, as far as history reaches back."""
+    return any(
+        connection.execute(f"SELECT 1 FROM {table} WHERE id = ?", (number,)).fetchone() is not None
+        for table in ("message", "history")
+    )
+
+
 def tables(condition: str, also: str = "") -> tuple[str, str]:
     """The tables a filter's condition needs, and the column of the message's id: none is joined for nothing, which
     is what makes a search through a million messages quick. `also` names aliases needed in any case.

@@ -26,6 +26,7 @@ from danelaw.state.report_intake import ReportIntake
 from danelaw.state.reports_database import ReportsDatabase
 from danelaw.state.sts import FetchPolicy, STSStore
 from danelaw.state.survey_book import BookError, SurveyBook
+from danelaw.state.tls_gathering import TLSGatheringStore
 
 __all__ = [
     "FILE_NAME",
@@ -45,5 +46,6 @@ __all__ = [
     "StateDatabase",
     "StateError",
     "SurveyBook",
+    "TLSGatheringStore",
     "configured_overrides",
 ]

@@ -84,16 +84,55 @@ CREATE TABLE IF NOT EXISTS received_failure (
     facts TEXT NOT NULL
 )
 """
+_TLS_SENDING = """
+CREATE TABLE IF NOT EXISTS tls_observation (
+    begin INTEGER NOT NULL,
+    domain TEXT NOT NULL,
+    policy TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (begin, domain, policy, detail)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tls_report (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    begin INTEGER NOT NULL,
+    domain TEXT NOT NULL,
+    successful INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    due REAL NOT NULL,
+    leased REAL NOT NULL,
+    tries INTEGER NOT NULL,
+    first_try REAL,
+    ended REAL,
+    outcome TEXT NOT NULL,
+    UNIQUE (begin, domain)
+);
+CREATE INDEX IF NOT EXISTS tls_report_due ON tls_report (ended, due);
+CREATE TABLE IF NOT EXISTS tls_delivery (
+    report INTEGER NOT NULL,
+    uri TEXT NOT NULL,
+    queued INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    first_try REAL,
+    ended REAL,
+    outcome TEXT NOT NULL,
+    PRIMARY KEY (report, uri)
+) WITHOUT ROWID
+"""
 
 
 class ReportsDatabase(StateDatabase):
-    """One connection; what a crash of the machine loses of it are counts of a few seconds."""
+    """One connection; what a crash of the machine loses of it are counts of a few seconds, and nothing of what was
+    written with `durable`.
+    """
 
-    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path | str, *, read_only: bool = False, durable: bool = False) -> None:
         """Open or create. Raises `StateError`."""
-        super().__init__(path, read_only=read_only, schema=_SCHEMA, durable=False)
+        super().__init__(path, read_only=read_only, schema=_SCHEMA, durable=durable)
         if not read_only:
-            self.execute(_FAILURES)  # files made before there were failure reports have no such table
+            # Files made before there were failure reports, or TLS reports, have no such tables.
+            for statement in (_FAILURES, *_TLS_SENDING.split(";")):
+                self.execute(statement)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:

@@ -177,6 +177,18 @@ class Metrics(ScriptingMetrics):
             "kind",
             "result",
         )
+        self.tls_report_sessions = Counter(
+            "danelaw_tls_report_sessions",
+            "Sessions by policy for TLS reports of ours; `result` is counted, or dropped for want of room.",
+            "result",
+        )
+        self.tls_reports_sent = Counter(
+            "danelaw_tls_reports_sent",
+            "TLS reports of ours by destination; `way` is mail, https, or nobody (no domain asked for it), `result` is "
+            "sent, refused (a destination we do not use), failed (it is tried again), given-up or unwanted.",
+            "way",
+            "result",
+        )
         self.feedback = Counter(
             "danelaw_feedback",
             "Mail to the addresses of `[reports] feedback`; `kind` is arf (a complaint), dsn, bounce (another mail "

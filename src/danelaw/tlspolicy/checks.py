@@ -57,9 +57,9 @@ def without_tls(check: Check, reason: str, result_type: str) -> CheckResult:
 
 def _report(check: Check, result_type: str | None, reason: str) -> TLSRPTResult | None:
     if isinstance(check, DANECheck):
-        return TLSRPTResult("tlsa", check.base, result_type, reason)
+        return TLSRPTResult("tlsa", check.base, result_type, reason, check.records)
     if isinstance(check, STSCheck):
-        return TLSRPTResult("sts", check.domain, result_type, reason)
+        return TLSRPTResult("sts", check.domain, result_type, reason, check.policy)
     return None
 
 

@@ -47,7 +47,7 @@ def decide(facts: Published, override: Override | None, demand: SenderDemand) ->
         wanted = _waive(facts, wanted) if override is None else wanted
     elif demand is not SenderDemand.NONE:
         wanted = strengthened(facts, override, wanted, demand)
-    return replace(wanted, reports=facts.reports)
+    return replace(wanted, reports=(*facts.reports, *wanted.reports))
 
 
 def _waive(facts: Published, wanted: Requirement) -> Requirement:

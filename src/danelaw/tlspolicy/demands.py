@@ -116,7 +116,7 @@ def dane_check(facts: Published) -> DANECheck:
 def sts_check(facts: Published) -> STSCheck:
     """The check of the host against the MTA-STS policy."""
     assert facts.domain is not None, "an address has no MTA-STS policy"
-    return STSCheck(facts.domain, facts.host, facts.sts.listed, facts.sts.enforced)
+    return STSCheck(facts.domain, facts.host, facts.sts.listed, facts.sts.enforced, facts.sts_policy)
 
 
 def joined(*parts: str) -> str:

@@ -25,7 +25,8 @@ class Handshake:
 
     `chain` holds the presented certificates in DER, leaf first. `sni` is the name sent. `requiretls_offered`
     is read from the EHLO *after* STARTTLS. `connection_id` binds the clearance to this connection. `detail` adds
-    the server's words or the TLS error.
+    the server's words or the TLS error. `local` is our address, `helo` the name the server greets with, "" when it
+    says none.
     """
 
     host: Domain
@@ -39,3 +40,5 @@ class Handshake:
     sni: Domain | None = None
     requiretls_offered: bool = False
     detail: str = ""
+    local: str = ""
+    helo: str = ""

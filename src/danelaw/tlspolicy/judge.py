@@ -16,6 +16,7 @@ from danelaw.tlspolicy.tlsrpt import TLSRPTResult
 # A member looked up on its Enum class costs eight times a global in Python 3.11, and these are on the hot path.
 _START_TLS_OUTCOME_ESTABLISHED = StartTLSOutcome.ESTABLISHED
 _START_TLS_OUTCOME_FAILED = StartTLSOutcome.FAILED
+_START_TLS_OUTCOME_NOT_TRIED = StartTLSOutcome.NOT_TRIED
 _TLS_USE_MANDATORY = TLSUse.MANDATORY
 _TLS_USE_NEVER = TLSUse.NEVER
 _TOO_OLD = frozenset({"SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1"})
@@ -47,7 +48,7 @@ def refused(requirement: Requirement, address: str = "") -> Judgement:
     reports = list(requirement.reports)
     for check in requirement.checks:
         if isinstance(check, STSCheck) and not check.listed:
-            reports.append(TLSRPTResult("sts", check.domain, "validation-failure", refusal.reason))
+            reports.append(TLSRPTResult("sts", check.domain, "validation-failure", refusal.reason, check.policy))
     failure = Failure.LOOKUP if refusal.kind is RefusalKind.LOOKUP else Failure.NOT_VERIFIED
     return Judgement(
         requirement.host, address, None, Protection.NOTHING_SENT, refusal.reason, tlsrpt=tuple(reports), failure=failure
@@ -74,7 +75,8 @@ def _with_tls(requirement: Requirement, handshake: Handshake, roots: pkix.Roots 
     """A TLS session: run the checks, then those that only observe."""
     if requirement.checks and handshake.version in _TOO_OLD:
         reason = f"{handshake.version} is too old to prove anything (RFC 8996)"
-        results = [without_tls(check, reason, "validation-failure") for check in requirement.checks]
+        everything = (*requirement.checks, *requirement.observe)
+        results = [without_tls(check, reason, "validation-failure") for check in everything]
         return _failed(requirement, handshake, Failure.NOT_VERIFIED, reason, results, now)
     demanded = [run_check(check, handshake, roots, now) for check in requirement.checks]
     observed = [run_check(check, handshake, roots, now) for check in requirement.observe]
@@ -155,13 +157,20 @@ def _judgement(
 def _reports(
     requirement: Requirement, handshake: Handshake, results: list[CheckResult] | tuple[()]
 ) -> tuple[TLSRPTResult, ...]:
-    """One result per policy that exists; `no-policy-found` where none does (RFC 8460 §4.2)."""
+    """One result per policy that exists; `no-policy-found` where none does (RFC 8460 §4.2).
+
+    A session in which we did not try TLS says nothing about it: what was tried on the connection before is counted.
+    """
+    outcome = handshake.starttls
+    if outcome is _START_TLS_OUTCOME_NOT_TRIED:
+        return ()
     found = (*requirement.reports, *(result.tlsrpt for result in results if result.tlsrpt is not None))
-    if found or requirement.domain is None or requirement.tls is _TLS_USE_NEVER:
+    if found or requirement.domain is None:
         return found
-    absent = handshake.starttls not in (_START_TLS_OUTCOME_ESTABLISHED, _START_TLS_OUTCOME_FAILED)
-    failure = "starttls-not-supported" if absent else None
-    return (TLSRPTResult("no-policy-found", requirement.domain, failure, handshake.detail if failure else ""),)
+    if outcome is _START_TLS_OUTCOME_ESTABLISHED:
+        return (TLSRPTResult("no-policy-found", requirement.domain),)
+    failure = "validation-failure" if outcome is _START_TLS_OUTCOME_FAILED else "starttls-not-supported"
+    return (TLSRPTResult("no-policy-found", requirement.domain, failure, handshake.detail or outcome.value),)
 
 
 def _words(result: CheckResult) -> str:

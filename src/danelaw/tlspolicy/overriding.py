@@ -20,6 +20,7 @@ from danelaw.tlspolicy.requirement import (
     Requirement,
     TLSUse,
 )
+from danelaw.tlspolicy.tlsrpt import TLSRPTResult
 
 
 def _never(facts: Published, override: Override) -> Requirement:
@@ -62,11 +63,20 @@ def _dane_require(facts: Published, override: Override) -> Requirement:
         return lookup_failed(facts)
     wanted = dane_demand(facts)
     if not facts.secure_mx:
-        return _refuse_own(facts, override, f"the MX of {facts.domain} is not signed, so DANE cannot prove the domain")
+        reason = f"the MX of {facts.domain} is not signed, so DANE cannot prove the domain"
+        return _dane_required(facts, _refuse_own(facts, override, reason))
     if wanted is None or facts.tlsa is not TLSAState.USABLE:
         what = "no TLSA record" if wanted is None else "no TLSA record that is usable for mail"
-        return _refuse_own(facts, override, f"{facts.host} publishes {what} in signed DNS")
+        return _dane_required(facts, _refuse_own(facts, override, f"{facts.host} publishes {what} in signed DNS"))
     return replace(wanted, demanded_by=f"{owner_of(override)} and {wanted.demanded_by}")
+
+
+def _dane_required(facts: Published, refused: Requirement) -> Requirement:
+    """A host without TLSA records where DANE is required is a failure to report (RFC 8460 §4.3.2.1)."""
+    if facts.tlsa is not TLSAState.ABSENT or refused.refusal is None:
+        return refused
+    result = TLSRPTResult("tlsa", facts.base or facts.host, "dane-required", refused.refusal.reason)
+    return replace(refused, reports=(result,))
 
 
 def _fingerprint(facts: Published, override: Override) -> Requirement:

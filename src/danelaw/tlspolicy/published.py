@@ -9,8 +9,7 @@ import dns.rdatatype
 
 from danelaw.address import Domain
 from danelaw.dane import HostRecords, TLSARecord, TLSAState
-from danelaw.dnsdata import DNSSECStatus
-from danelaw.mtasts import PolicyMode
+from danelaw.mtasts import PolicyMode, STSPolicy
 from danelaw.routing import Destination
 from danelaw.tlspolicy.sts import STSState
 from danelaw.tlspolicy.tlsrpt import TLSRPTResult
@@ -48,7 +47,7 @@ class Published:
     expansion, and the host name when an attacker could not have chosen it. `unreachable` says in words why there
     is no address to connect to; `tlsa_error` why it is unknown what the host publishes, `sts_unknown` why
     it is unknown whether there is an MTA-STS policy; `wait` why that forbids to go on. `reports` are failures of
-    discovery for TLS reports.
+    discovery for TLS reports; `sts_policy` is the policy behind `sts`, None where that is `NONE`.
     """
 
     host: Domain
@@ -65,6 +64,7 @@ class Published:
     sts_unknown: str | None = None
     wait: str | None = None
     reports: tuple[TLSRPTResult, ...] = ()
+    sts_policy: STSPolicy | None = None
 
     @property
     def authentic(self) -> bool:
@@ -95,6 +95,7 @@ def published(destination: Destination, host: HostRecords, sts: STSState) -> Pub
         sts_unknown=sts.note if sts.unknown and sts.policy is None else None,
         wait=sts.note if sts.wait and sts.policy is None else None,
         reports=_reports(host, sts),
+        sts_policy=sts.policy if sts_published is not STSPublished.NONE else None,
     )
 
 
@@ -130,13 +131,19 @@ def _sts(host: Domain, sts: STSState) -> STSPublished:
 
 
 def _reports(host: HostRecords, sts: STSState) -> tuple[TLSRPTResult, ...]:
-    """Failures that happened before any connection (RFC 8460 §4.3.2)."""
+    """Failures that happened before any connection (RFC 8460 §4.3.2).
+
+    A TLSA question that gets no valid answer is `dnssec-invalid`, bogus or not: §4.3.2.1 has what a recursive resolver
+    tells, which is SERVFAIL for both. That a host's address cannot be had is no matter of TLS.
+    """
     found: list[TLSRPTResult] = []
-    bogus = any(
-        answer.status is DNSSECStatus.BOGUS and answer.question.rdtype not in _ADDRESS_TYPES for answer in host.answers
-    )
-    if host.error is not None and bogus:
-        found.append(TLSRPTResult("tlsa", host.tlsa_base or host.host, "dnssec-invalid", host.error))
+    base = host.tlsa_base or host.host
+    if host.error is not None and any(
+        answer.failed and answer.question.rdtype not in _ADDRESS_TYPES for answer in host.answers
+    ):
+        found.append(TLSRPTResult("tlsa", base, "dnssec-invalid", host.error))
+    elif host.tlsa_state is TLSAState.UNUSABLE:
+        found.append(TLSRPTResult("tlsa", base, "tlsa-invalid", "no TLSA record is usable for mail", host.records))
     if sts.error is not None and sts.domain is not None:
         found.append(TLSRPTResult("sts", sts.domain, sts.error, sts.note))
     return tuple(found)

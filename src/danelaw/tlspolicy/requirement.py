@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from danelaw.address import Domain
 from danelaw.dane import TLSARecord
+from danelaw.mtasts import STSPolicy
 from danelaw.tlspolicy.protection import Protection
 from danelaw.tlspolicy.tlsrpt import TLSRPTResult
 
@@ -36,12 +37,15 @@ class DANECheck:
 
 @dataclass(frozen=True, slots=True)
 class STSCheck:
-    """The MX host must be listed in the policy and the certificate PKIX-valid for it (RFC 8461 §4)."""
+    """The MX host must be listed in the policy and the certificate PKIX-valid for it (RFC 8461 §4); `policy` is for
+    reports.
+    """
 
     domain: Domain
     host: Domain
     listed: bool
     enforced: bool
+    policy: STSPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from tests.dkim.dkim_samples import ed25519_key, rsa_key
 from danelaw.config import loads
 from danelaw.dkim import PrivateKey
 from danelaw.doctor import Finding, Severity
-from danelaw.doctor.reports import report_key
+from danelaw.doctor.reports import dkim_keys, report_key
 from danelaw.testing import FakeDNS, FakeResolver
 
 RECORD = PrivateKey.from_key(ed25519_key()).record().to_zone("r._domainkey.example.org.").replace(" IN TXT", " TXT")
@@ -58,6 +58,20 @@ def test_a_key_that_is_not_said_to_be_for_tls_reports_comes_with_the_record(tmp_
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (finding,) = found(tmp_path, FakeDNS(), b"no key")
     assert "dkim.key: there is no private key" in finding.what
+
+
+def test_keys_that_sign_mail_are_tried_in_the_same_way(tmp_path: Path) -> None:
+    (tmp_path / "dkim.key").write_bytes(ed25519_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    section = f'[[dkim_key]]\ndomain = "example.org"\nselector = "r"\nkey = "{tmp_path}/dkim.key"\n'
+    config = loads(f'hostname = "gw.example.org"\n{section}')
+    for dns, severity in ((FakeDNS(secure=RECORD), Severity.OK), (FakeDNS(), Severity.ERROR)):
+        resolver: Any = FakeResolver(dns)
+        (finding,) = asyncio.run(dkim_keys(config, resolver))
+        assert finding.severity is severity
+    assert finding.fix.startswith("publish: r._domainkey.example.org.")
+    (tmp_path / "dkim.key").write_text("no key")
+    (finding,) = asyncio.run(dkim_keys(config, resolver))
+    assert "there is no private key" in finding.what
 
 
 def test_who_sends_no_reports_hears_nothing() -> None:

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.dkim.dkim_samples import ed25519_key
 from tests.ends import gateway, run
 
 from danelaw.config.asking import arriving
@@ -45,6 +47,15 @@ keys = ["{keys}"]
 name = "clamav"
 kind = "clamd"
 address = ["127.0.0.1:1"]
+[[trust_group]]
+name = "partners"
+members = ["partner.test"]
+send = "dane"
+header = "X-Partner"
+[[dkim_key]]
+domain = "ours.test"
+selector = "s"
+key = "{dkim}"
 [[rule]]
 name = "one"
 action = "hold"
@@ -59,7 +70,9 @@ def test_the_printed_order_is_the_order_of_the_steps(tmp_path: Path, more: str) 
     (tmp_path / "policy" / "empty.py").write_text("")
     (tmp_path / "maps").write_text("anna@ours.test\n")
     (tmp_path / "keys").write_text("0123456789abcdef0123456789abcdef\n")
-    text = more.format(maps=tmp_path / "maps", keys=tmp_path / "keys", policy=tmp_path / "policy")
+    key = ed25519_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "dkim").write_bytes(key)
+    text = more.format(**{name: tmp_path / name for name in ("maps", "keys", "policy", "dkim")})
 
     async def play() -> None:
         async with gateway(tmp_path / "g", text) as running:

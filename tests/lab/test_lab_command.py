@@ -131,7 +131,7 @@ def test_export_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert done.output.splitlines()[-1] == f"next: less {tmp_path}/README"
 
 
-@pytest.mark.parametrize("arguments", [["--json"], ["--ascii"]])
+@pytest.mark.parametrize("arguments", [["--json"], ["--ascii"], ["--trust", "--json"]])
 def test_the_command_runs_until_interrupted(tmp_path: Path, repository: Path, arguments: list[str]) -> None:
     environment = {**os.environ, "PYTHONPATH": str(repository / "src"), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
@@ -140,7 +140,7 @@ def test_the_command_runs_until_interrupted(tmp_path: Path, repository: Path, ar
     )  # fmt: skip
     try:
         assert process.stdout is not None
-        end = "}\n" if arguments == ["--json"] else "next: "
+        end = "}\n" if "--json" in arguments else "next: "
         lines = []
         for line in process.stdout:
             lines.append(line)
@@ -154,7 +154,12 @@ def test_the_command_runs_until_interrupted(tmp_path: Path, repository: Path, ar
             process.wait(10)
     text = "".join(lines) + rest
     assert (process.returncode, errors) == (0, "")
-    if arguments == ["--json"]:
+    if "--trust" in arguments:
+        facts = json.loads(text)
+        assert {one["domain"] for one in facts["destinations"]} >= {"good.lab", "bare.lab"}
+        assert all(Path(one["file"]).stat().st_size for one in facts["letters"])
+        assert load(tmp_path / "danelaw.toml").trust_group[0].profile == "tes"
+    elif arguments == ["--json"]:
         facts = json.loads(text)
         assert len(facts["destinations"]) == len(SCENARIOS)
         assert Path(facts["config"]).parent == tmp_path

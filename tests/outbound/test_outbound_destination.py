@@ -11,9 +11,10 @@ from danelaw.dnsdata import DNSSECStatus
 from danelaw.mtasts import PolicyMode, STSPolicy
 from danelaw.outbound.destination import Survey, Surveyor, survey
 from danelaw.routing import NextHop
-from danelaw.state import OverrideStore, StateDatabase
+from danelaw.state import OverrideStore, StateDatabase, TrustRoll
 from danelaw.testing import FakeDNS, FakeResolver
 from danelaw.tlspolicy import Override, Protection, SenderDemand, STSState, TLSUse
+from danelaw.trustgroup import TES, TrustGroup
 
 NOW = 1_790_000_000.0
 KEY = "0d6f88a1" * 8
@@ -101,6 +102,45 @@ def test_an_override_that_leaves_mta_sts_aside_does_not_ask_for_it() -> None:
     found = look(FakeDNS(insecure=PLAIN), policies=policies, overrides=(Override.of("example.org", "none"),))
     assert policies.asked == []
     assert found.hosts[0].requirement.tls is TLSUse.NEVER
+
+
+GROUPS = (
+    TrustGroup(name="verified", members=frozenset({"example.org"}), send=SenderDemand.VERIFIED, expires=NOW + 9.0),
+    TrustGroup(name="tes", scheme=TES(), send=SenderDemand.DANE),
+)
+
+
+def look_with_groups(dns: FakeDNS, policies: Policies, *overrides: Override) -> Survey:
+    resolver = FakeResolver(dns)
+    asked = survey(
+        NextHop.from_text("example.org"), resolver, policies, overrides, now=NOW, groups=TrustRoll(GROUPS, resolver)
+    )
+    return asyncio.run(asked)
+
+
+def test_a_group_that_insists_has_the_policy_asked_whatever_an_override_leaves_aside() -> None:
+    policies = Policies(ENFORCE)
+    found = look_with_groups(FakeDNS(insecure=PLAIN), policies, Override.of("example.org", "none"))
+    assert policies.asked == [Domain("example.org")]
+    (plan,) = found.hosts
+    assert plan.requirement.earns is Protection.MTA_STS
+    assert plan.requirement.demanded_by.startswith('trust group "verified"')
+    assert found.expires == NOW + 9.0
+
+
+def test_mail_waits_while_membership_cannot_be_known_and_not_for_long() -> None:
+    dns = FakeDNS(SIGNED, outside=DNSSECStatus.SECURE).fail("tes-master.example.org", DNSSECStatus.INDETERMINATE)
+    found = look_with_groups(dns, Policies())
+    assert found.error is not None
+    assert "cannot be known now" in found.error
+    assert found.hosts == ()
+    assert found.expires == NOW + 5.0
+
+
+def test_who_takes_no_mail_is_not_looked_up_in_groups() -> None:
+    dns = FakeDNS("example.org. MX 0 .", outside=DNSSECStatus.SECURE)
+    assert look_with_groups(dns, Policies()).undeliverable is not None
+    assert not [question for question in dns.asked if "tes-master" in str(question)]
 
 
 def test_an_override_ends_the_survey_with_it() -> None:

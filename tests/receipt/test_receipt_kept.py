@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 from dataclasses import MISSING, Field, fields, replace
@@ -13,7 +14,16 @@ from tests.receipt.tampering import Forger
 from danelaw.address import Domain
 from danelaw.mtasts import STSPolicy
 from danelaw.receipt import Derived, basis_octets, derive, read_basis, read_session, session_octets
-from danelaw.tlspolicy import Handshake, Override, SenderDemand, StartTLSOutcome, STSState, judge, requirement
+from danelaw.tlspolicy import (
+    GroupDemand,
+    Handshake,
+    Override,
+    SenderDemand,
+    StartTLSOutcome,
+    STSState,
+    judge,
+    requirement,
+)
 from fuzz.receipt_verify import GENUINE, TRUST
 
 AT = 1_800_000_000.0
@@ -22,6 +32,7 @@ STS = STSState(
     Domain.from_text("dane.lab"), POLICY, True, "found so", "id1", AT + 600, "sts-webpki-invalid", True, True
 )
 OVERRIDE = Override.of("dane.lab", "fingerprint", fingerprints=["ab" * 32], because="why", expires=AT + 9, source="who")
+GROUP = GroupDemand(SenderDemand.VERIFIED, ("partners", "hospitals"), True)
 HANDSHAKE = Handshake(
     Domain.from_text("mx.dane.lab"), "127.0.0.1", 2525, 0, StartTLSOutcome.FAILED, "TLSv1.3", "AES", (),
     Domain.from_text("mx.dane.lab"), True, "words",
@@ -43,27 +54,33 @@ def _default(field: Field[Any]) -> object:
     return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
-@pytest.mark.parametrize("value", [STS, OVERRIDE, HANDSHAKE], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("value", [STS, OVERRIDE, GROUP, HANDSHAKE], ids=lambda value: type(value).__name__)
 def test_the_values_here_have_something_in_every_field(value: Any) -> None:
     for field in fields(value):
         assert field.name in NOT_KEPT or getattr(value, field.name) != _default(field), field.name
 
 
 def test_nothing_else_goes_into_a_decision() -> None:
-    assert list(inspect.signature(requirement).parameters) == ["destination", "host", "sts", "override", "demand"]
+    assert list(inspect.signature(requirement).parameters) == [
+        "destination", "host", "sts", "override", "demand", "group",
+    ]  # fmt: skip
     assert list(inspect.signature(judge).parameters) == ["requirement", "handshake", "roots", "now"]
 
 
 @pytest.mark.parametrize("demand", SenderDemand)
 def test_a_basis_is_read_as_it_was_written(derived: Derived, demand: SenderDemand) -> None:
-    octets = basis_octets(derived.destination, demand, STS, OVERRIDE, AT, "1.2")
+    octets = basis_octets(
+        derived.destination, demand, STS, OVERRIDE, AT, "1.2", group=GROUP, wait="unknown", beside=(b"wire",)
+    )
     found = read_basis(octets)
+    assert (found.group, found.wait) == (GROUP, "unknown")
+    assert found.responses == (*derived.basis.responses, hashlib.sha256(b"wire").digest())
     assert (found.demand, found.sts, found.made_at, found.version) == (demand, STS, AT, "1.2")
     assert found.override == OVERRIDE
     assert found.override.source == "who"
     assert found.next_hop == derived.basis.next_hop
     assert found.answers == derived.basis.answers
-    assert basis_octets(derived.destination, found.demand, found.sts, found.override, AT, "1.2") == octets
+    assert b"group" not in basis_octets(derived.destination, demand, STS, OVERRIDE, AT, "1.2")
 
 
 def test_a_session_is_read_as_it_was_written() -> None:

@@ -15,7 +15,10 @@ from danelaw.address import Domain
 from danelaw.dane import TLSAState
 from danelaw.tlspolicy import (
     DANECheck,
+    Failure,
     FingerprintCheck,
+    GroupDemand,
+    Judgement,
     Override,
     OverrideTLS,
     PKIXCheck,
@@ -27,9 +30,10 @@ from danelaw.tlspolicy import (
     STSCheck,
     STSPublished,
     TLSUse,
+    conclude,
     decide,
 )
-from danelaw.tlspolicy.table import DOMAIN, HOST, case, cases, cell, page, rows
+from danelaw.tlspolicy.table import DOMAIN, HOST, case, cases, cell, group_demand, page, rows
 
 PIN = "ab" * 32
 NAMES = {DANECheck: "DANE", STSCheck: "STS", PKIXCheck: "CA", FingerprintCheck: "pin", RequireTLSCheck: "RT"}
@@ -348,7 +352,53 @@ def test_every_cell_says_who_demands_what() -> None:
             assert wanted.earns is Protection.DANE
         if row.demand is SenderDemand.ENCRYPTED and wanted.refusal is None:
             assert wanted.tls is TLSUse.MANDATORY
-    assert count == len(list(cases())) * 8 * 7
+        if row.group is not SenderDemand.NONE and wanted.refusal is None:
+            assert wanted.tls is TLSUse.MANDATORY
+            assert wanted.earns.verified or row.group is SenderDemand.ENCRYPTED
+            assert wanted.earns is Protection.DANE or row.group is not SenderDemand.DANE
+            assert 'trust group "example"' in wanted.demanded_by
+            assert 'trust group "example" demands' in wanted.reason
+    assert count == len(list(cases())) * 8 * (7 + 6)
+
+
+def test_a_trust_group_never_weakens_and_is_never_waived() -> None:
+    for facts in cases():
+        for tls, demand in itertools.product((None, *OverrideTLS), SenderDemand):
+            plain = decide(facts, override(tls), demand)
+            for strength in (SenderDemand.ENCRYPTED, SenderDemand.VERIFIED, SenderDemand.DANE):
+                grouped = decide(facts, override(tls), demand, group_demand(strength))
+                assert grouped.refusal is not None or grouped.earns >= plain.earns
+                assert grouped.refusal is not None or set(plain.checks) <= set(grouped.checks)
+                assert (grouped.at_best or grouped.earns) >= grouped.earns
+                if demand is not SenderDemand.TLS_REQUIRED_NO:
+                    together = decide(facts, override(tls), demand.with_demand(strength))
+                    assert cell(grouped) == cell(together)
+
+
+def test_two_groups_demand_the_stronger_of_both() -> None:
+    demands = (GroupDemand(SenderDemand.DANE, ("a",)), GroupDemand(SenderDemand.VERIFIED, ("b",), returns=True))
+    both = GroupDemand.together((*demands, GroupDemand(SenderDemand.NONE, ("c",))))
+    assert both == GroupDemand(SenderDemand.DANE, ("a", "b"), returns=True)
+    assert both.owner == 'trust groups "a" and "b"'
+    assert GroupDemand.together((GroupDemand(SenderDemand.NONE, ("c",)),)) is None
+
+
+def test_a_group_that_returns_does_so_only_for_what_no_time_will_mend() -> None:
+    def judged(failure: Failure) -> Judgement:
+        return Judgement(HOST, "192.0.2.1", None, Protection.NOTHING_SENT, failure.value, failure=failure)
+
+    returning = GroupDemand(SenderDemand.DANE, ("a",), returns=True)
+    for group, failure, bounce in (
+        (returning, Failure.NOT_VERIFIED, True),
+        (returning, Failure.NO_TLS, True),
+        (returning, Failure.LOOKUP, False),
+        (GroupDemand(SenderDemand.DANE, ("a",)), Failure.NOT_VERIFIED, False),
+        (None, Failure.NOT_VERIFIED, False),
+    ):
+        conclusion = conclude(SenderDemand.NONE, [judged(failure)], group=group)
+        assert conclusion.bounce is bounce
+        assert conclusion.status == (5, 7, 10) or not bounce
+    assert not conclude(SenderDemand.NONE, [judged(Failure.NO_TLS)], unreached=1, group=returning).bounce
 
 
 def test_no_demand_weaker_than_what_is_published_without_someone_asking_for_it() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +20,12 @@ from danelaw.cli.options import config_option, output, output_options
 if TYPE_CHECKING:
     from danelaw.config import Config
     from danelaw.outbound.checkup import Checkup
+    from danelaw.outbound.destination import Survey
+    from danelaw.outbound.opening import Door
     from danelaw.pkix import Roots
-    from danelaw.resolver import ResolverSettings
+    from danelaw.resolver import Resolver, ResolverSettings
     from danelaw.routing import NextHop
-    from danelaw.state import StateDatabase
+    from danelaw.state import StateDatabase, STSStore, TrustRoll
     from danelaw.tlspolicy import Override
 
 DEMANDS = ("encrypted", "verified", "dane", "requiretls", "requiretls+dane", "tls-required-no")
@@ -118,46 +121,75 @@ class Wanted:
     demand: str = ""
 
 
-async def examine(domain: str, wanted: Wanted) -> Checkup:
-    """Survey a destination and probe its hosts. Never raises for what DNS, HTTPS or servers do."""
-    from danelaw.cli.check_means import door, sts_store
-    from danelaw.cli.check_network import blocked
-    from danelaw.config import Doctor
-    from danelaw.outbound.checkup import Checkup
-    from danelaw.outbound.destination import survey
-    from danelaw.outbound.nameservers import examine_name_servers
-    from danelaw.outbound.probe import probe
-    from danelaw.resolver import Resolver
-    from danelaw.routing import SMTP_PORT
-    from danelaw.tlspolicy import SenderDemand
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What surveys are made with: everything a gateway would have, where there is one."""
 
+    resolver: Resolver
+    overrides: tuple[Override, ...]
+    sts: STSStore | None
+    trust: TrustRoll
+    door: Door
+
+    async def survey(self, wanted: Wanted, next_hop: NextHop, *, sts_always: bool = False) -> Survey:
+        """Survey a destination as a delivery would."""
+        from danelaw.outbound.destination import survey
+        from danelaw.tlspolicy import SenderDemand
+
+        return await survey(
+            next_hop,
+            self.resolver,
+            self.sts,
+            self.overrides,
+            SenderDemand.from_word(wanted.demand),
+            now=wanted.clock(),
+            sts_always=sts_always,
+            groups=self.trust,
+        )
+
+
+@contextlib.asynccontextmanager
+async def means(wanted: Wanted) -> AsyncIterator[Means]:
+    """Open them, and close them again."""
+    from danelaw.cli.check_means import door, sts_store
+    from danelaw.config.trusting import trust_groups
+    from danelaw.resolver import Resolver
+    from danelaw.state import TrustRoll
+
+    groups = trust_groups(wanted.config.trust_group) if wanted.config is not None else ()
     resolver = Resolver(wanted.resolver, clock=wanted.clock)
     database, overrides = _state(wanted)
     store = sts_store(wanted.config, database, resolver, wanted.roots, wanted.routes) if wanted.sts else None
     try:
-        found = await survey(
-            wanted.next_hop,
-            resolver,
-            store,
-            overrides,
-            SenderDemand.from_word(wanted.demand),
-            now=wanted.clock(),
-            sts_always=store is not None,
-        )
-        probes, name_servers = await asyncio.gather(
-            probe(found, door(wanted.config, wanted.routes, wanted.connect_seconds), wanted.roots, wanted.clock),
-            examine_name_servers(found, resolver, wanted.routes),
-        )
-        ours = None
-        if wanted.next_hop.port == SMTP_PORT:
-            doctor = wanted.config.doctor if wanted.config is not None else Doctor()
-            ours = await blocked(probes, doctor.port25_hosts, resolver, wanted.routes)
-        return Checkup(domain, found, probes, ours, name_servers)
+        opening = door(wanted.config, wanted.routes, wanted.connect_seconds)
+        yield Means(resolver, overrides, store, TrustRoll(groups, resolver), opening)
     finally:
         if store is not None:
             await store.close()
         database.close()
         await resolver.close()
+
+
+async def examine(domain: str, wanted: Wanted) -> Checkup:
+    """Survey a destination and probe its hosts. Never raises for what DNS, HTTPS or servers do."""
+    from danelaw.cli.check_network import blocked
+    from danelaw.config import Doctor
+    from danelaw.outbound.checkup import Checkup
+    from danelaw.outbound.nameservers import examine_name_servers
+    from danelaw.outbound.probe import probe
+    from danelaw.routing import SMTP_PORT
+
+    async with means(wanted) as using:
+        found = await using.survey(wanted, wanted.next_hop, sts_always=using.sts is not None)
+        probes, name_servers = await asyncio.gather(
+            probe(found, using.door, wanted.roots, wanted.clock),
+            examine_name_servers(found, using.resolver, wanted.routes),
+        )
+        ours = None
+        if wanted.next_hop.port == SMTP_PORT:
+            doctor = wanted.config.doctor if wanted.config is not None else Doctor()
+            ours = await blocked(probes, doctor.port25_hosts, using.resolver, wanted.routes)
+        return Checkup(domain, found, probes, ours, name_servers)
 
 
 def _state(wanted: Wanted) -> tuple[StateDatabase, tuple[Override, ...]]:

@@ -119,6 +119,10 @@ def _circumstances(out: Output, checkup: Checkup, now: float) -> None:
         _row(out, "MTA-STS", words or found.sts.note.removeprefix("no MTA-STS policy: "))
     if found.demand is not SenderDemand.NONE:
         _row(out, "sender", f"{found.demand.value}, as asked for with --demand {found.demand.word}")
+    for one in found.groups.member_of:
+        demands = found.groups.demand is not None and one.group.name in found.groups.demand.names
+        what = f"demands {one.group.send.value}: member" if demands else "has it as a member"
+        _row(out, "group", f'trust group "{one.group.name}" {what}, {one.membership.reason}')
     override = found.override
     _row(out, "you", override.why if override.override is not None else "no override for this destination")
 
@@ -270,6 +274,9 @@ def _next(checkup: Checkup) -> str:
     if mismatched is not None:
         return f"on the server {mismatched.plan.host} itself: danelaw tlsa {mismatched.plan.host} cert.pem"
     name = checkup.survey.next_hop.domain
+    groups = checkup.survey.groups
+    if groups.error is not None and groups.belongings:
+        return f"danelaw trust check {groups.belongings[-1].group.name} {name}"
     if checkup.survey.error is not None:
         return f"danelaw dns {name} MX"
     lookup = next((one for one in checkup.probes if one.plan.records.error is not None), None)
@@ -278,6 +285,8 @@ def _next(checkup: Checkup) -> str:
         return f"danelaw dns {failed.question}" if failed is not None else f"danelaw dns {lookup.plan.host} A"
     if checkup.level == "encrypted" and name is not None:
         return f"danelaw override add {name} verify --because TICKET   (if you know that its certificate is good)"
+    if checkup.level == "waits" and groups.demand is not None:
+        return f"danelaw trust show {groups.demand.names[0]}"
     if checkup.level in ("waits", "unknown"):
         return "danelaw doctor"
     return f"danelaw dns {name} MX" if name is not None else "danelaw --help"

@@ -68,6 +68,8 @@ def _check_files(config: Config) -> None:
     the keys of SRS. Raises `DanelawError`.
     """
     from danelaw.config.limiting import bounce_classifier, limit_rules, responses, site_roll, unrecognised
+    from danelaw.config.signing import signing_keys
+    from danelaw.config.trusting import trust_groups
     from danelaw.frontdoor import map_files
     from danelaw.frontdoor.rewriting import rewriter_of
 
@@ -78,6 +80,8 @@ def _check_files(config: Config) -> None:
         raise DanelawError("\n".join(wrong), advice="correct the examples or the order of the rules")
     map_files(config)
     rewriter_of(config.srs)
+    trust_groups(config.trust_group)
+    signing_keys(config.dkim_key)
 
 
 def _problem(problem: object) -> dict[str, object]:
@@ -100,6 +104,7 @@ def _relays_for(config: Config) -> list[str]:
 
 def remarks_on(config: Config) -> list[str]:
     """What is allowed but probably not meant."""
+    from danelaw.config.trust_remarks import trust_remarks
     from danelaw.inbound.relay import RelayPolicy
 
     remarks = []
@@ -125,7 +130,7 @@ def remarks_on(config: Config) -> list[str]:
         remarks.append(f"[http] listens on {config.http.listen}, and has no access control")
     if config.tls.minimum_version in ("1.0", "1.1"):
         remarks.append(f"[tls] minimum_version {config.tls.minimum_version} is forbidden by RFC 8996")
-    return remarks
+    return remarks + list(trust_remarks(config, time.time()))
 
 
 @command.command()

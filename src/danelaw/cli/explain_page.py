@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -21,6 +22,7 @@ _MOST_TRIES = 12
 _MOST_NOTED = 20
 _LONGEST_NOTE = 400
 _LABEL = 12
+_UNKNOWN_MEMBER = re.compile(r'whether (\S+) is a member of trust group "([^"]+)" cannot be known')
 _OF_POLICY = frozenset({"policy", "notes", "tags", "trace"})
 
 
@@ -215,17 +217,20 @@ def _outlook(out: Output, found: dict[str, Any], about: dict[str, Any]) -> None:
         _said(
             out, "Wait", "usual when the domain's DNS is broken; when every domain fails, it is this machine's resolver"
         )
+        unknown = _UNKNOWN_MEMBER.match(last["reason"])
+        if unknown is not None:
+            out.next(f"danelaw trust check {unknown[2]} {unknown[1]}   or  danelaw doctor")
+            return
         out.next(f"danelaw dns {host.strip('[]').partition(']')[0]} MX   or  danelaw doctor")
         return
     if host.startswith("["):
         out.next(f"danelaw queue retry id:{message['id']}")
         return
     _said(out, "Wait", "usual: operators repair this within hours")
-    _said(
-        out,
-        "Give in",
-        f"danelaw override add {host} encrypt --for 4h --because TICKET   unverified: can be read on the way",
-    )
+    give_in = f"danelaw override add {host} encrypt --for 4h --because TICKET   unverified: can be read on the way"
+    if last is not None and "trust group " in last["requirement"]:  # which no override weakens
+        give_in = f'exempt = ["{host}"] in its [[trust_group]], then reload   unverified: can be read on the way'
+    _said(out, "Give in", give_in)
     out.next(f"danelaw check {host}")
 
 

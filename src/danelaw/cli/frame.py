@@ -39,6 +39,7 @@ COMMANDS: dict[str, Verb] = {
     "filter": Verb("look", "Show a message to the configured filters; ask whether they work."),
     "message": Verb("look", "Show the fields and parts of a message, and what is odd about it."),
     "override": Verb("change", "Set, list or remove your own rule for a destination."),
+    "trust": Verb("look", "List trust groups and their members; look whether they keep what they promised."),
     "policy": Verb("change", "Check, stage, promote or roll back your Python policy; see what its hooks do."),
     "rules": Verb("look", "List your rules without code, check them, say why they did what to a message."),
     "alias": Verb("look", "Say whether a recipient exists and whom it stands for."),

@@ -7,7 +7,7 @@ import signal
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,9 +16,9 @@ from danelaw.cli.output import Output, Symbol
 from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from danelaw.lab import Lab, Letter, Scenario
+    from danelaw.lab import Lab, Letter, Scenario, TrustLetter
 
 
 class LabError(DanelawError):
@@ -33,9 +33,16 @@ class LabError(DanelawError):
 @click.option("--listen", default="127.0.0.1:2525", show_default=True, metavar="ADDRESS",
               help="Where the gateway of that danelaw.toml accepts mail.")  # fmt: skip
 @click.option("--port25", is_flag=True, help="As root: mail servers on port 25 of their own loopback addresses.")
+@click.option("--trust", is_flag=True, help="Another lab: a trust group with its masters, members and letters.")
 @output_options
 def command(
-    export_to: Path | None, directory: Path | None, listen: str, port25: bool, as_json: bool, ascii_only: bool
+    export_to: Path | None,
+    directory: Path | None,
+    listen: str,
+    port25: bool,
+    trust: bool,
+    as_json: bool,
+    ascii_only: bool,
 ) -> None:
     """Run an internet in a box on this machine: DNS with its own root, mail servers, attackers.
 
@@ -50,20 +57,18 @@ def command(
         out.next(f"less {export_to / 'README'}")
         return
     with tempfile.TemporaryDirectory(prefix="danelaw-lab-") as temporary:
-        asyncio.run(_run(out, directory or Path(temporary), listen, port25, as_json))
+        asyncio.run(_run(out, directory or Path(temporary), listen, port25, trust, as_json))
 
 
-async def _run(out: Output, directory: Path, listen: str, port25: bool, as_json: bool) -> None:
-    from danelaw.lab import LETTERS, Lab, Letters
-    from danelaw.lab.settings import write_letters, write_settings
+async def _run(out: Output, directory: Path, listen: str, port25: bool, trust: bool, as_json: bool) -> None:
+    from danelaw.lab.settings import write_settings
 
     begin = time.monotonic()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    letters = Letters(LETTERS)
-    lab = Lab(port25=port25, letters=letters)
+    lab, write = _trust_lab(port25) if trust else _whole_lab(port25)
     try:
         await lab.start()
     except PermissionError:
@@ -72,9 +77,11 @@ async def _run(out: Output, directory: Path, listen: str, port25: bool, as_json:
         raise LabError(f"the lab cannot open its sockets: {error.strerror}", advice="ulimit -n 4096") from None
     try:
         config = write_settings(lab, directory, listen=listen)
-        written = write_letters(letters, directory)
+        if trust:
+            _say_trust(config)
+        written = write(directory)
         if as_json:
-            out.json(_facts(lab, config, written))
+            out.json(_facts(lab, config, {}) | _trust_letters(written) if trust else _facts(lab, config, written))
         else:
             _show(out, lab, config, written, time.monotonic() - begin)
         out.stream.flush()
@@ -83,7 +90,49 @@ async def _run(out: Output, directory: Path, listen: str, port25: bool, as_json:
         await lab.close()
 
 
-def _show(out: Output, lab: Lab, config: Path, letters: Mapping[Letter, Path], seconds: float) -> None:
+def _whole_lab(port25: bool) -> tuple[Lab, Callable[[Path], Mapping[Any, Path]]]:
+    from danelaw.lab import LETTERS, Lab, Letters
+    from danelaw.lab.settings import write_letters
+
+    letters = Letters(LETTERS)
+    return Lab(port25=port25, letters=letters), lambda directory: write_letters(letters, directory)
+
+
+def _trust_lab(port25: bool) -> tuple[Lab, Callable[[Path], Mapping[Any, Path]]]:
+    from danelaw.lab import TRUST_LETTERS, TRUST_MASTERS, Lab, trust_members
+    from danelaw.lab.lettersigning import LetterKeys
+
+    keys = LetterKeys()
+
+    def write(directory: Path) -> Mapping[Any, Path]:
+        place = directory / "letters"
+        place.mkdir(parents=True, exist_ok=True)
+        files = {letter: place / f"{letter.name}.eml" for letter in TRUST_LETTERS}
+        for letter, file in files.items():
+            file.write_bytes(letter.write(keys))
+        return files
+
+    return Lab(trust_members(keys), senders=TRUST_MASTERS, port25=port25), write
+
+
+def _trust_letters(letters: Mapping[TrustLetter, Path]) -> dict[str, object]:
+    return {
+        "letters": [
+            {"file": str(file), "author": one.author, "tls": one.tls, "reply": one.reply, "status": one.status or None}
+            for one, file in letters.items()
+        ]
+    }
+
+
+def _say_trust(config: Path) -> None:
+    """The group in the configuration, where tables of routes come last."""
+    from danelaw.lab import TRUST_SECTION
+
+    text, routes = config.read_text().split("[lab.routes]")
+    config.write_text(f"{text}[authentication]\nenabled = true\n\n{TRUST_SECTION}\n[lab.routes]{routes}")
+
+
+def _show(out: Output, lab: Lab, config: Path, letters: Mapping[Any, Path], seconds: float) -> None:
     """The table of destinations and what to do with them."""
     attacks = sum(scenario.attack for scenario in lab.scenarios)
     out.line(
@@ -102,7 +151,8 @@ def _show(out: Output, lab: Lab, config: Path, letters: Mapping[Letter, Path], s
     out.line(f"  senders       {len(lab.senders)} domains to try danelaw spf with; --json lists them")
     out.line(f"  letters       {len(letters)} mails for danelaw auth in {config.parent / 'letters'}; --json lists them")
     out.line()
-    out.line(f"  danelaw dns _25._tcp.mx.dane.lab TLSA --server {host}:{port} --anchor {config.parent / 'root.key'}")
+    mx = f"_25._tcp.mx.{lab.scenarios[0].domain}"
+    out.line(f"  danelaw dns {mx} TLSA --server {host}:{port} --anchor {config.parent / 'root.key'}")
     out.line("  Ends with Ctrl-C.")
     out.next(f"danelaw serve --config {config}")
 

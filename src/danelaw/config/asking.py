@@ -31,7 +31,14 @@ def arriving(config: Config, now: float) -> tuple[Asked, ...]:
     """Those asked before a message is ours, in order; the first no ends the asking, a hold does not. `now` in POSIX
     seconds.
     """
-    return (*_client(config), *_content(config), *_envelope(config), *_policy(config, now), _HOLD_RULES)
+    return (
+        *_client(config),
+        *_content(config),
+        *_envelope(config),
+        *_policy(config, now),
+        *_signatures(config),
+        _HOLD_RULES,
+    )
 
 
 def leaving(config: Config) -> tuple[Asked, ...]:
@@ -41,6 +48,7 @@ def leaving(config: Config) -> tuple[Asked, ...]:
     after = [("policy", "hooks post_delivery: what follows from a try", "[policy]")] if has_policy else []
     way = _entries((config.route, "[[route]]"), (config.delivery.next_hop, "[delivery] next_hop"))
     sts = "DANE, then MTA-STS" if config.mta_sts.enabled else "DANE"
+    sending = any(group.send != "none" for group in config.trust_group)
     overrides = _entries((config.override, "[[override]]"), (True, "`danelaw override`"))
     found = [
         *before,
@@ -49,6 +57,7 @@ def leaving(config: Config) -> tuple[Asked, ...]:
         ("", f"the destination's own policy: {sts}", "DNS"),
         ("", "overrides: replace the destination's policy", overrides),
         ("", "demands of rules, hooks and senders (REQUIRETLS): only ever more", "the message"),
+        *([("", "demands of trust groups: only ever more, never waived", "[[trust_group]] send")] if sending else []),
         *after,
     ]
     return tuple(Asked(step, _EVERYBODY, what, why) for step, what, why in found)
@@ -77,6 +86,8 @@ def _content(config: Config) -> Iterator[Asked]:
     if config.authentication.enabled:
         yield Asked("origin", _STRANGERS, f"SPF, DKIM, DMARC, ARC: enforcement {config.authentication.enforcement}",
                     "[authentication]")  # fmt: skip
+        if config.trust_group:
+            yield Asked("trust", _STRANGERS, "members show what their group demands", "[[trust_group]] receive")
     if config.reports.dmarc_address is not None:
         yield Asked("reports", _STRANGERS, "DMARC reports, which go no further", "[reports] dmarc_address")
     if config.reports.feedback:
@@ -107,6 +118,15 @@ def _policy(config: Config, now: float) -> Iterator[Asked]:
         yield Asked("policy", _EVERYBODY, f"server {hook.name} at {', '.join(hook.at)}", "[[policy.http_hook]]")
     if config.policy.directory is not None:
         yield Asked("policy", _EVERYBODY, f"scripts in {config.policy.directory}, by order", "[policy] directory")
+
+
+def _signatures(config: Config) -> Iterator[Asked]:
+    if config.trust_group:
+        what = "TLS and a signature of the author's domain, where it is a member"
+        yield Asked("trust-submission", _USERS, what, "[[trust_group]] submission")
+    if config.dkim_key:
+        domains = ", ".join(dict.fromkeys(str(key.domain) for key in config.dkim_key))
+        yield Asked("dkim", "users and [relay] networks", f"signs mail of {domains}", "[[dkim_key]]")
 
 
 _HOLD_RULES = Asked("rule", _EVERYBODY, "hold rules of operators", "`danelaw quarantine rule`")

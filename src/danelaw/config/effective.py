@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from danelaw.address import Domain
 from danelaw.config.model import Config
+from danelaw.config.trusting import trust_groups
 from danelaw.config.ways import Ways
 from danelaw.routing import NextHop, carrier_of
 from danelaw.state import configured_overrides
-from danelaw.tlspolicy import Override
+from danelaw.tlspolicy import Override, SenderDemand
 from danelaw.tlspolicy import effective as effective_override
 
 
@@ -77,6 +78,14 @@ def _protection(
     if destination is None:
         yield Applied("protection", "whatever the server offers", "an address has no name to check")
         return
+    for group in trust_groups(config.trust_group):
+        if group.send is SenderDemand.NONE or not group.active(now) or group.exempts(destination):
+            continue
+        if group.lists(destination):
+            yield Applied("trust group", f"at least {group.send.value}", f'[[trust_group]] "{group.name}" lists it')
+        elif group.scheme is not None:
+            why = f'[[trust_group]] "{group.name}" asks {group.scheme.to_text()}; see danelaw check {destination}'
+            yield Applied("trust group", f"at least {group.send.value} if DNS says it is a member", why)
     found = effective_override(overrides, destination, now)
     if found.override is None:
         sts = "DANE, then MTA-STS" if config.mta_sts.enabled else "DANE ([mta_sts] enabled = false)"

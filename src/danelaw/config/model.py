@@ -30,7 +30,9 @@ from danelaw.config.ruling import RuleTable
 from danelaw.config.scripting import Policy
 from danelaw.config.section import Section
 from danelaw.config.sending import MTASTS, TLS, ClientCertificate, Delivery, Override, Queue, Resolver, Route
+from danelaw.config.signing import DKIMKey
 from danelaw.config.submitting import Submission
+from danelaw.config.trusting import TrustGroupTable
 from danelaw.config.values import HostName
 from danelaw.routing import carrier_of
 
@@ -63,6 +65,12 @@ class Config(Section):
     authentication: Authentication = Field(default=Authentication(), description="Who really sent a message.")
     relay: Relay = Field(default=Relay(), description="Who may relay.")
     submission: Submission = Field(default=Submission(), description="Users who log in and hand in mail.")
+    dkim_key: tuple[DKIMKey, ...] = Field(
+        default=(),
+        description="Keys that sign mail of users and of `[relay] networks`, by its author's domain. Several for one "
+        "domain make several signatures.",
+        examples=[[{"domain": "example.org", "selector": "2026a", "key": "/etc/danelaw/dkim.key"}]],
+    )
     tenant: tuple[Tenant, ...] = Field(
         default=(),
         description="Whose mail it is: tenants have equal shares of the deliveries, and `[[limit]]` and filters can "
@@ -98,6 +106,11 @@ class Config(Section):
         default=(),
         description="Your own word on the protection of a destination; the most specific `destination` wins.",
         examples=[[{"destination": "partner.example", "tls": "verify"}]],
+    )
+    trust_group: tuple[TrustGroupTable, ...] = Field(
+        default=(),
+        description="Domains that agreed how mail between them travels; what is demanded comes on top of all else.",
+        examples=[[{"name": "hospitals", "members": ["hospital.example"], "send": "dane"}]],
     )
     dns_list: tuple[DNSListEntry, ...] = Field(
         default=(),
@@ -204,6 +217,16 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _trust_has_results(self) -> Config:
+        examining = next((item.name for item in self.trust_group if item.examines), None)
+        if examining is not None and not self.authentication.enabled:
+            raise ValueError(
+                f'[[trust_group]] "{examining}" judges mail by what authentication finds; set enabled = true in '
+                "[authentication]"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _carriers_are_known(self) -> Config:
         known = {item.name for item in self.carrier}
         hops = [(f'[[domain]] "{item.name}"', item.next_hop) for item in self.domain]
@@ -232,6 +255,8 @@ class Config(Section):
             ("[[tenant]] name", [item.name for item in self.tenant]),
             ("[[dns_list]] name", [item.shown for item in self.dns_list]),
             ("[[override]] destination", [item.destination for item in self.override]),
+            ("[[trust_group]] name", [item.name for item in self.trust_group]),
+            ("[[trust_group]] header", [item.header.lower() for item in self.trust_group if item.header]),
         ):
             twice = sorted({value for value in values if values.count(value) > 1})
             if twice:

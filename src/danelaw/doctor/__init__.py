@@ -3,8 +3,8 @@
 `examine(config, resolver, now)` runs every check and gives `Finding`s, worst first; `danelaw doctor` shows them,
 and the gateway logs those above a note when it starts. The checks are plain functions in `machine` (clock, open
 files, the spool's disk), `storage` (its databases, the files its gateway has open), `certificate` (the listeners'),
-`users` (who may log in), `network` (resolver, port 25, reverse DNS), `lists` (DNS lists), `reports` (the key that
-signs them) and `filters` (filter engines). What only a running gateway can know it says itself
+`users` (who may log in), `network` (resolver, port 25, reverse DNS), `lists` (DNS lists), `reports` (the keys
+that sign them and mail) and `filters` (filter engines). What only a running gateway can know it says itself
 (`danelaw.gateway.health`). In a closed network what cannot be tried says so and is no fault.
 """
 
@@ -49,6 +49,7 @@ async def examine_network(config: Config, resolver: Resolver) -> tuple[Finding, 
         network.reverse_dns(config, resolver),
         lists.dns_lists(config, resolver),
         reports.report_key(config, resolver),
+        reports.dkim_keys(config, resolver),
     )
     return (*found, *(finding for part in parts for finding in part))
 

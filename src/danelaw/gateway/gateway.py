@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from danelaw.address import SocketAddress
 from danelaw.config import load
+from danelaw.config.trusting import trust_groups
 from danelaw.errors import DanelawError
 from danelaw.gateway import numbers, policies, settings, shared_here
 from danelaw.gateway import parts as assembly
@@ -27,6 +28,7 @@ from danelaw.gateway.policy_parts import rules_of, timers_of
 from danelaw.gateway.quarantine_web import QuarantineWeb, quarantine_web
 from danelaw.gateway.reporter import Reporter
 from danelaw.gateway.tls_reporter import TLSReporter
+from danelaw.gateway.trust_watch import TrustWatch
 from danelaw.resolver import ProbeReport, Severity
 from danelaw.spool.shards import together
 from danelaw.state import configured_overrides
@@ -123,6 +125,7 @@ class Gateway:
             *([loop.create_task(parts.scripts.keep_looking())] if parts.scripts is not None else []),
             *([loop.create_task(timers_of(parts).keep())] if parts.scripts is not None else []),
             loop.create_task(policies.keep_for_queue(self)),
+            loop.create_task(TrustWatch(self).keep()),
             *([loop.create_task(parts.shared_here.keep())] if parts.shared_here is not None else []),
             *([loop.create_task(Digests(self, parts.digests).keep())] if parts.digests is not None else []),
         ]
@@ -193,8 +196,8 @@ class Gateway:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     def reload(self) -> None:
-        """SIGHUP: certificates, overrides, rules and log file anew; the rest of the configuration needs a restart, and
-        is said to. A faulty file changes nothing.
+        """SIGHUP: certificates, overrides, trust groups, rules and log file anew; the rest of the configuration needs a
+        restart, and is said to. A faulty file changes nothing.
         """
         parts = self._parts
         if parts is None:
@@ -202,7 +205,9 @@ class Gateway:
         try:
             if self.config.source is not None:
                 fresh = load(self.config.source)
+                trusted = trust_groups(fresh.trust_group)
                 parts.overrides.configure(configured_overrides(fresh.override))
+                parts.trust.configure(trusted)
                 if parts.scripts is not None:
                     parts.scripts.use_rules(rules_of(fresh))
                 self._say_what_needs_restart(fresh)
@@ -346,6 +351,8 @@ class Gateway:
 
     def _say_what_needs_restart(self, fresh: Config) -> None:
         live = {"override"} | ({"rule"} if self.parts.scripts is not None else set())
+        if self.config.trust_group:  # else no step looks at mail for the sake of groups yet
+            live.add("trust_group")
         changed = [
             name
             for name in type(fresh).model_fields

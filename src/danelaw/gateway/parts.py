@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from danelaw.config.reporting import signing_key
+from danelaw.config.trusting import trust_groups
 from danelaw.gateway import settings
 from danelaw.gateway.carrying import carriers_of
 from danelaw.gateway.numbers import commit_observer, counted_fetch
@@ -38,7 +39,15 @@ from danelaw.resolver import Resolver
 from danelaw.shared import SharedStore
 from danelaw.spool import database
 from danelaw.spool.shards import lock_spool
-from danelaw.state import FILE_NAME, DigestStore, HoldRuleStore, OverrideStore, StateDatabase, configured_overrides
+from danelaw.state import (
+    FILE_NAME,
+    DigestStore,
+    HoldRuleStore,
+    OverrideStore,
+    StateDatabase,
+    TrustRoll,
+    configured_overrides,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +86,7 @@ class Parts:
     hold_rules: HoldRuleStore
     digests: DigestStore | None
     steps: Steps
+    trust: TrustRoll
     reporting: Reporting | None = None
     counting: TLSCounting | None = None
     lock: int = -1
@@ -106,6 +116,7 @@ def assemble(
     # What can be wrong with the configuration comes before the spool is locked.
     certificates = ServerCertificates(config.certificate) if config.certificate else None
     resolver = Resolver(settings.resolver_settings(config), clock=clock)
+    trust = TrustRoll(trust_groups(config.trust_group), resolver)
     roots = Roots.from_file(config.tls.roots_file) if config.tls.roots_file else Roots.system()
     door = _door(config, clock)
     reporting, counting = _reports(config, log, metrics)
@@ -123,7 +134,7 @@ def assemble(
         conduct = settings.conduct(config)
         workshop = Workshop(
             config=config,
-            surveyor=Surveyor(resolver, sts, overrides),
+            surveyor=Surveyor(resolver, sts, overrides, trust),
             door=door,
             roots=roots,
             relay=RelayPolicy(config),
@@ -142,7 +153,7 @@ def assemble(
         )
         scripts = scripts_of(workshop, library := library_of(workshop, resolver, roots), resolver)
         first = () if logins is None else (submission_step(config, logins, ceilings),)
-        steps = steps_of(workshop, resolver, hold_rules, scripts, reporting, first)
+        steps = steps_of(workshop, resolver, hold_rules, scripts, reporting, first, trust=trust)
         connect(scripts, steps, workshop)
         shards = _shards(workshop, directory, place)
     except BaseException:
@@ -152,7 +163,7 @@ def assemble(
     intake = _intake(workshop, shards, certificates, place, steps, ceilings, logins)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
-        digests, steps, reporting, counting, lock, scripts, library, shared_here,
+        digests, steps, trust, reporting, counting, lock, scripts, library, shared_here,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from danelaw.config.signing import signing_keys
 from danelaw.frontdoor import Premises, front_steps
 from danelaw.gateway.settings import origin_settings
 from danelaw.inbound.dmarc_intake import DMARCIntake
@@ -13,7 +14,10 @@ from danelaw.inbound.filters_of import Meter, filter_set
 from danelaw.inbound.holding import HoldingStep
 from danelaw.inbound.origin import Origin, Report
 from danelaw.inbound.reported import Reported, nobody
+from danelaw.inbound.signing import SigningStep
 from danelaw.inbound.steps import Step, Steps
+from danelaw.inbound.trust import TrustStep
+from danelaw.inbound.trust_submission import TrustSubmissionStep
 from danelaw.outbound.callahead import CallAhead
 from danelaw.state.reports_database import FILE_NAME
 
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from danelaw.gateway.shards import Workshop
     from danelaw.resolver import Resolver
     from danelaw.scripting import Scripts
-    from danelaw.state import HoldRuleStore
+    from danelaw.state import HoldRuleStore, TrustRoll
 
 
 def steps_of(
@@ -34,12 +38,15 @@ def steps_of(
     scripts: Scripts | None = None,
     report: Report | None = None,
     first: Iterable[Step] = (),
+    *,
+    trust: TrustRoll,
 ) -> Steps:
     """The steps that `workshop.config` asks for: who the client is, where the mail comes from, what it carries, what
     operators' scripts say, and what operators hold. `report` is told where mail comes from; `first` are asked before
-    all others. Raises `DanelawError` for what cannot be made.
+    all others; `trust` knows the trust groups. Raises `DanelawError` for what cannot be made.
     """
     config = workshop.config
+    keys = signing_keys(config.dkim_key)
     premises = Premises(config, resolver, workshop.metrics, workshop.log, workshop.clock)
     call_ahead = CallAhead(workshop.surveyor, workshop.door, workshop.roots, workshop.clock)
     front = front_steps(premises, call_ahead)
@@ -47,6 +54,8 @@ def steps_of(
     reported = nobody if scripts is None else scripts.reported
     if config.authentication.enabled:
         steps.append(Origin(resolver, origin_settings(config), workshop.metrics, report))
+        if config.trust_group:
+            steps.append(TrustStep(trust, workshop.metrics, workshop.clock))
     if config.reports.dmarc_address is not None:
         steps.append(_dmarc_intake(workshop, config.reports.dmarc_address, reported))
     if config.reports.feedback:
@@ -57,6 +66,11 @@ def steps_of(
     steps += front.late
     if scripts is not None:
         steps.append(scripts.step)
+    if config.trust_group:
+        signs = frozenset(key.domain for key in keys)
+        steps.append(TrustSubmissionStep(trust, resolver, signs, workshop.clock))
+    if keys:
+        steps.append(SigningStep(keys, workshop.clock))
     steps.append(HoldingStep(hold_rules, workshop.clock))
     return Steps(steps, front.names.known_name)
 

@@ -17,6 +17,7 @@ address asked for. Nothing here uses danelaw's own SMTP, DNSSEC, DANE or MTA-STS
 A `Scenario` declares a destination and what a correct gateway makes of it; its default is the happy path. A `Sender`
 declares a domain mail may claim to come from, and what SPF says about it. A `Letter` is a
 whole message from outside, genuine or forged, and what a receiver makes of it; `Letters` holds their keys and zone.
+`trust_members`, `TRUST_MASTERS` and `TRUST_LETTERS` are another lab, of a trust group.
 """
 
 from danelaw.lab.catalogue import LETTERS, SCENARIOS, SENDERS
@@ -27,12 +28,16 @@ from danelaw.lab.nameserver import Manners
 from danelaw.lab.received import ReceivedMessage
 from danelaw.lab.scenario import Scenario
 from danelaw.lab.sender import Sender
+from danelaw.lab.trust import TRUST_LETTERS, TRUST_MASTERS, TRUST_SECTION, TrustLetter, trust_members
 from danelaw.lab.world import RememberedPolicy
 
 __all__ = [
     "LETTERS",
     "SCENARIOS",
     "SENDERS",
+    "TRUST_LETTERS",
+    "TRUST_MASTERS",
+    "TRUST_SECTION",
     "Lab",
     "Letter",
     "Letters",
@@ -42,4 +47,6 @@ __all__ = [
     "Scenario",
     "Sender",
     "TLSFacts",
+    "TrustLetter",
+    "trust_members",
 ]

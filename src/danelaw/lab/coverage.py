@@ -26,6 +26,7 @@ that lead from port 25 of an address to a high port; TLSA records stay at `_25._
 ```
 danelaw lab                  run it; prints the destinations and a danelaw.toml for a gateway
 danelaw lab --port25         as root: mail servers listen on port 25 of their own loopback addresses
+danelaw lab --trust          another lab: a trust group with masters, members and letters (trust-groups.md)
 danelaw lab --export DIR     write signed zones, keys, certificates and configuration for nsd, unbound and Postfix
 ```
 

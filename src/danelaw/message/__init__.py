@@ -43,7 +43,7 @@ from danelaw.message.defects import Defect
 from danelaw.message.draft import Draft, Snapshot
 from danelaw.message.encodedwords import decode_field, decode_words, encode_words
 from danelaw.message.errors import FieldError, HeaderTooLarge, MessageError, MessageLimit
-from danelaw.message.header import Field, Header, boundary, count_received
+from danelaw.message.header import Field, Header, boundary, count_received, without_fields
 from danelaw.message.limits import Limits
 from danelaw.message.octets import FileOctets, Octets
 from danelaw.message.parameters import write_parameter
@@ -99,5 +99,6 @@ __all__ = [
     "text_field",
     "truncate",
     "with_protocol",
+    "without_fields",
     "write_parameter",
 ]

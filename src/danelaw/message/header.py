@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from itertools import accumulate, islice
 from typing import NamedTuple
@@ -209,6 +209,17 @@ class Header:
         """The Subject field's text, unfolded, encoded words left as they are."""
         field = self.first("Subject")
         return field.value.decode("utf-8", "replace") if field is not None else None
+
+
+def without_fields(header: bytes, names: Collection[bytes]) -> bytes:
+    """The octets of a header without its fields of these names (any case), also behind lines that are no fields; every
+    other octet as it was, and the same object where there is none.
+    """
+    wanted = {name.lower() for name in names}
+    lowered = header.lower()
+    if not any(name in lowered for name in wanted):
+        return header
+    return FIELD.sub(lambda match: b"" if match[2].lower() in wanted else match[0], header)
 
 
 def boundary(message: bytes, max_octets: int = DEFAULT_MAX_HEADER) -> tuple[int, int]:

@@ -109,6 +109,10 @@ class Checkup:
                 "names": [] if self.level == "no-mail" else [host.name.ascii for host in mx.hosts],
                 "implicit": mx.implicit,
             },
+            "trust_groups": [
+                {"name": one.group.name, "send": one.group.send.word, "reason": one.membership.reason}
+                for one in self.survey.groups.member_of
+            ],
             "hosts": [self._host(one) for one in self.probes],
             "name_servers": [zone.to_json() for zone in self.name_servers],
         }

@@ -118,7 +118,9 @@ class Tour:
         if not self._plans and self._survey.hosts:
             self._account.fail_all("5.4.6", "the destination's mail servers lead back to this gateway")
             return
-        conclusion = conclude(self._survey.demand, self._judgements, unreached=self._unreached)
+        conclusion = conclude(
+            self._survey.demand, self._judgements, unreached=self._unreached, group=self._survey.groups.demand
+        )
         outcome.reason = conclusion.reason
         if conclusion.bounce and await self._another_policy():
             outcome.reason = "the MTA-STS policy has just changed, so it is tried again with the new one"

@@ -13,9 +13,11 @@ from danelaw.dane import HostRecords, TLSAState
 from danelaw.dnsdata import Lookup
 from danelaw.mtasts import STSPolicy
 from danelaw.routing import Destination, MXHost, NextHop, Undeliverable, lookup_destination, order, takes_no_mail
+from danelaw.state.trust_roll import NO_GROUPS, GroupsOf
 from danelaw.tlspolicy import (
     NO_STS,
     Effective,
+    GroupDemand,
     Override,
     OverrideTLS,
     Requirement,
@@ -60,6 +62,13 @@ class KnowsOverrides(Protocol):
         """Grows whenever an override changes."""
 
 
+class KnowsGroups(Protocol):
+    """What this module needs of `danelaw.state.TrustRoll`."""
+
+    async def demand_on(self, domain: Domain | None, now: float) -> GroupsOf:
+        """What the trust groups of a next-hop domain demand."""
+
+
 @dataclass(frozen=True, slots=True)
 class HostPlan:
     """One MX host: what DNS says about it, and what it must prove."""
@@ -80,7 +89,8 @@ class Survey:
 
     `hosts` are in MX order. `undeliverable` is final, `error` means wait; in both cases there are no hosts.
     `override` says which one applies and why. `sts_asked` is False where DANE decides and MTA-STS was not
-    consulted (RFC 8461 §2: it must not interfere with DANE). Valid until `expires` (POSIX seconds).
+    consulted (RFC 8461 §2: it must not interfere with DANE). `groups` says which trust groups there are about it.
+    Valid until `expires` (POSIX seconds).
     """
 
     next_hop: NextHop
@@ -94,6 +104,7 @@ class Survey:
     error: str | None
     made_at: float
     expires: float
+    groups: GroupsOf = NO_GROUPS
 
     def ordered(self, shuffle: Callable[[list[MXHost]], None]) -> tuple[HostPlan, ...]:
         """The hosts in the order to try: by preference, equal ones mixed by `shuffle` (RFC 5321 §5.1)."""
@@ -112,21 +123,28 @@ async def survey(
     *,
     now: float,
     sts_always: bool = False,
+    groups: KnowsGroups | None = None,
 ) -> Survey:
     """Look everything up and decide what each host must prove.
 
     `overrides` in order of precedence; `sts_store` None leaves MTA-STS aside; `sts_always` asks for the policy even
-    where DANE decides, to show it. `now` in POSIX seconds. Never raises for what DNS or HTTPS do.
+    where DANE decides, to show it. `groups` knows what trust groups demand. `now` in POSIX seconds. Never raises for
+    what DNS or HTTPS do.
     """
     destination = await resolver.run(lookup_destination(next_hop))
     applied = effective(overrides, next_hop.policy_domain, now)
     undeliverable = takes_no_mail(destination)
-    ended = undeliverable is not None or destination.mx.error is not None
-    asked = sts_store is not None and not ended and (sts_always or _needs_sts(destination, applied.override, demand))
+    trusted = NO_GROUPS
+    if groups is not None and undeliverable is None:
+        trusted = await groups.demand_on(next_hop.policy_domain, now)
+    error = destination.mx.error or trusted.error
+    ended = undeliverable is not None or error is not None
+    verified = demand.verified or (trusted.demand is not None and trusted.demand.demand.verified)
+    asked = sts_store is not None and not ended and (sts_always or _needs_sts(destination, applied.override, verified))
     sts = NO_STS
     if asked and sts_store is not None and next_hop.policy_domain is not None:
         sts = await sts_store.state_for(next_hop.policy_domain, now)
-    plans = () if ended else tuple(_plans(destination, sts, applied.override, demand))
+    plans = () if ended else tuple(_plans(destination, sts, applied.override, demand, trusted.demand))
     return Survey(
         next_hop=next_hop,
         demand=demand,
@@ -136,22 +154,27 @@ async def survey(
         override=applied,
         hosts=plans,
         undeliverable=undeliverable,
-        error=destination.mx.error,
+        error=error,
         made_at=now,
-        expires=_expires(destination, sts, overrides, now),
+        expires=min(_expires(destination, sts, overrides, now), _groups_expire(trusted, now)),
+        groups=trusted,
     )
 
 
 def _plans(
-    destination: Destination, sts: STSState, override: Override | None, demand: SenderDemand
+    destination: Destination, sts: STSState, override: Override | None, demand: SenderDemand, group: GroupDemand | None
 ) -> Iterable[HostPlan]:
     for host, records in zip(destination.mx.hosts, destination.hosts, strict=False):
-        yield HostPlan(host.preference, records, requirement(destination, records, sts, override, demand))
+        yield HostPlan(host.preference, records, requirement(destination, records, sts, override, demand, group))
 
 
-def _needs_sts(destination: Destination, override: Override | None, demand: SenderDemand) -> bool:
-    """Whether any host's requirement can depend on a policy (FIELD rule 7)."""
-    if override is not None and override.tls in _WITHOUT_STS and not demand.verified:
+def _groups_expire(groups: GroupsOf, now: float) -> float:
+    return groups.expires if groups.error is None else now + _FAILED_SECONDS
+
+
+def _needs_sts(destination: Destination, override: Override | None, verified: bool) -> bool:
+    """Whether any host's requirement can depend on a policy (FIELD rule 7); `verified` where somebody insists."""
+    if override is not None and override.tls in _WITHOUT_STS and not verified:
         return False
     decided = (host.error is not None or host.tlsa_state is TLSAState.USABLE for host in destination.hosts)
     return not (destination.mx.secure and all(decided))
@@ -173,10 +196,17 @@ class Surveyor:
     changes. Equal questions at the same time are worked out once.
     """
 
-    def __init__(self, resolver: Resolves, sts_store: KnowsSTS | None, overrides: KnowsOverrides) -> None:
+    def __init__(
+        self,
+        resolver: Resolves,
+        sts_store: KnowsSTS | None,
+        overrides: KnowsOverrides,
+        groups: KnowsGroups | None = None,
+    ) -> None:
         self._resolver = resolver
         self._sts = sts_store
         self._overrides = overrides
+        self._groups = groups
         self._known: OrderedDict[tuple[NextHop, SenderDemand], tuple[int, Survey]] = OrderedDict()
         self._running: dict[tuple[NextHop, SenderDemand], asyncio.Task[Survey]] = {}
 
@@ -222,7 +252,8 @@ class Surveyor:
 
     async def _make(self, next_hop: NextHop, demand: SenderDemand, now: float) -> Survey:
         version = self._overrides.current_version(now)
-        made = await survey(next_hop, self._resolver, self._sts, self._overrides.all(now), demand, now=now)
+        overrides = self._overrides.all(now)
+        made = await survey(next_hop, self._resolver, self._sts, overrides, demand, now=now, groups=self._groups)
         # An override that changed meanwhile has another version, and the next caller asks again.
         self._known[next_hop, demand] = (version, made)
         self._known.move_to_end((next_hop, demand))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -70,8 +71,8 @@ class EvidenceLedger:
         """All DNS responses a survey rests on with the basis it is, and the facts in words; `now` in POSIX seconds."""
         proof = self._surveys.get(id(survey))
         if proof is None:
-            wires = dict.fromkeys(wire for answer in survey.destination.answers for wire in answer.evidence)
-            proof = _Proof(survey, (*wires, _basis_of(survey)), facts_of(survey))
+            wires = [wire for answer in survey.destination.answers for wire in answer.evidence]
+            proof = _Proof(survey, (*dict.fromkeys((*wires, *_of_groups(survey))), _basis_of(survey)), facts_of(survey))
             _keep(self._surveys, id(survey), proof, _SURVEYS)
         return self._proven(proof, now), proof.facts
 
@@ -115,8 +116,18 @@ class EvidenceLedger:
 
 
 def _basis_of(survey: Survey) -> bytes:
-    override = survey.override.override
-    return basis_octets(survey.destination, survey.demand, survey.sts, override, survey.made_at, __version__)
+    groups = survey.groups
+    return basis_octets(
+        survey.destination, survey.demand, survey.sts, survey.override.override, survey.made_at, __version__,
+        group=groups.demand, wait=groups.error or "", beside=_of_groups(survey),
+    )  # fmt: skip
+
+
+def _of_groups(survey: Survey) -> Iterator[bytes]:
+    """The responses that tell which trust groups it is a member of."""
+    for belonging in survey.groups.belongings:
+        for answer in belonging.membership.answers:
+            yield from answer.evidence
 
 
 def _keep(known: OrderedDict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
@@ -145,6 +156,8 @@ def facts_of(survey: Survey) -> str:
         parts.append(f"MTA-STS: {survey.sts.note}")
     elif survey.hosts and survey.next_hop.domain is not None:
         parts.append("MTA-STS not consulted")
+    for one in survey.groups.member_of:
+        parts.append(f'trust group "{one.group.name}": member, {one.membership.reason}')
     return " · ".join(parts)
 
 

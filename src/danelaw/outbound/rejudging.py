@@ -184,7 +184,7 @@ def _verdict(judged: Judged) -> tuple[str, str]:
         if judged.derived.undeliverable is not None:
             reason = judged.derived.undeliverable.reason
             return "returned", "" if reason == attempt.reason else reason
-        error = judged.derived.destination.mx.error
+        error = judged.derived.error
         return ("waiting", "" if error == attempt.reason else error) if error else ("tried", "there is a host to try")
     wanted = judged.requirement
     worded = "" if wanted.reason == attempt.requirement else wanted.reason

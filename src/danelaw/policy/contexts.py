@@ -257,13 +257,15 @@ class ReportContext(Context):
     `kind` is `dmarc` or `dmarc-failure` (to `[reports] dmarc_address`); `arf` (a complaint, RFC 5965), `dsn` (RFC 3464)
     or `bounce` (any other mail with the null reverse-path to an address with a detail), to `[reports] feedback`.
     `facts["to"]` is the address it came to, `facts["authenticated"]` the domain that DMARC has proved it to be from.
-    All else anybody may have made up. `Discard` has a DMARC report not kept.
+    All else anybody may have made up. `Discard` has a DMARC report not kept. Of kind `trust` are our own, about members
+    of trust groups whose standing changed: `facts` has `domain`, `before`, `now` (`kept`, `broken`, `left`), `at`,
+    `reason` and `change`, a number that is the same when it is told again after a crash.
     """
 
     kind: str
-    """`dmarc`, `dmarc-failure`, `arf`, `dsn` or `bounce`."""
+    """`dmarc`, `dmarc-failure`, `arf`, `dsn`, `bounce` or `trust`."""
     reporter: str
-    """Who reports, as the report says itself; may be empty."""
+    """Who reports, as the report says itself; may be empty. The group for `trust`."""
     facts: dict[str, object]
     """What was read out of it, as JSON; `to` and `authenticated` are of the mail it came in."""
 

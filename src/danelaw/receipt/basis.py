@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from danelaw.errors import DanelawError
 from danelaw.mtasts import STSPolicy
 from danelaw.receipt.form import FormError, canonical, read_object, time_in
 from danelaw.routing import Destination, NextHop
-from danelaw.tlspolicy import NO_STS, Override, SenderDemand, STSState
+from danelaw.tlspolicy import NO_STS, GroupDemand, Override, SenderDemand, STSState
 
 FORM = "danelaw/basis/1"
 MOST_OCTETS = 1 << 20
@@ -42,7 +42,9 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """A basis as it was read. `made_at` is POSIX seconds; `responses` are all digests, in the order of first use."""
+    """A basis as it was read. `made_at` is POSIX seconds; `responses` are all digests, in the order of first use.
+    `group` is what trust groups demand, `wait` why it could not be known, in words.
+    """
 
     version: str
     made_at: float
@@ -52,6 +54,8 @@ class Basis:
     responses: tuple[bytes, ...]
     sts: STSState
     override: Override | None
+    group: GroupDemand | None = None
+    wait: str = ""
 
 
 def basis_octets(
@@ -61,8 +65,14 @@ def basis_octets(
     override: Override | None,
     made_at: float,
     version: str,
+    *,
+    group: GroupDemand | None = None,
+    wait: str = "",
+    beside: Iterable[bytes] = (),
 ) -> bytes:
-    """Write a basis. `made_at` in POSIX seconds, `version` that of danelaw."""
+    """Write a basis. `made_at` in POSIX seconds, `version` that of danelaw. `group` is what trust groups demand, `wait`
+    why mail has to wait for that, `beside` are responses that tell. They are only in it where there are any.
+    """
     numbers: dict[bytes, int] = {}
     asked: dict[Question, Answer] = {}
     for answer in destination.answers:
@@ -81,8 +91,12 @@ def basis_octets(
         }
         for question, answer in asked.items()
     ]
+    for wire in beside:
+        numbers.setdefault(hashlib.sha256(wire).digest(), len(numbers))
+    sometimes = {"group": None if group is None else _of_group(group), "wait": wait}
     return canonical(
-        {
+        {name: value for name, value in sometimes.items() if value}
+        | {
             "form": FORM,
             "version": version,
             "made_at": round(made_at, 3),
@@ -94,6 +108,10 @@ def basis_octets(
             "override": None if override is None else _of_override(override),
         }
     )
+
+
+def _of_group(group: GroupDemand) -> dict[str, Any]:
+    return {"demand": group.demand.word, "names": list(group.names), "returns": group.returns}
 
 
 def _of_sts(sts: STSState) -> dict[str, Any]:
@@ -136,6 +154,8 @@ def read_basis(octets: bytes) -> Basis:
             responses=responses,
             sts=_read_sts(fields.inner_or_none("mta_sts")),
             override=_read_override(fields.inner_or_none("override")),
+            group=_read_group(fields.inner("group")) if "group" in fields.values else None,
+            wait=fields.text("wait") if "wait" in fields.values else "",
         )
     except DanelawError as error:
         raise FormError(f"the basis of a decision cannot be read: {error.reason}") from None
@@ -176,6 +196,11 @@ def _read_sts(item: Mapping[str, Any] | None) -> STSState:
         unknown=bool(item["unknown"]),
         wait=bool(item["wait"]),
     )
+
+
+def _read_group(item: Mapping[str, Any]) -> GroupDemand:
+    names = tuple(str(name) for name in item["names"])
+    return GroupDemand(SenderDemand.from_word(str(item["demand"])), names, bool(item["returns"]))
 
 
 def _read_override(item: Mapping[str, Any] | None) -> Override | None:

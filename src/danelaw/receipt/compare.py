@@ -66,7 +66,7 @@ def _outcome(attempt: Attempt) -> Iterator[Contradiction]:
 def _looked_up(judged: Judged) -> Iterator[Contradiction]:
     """A try that ended with the look-ups."""
     attempt, derived = judged.attempt, judged.derived
-    error = derived.destination.mx.error
+    error = derived.error
     if derived.undeliverable is not None:
         outcome, reason = "returned", derived.undeliverable.reason
     elif error is not None:

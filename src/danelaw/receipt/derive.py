@@ -26,13 +26,18 @@ class Derived:
     undeliverable: Undeliverable | None
     answers: tuple[Answer, ...]
 
+    @property
+    def error(self) -> str | None:
+        """Why mail had to wait before any host was looked at; None where it had not."""
+        return self.destination.mx.error or self.basis.wait or None
+
     def requirement_for(self, host: str) -> Requirement:
         """What a host, by its name, had to prove. Raises `Contradiction`."""
         records = next((one for one in self.destination.hosts if one.host.ascii == host), None)
         if records is None:
             raise Contradiction(Kind.DNS, f"{host} is no host of {self.basis.next_hop}")
         basis = self.basis
-        return requirement(self.destination, records, basis.sts, basis.override, basis.demand)
+        return requirement(self.destination, records, basis.sts, basis.override, basis.demand, basis.group)
 
 
 def derive(
@@ -118,6 +123,8 @@ def _check_word(basis: Basis) -> None:
         raise Contradiction(
             Kind.REQUIREMENT, f"the override {override.destination} = {override.tls.value} does not apply here"
         )
+    if (basis.group is not None or basis.wait) and domain is None:
+        raise Contradiction(Kind.REQUIREMENT, "an address belongs to no trust group")
     if sts.domain is not None and sts.domain != domain:
         raise Contradiction(Kind.REQUIREMENT, f"the MTA-STS policy is that of {sts.domain}")
     if sts.policy is not None and (sts.domain is None or basis.made_at > sts.expires):

@@ -37,7 +37,7 @@ def judge_again(attempt: Attempt, derived: Derived, evidence: Mapping[bytes, byt
     """Work out requirement and judgement from the evidence, with the code of today. Raises `Contradiction`."""
     if not attempt.host:
         return Judged(attempt, derived)
-    if derived.undeliverable is not None or derived.destination.mx.error is not None:
+    if derived.undeliverable is not None or derived.error is not None:
         raise Contradiction(Kind.DNS, f"{attempt.host} was tried, though the destination has no host to try")
     wanted = derived.requirement_for(attempt.host)
     if not attempt.session:

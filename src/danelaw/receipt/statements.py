@@ -60,6 +60,10 @@ def _about_destination(derived: Derived, attempt: Attempt) -> _Said:
     basis, mx = derived.basis, derived.destination.mx
     if basis.demand.word:
         yield _WORD, f"the demand of the sender: {basis.demand.value}"
+    if basis.group is not None:
+        yield _WORD, f"{basis.group.owner}, of which it is a member, demanded: {basis.group.demand.value}"
+    if basis.wait:
+        yield _WORD, basis.wait
     if basis.override is not None:
         yield _WORD, f"the gateway's own override: {basis.override.destination} = {basis.override.tls.value}"
     if mx.static:

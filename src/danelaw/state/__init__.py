@@ -6,11 +6,13 @@ survives restarts. `GreylistStore` remembers triplets for all workers, in `greyl
 a crash loses of it costs a delay. `HoldRuleStore` keeps the rules that hold mail yet to come, and senders that people
 allow; `DigestStore` the keys of digests' links and who was told what. `GatheringStore` counts mail for DMARC reports,
 `ReportArchive` and `FailureArchive` keep those of others, which `ReportIntake` takes in, all in `reports.db`.
+`TrustRoll` says to which trust groups a domain belongs, `TrustStore` remembers how their members keep their promise.
 `SurveyBook` is the state of one survey, in a file of its own.
 
 Public names: `StateDatabase`, `StateError`, `FILE_NAME`, `OverrideStore`, `configured_overrides`, `CorrespondentStore`
 (who wrote to whom, hashed), `DigestStore`, `FailureArchive`, `GatheringStore`, `GreylistStore`, `HoldRuleStore`,
-`ReportArchive`, `ReportIntake`, `ReportsDatabase`, `STSStore`, `FetchPolicy`, `SurveyBook`, `BookError`.
+`ReportArchive`, `ReportIntake`, `ReportsDatabase`, `STSStore`, `FetchPolicy`, `SurveyBook`, `BookError`, `TrustRoll`,
+`TrustStore`.
 """
 
 from danelaw.state.correspondents import CorrespondentStore
@@ -27,6 +29,8 @@ from danelaw.state.reports_database import ReportsDatabase
 from danelaw.state.sts import FetchPolicy, STSStore
 from danelaw.state.survey_book import BookError, SurveyBook
 from danelaw.state.tls_gathering import TLSGatheringStore
+from danelaw.state.trust import TrustStore
+from danelaw.state.trust_roll import TrustRoll
 
 __all__ = [
     "FILE_NAME",
@@ -47,5 +51,7 @@ __all__ = [
     "StateError",
     "SurveyBook",
     "TLSGatheringStore",
+    "TrustRoll",
+    "TrustStore",
     "configured_overrides",
 ]

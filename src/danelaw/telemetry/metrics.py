@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from danelaw import __version__
 from danelaw.telemetry.instruments import Counter, Gauge, Histogram, Instrument
+from danelaw.telemetry.reporting import ReportingMetrics
 from danelaw.telemetry.scripting import ScriptingMetrics
+from danelaw.telemetry.trusting import TrustMetrics
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -22,7 +24,7 @@ _WAITS = (0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 172800
 _BATCHES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
 
-class Metrics(ScriptingMetrics):
+class Metrics(ReportingMetrics, ScriptingMetrics, TrustMetrics):
     """The numbers of one gateway. Each attribute is an instrument; its `meaning` says what it counts.
 
     `refresh` is called before the numbers are shown, to read those that are kept elsewhere.
@@ -33,6 +35,7 @@ class Metrics(ScriptingMetrics):
         self._receiving()
         self._scripting()
         self._examining()
+        self._trusting()
         self._at_the_door()
         self._reporting()
         self._queueing()
@@ -161,39 +164,6 @@ class Metrics(ScriptingMetrics):
         self.tarpitted = Counter(
             "danelaw_tarpit",
             "Waits strangers were given; `result` is greeting, refusal, full (served at once), or early-talker.",
-            "result",
-        )
-
-    def _reporting(self) -> None:
-        self.dmarc_report_messages = Counter(
-            "danelaw_dmarc_report_messages",
-            "Messages from domains that ask for DMARC reports; `result` is counted, or dropped for want of room.",
-            "result",
-        )
-        self.dmarc_reports = Counter(
-            "danelaw_dmarc_reports",
-            "DMARC reports; `kind` is aggregate or failure, `result` is sent, refused (nobody may be sent it), "
-            "given-up, suppressed (by the rate), received, duplicate, discarded (by the policy) or unreadable.",
-            "kind",
-            "result",
-        )
-        self.tls_report_sessions = Counter(
-            "danelaw_tls_report_sessions",
-            "Sessions by policy for TLS reports of ours; `result` is counted, or dropped for want of room.",
-            "result",
-        )
-        self.tls_reports_sent = Counter(
-            "danelaw_tls_reports_sent",
-            "TLS reports of ours by destination; `way` is mail, https, or nobody (no domain asked for it), `result` is "
-            "sent, refused (a destination we do not use), failed (it is tried again), given-up or unwanted.",
-            "way",
-            "result",
-        )
-        self.feedback = Counter(
-            "danelaw_feedback",
-            "Mail to the addresses of `[reports] feedback`; `kind` is arf (a complaint), dsn, bounce (another mail "
-            "that came back) or unknown, `result` is received, discarded (by the policy) or unreadable.",
-            "kind",
             "result",
         )
 

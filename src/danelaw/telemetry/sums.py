@@ -16,7 +16,7 @@ Snapshot: TypeAlias = dict[str, Any]
 """Plain data, fit for JSON: by name, the samples of counters and gauges, the counts and the sum of histograms."""
 
 # A gauge is added up, unless every process sees the same thing or the worst is meant.
-_HIGHEST = frozenset(("danelaw_queue_oldest_seconds", "danelaw_overrides", "danelaw_version"))
+_HIGHEST = frozenset(("danelaw_queue_oldest_seconds", "danelaw_overrides", "danelaw_trust_members", "danelaw_version"))
 _LOWEST = frozenset(
     (
         "danelaw_resolver_healthy",

@@ -3,7 +3,8 @@
 Plain SMTP leaves two questions open: must there be TLS, and which name or key must the server show? The
 *published* answers are TLSA records in signed DNS (RFC 7672) and MTA-STS policies (RFC 8461); the postmaster may
 replace them by an *override*; the sender may insist with REQUIRETLS or waive with `TLS-Required: No` (RFC 8689).
-All three meet in one pure function, whose whole table is docs/decision-table.md (`tlspolicy.table`).
+What a trust group of the destination demands comes on top and is never waived. All meet in one pure function,
+whose whole table is docs/decision-table.md (`tlspolicy.table`).
 
     wanted = requirement(destination, host, sts, override, demand)
     …connect, EHLO, STARTTLS, handshake without any verification…
@@ -14,10 +15,10 @@ All three meet in one pure function, whose whole table is docs/decision-table.md
 connection nobody judged. It always gives one reason in words, says what became of each TLSA record, and what a
 TLS report (RFC 8460) must count.
 
-Public names: `Protection`, `SenderDemand`, `Override`, `OverrideTLS`, `OverrideError`, `effective`, `Effective`,
-`STSState`, `NO_STS`, `Published`, `STSPublished`, `published`, `requirement`, `decide`, `Requirement`, `TLSUse`,
-`Refusal`, `RefusalKind`, the checks `DANECheck STSCheck PKIXCheck FingerprintCheck RequireTLSCheck`, `Handshake`,
-`StartTLSOutcome`, `judge`, `refused`, `Judgement`, `Failure`, `TLSRPTResult`, `WrongHandshake`, `weakest`,
+Public names: `Protection`, `SenderDemand`, `GroupDemand`, `Override`, `OverrideTLS`, `OverrideError`, `effective`,
+`Effective`, `STSState`, `NO_STS`, `Published`, `STSPublished`, `published`, `requirement`, `decide`, `Requirement`,
+`TLSUse`, `Refusal`, `RefusalKind`, the checks `DANECheck STSCheck PKIXCheck FingerprintCheck RequireTLSCheck`,
+`Handshake`, `StartTLSOutcome`, `judge`, `refused`, `Judgement`, `Failure`, `TLSRPTResult`, `WrongHandshake`, `weakest`,
 `conclude`, `Conclusion`.
 """
 
@@ -25,6 +26,7 @@ from danelaw.tlspolicy.conclude import Conclusion, conclude, weakest
 from danelaw.tlspolicy.decide import decide, requirement
 from danelaw.tlspolicy.demand import SenderDemand
 from danelaw.tlspolicy.effective import Effective, effective
+from danelaw.tlspolicy.group import GroupDemand
 from danelaw.tlspolicy.handshake import Handshake, StartTLSOutcome
 from danelaw.tlspolicy.judge import WrongHandshake, judge, refused
 from danelaw.tlspolicy.judgement import Failure, Judgement
@@ -54,6 +56,7 @@ __all__ = [
     "Effective",
     "Failure",
     "FingerprintCheck",
+    "GroupDemand",
     "Handshake",
     "Judgement",
     "Override",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from danelaw.requiretls import ENCRYPTION_NEEDED, SUPPORT_REQUIRED
 from danelaw.tlspolicy.demand import SenderDemand
+from danelaw.tlspolicy.group import GroupDemand
 from danelaw.tlspolicy.judgement import Failure, Judgement
 from danelaw.tlspolicy.protection import Protection
 
@@ -45,18 +46,22 @@ def weakest(judgements: Iterable[Judgement]) -> Protection:
     return min((one.protection for one in judgements if one.clearance is not None), default=Protection.NOTHING_SENT)
 
 
-def conclude(demand: SenderDemand, judgements: Sequence[Judgement], *, unreached: int = 0) -> Conclusion:
+def conclude(
+    demand: SenderDemand, judgements: Sequence[Judgement], *, unreached: int = 0, group: GroupDemand | None = None
+) -> Conclusion:
     """Decide between waiting and returning when no host took the message.
 
     A failure is temporary (FIELD rule 10), except with REQUIRETLS: when every host was tried, none failed
     for DNS or network reasons (`unreached` counts hosts without a judgement), the message goes back at once,
-    with 5.7.30 when a verified host merely lacks the extension, else 5.7.10 (RFC 8689 §4.2.1).
+    with 5.7.30 when a verified host merely lacks the extension, else 5.7.10 (RFC 8689 §4.2.1). The same holds, with
+    5.7.10, where a trust group of the destination is set to return what cannot be sent as it demands.
     """
     failures = [one for one in judgements if one.failure is not None]
     if not failures:
         return Conclusion(False, (4, 4, 1), "no server could be reached")
     may_pass = unreached > 0 or any(one.failure in _MAY_PASS for one in failures)
-    if demand.requiretls and not may_pass:
+    returns = demand.requiretls or (group is not None and group.returns)
+    if returns and not may_pass:
         lacking = next((one for one in failures if one.failure is Failure.NO_REQUIRETLS), None)
         decisive = lacking or failures[0]
         return Conclusion(True, SUPPORT_REQUIRED if lacking else ENCRYPTION_NEEDED, decisive.reason)

@@ -1,4 +1,4 @@
-"""What a sender's demand adds to whatever holds already: it can only make a requirement stronger.
+"""What a demand of the sender or of a trust group adds to whatever holds already: it can only make it stronger.
 
 Each demand asks for all of the one before it: TLS (`encrypted`), a server proved to be the destination's (`verified`),
 proved by DANE (`dane`). REQUIRETLS is a demand on the whole way (RFC 8689): verified here, and offered by the next hop.
@@ -29,11 +29,15 @@ from danelaw.tlspolicy.requirement import (
 _Proof = DANECheck | PKIXCheck | STSCheck
 
 
-def strengthened(facts: Published, override: Override | None, wanted: Requirement, demand: SenderDemand) -> Requirement:
-    """`wanted` with what `demand` adds. Where that cannot be had the host is refused."""
+def strengthened(
+    facts: Published, override: Override | None, wanted: Requirement, demand: SenderDemand, owner: str = ""
+) -> Requirement:
+    """`wanted` with what `demand` adds. Where that cannot be had the host is refused. `owner` says in words whose
+    demand it is, the sender's unless given.
+    """
     if wanted.refusal is not None:
         return wanted
-    owner = f"the sender ({demand.value})"
+    owner = owner or f"the sender ({demand.value})"
     if demand.requiretls:
         wanted = _require_tls(facts, override, wanted, owner)
         return _require_dane(facts, wanted, owner) if demand.dane else wanted
@@ -121,15 +125,19 @@ def _proved(facts: Published, wanted: Requirement, proof: _Proof, owner: str, *m
     checks = tuple(check for check in wanted.checks if check not in last)
     checks = (*checks, *(() if proof in checks else (proof,)), *last)
     insists = wanted.tls is TLSUse.MANDATORY
+    words = "" if proof in wanted.checks and not last else _words(proof, offered=bool(last))
+    earns = max(wanted.earns, earned)
+    observe = tuple(check for check in wanted.observe if check not in checks)
     return replace(
         wanted,
         tls=TLSUse.MANDATORY,
         checks=checks,
-        observe=tuple(check for check in wanted.observe if check not in checks),
+        observe=observe,
         sni=(facts.base or facts.host) if isinstance(proof, DANECheck) else wanted.sni,
-        earns=max(wanted.earns, earned),
+        earns=earns,
+        at_best=wanted.at_best if observe and wanted.at_best is not None and wanted.at_best > earns else None,
         demanded_by=_owners(owner, wanted),
-        reason=joined(wanted.reason if insists else "", _words(proof, offered=bool(last))),
+        reason=joined(wanted.reason if insists else "", words),
     )
 
 

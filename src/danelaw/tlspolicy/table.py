@@ -1,4 +1,4 @@
-"""The decision table: every override × everything a host can publish × every sender's demand → requirement.
+"""The decision table: every override × what a host can publish × sender's demand × trust group → requirement.
 
 The cells are made by `decide`, the function that deliveries use, so the page docs/decision-table.md
 (`python -m danelaw.tlspolicy.table` prints it) cannot say anything else than what is done.
@@ -14,6 +14,7 @@ from danelaw.address import Domain
 from danelaw.dane import TLSAState
 from danelaw.tlspolicy.decide import decide
 from danelaw.tlspolicy.demand import SenderDemand
+from danelaw.tlspolicy.group import GroupDemand
 from danelaw.tlspolicy.override import Override, OverrideTLS
 from danelaw.tlspolicy.published import Published, STSPublished
 from danelaw.tlspolicy.requirement import (
@@ -40,6 +41,7 @@ class Row:
     override: OverrideTLS | None
     published: Published
     demand: SenderDemand
+    group: SenderDemand
     requirement: Requirement
 
 
@@ -94,12 +96,28 @@ def case(
     )
 
 
+SECTIONS = (
+    *((demand, SenderDemand.NONE) for demand in SenderDemand),
+    *(
+        (demand, group)
+        for group in (SenderDemand.ENCRYPTED, SenderDemand.VERIFIED, SenderDemand.DANE)
+        for demand in (SenderDemand.NONE, SenderDemand.TLS_REQUIRED_NO)
+    ),
+)
+"""Demands of the sender with those of trust groups (`NONE`: no group). What is left out is as the stronger of both."""
+
+
 def rows() -> Iterator[Row]:
     """The whole table."""
-    for demand in SenderDemand:
+    for demand, group in SECTIONS:
         for facts in cases():
             for tls in (None, *OverrideTLS):
-                yield Row(tls, facts, demand, decide(facts, _override(tls), demand))
+                yield Row(tls, facts, demand, group, decide(facts, _override(tls), demand, group_demand(group)))
+
+
+def group_demand(demand: SenderDemand) -> GroupDemand | None:
+    """A trust group that demands this; None for `NONE`."""
+    return GroupDemand.together((GroupDemand(demand, ("example",)),))
 
 
 def _override(tls: OverrideTLS | None) -> Override | None:
@@ -157,7 +175,8 @@ _INTRODUCTION = """\
 *Made by `python -m danelaw.tlspolicy.table`; do not edit, a test compares.*
 
 What one MX host must prove before it gets the mail of a destination: **override × published × sender's
-demand → requirement**. Deliveries, `danelaw check` and this page use the same function, `danelaw.tlspolicy.decide`.
+demand × trust group → requirement**. Deliveries, `danelaw check` and this page use the same function,
+`danelaw.tlspolicy.decide`.
 
 How to read it. *MX signed*: the MX answer (or its proved absence) is secure by DNSSEC, or the host is named by
 the administrator (`[relay.example]`). *TLSA*: what secure DNS says at the TLSA base domain; an insecure TLSA
@@ -193,6 +212,10 @@ host-only DANE is not enough. *DANE*: as `dane-require`. An override can neither
 switches TLS off gives way, since TLS may work after all and the mail would wait without it. REQUIRETLS asks more, of
 the next hop too, and a server that is never to be spoken TLS with cannot promise it: there the host is skipped. Two
 demands together are the stronger of both. Where they cannot be met the mail waits; only with REQUIRETLS it is returned.
+
+What trust groups (docs/trust-groups.md) demand of their members is added in the same way, whoever the sender is, and
+`TLS-Required: No` does not waive it: it waives what is published, and the group's demand comes on top of that. With any
+other demand of the sender the cell is that of the stronger of both, so those tables are not printed again.
 """
 
 _HEADINGS = {
@@ -206,15 +229,30 @@ _HEADINGS = {
 }
 
 
+_GROUP_HEADINGS = {
+    SenderDemand.ENCRYPTED: "A trust group demands encryption",
+    SenderDemand.VERIFIED: "A trust group demands verified TLS",
+    SenderDemand.DANE: "A trust group demands DANE",
+}
+
+
+def _heading(demand: SenderDemand, group: SenderDemand) -> str:
+    if group is SenderDemand.NONE:
+        return _HEADINGS[demand]
+    says = ", and the sender says TLS-Required: No" if demand is SenderDemand.TLS_REQUIRED_NO else ""
+    return _GROUP_HEADINGS[group] + says
+
+
 def page() -> str:
     """The page docs/decision-table.md."""
     lines = [_INTRODUCTION]
     heads = ["MX", "TLSA", "MTA-STS", "no override", *(f"`{tls.value}`" for tls in OverrideTLS)]
-    cells = {(row.demand, row.published, row.override): cell(row.requirement) for row in rows()}
-    for demand in SenderDemand:
-        lines += [f"## {_HEADINGS[demand]}", "", _line(heads), _line(["---"] * len(heads))]
+    cells = {(row.demand, row.group, row.published, row.override): cell(row.requirement) for row in rows()}
+    for demand, group in SECTIONS:
+        lines += [f"## {_heading(demand, group)}", "", _line(heads), _line(["---"] * len(heads))]
         for facts in cases():
-            lines.append(_line([*published_words(facts), *(cells[demand, facts, tls] for tls in (None, *OverrideTLS))]))
+            of_override = (cells[demand, group, facts, tls] for tls in (None, *OverrideTLS))
+            lines.append(_line([*published_words(facts), *of_override]))
         lines.append("")
     return "\n".join(lines)
 

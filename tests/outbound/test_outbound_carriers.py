@@ -48,7 +48,7 @@ def test_a_domain_is_delivered_into_folders(tmp_path: Path) -> None:
             [attempt] = found["attempts"]
             assert (attempt["destination"], attempt["host"]) == ("carrier:boxes", "boxes")
             assert (attempt["protection"], attempt["outcome"]) == ("handed over", "delivered")
-            assert attempt["recipients"] == (0, 1)
+            assert attempt["recipients"] == [0, 1]
             assert "handed over" in running.lines("delivered")[0]
             counted = dict(running.gateway.metrics.outbound_recipients.samples())
             assert counted == {("delivered", "handed over"): 2}

@@ -13,10 +13,14 @@ from pathlib import Path
 
 from tests.ends import Running, certificate, certificate_section, gateway, lenient, run
 
+from danelaw.dnssec import TrustAnchors
 from danelaw.lab import TRUST_LETTERS, TRUST_MASTERS, TRUST_SECTION, Lab, TrustLetter, trust_members
 from danelaw.lab.lettersigning import LetterKeys
 from danelaw.lab.settings import gateway_settings
+from danelaw.outbound.proof import proof
+from danelaw.outbound.rejudging import replay
 from danelaw.queue import id_from_text
+from danelaw.receipt import Trust, verify
 from danelaw.spool.view import find_message
 
 STRANGER, TRUSTED = "127.0.0.1", "127.0.0.2"
@@ -132,5 +136,14 @@ def test_mail_to_each_destination_of_the_group_meets_its_fate(tmp_path: Path) ->
             assert 'trust group "tes": member, vouch.lab vouches for it' in shown["good.lab"]["facts"]
             assert 'trust group "tes" demands DANE' in shown["bare.lab"]["reason"]
             assert "tes-master.silent.lab" in shown["silent.lab"]["reason"]
+            trust = Trust(TrustAnchors.from_text(lab.anchors_text))
+            for domain, ident in idents.items():
+                found = verify(proof(running.directory / "spool", ident, time.time())[1], trust)
+                assert not found.refusals, domain
+                assert any('trust group "tes"' in one.text for one in found.statements) == (
+                    'trust group "tes"' in shown[domain]["requirement"] + shown[domain]["reason"]
+                ), (domain, found.statements)
+            again = replay(running.directory / "spool", 0.0, trust.anchors)
+            assert (again.changes, again.worded, again.forgotten) == ([], 0, 0)
 
     run(play())

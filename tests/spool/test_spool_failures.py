@@ -181,7 +181,7 @@ def test_a_disk_that_ends_in_the_middle_keeps_what_was_acknowledged(tmp_path: Pa
     here = Path(__file__).parent
     path = os.pathsep.join([str(here), str(here.parents[1] / "src")])
     ended = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(tmp_path), str(600_000)],
+        [sys.executable, "-c", LIMITED, str(tmp_path), str(700_000)],
         capture_output=True, env={**os.environ, "PYTHONPATH": path}, timeout=60, check=False,
     )  # fmt: skip
     lines = [int(line) for line in ended.stdout.split()]

@@ -35,7 +35,7 @@ def command(keep: Path | None, as_json: bool, ascii_only: bool) -> int:
 
     out = output(ascii_only)
     with tempfile.TemporaryDirectory(prefix="danelaw-demo-") as temporary:
-        directory = keep or Path(temporary)
+        directory = keep.absolute() if keep else Path(temporary)
         return uvloop.run(_demo(out, directory, as_json))
 
 

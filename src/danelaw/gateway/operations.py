@@ -141,4 +141,6 @@ async def _steps(
         shard.spool, name, arguments, gateway.clock(), engine.scheduler, engine.returning
     ):
         engine.pump()  # parts of messages that the act did not mean go back to the disk
+        if name == "purge":
+            engine.evidence_purged()
         yield total

@@ -286,10 +286,11 @@ class Account:
         """Write one try down, with the digests of what proves it."""
         courier = self._courier
         now = courier.clock()
-        digests, blobs, facts = courier.ledger.of_survey(self._survey, now)
-        if handshake is not None and handshake.chain:
-            more, new = courier.ledger.of_chain(handshake.chain, now)
-            digests, blobs = digests + more, blobs + new
+        known, facts = courier.ledger.of_survey(self._survey, now)
+        digests, blobs, session = known.digests, known.due, b""
+        if handshake is not None:
+            shown = courier.ledger.of_session(handshake, plan.requirement, courier.roots, now)
+            digests, blobs, session = digests + shown.digests, blobs + shown.due, shown.record
         if judgement is not None and judgement.tlsrpt:
             for result in judgement.tlsrpt:
                 if result.result_type is not None:
@@ -312,6 +313,8 @@ class Account:
                 evidence=digests,
                 facts=facts,
                 cause=cause,
+                basis=known.record,
+                session=session,
             )
         )
         if outcome == "waiting":

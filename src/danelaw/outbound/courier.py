@@ -160,8 +160,8 @@ class Courier:
 
     def _unreached(self, work: Work, survey: Survey, started: float, word: str, reason: str, outcome: Outcome) -> None:
         """Write down a try that ended with the look-ups, with the DNS answers that prove it."""
-        digests, blobs, facts = self.ledger.of_survey(survey, started)
-        outcome.evidence.extend(blobs)
+        known, facts = self.ledger.of_survey(survey, started)
+        outcome.evidence.extend(known.due)
         outcome.attempts.append(
             attempt_of(
                 started=started,
@@ -171,9 +171,10 @@ class Courier:
                 recipients=tuple(item.number for item in work.message.recipients),
                 outcome=word,
                 reason=reason,
-                evidence=digests,
+                evidence=known.digests,
                 facts=facts,
                 cause=of_survey(survey),
+                basis=known.record,
             )
         )
         for recipient in work.message.recipients:

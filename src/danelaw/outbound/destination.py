@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-import dns.rdatatype
-
 from danelaw.address import Domain
 from danelaw.dane import HostRecords, TLSAState
 from danelaw.dnsdata import Lookup
 from danelaw.mtasts import STSPolicy
-from danelaw.routing import Destination, MXHost, NextHop, lookup_destination, order
+from danelaw.routing import Destination, MXHost, NextHop, Undeliverable, lookup_destination, order, takes_no_mail
 from danelaw.state.trust_roll import NO_GROUPS, GroupsOf
 from danelaw.tlspolicy import (
     NO_STS,
@@ -33,7 +31,6 @@ T = TypeVar("T")
 # A failed look-up must not be believed for long, whatever TTL came with it (RFC 9520 §3.2).
 _FAILED_SECONDS = 5.0
 _MEMORY = 10_000
-_ADDRESS_TYPES = (dns.rdatatype.A, dns.rdatatype.AAAA)
 # Overrides under which MTA-STS plays no part, unless the sender insists.
 _WITHOUT_STS = frozenset({OverrideTLS.NONE, OverrideTLS.DANE, OverrideTLS.DANE_REQUIRE})
 
@@ -87,14 +84,6 @@ class HostPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Undeliverable:
-    """The destination takes no mail: `status` is the enhanced code as (class, subject, detail), `reason` words."""
-
-    status: tuple[int, int, int]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Survey:
     """Everything known about a destination before connecting.
 
@@ -144,7 +133,7 @@ async def survey(
     """
     destination = await resolver.run(lookup_destination(next_hop))
     applied = effective(overrides, next_hop.policy_domain, now)
-    undeliverable = _undeliverable(destination)
+    undeliverable = takes_no_mail(destination)
     trusted = NO_GROUPS
     if groups is not None and undeliverable is None:
         trusted = await groups.demand_on(next_hop.policy_domain, now)
@@ -189,24 +178,6 @@ def _needs_sts(destination: Destination, override: Override | None, verified: bo
         return False
     decided = (host.error is not None or host.tlsa_state is TLSAState.USABLE for host in destination.hosts)
     return not (destination.mx.secure and all(decided))
-
-
-def _undeliverable(destination: Destination) -> Undeliverable | None:
-    """RFC 5321 §5.1, RFC 7505 §3: no such domain, null MX, or neither MX nor any address."""
-    mx = destination.mx
-    domain = mx.next_hop.domain
-    if mx.nxdomain:
-        return Undeliverable((5, 1, 2), f"the domain {domain} does not exist")
-    if mx.null_mx:
-        return Undeliverable((5, 1, 10), f"{domain} says in DNS that it takes no mail (null MX)")
-    if mx.implicit and destination.hosts and all(_certainly_without_address(host) for host in destination.hosts):
-        return Undeliverable((5, 4, 4), f"{domain} has neither MX records nor an address")
-    return None
-
-
-def _certainly_without_address(host: HostRecords) -> bool:
-    answers = [answer for answer in host.answers if answer.question.rdtype in _ADDRESS_TYPES]
-    return not host.addresses and bool(answers) and all(answer.nodata or answer.nxdomain for answer in answers)
 
 
 def _expires(destination: Destination, sts: STSState, overrides: Iterable[Override], now: float) -> float:

@@ -168,6 +168,10 @@ class Engine:
         """End these deliveries; whom they had reached by then stays reached."""
         self._under_way.abort(works)
 
+    def evidence_purged(self) -> None:
+        """A purge took evidence away that what is under way to the same destinations rests on too."""
+        self._courier.ledger.forget()
+
     # the loop
 
     def pump(self) -> None:

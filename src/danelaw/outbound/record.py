@@ -4,79 +4,142 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import dns.rdatatype
 
+from danelaw import __version__
 from danelaw.dnsdata import DNSSECStatus
 from danelaw.outbound.causes import demander_of, of_judgement, wish_of
 from danelaw.queue import Attempt, RecordReason
+from danelaw.receipt import basis_octets, session_octets
+from danelaw.tlspolicy import PKIXCheck, STSCheck
 
 if TYPE_CHECKING:
     from danelaw.dnsdata import Answer
     from danelaw.dsn import Cause
     from danelaw.outbound.destination import HostPlan, Survey
-    from danelaw.tlspolicy import Handshake, Judgement
+    from danelaw.pkix import Roots
+    from danelaw.tlspolicy import Handshake, Judgement, Requirement
 
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 _SURVEYS = 1024
+_SESSIONS = 4096
 _DIGESTS = 65_536
 
 
-class _Proof(NamedTuple):
-    """A survey (held, so that its identity stays its own) with what proves it."""
+@dataclass(slots=True)
+class _Proof:
+    """What belongs to a survey or a handshake, `of` (held, so that its identity stays its own): `blobs`, of which the
+    last is the record of how the others were used. Until `rests_until` none of them must be stored again.
+    """
 
-    survey: Survey
+    of: Survey | Handshake
     blobs: tuple[bytes, ...]
+    facts: str = ""
+    digests: tuple[bytes, ...] = ()
+    record: bytes = b""
+    rests_until: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        *digests, self.record = (hashlib.sha256(blob).digest() for blob in self.blobs)
+        self.digests = tuple(digests)
+
+
+class Proven(NamedTuple):
+    """Digests of the evidence, the blobs of it that must be stored now, and the digest of the record of how it was
+    used: a basis, or a session.
+    """
+
     digests: tuple[bytes, ...]
-    facts: str
+    due: list[bytes]
+    record: bytes
 
 
 class EvidenceLedger:
     """Which proofs belong to a survey, and which of them this process has stored lately.
 
-    A proof is a DNS response in wire form or a presented chain. It is named by its SHA-256 digest and written
-    again only after `again_after` seconds, so that a busy destination costs digests and no copies.
+    A proof is a DNS response in wire form or a certificate; how they were used is in the basis of the decision and in
+    the record of the session (`danelaw.receipt`). Each is named by its SHA-256 digest and written again only after
+    `again_after` seconds, so that a busy destination costs digests and no copies.
     """
 
     def __init__(self, again_after: float = 3600.0) -> None:
         self._surveys: OrderedDict[int, _Proof] = OrderedDict()
+        self._sessions: OrderedDict[tuple[int, bool], _Proof] = OrderedDict()
         self._stored: OrderedDict[bytes, float] = OrderedDict()
         self._again_after = again_after
 
-    def of_survey(self, survey: Survey, now: float) -> tuple[tuple[bytes, ...], list[bytes], str]:
-        """The digests of all DNS responses a survey rests on, those that must be stored now, and the facts in words."""
+    def of_survey(self, survey: Survey, now: float) -> tuple[Proven, str]:
+        """All DNS responses a survey rests on with the basis it is, and the facts in words; `now` in POSIX seconds."""
         proof = self._surveys.get(id(survey))
         if proof is None:
-            blobs = tuple(dict.fromkeys(wire for answer in _answers(survey) for wire in answer.evidence))
-            proof = _Proof(survey, blobs, tuple(hashlib.sha256(blob).digest() for blob in blobs), facts_of(survey))
-            self._surveys[id(survey)] = proof
-            if len(self._surveys) > _SURVEYS:
-                self._surveys.popitem(last=False)
-        due = [blob for blob, digest in zip(proof.blobs, proof.digests, strict=True) if self._due(digest, now)]
-        return proof.digests, due, proof.facts
+            wires = [wire for answer in survey.destination.answers for wire in answer.evidence]
+            proof = _Proof(survey, (*dict.fromkeys((*wires, *_of_groups(survey))), _basis_of(survey)), facts_of(survey))
+            _keep(self._surveys, id(survey), proof, _SURVEYS)
+        return self._proven(proof, now), proof.facts
 
-    def of_chain(self, chain: tuple[bytes, ...], now: float) -> tuple[tuple[bytes, ...], list[bytes]]:
-        """The same for a presented certificate chain."""
-        digests = tuple(hashlib.sha256(der).digest() for der in chain)
-        return digests, [der for der, digest in zip(chain, digests, strict=True) if self._due(digest, now)]
+    def of_session(self, handshake: Handshake, requirement: Requirement, roots: Roots | None, now: float) -> Proven:
+        """The presented chain, the public CAs that could have a part in it where one must vouch, and the session."""
+        by_ca = roots is not None and any(
+            isinstance(check, STSCheck | PKIXCheck) for check in (*requirement.checks, *requirement.observe)
+        )
+        proof = self._sessions.get((id(handshake), by_ca))
+        if proof is None:
+            anchors = roots.concerned(handshake.chain) if by_ca and roots is not None else None
+            certificates = dict.fromkeys((*handshake.chain, *(anchors or ())))
+            proof = _Proof(handshake, (*certificates, session_octets(handshake, anchors)))
+            _keep(self._sessions, (id(handshake), by_ca), proof, _SESSIONS)
+        return self._proven(proof, now)
 
-    def _due(self, digest: bytes, now: float) -> bool:
-        if now - self._stored.get(digest, float("-inf")) < self._again_after:
-            return False
+    def forget(self) -> None:
+        """Evidence was purged: all of it is stored again when it is next used."""
+        self._surveys.clear()
+        self._sessions.clear()
+        self._stored.clear()
+
+    def _proven(self, proof: _Proof, now: float) -> Proven:
+        if now < proof.rests_until:
+            return Proven(proof.digests, [], proof.record)
+        due, oldest = [], now
+        for blob, digest in zip(proof.blobs, (*proof.digests, proof.record), strict=True):
+            stored = self._stored.get(digest)
+            if stored is None or now - stored >= self._again_after:
+                due.append(blob)
+                self._store(digest, now)
+            else:
+                oldest = min(oldest, stored)
+        proof.rests_until = oldest + self._again_after
+        return Proven(proof.digests, due, proof.record)
+
+    def _store(self, digest: bytes, now: float) -> None:
         self._stored[digest] = now
         if len(self._stored) > _DIGESTS:
             self._stored.popitem(last=False)
-        return True
 
 
-def _answers(survey: Survey) -> list[Answer]:
-    answers = list(survey.destination.mx.answers)
-    for host in survey.destination.hosts:
-        answers.extend(host.answers)
+def _basis_of(survey: Survey) -> bytes:
+    groups = survey.groups
+    return basis_octets(
+        survey.destination, survey.demand, survey.sts, survey.override.override, survey.made_at, __version__,
+        group=groups.demand, wait=groups.error or "", beside=_of_groups(survey),
+    )  # fmt: skip
+
+
+def _of_groups(survey: Survey) -> Iterator[bytes]:
+    """The responses that tell which trust groups it is a member of."""
     for belonging in survey.groups.belongings:
-        answers.extend(belonging.membership.answers)
-    return answers
+        for answer in belonging.membership.answers:
+            yield from answer.evidence
+
+
+def _keep(known: OrderedDict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
+    known[key] = value
+    if len(known) > most:
+        known.popitem(last=False)
 
 
 def facts_of(survey: Survey) -> str:
@@ -131,6 +194,8 @@ def attempt_of(
     evidence: tuple[bytes, ...] = (),
     facts: str = "",
     cause: Cause | None = None,
+    basis: bytes = b"",
+    session: bytes = b"",
 ) -> Attempt:
     """Put one try into words. `outcome` is `delivered | waiting | returned`; `cause` what a reply or the network told,
     else the judgement tells.
@@ -165,4 +230,7 @@ def attempt_of(
         "" if went_well or cause is None else cause.value,
         wish_of(survey) if went_well else demander_of(survey, plan).value,
         demand=survey.demand.word,
+        basis=basis,
+        session=session,
+        judged_at=judgement.at if judgement is not None else 0.0,
     )

@@ -1,20 +1,21 @@
 """One try at one host: what was demanded, what was found, what became of it, and where the proof lies.
 
 Log, explain, DSN, TLSRPT and the console all read this record. It is stored as a compact JSON array whose first
-element is the version of the form, the last an object of what most tries have not, left out where it is empty; names
+element is the version of the form, the last an object of what some tries have not, left out where it is empty; names
 are only ever added to it.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from danelaw.errors import DanelawError
 
 FORM_VERSION = 1
 _quoted = json.encoder.encode_basestring
+_SOMETIMES = frozenset({"cause", "demander", "refused", "demand", "basis", "session", "judged_at"})
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -45,7 +46,9 @@ class Attempt:
     taken in a try that delivered to others. `demand` is the sender's demand it was made under, as `RoutingKey.demand`
     spells it. `cause` and `demander` are words of `danelaw.dsn.Cause` and `Demander`: what went wrong and who demanded
     protection. Of a delivery `demander` is whose wish made it other than the destination's own records would, `waived`
-    for TLS-Required: No, and nearly always empty.
+    for TLS-Required: No, and nearly always empty. `basis` and `session` are the digests of what `danelaw.receipt` needs
+    to judge again, empty where there is nothing to judge; `judged_at` is when it was judged, in POSIX seconds, 0 when
+    it was not.
     """
 
     time: float
@@ -71,6 +74,31 @@ class Attempt:
     demander: str = ""
     refused: tuple[int, ...] = ()
     demand: str = ""
+    basis: bytes = b""
+    session: bytes = b""
+    judged_at: float = 0.0
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        """All evidence it refers to."""
+        return (*self.evidence, *(digest for digest in (self.basis, self.session) if digest))
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as a JSON object, digests in hexadecimal."""
+        return asdict(self) | {
+            "recipients": list(self.recipients),
+            "refused": list(self.refused),
+            "records": [asdict(record) for record in self.records],
+            "evidence": [digest.hex() for digest in self.evidence],
+            "basis": self.basis.hex(),
+            "session": self.session.hex(),
+        }
+
+    def claims(self) -> dict[str, Any]:
+        """As `to_json`, but what is named in the object at the end of the stored form is not there where it is empty:
+        so what an older danelaw recorded looks today as it did then.
+        """
+        return {name: value for name, value in self.to_json().items() if value or name not in _SOMETIMES}
 
     def encode(self) -> str:
         """The stored form: about 200 characters for a delivery."""
@@ -95,12 +123,18 @@ class Attempt:
         )
 
     def _rest(self) -> str:
-        """The object at the end, with its comma; nothing for an ordinary delivery."""
-        if not (self.cause or self.demander or self.refused or self.demand):
-            return ""
-        named = {"cause": self.cause, "demander": self.demander, "refused": self.refused, "demand": self.demand}
-        kept = {name: value for name, value in named.items() if value}
-        return f",{_encode(kept)}"
+        """The object at the end, with its comma; nothing where all of it is empty."""
+        kept = []
+        if self.basis:
+            kept.append(f'"basis":"{self.basis.hex()}"')
+        if self.session:
+            kept.append(f'"session":"{self.session.hex()}"')
+        if self.judged_at:
+            kept.append(f'"judged_at":{self.judged_at:.3f}')
+        if self.cause or self.demander or self.refused or self.demand:  # of few tries only
+            named = {"cause": self.cause, "demander": self.demander, "refused": self.refused, "demand": self.demand}
+            kept.append(_encode({name: value for name, value in named.items() if value})[1:-1])
+        return f",{{{','.join(kept)}}}" if kept else ""
 
     @classmethod
     def decode(cls, text: str) -> Attempt:
@@ -135,6 +169,9 @@ class Attempt:
                 demander=str(rest.get("demander", "")),
                 refused=tuple(int(number) for number in rest.get("refused", ())),
                 demand=str(rest.get("demand", "")),
+                basis=bytes.fromhex(rest.get("basis", "")),
+                session=bytes.fromhex(rest.get("session", "")),
+                judged_at=float(rest.get("judged_at", 0)),
             )
-        except (ValueError, TypeError, IndexError, KeyError) as error:
+        except (ValueError, TypeError, LookupError, OverflowError) as error:
             raise UnreadableAttempt(f"attempt is damaged: {error}") from error

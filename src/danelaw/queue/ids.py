@@ -57,6 +57,11 @@ def shard_of(value: int) -> int:
     return value >> SEQUENCE_BITS & MAX_SHARD
 
 
+def time_of(value: int) -> float:
+    """When an id was made, in POSIX seconds; not before the message came, later when the clock had stepped back."""
+    return EPOCH + (value >> _LOW_BITS) / 1000
+
+
 def floor_id(when: float) -> int:
     """The lowest id a message received at `when` (POSIX seconds) can have; 0 before 2025."""
     return max(0, int((when - EPOCH) * 1000)) << _LOW_BITS

@@ -10,8 +10,8 @@ insecure one, an attacker may have chosen the host.
 Look-ups are generators (`danelaw.dnsdata.Lookup`): nothing here does I/O, nothing is random.
 
 Public names: `NextHop`, `NextHopError`, `SMTP_PORT`, `MXHost`, `MXResult`, `lookup_mx`, `Destination`,
-`lookup_destination`, `literal_host`, `MAX_HOSTS`, `order`, `gather`, `carrier_of`; and for the providers behind MX
-hosts `Site`, `Sites`, `mx_site`, `shipped_sites`.
+`lookup_destination`, `takes_no_mail`, `Undeliverable`, `literal_host`, `MAX_HOSTS`, `order`, `gather`, `carrier_of`;
+and for the providers behind MX hosts `Site`, `Sites`, `mx_site`, `shipped_sites`.
 """
 
 from danelaw.routing.carrier import carrier_of
@@ -19,6 +19,7 @@ from danelaw.routing.destination import MAX_HOSTS, Destination, lookup_destinati
 from danelaw.routing.gather import gather
 from danelaw.routing.mx import MXHost, MXResult, literal_host, lookup_mx
 from danelaw.routing.next_hop import SMTP_PORT, NextHop, NextHopError
+from danelaw.routing.nomail import Undeliverable, takes_no_mail
 from danelaw.routing.order import order
 from danelaw.routing.sites import Site, SiteFileError, Sites, mx_site, shipped_sites
 
@@ -33,6 +34,7 @@ __all__ = [
     "Site",
     "SiteFileError",
     "Sites",
+    "Undeliverable",
     "carrier_of",
     "gather",
     "literal_host",
@@ -41,4 +43,5 @@ __all__ = [
     "mx_site",
     "order",
     "shipped_sites",
+    "takes_no_mail",
 ]

@@ -7,14 +7,18 @@ import hashlib
 import sqlite3
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
 
+from danelaw.hashchain import entry_of
 from danelaw.queue import Attempt, Settlement
+from danelaw.spool.links import LinkWriter
 from danelaw.spool.trouble import TroubleWriter
 
 DAY = 86400
 _PREFIX = "attempt_"
+_Row: TypeAlias = tuple[int, float, int, str, str, str, int]
 
 
 def day_table(when: float) -> str:
@@ -51,10 +55,11 @@ class AttemptWriter:
     `words` is applied to what servers said before it is kept, None where it is kept as it was said.
     """
 
-    __slots__ = ("_seen", "_seen_day", "_table", "_trouble", "_words")
+    __slots__ = ("_links", "_seen", "_seen_day", "_table", "_trouble", "_words")
 
     def __init__(self, words: Callable[[str], str] | None = None) -> None:
         self._words = words
+        self._links = LinkWriter()
         self._table = ""
         self._trouble = TroubleWriter()
         self._seen: set[bytes] = set()
@@ -65,14 +70,20 @@ class AttemptWriter:
         self._table = ""
         self._trouble.rolled_back()
         self._seen.clear()
+        self._links.rolled_back()
+
+    def evidence_purged(self) -> None:
+        """Evidence may be gone: what is brought again is stored again."""
+        self._seen.clear()
 
     def day_counted(self) -> None:
         """The sums of a day are made: a try that comes late for it must be noticed."""
         self._table = ""
 
     def write(self, connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
-        """Store what the settlements bring, into the table of the day they were made."""
-        rows = []
+        """Store what the settlements bring, into the table of the day they were made, and add it to the chain."""
+        rows: list[_Row] = []
+        link = self._links.next(connection)
         hosts: dict[str, list[tuple[Attempt, bool]]] = {}
         at = 0.0
         for settlement in settlements:
@@ -81,8 +92,9 @@ class AttemptWriter:
             for number, said in enumerate(settlement.attempts):
                 at = settlement.at
                 attempt = said if self._words is None else _redacted(said, self._words)
+                record = attempt.encode()
                 rows.append(
-                    (settlement.message.id, attempt.time, number, attempt.destination, attempt.host, attempt.encode())
+                    (settlement.message.id, attempt.time, number, attempt.destination, attempt.host, record, link)
                 )
                 if attempt.host:
                     hosts.setdefault(attempt.host, []).append((attempt, attempt.outcome == "delivered"))
@@ -94,13 +106,18 @@ class AttemptWriter:
             connection.execute(
                 f"CREATE TABLE IF NOT EXISTS {table} (message INTEGER NOT NULL, time REAL NOT NULL,"
                 " number INTEGER NOT NULL,"
-                " destination TEXT NOT NULL, host TEXT NOT NULL, record TEXT NOT NULL,"
+                " destination TEXT NOT NULL, host TEXT NOT NULL, record TEXT NOT NULL, link INTEGER,"
                 " PRIMARY KEY (message, time, number)) STRICT, WITHOUT ROWID"
             )
             # Should the day be counted already (`danelaw.spool.traffic`), it will be counted anew.
             connection.execute("DELETE FROM traffic_day WHERE day = ?", (int(at // DAY),))
             self._table = table
-        connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?,?,?,?,?,?)", rows)
+        before = connection.total_changes
+        connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?,?,?,?,?,?,?)", rows)
+        if connection.total_changes - before != len(rows):
+            rows = _stored_now(connection, table, rows)
+        if rows:
+            self._links.add(connection, [entry_of(row[0], row[2], row[5]) for row in rows], at)
         connection.executemany(_UPSERT_HOST, [_host_row(name, tries) for name, tries in hosts.items()])
 
     def _evidence(self, connection: sqlite3.Connection, blobs: tuple[bytes, ...], day: int) -> None:
@@ -115,6 +132,18 @@ class AttemptWriter:
             touched = connection.execute("UPDATE evidence SET day = ? WHERE digest = ?", (day, digest)).rowcount
             if not touched:
                 connection.execute("INSERT INTO evidence VALUES (?,?,?)", (digest, day, zlib.compress(blob, 6)))
+
+
+def _stored_now(connection: sqlite3.Connection, table: str, rows: list[_Row]) -> list[_Row]:
+    """Without those that are on disk already: one whose COMMIT failed is written again, perhaps over itself."""
+    return [
+        row
+        for row in dict.fromkeys(rows)
+        if connection.execute(
+            f"SELECT 1 FROM {table} WHERE message = ? AND time = ? AND number = ? AND link = ? AND record = ?",
+            (row[0], row[1], row[2], row[6], row[5]),
+        ).fetchone()
+    ]
 
 
 _UPSERT_HOST = (
@@ -147,6 +176,45 @@ def _host_row(name: str, tries: list[tuple[Attempt, bool]]) -> tuple[object, ...
 def _redacted(attempt: Attempt, words: Callable[[str], str]) -> Attempt:
     """What servers say often repeats the recipient's address."""
     return replace(attempt, reply=words(attempt.reply), reason=words(attempt.reason), detail=words(attempt.detail))
+
+
+class Recorded(NamedTuple):
+    """A try as it is stored: `number` is its place among those stored together, `link` that of the log's chain, None
+    for those recorded before there was one.
+    """
+
+    message: int
+    number: int
+    record: str
+    link: int | None
+
+
+def recorded_of(connection: sqlite3.Connection, message_id: int) -> list[Recorded]:
+    """All recorded tries of a message as they are stored, oldest first."""
+    found: list[tuple[float, int, str, int | None]] = []
+    for table in day_tables(connection):
+        found += connection.execute(f"SELECT time, number, record, link FROM {table} WHERE message = ?", (message_id,))
+    return [Recorded(message_id, number, record, link) for _, number, record, link in sorted(found, key=_by_time)]
+
+
+def _by_time(row: tuple[float, int, str, int | None]) -> tuple[float, int]:
+    return row[0], row[1]
+
+
+def recorded_in(connection: sqlite3.Connection, table: str) -> Iterator[Recorded]:
+    """All tries of one day, read in slices."""
+    after: tuple[int, float, int] = (-1, 0.0, -1)
+    while True:
+        rows = connection.execute(
+            f"SELECT message, time, number, record, link FROM {table} WHERE (message, time, number) > (?, ?, ?)"
+            " ORDER BY message, time, number LIMIT 1000",
+            after,
+        ).fetchall()
+        for message, _, number, record, link in rows:
+            yield Recorded(message, number, record, link)
+        if len(rows) < 1000:
+            return
+        after = rows[-1][:3]
 
 
 def attempts_of(connection: sqlite3.Connection, message_id: int) -> list[Attempt]:

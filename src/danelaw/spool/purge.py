@@ -48,6 +48,7 @@ def purge(spool: Spool, address: str, who: str, why: str, now: float) -> Purged:
             for row in _traces(writer.connection, address, who_it_is, above, upto):
                 changed, tries, blobs = _forget(writer, row, address, who_it_is)
                 messages, attempts, evidence = messages + changed, attempts + tries, evidence + blobs
+        writer.attempts.evidence_purged()
         writer.connection.execute(
             "UPDATE acts SET filter = replace(filter, ?1, '(purged)'), why = replace(why, ?1, '(purged)')", (address,)
         )
@@ -103,14 +104,18 @@ def _forget_tries(connection: sqlite3.Connection, message: int, numbers: set[int
     digests: set[bytes] = set()
     tables = day_tables(connection)
     for table in tables:
-        rows = connection.execute(f"SELECT time, number, record FROM {table} WHERE message = ?", (message,)).fetchall()
-        for when, number, record in rows:
+        rows = connection.execute(
+            f"SELECT time, number, record, link FROM {table} WHERE message = ?", (message,)
+        ).fetchall()
+        for when, number, record, link in rows:
             attempt = Attempt.decode(record)
             if numbers is None or set(attempt.recipients) & numbers:
                 connection.execute(
                     f"DELETE FROM {table} WHERE message = ? AND time = ? AND number = ?", (message, when, number)
                 )
-                digests.update(attempt.evidence)
+                # Its hash stays in the log's chain, which says that an entry is gone.
+                connection.execute("UPDATE link SET forgotten = forgotten + 1 WHERE number = ?", (link,))
+                digests.update(attempt.digests)
                 removed += 1
     blobs = 0
     for digest in digests:

@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from danelaw.queue import floor_id
-from danelaw.spool import custody
+from danelaw.spool import custody, links
 from danelaw.spool.attempts import DAY, day_of_table, day_table, day_tables
 from danelaw.spool.trouble import forget_trouble
 from danelaw.spool.writer import BatchWriter
@@ -66,9 +66,13 @@ class Retention:
         for table in stale[:1]:
             connection.execute(f"DROP TABLE {table}")
             removed += 1
+        last = int((now - settings.attempts_age) // DAY)
+        if not stale:
+            removed += links.forget(connection, last, STEP)
+        # A day longer than tries: their evidence is written again only now and then (`EvidenceLedger`).
         removed += connection.execute(
             "DELETE FROM evidence WHERE digest IN (SELECT digest FROM evidence WHERE day < ? LIMIT ?)",
-            (int((now - settings.attempts_age) // DAY), STEP),
+            (last - 1, STEP),
         ).rowcount
         removed += forget_trouble(connection, now - settings.attempts_age, STEP)
         connection.execute("DELETE FROM acts WHERE at < ?", (now - max(settings.history_age, 365 * DAY),))

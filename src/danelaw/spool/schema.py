@@ -1,19 +1,30 @@
 """The tables of one shard and the steps between versions of them.
 
-`PRAGMA user_version` holds the version. A step is a list of statements run in one transaction; a version above ours
-is refused, never guessed at. Attempts live in one table per day (`attempt_20261123`), made when first needed and
-dropped whole, so that retention never deletes row by row.
+`PRAGMA user_version` holds the version. A step is a list of statements, or functions, run in one transaction; a version
+above ours is refused, never guessed at. Attempts live in one table per day (`attempt_20261123`), made when first needed
+and dropped whole, so that retention never deletes row by row.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from typing import TypeAlias
 
 from danelaw.spool.errors import SpoolVersion
 
 APPLICATION_ID = 0x44414E45  # "DANE": tells file(1) and us whose database it is
 
-STEPS: tuple[tuple[str, ...], ...] = (
+
+def _link_tries(connection: sqlite3.Connection) -> None:
+    for (table,) in connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'attempt_[0-9]*'"
+    ).fetchall():
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN link INTEGER")
+
+
+Step: TypeAlias = str | Callable[[sqlite3.Connection], None]
+STEPS: tuple[tuple[Step, ...], ...] = (
     (
         """CREATE TABLE queue (
             id INTEGER PRIMARY KEY, next_hop TEXT NOT NULL, demand TEXT NOT NULL, tenant TEXT NOT NULL,
@@ -110,6 +121,15 @@ STEPS: tuple[tuple[str, ...], ...] = (
             next_hop TEXT NOT NULL, demand TEXT NOT NULL, since REAL NOT NULL, last REAL NOT NULL, tries TEXT NOT NULL,
             PRIMARY KEY (next_hop, demand)) STRICT, WITHOUT ROWID""",
     ),
+    # The chain of hashes over what was tried (`danelaw.hashchain`): one link per batch, with the hashes of its
+    # entries; `forgotten` counts those that were purged. Tries know their link; those recorded before have none.
+    (
+        """CREATE TABLE link (
+            number INTEGER PRIMARY KEY, at INTEGER NOT NULL, entries BLOB NOT NULL, previous BLOB NOT NULL,
+            jump BLOB NOT NULL, digest BLOB NOT NULL, forgotten INTEGER NOT NULL DEFAULT 0) STRICT""",
+        "CREATE TABLE head (day INTEGER PRIMARY KEY, number INTEGER NOT NULL, digest BLOB NOT NULL) STRICT",
+        _link_tries,
+    ),
 )
 
 VERSION = len(STEPS)
@@ -136,8 +156,11 @@ def migrate(connection: sqlite3.Connection) -> int:
     for number in range(before, VERSION):
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for statement in STEPS[number]:
-                connection.execute(statement)
+            for step in STEPS[number]:
+                if isinstance(step, str):
+                    connection.execute(step)
+                else:
+                    step(connection)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {number + 1}")
             connection.execute("COMMIT")

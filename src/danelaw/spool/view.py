@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from danelaw.queue import Filter, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
@@ -296,9 +296,7 @@ def shown(connection: sqlite3.Connection, message_id: int, now: float) -> dict[s
         "ret": message.ret,
         "envid": message.envid,
         "sender_told_of_delay": message.notified,
-        "attempts": [
-            asdict(attempt) | {"evidence": [digest.hex() for digest in attempt.evidence]} for attempt in tries
-        ],
+        "attempts": [attempt.to_json() for attempt in tries],
         "queues": [sleeping(connection, key) for key in message.keys] if not finished else [],
     }
     return result

@@ -36,7 +36,7 @@ def judge(requirement: Requirement, handshake: Handshake, roots: pkix.Roots | No
     if requirement.refusal is not None:
         return refused(requirement, handshake.address)
     if handshake.starttls is not _START_TLS_OUTCOME_ESTABLISHED:
-        return _without_tls(requirement, handshake)
+        return _without_tls(requirement, handshake, now)
     return _with_tls(requirement, handshake, roots, now)
 
 
@@ -55,20 +55,20 @@ def refused(requirement: Requirement, address: str = "") -> Judgement:
     )
 
 
-def _without_tls(requirement: Requirement, handshake: Handshake) -> Judgement:
+def _without_tls(requirement: Requirement, handshake: Handshake, now: float) -> Judgement:
     """No TLS session: clear text where that is allowed, else nothing."""
     outcome = handshake.starttls
     words = f"{outcome.value}: {handshake.detail}" if handshake.detail else outcome.value
     if requirement.tls is _TLS_USE_NEVER:
-        return _cleared(requirement, handshake, Protection.CLEAR, f"{requirement.reason}, by your override", ())
+        return _cleared(requirement, handshake, Protection.CLEAR, f"{requirement.reason}, by your override", (), now)
     result_type = "validation-failure" if outcome is _START_TLS_OUTCOME_FAILED else "starttls-not-supported"
     results = [without_tls(check, words, result_type) for check in (*requirement.checks, *requirement.observe)]
     if requirement.tls is _TLS_USE_MANDATORY:
         reason = f"{words}, but TLS is demanded by {requirement.demanded_by}"
-        return _failed(requirement, handshake, Failure.NO_TLS, reason, results)
+        return _failed(requirement, handshake, Failure.NO_TLS, reason, results, now)
     if outcome is _START_TLS_OUTCOME_FAILED:
-        return _failed(requirement, handshake, Failure.TRY_CLEAR, words, results)
-    return _cleared(requirement, handshake, Protection.CLEAR, f"{words}, and nobody demands TLS", results)
+        return _failed(requirement, handshake, Failure.TRY_CLEAR, words, results, now)
+    return _cleared(requirement, handshake, Protection.CLEAR, f"{words}, and nobody demands TLS", results, now)
 
 
 def _with_tls(requirement: Requirement, handshake: Handshake, roots: pkix.Roots | None, now: float) -> Judgement:
@@ -77,14 +77,14 @@ def _with_tls(requirement: Requirement, handshake: Handshake, roots: pkix.Roots 
         reason = f"{handshake.version} is too old to prove anything (RFC 8996)"
         everything = (*requirement.checks, *requirement.observe)
         results = [without_tls(check, reason, "validation-failure") for check in everything]
-        return _failed(requirement, handshake, Failure.NOT_VERIFIED, reason, results)
+        return _failed(requirement, handshake, Failure.NOT_VERIFIED, reason, results, now)
     demanded = [run_check(check, handshake, roots, now) for check in requirement.checks]
     observed = [run_check(check, handshake, roots, now) for check in requirement.observe]
     results = demanded + observed
     broken = next((result for result in demanded if not result.ok), None)
     if broken is not None:
         kind = Failure.NO_REQUIRETLS if isinstance(broken.check, RequireTLSCheck) else Failure.NOT_VERIFIED
-        return _failed(requirement, handshake, kind, broken.reason, results)
+        return _failed(requirement, handshake, kind, broken.reason, results, now)
     protection = requirement.earns if requirement.tls is not _TLS_USE_NEVER else Protection.ENCRYPTED
     if requirement.at_best is not None and all(result.ok for result in observed):
         protection = requirement.at_best
@@ -92,7 +92,7 @@ def _with_tls(requirement: Requirement, handshake: Handshake, roots: pkix.Roots 
     without = bool(requirement.checks) and _without_extension(requirement, handshake)
     told = (result for result in demanded if without or not isinstance(result.check, RequireTLSCheck))
     reason = "; ".join(result.reason for result in told) or _unchecked(requirement, observed)
-    return _cleared(requirement, handshake, protection, reason, results, without_extension=without)
+    return _cleared(requirement, handshake, protection, reason, results, now, without_extension=without)
 
 
 def _without_extension(requirement: Requirement, handshake: Handshake) -> bool:
@@ -113,6 +113,7 @@ def _cleared(
     protection: Protection,
     reason: str,
     results: list[CheckResult] | tuple[()],
+    now: float,
     *,
     without_extension: bool = False,
 ) -> Judgement:
@@ -124,13 +125,18 @@ def _cleared(
         requiretls=tls and requirement.requiretls and not without_extension,
         without_extension=without_extension,
     )
-    return _judgement(requirement, handshake, clearance, protection, reason, results, None)
+    return _judgement(requirement, handshake, clearance, protection, reason, results, None, now)
 
 
 def _failed(
-    requirement: Requirement, handshake: Handshake, failure: Failure, reason: str, results: list[CheckResult]
+    requirement: Requirement,
+    handshake: Handshake,
+    failure: Failure,
+    reason: str,
+    results: list[CheckResult],
+    now: float,
 ) -> Judgement:
-    return _judgement(requirement, handshake, None, Protection.NOTHING_SENT, reason, results, failure)
+    return _judgement(requirement, handshake, None, Protection.NOTHING_SENT, reason, results, failure, now)
 
 
 def _judgement(
@@ -141,6 +147,7 @@ def _judgement(
     reason: str,
     results: list[CheckResult] | tuple[()],
     failure: Failure | None,
+    now: float,
 ) -> Judgement:
     by_dane = next((result for result in results if isinstance(result.check, DANECheck)), None)
     return Judgement(
@@ -154,6 +161,7 @@ def _judgement(
         observed=tuple(_words(result) for result in results if result.check in requirement.observe),
         failure=failure,
         found=next((result.found for result in results if not result.ok and result.found), "") if failure else "",
+        at=now,
     )
 
 

@@ -31,7 +31,8 @@ class Judgement:
     `records` says of each TLSA record whether it matched. `observed` holds findings that stopped nothing
     (MTA-STS testing, waived demands). `found` is the word of RFC 8460 §4.3 for what the first demanded check that
     failed found, also where no report has a place for it. `retry_clear` allows a new connection without STARTTLS, since
-    TLS was only opportunistic.
+    TLS was only opportunistic. `at` is when it was made, in POSIX seconds; 0 where nobody was connected to, and time
+    played no part.
     """
 
     host: Domain
@@ -44,6 +45,7 @@ class Judgement:
     observed: tuple[str, ...] = ()
     failure: Failure | None = None
     found: str = ""
+    at: float = 0.0
 
     @property
     def without_extension(self) -> bool:

@@ -28,7 +28,7 @@ COMMANDS: dict[str, Verb] = {
     "stats": Verb("look", "Say how own mail was protected, over time, by domain or provider."),
     "queue": Verb("look", "List, add up, show, hold, release, retry, return or drop waiting messages."),
     "quarantine": Verb("look", "List, show, release, delete, return or forward held messages; rules that hold mail."),
-    "reports": Verb("look", "List, show, take in or send reports about mail (DMARC)."),
+    "reports": Verb("look", "List, show, take in or send reports about mail: DMARC, TLS."),
     "notices": Verb("look", "Show the delivery notices that senders get, in every language, cause by cause."),
     "bounce": Verb("look", "Say what a server's reply means, and what is done about it."),
     "survey": Verb("look", "Say how securely many domains can be reached, and who could change that."),

@@ -17,6 +17,10 @@ def free(shard: int) -> bool:
     return True
 
 
+def idle(seat: int) -> int:
+    return 0
+
+
 def running(wanted: int, disk: set[int] | None = None) -> tuple[Roster, set[int]]:
     """A roster whose workers are all ready, and the shards on disk."""
     roster, disk = Roster(wanted, 30.0), disk if disk is not None else set()
@@ -150,18 +154,29 @@ def test_shards_that_stay_locked_do_not_keep_mail_out() -> None:
 def test_a_silent_worker_is_killed_and_one_that_beats_is_not() -> None:
     roster, _ = running(2)
     beats = {0: 100.0, 1: 60.0}
-    (kill,) = roster.overdue(100.0, beats.__getitem__)
+    (kill,) = roster.overdue(100.0, beats.__getitem__, idle)
     assert isinstance(kill, Kill)
     assert kill.worker.seat == 1
-    assert roster.overdue(89.0, beats.__getitem__) == []
+    assert roster.overdue(89.0, beats.__getitem__, idle) == []
+
+
+def test_a_worker_may_start_slowly_but_not_hang_in_its_first_delivery() -> None:
+    roster = Roster(1, 30.0)
+    (start,) = roster.next_actions(0.0, {0}, free)
+    assert isinstance(start, Start)
+    assert roster.overdue(100.0, lambda seat: 0.0, idle) == []
+    assert len(roster.overdue(130.0, lambda seat: 0.0, idle)) == 1
+    (kill,) = roster.overdue(35.0, lambda seat: 3.0, lambda seat: 77)
+    assert kill.reason == "no sign of life for 30 s"
+    assert roster.overdue(35.0, lambda seat: 10.0, lambda seat: 77) == []
 
 
 def test_a_retired_worker_that_does_not_end_is_killed() -> None:
     roster, _ = running(1)
     roster.stopping = True
     roster.next_actions(1.0, {0}, free)
-    assert roster.overdue(60.0, lambda seat: 60.0) == []
-    assert len(roster.overdue(95.0, lambda seat: 95.0)) == 1
+    assert roster.overdue(60.0, lambda seat: 60.0, idle) == []
+    assert len(roster.overdue(95.0, lambda seat: 95.0, idle)) == 1
 
 
 def test_a_message_is_held_after_the_second_death_and_by_whoever_opens_its_shard() -> None:

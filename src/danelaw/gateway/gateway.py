@@ -101,6 +101,8 @@ class Gateway:
             if self.place is None:
                 await self._start_control()
             parts.engine.lifetimes.jumped = self._clock_jumped
+            if self.place is not None:  # the first delivery may hang already
+                self.place.sit_down(lambda: len(parts.intake.sessions))
             parts.shards.start()
             self.listening = await parts.intake.start()
             if self.place is None:

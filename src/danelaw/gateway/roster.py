@@ -193,11 +193,13 @@ class Roster:
         actions += self._adopt(now, is_free)
         return actions
 
-    def overdue(self, now: float, beats: Callable[[int], float]) -> list[Kill]:
-        """Workers that have been silent for too long; `beats` gives the time of a seat's last heartbeat."""
+    def overdue(self, now: float, beats: Callable[[int], float], in_hand: Callable[[int], int]) -> list[Kill]:
+        """Workers that have been silent for too long; `beats` gives the time of a seat's last heartbeat, `in_hand` the
+        message it works on, 0 for none. One that starts gives no signs of life before its first delivery.
+        """
         kills = []
         for worker in self.workers.values():
-            if worker.state is State.STARTING:
+            if worker.state is State.STARTING and not in_hand(worker.seat):
                 late = now - worker.started > max(_START_SECONDS, self.stall_limit)
                 reason = "it did not become ready"
             elif worker.state is State.RETIRING and now - worker.changed > _RETIRE_SECONDS:

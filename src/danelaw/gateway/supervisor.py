@@ -150,7 +150,7 @@ class Supervisor:
         )
         # A machine that slept, or a supervisor that was stopped, says nothing about the workers.
         if now - self._last_turn < _SLEPT_SECONDS:
-            actions += self._roster.overdue(now, self._board.beat)
+            actions += self._roster.overdue(now, self._board.beat, self._board.message)
         self._last_turn = now
         for action in actions:
             self._carry_out(action)

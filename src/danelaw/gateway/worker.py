@@ -83,7 +83,6 @@ class WorkerProcess:
             self._line.close()
             return 1
         parts = self._gateway.parts
-        self._place.sit_down(lambda: len(parts.intake.sessions))
         self._place.seat.accepting(True)
         self._line.tell(SUPERVISOR, "ready", held=parts.shards.home.held)
         if self._started is not None:

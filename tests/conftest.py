@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,14 @@ settings.load_profile("danelaw")
 def repository() -> Path:
     """The top of the source tree."""
     return ROOT
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nobody_guards() -> Iterator[None]:
+    """A file's tests close what they open: the timer of a policy's guard would go on in all tests after them."""
+    yield
+    guard = sys.modules.get("danelaw.scripting.guard")
+    assert guard is None or not guard.GUARD.is_installed, "a gateway or PolicyLab with scripts was not closed"
 
 
 @pytest.fixture(scope="session")

@@ -192,6 +192,24 @@ def test_a_budget_ends_it_early_and_the_same_command_goes_on(world: World, tmp_p
     assert (found["complete"], found["summary"]["total"]) == (True, {"domains": 1, "recipients": 5})
 
 
+def test_no_signal_meets_what_its_loop_has_closed(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the tick of a policy's guard came as the loop of a survey closed, Python complained of a bad descriptor."""
+    close, wake_by = asyncio.BaseEventLoop.close, list[int]()
+
+    def closing(loop: asyncio.BaseEventLoop) -> None:
+        wake_by.append(signal.set_wakeup_fd(-1))
+        close(loop)
+
+    file = tmp_path / "list.txt"
+    file.write_text("plain.lab\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.BaseEventLoop, "close", closing)
+        assert run(world, file, "--no-connect").return_value == 0
+    assert wake_by == [-1]
+
+
 def test_without_connecting_dns_is_judged_and_the_rest_says_so(world: World, tmp_path: Path) -> None:
     file = tmp_path / "domains.csv"
     file.write_text("id;e-mail\n1;a@dane.lab\n2;b@sts.lab\n3;\n4;c@forged-dns.lab\n5;nobody\n", encoding="utf-8")

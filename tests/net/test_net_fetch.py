@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -319,6 +323,58 @@ def test_no_address_and_an_unknown_one(tmp_path: Path) -> None:
 def test_a_domain_too_long_for_a_policy_host(tmp_path: Path) -> None:
     long = Domain.from_text(".".join(["a" * 61] * 4))
     assert refused(PolicyHost(), tmp_path, domain=long).tlsrpt == FETCH_ERROR
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(answer(), id="taken"),
+        pytest.param(answer().replace(b"Connection: close\r\n", b""), id="kept open"),
+        pytest.param(answer(status="404 Not Found"), id="refused"),
+        pytest.param(answer(b"x" * (MAX_POLICY_SIZE + 1)), id="too large"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", id="too late"),
+        pytest.param(b"", id="mute"),
+    ],
+)
+def test_a_server_deaf_to_goodbyes_keeps_no_connection_open(reply: bytes, tmp_path: Path) -> None:
+    """TLS's close_notify is answered by no more than a promise; on a slow machine it was not in time either."""
+    file = tmp_path / "shown.pem"
+    file.write_bytes(GOOD.key_pem + GOOD.pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    listener = socket.create_server(("127.0.0.1", 0))
+    ends: list[object] = []
+
+    def serve() -> None:
+        raw, _ = listener.accept()
+        raw.settimeout(10)
+        with raw, context.wrap_socket(raw, server_side=True) as connection:
+            connection.recv(4096)
+            connection.sendall(reply)
+            try:
+                while octets := socket.socket.recv(connection, 4096):  # not as TLS: nothing answers a goodbye
+                    del octets
+                ends.append(None)
+            except OSError as error:
+                ends.append(error)
+
+    async def story() -> None:
+        routes = {("192.0.2.80", 443): listener.getsockname()[:2]}
+        with contextlib.suppress(PolicyFetchError):
+            await fetch_policy(
+                DOMAIN, resolver=FakeResolver(FakeDNS(ZONE)), roots=ROOTS, routes=routes,
+                timeout=10 if len(reply) > len(BODY) else 0.3,
+            )  # fmt: skip
+        # While the loop still runs: a gateway's does.
+        await asyncio.to_thread(thread.join)
+
+    with listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        asyncio.run(story())
+    gc.collect()  # what was left open warns now, and warnings are errors
+    (end,) = ends
+    assert not isinstance(end, TimeoutError), "the connection stayed open"
 
 
 def test_other_roots_count_from_the_next_fetch_on(tmp_path: Path) -> None:

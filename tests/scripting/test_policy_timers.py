@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,9 +23,9 @@ NOW = 1_800_000_000.0
 
 
 @pytest.fixture(autouse=True)
-def _guarded() -> None:
-    if not GUARD.is_installed:
-        GUARD.install()
+def _guarded() -> Iterator[None]:
+    with GUARD.installed():
+        yield
 
 
 class World:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import tempfile
 import time
 from pathlib import Path
@@ -57,17 +56,23 @@ def command(
         out.next(f"less {export_to / 'README'}")
         return
     with tempfile.TemporaryDirectory(prefix="danelaw-lab-") as temporary:
-        asyncio.run(_run(out, directory or Path(temporary), listen, port25, trust, as_json))
+        asyncio.run(_run_until_stopped(out, directory or Path(temporary), listen, port25, trust, as_json))
 
 
-async def _run(out: Output, directory: Path, listen: str, port25: bool, trust: bool, as_json: bool) -> None:
+async def _run_until_stopped(*wanted: Any) -> None:
+    from danelaw.cli.interrupting import interrupted_by_signals
+
+    stop = asyncio.Event()
+    with interrupted_by_signals(stop.set):
+        await _run(stop, *wanted)
+
+
+async def _run(
+    stop: asyncio.Event, out: Output, directory: Path, listen: str, port25: bool, trust: bool, as_json: bool
+) -> None:
     from danelaw.lab.settings import write_settings
 
     begin = time.monotonic()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     lab, write = _trust_lab(port25) if trust else _whole_lab(port25)
     try:
         await lab.start()

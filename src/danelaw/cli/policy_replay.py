@@ -142,11 +142,11 @@ async def _replayed(
     from danelaw.scripting.recording.replaying import Replay
     from danelaw.scripting.shadowing.differences import Differences
 
-    if not GUARD.is_installed:
-        GUARD.install()
     found, faults = Differences(), list[str]()
     started = time.monotonic()
     async with contextlib.AsyncExitStack() as stack:
+        with contextlib.suppress(ValueError):  # outside the main thread nothing stops a loop without end
+            stack.enter_context(GUARD.installed())
         library = await stack.enter_async_context(looking(config)) if live else None
         rules, budget = rules_of(config), budget_of(config.policy)
         one = Replay(ours, rules, budget, library)

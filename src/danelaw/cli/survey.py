@@ -146,10 +146,10 @@ def _carry_out(book: SurveyBook, wanted: Wanted, *, quiet: bool) -> Ended:
 
 
 async def _survey(book: SurveyBook, wanted: Wanted, line: ProgressLine) -> Ended:
-    import signal
     from dataclasses import replace
 
     from danelaw.cli.check_means import door, sts_store
+    from danelaw.cli.interrupting import interrupted_by_signals
     from danelaw.outbound.surveying import SurveyRun
     from danelaw.resolver import Resolver
     from danelaw.state import StateDatabase
@@ -174,10 +174,8 @@ async def _survey(book: SurveyBook, wanted: Wanted, line: ProgressLine) -> Ended
             line.one_more,
             _site_of(wanted.config),
         )
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, run.stop)
-        loop.add_signal_handler(signal.SIGTERM, run.stop)
-        ended = await run.run()
+        with interrupted_by_signals(run.stop):
+            ended = await run.run()
         if run.blocked is not None:
             book.write_note("blocked", run.blocked)
         if run.defects:

@@ -125,6 +125,7 @@ def assemble(
     logins = logins_of(config, ceilings, log, metrics)
     directory = config.spool.directory
     lock = lock_spool(directory) if place is None else -1
+    scripts: Scripts | None = None
     try:
         shared_here = SharedHere(directory, config.server.shared_state, log, clock) if place is None else None
         state = StateDatabase(directory / FILE_NAME)
@@ -158,6 +159,8 @@ def assemble(
         connect(scripts, steps, workshop)
         shards = _shards(workshop, directory, place)
     except BaseException:
+        if scripts is not None:
+            scripts.release()
         if lock >= 0:
             os.close(lock)
         raise

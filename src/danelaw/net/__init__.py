@@ -4,6 +4,7 @@
 - `tls`: contexts made once, `start_tls` for both sides of STARTTLS (RFC 3207), `presented_chain`.
 - `certificates`: `ServerCertificates`, our own certificates by SNI, reloaded while running.
 - `fetch`: `fetch_policy`, MTA-STS policies over HTTPS (RFC 8461 §3.3).
+- `exchange`: `one_exchange`, the one connection of such a fetch, closed whatever the peer does.
 - `proxy`: `ProxyReader`, the PROXY protocol of load balancers; a parser without I/O.
 
 Nothing here decides whether a peer is who it should be; that is `danelaw.tlspolicy.judge`, which gets the

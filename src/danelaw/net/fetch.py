@@ -24,7 +24,6 @@ from danelaw.pkix import Roots
 
 if TYPE_CHECKING:
     import aiohttp
-    from aiohttp.abc import AbstractResolver
 
 FETCH_TIMEOUT = 60.0
 """Seconds for everything (RFC 8461 §3.3 suggests one minute)."""
@@ -100,24 +99,12 @@ async def addresses_of(host: Domain, resolver: Asks) -> tuple[str, ...]:
 async def _fetch(domain: Domain, host: Domain, addresses: tuple[str, ...], roots: Roots, routes: Routes) -> bytes:
     import aiohttp
 
-    # A connector per fetch: policies are fetched once a day per domain, so keeping connections gains nothing.
-    connector = aiohttp.TCPConnector(
-        resolver=pinned(addresses, routes),
-        ssl=verifying_context(roots),
-        use_dns_cache=False,
-        force_close=True,
-        limit=1,
-    )
-    session = aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-        headers={"Accept": "text/plain", "Accept-Encoding": "identity", "User-Agent": "danelaw"},
-        timeout=aiohttp.ClientTimeout(total=None),
-    )
+    from danelaw.net.exchange import one_exchange
+
+    # A connection per fetch: policies are fetched once a day per domain, so keeping connections gains nothing.
+    opened = one_exchange(addresses, routes, verifying_context(roots), {"Accept": "text/plain"})
     try:
-        async with session, session.get(policy_url(domain), allow_redirects=False) as response:
+        async with opened as session, session.get(policy_url(domain), allow_redirects=False) as response:
             _check_head(response)
             return await _body(response)
     except aiohttp.ClientConnectorCertificateError as error:
@@ -169,35 +156,6 @@ def verifying_context(roots: Roots) -> ssl.SSLContext:
 
 
 _context_of: list[tuple[Roots, ssl.SSLContext]] = []
-
-
-def pinned(addresses: tuple[str, ...], routes: Routes) -> AbstractResolver:
-    """Our validated addresses in place of any other look-up."""
-    import socket
-
-    from aiohttp.abc import AbstractResolver, ResolveResult
-
-    class Pinned(AbstractResolver):
-        async def resolve(
-            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-        ) -> list[ResolveResult]:
-            targets = [routes.get((address, port), (address, port)) for address in addresses]
-            return [
-                ResolveResult(
-                    hostname=host,
-                    host=target,
-                    port=target_port,
-                    family=socket.AF_INET6 if ":" in target else socket.AF_INET,
-                    proto=0,
-                    flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-                )
-                for target, target_port in targets
-            ]
-
-        async def close(self) -> None:
-            pass
-
-    return Pinned()
 
 
 def _untrusted(host: Domain, error: Exception) -> PolicyFetchError:

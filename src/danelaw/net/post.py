@@ -15,7 +15,7 @@ from functools import lru_cache
 from danelaw.address import Domain
 from danelaw.errors import DanelawError
 from danelaw.net.dialer import NO_ROUTES, Routes
-from danelaw.net.fetch import Asks, addresses_of, pinned, verifying_context, words_of
+from danelaw.net.fetch import Asks, addresses_of, verifying_context, words_of
 from danelaw.pkix import Roots
 
 POST_TIMEOUT = 60.0
@@ -86,19 +86,13 @@ async def _post(
 ) -> int:  # fmt: skip
     import aiohttp
 
-    connector = aiohttp.TCPConnector(
-        resolver=pinned(addresses, routes), ssl=context, use_dns_cache=False, force_close=True, limit=1
-    )
-    session = aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-        headers={"Accept-Encoding": "identity", "User-Agent": "danelaw", "Content-Type": media_type},
-        timeout=aiohttp.ClientTimeout(total=None),
-    )
+    from danelaw.net.exchange import one_exchange
+
     try:
-        async with session, session.post(url, data=body, allow_redirects=False) as response:
+        async with (
+            one_exchange(addresses, routes, context, {"Content-Type": media_type}) as session,
+            session.post(url, data=body, allow_redirects=False) as response,
+        ):
             await response.content.read(_MOST_ANSWER)
             if not 200 <= response.status < 300:
                 moved = ", and redirects are not followed" if 300 <= response.status < 400 else ""

@@ -27,7 +27,7 @@ from danelaw.keydiscovery import (
     web_key_places,
 )
 from danelaw.net.dialer import NO_ROUTES, Routes
-from danelaw.net.fetch import Asks, pinned, verifying_context
+from danelaw.net.fetch import Asks, verifying_context
 from danelaw.pkix import Roots
 
 if TYPE_CHECKING:
@@ -89,23 +89,11 @@ async def _fetch(
     import aiohttp
     from yarl import URL
 
-    connector = aiohttp.TCPConnector(
-        resolver=pinned(addresses, routes),
-        ssl=verifying_context(roots),
-        use_dns_cache=False,
-        force_close=True,
-        limit=1,
-    )
-    session = aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-        headers={"Accept": "application/octet-stream", "Accept-Encoding": "identity", "User-Agent": "danelaw"},
-        timeout=aiohttp.ClientTimeout(total=None),
-    )
+    from danelaw.net.exchange import one_exchange
+
+    opened = one_exchange(addresses, routes, verifying_context(roots), {"Accept": "application/octet-stream"})
     try:
-        async with session, session.get(URL(place.url, encoded=True), allow_redirects=False) as response:
+        async with opened as session, session.get(URL(place.url, encoded=True), allow_redirects=False) as response:
             return await _answered(place, response, mailbox, now)
     except aiohttp.ClientConnectorCertificateError as error:
         return web_key_failed(place, f"the certificate of {place.host} is not valid: {error.certificate_error}", now)

@@ -14,10 +14,11 @@ Only for the main thread, which is where the event loop of a gateway runs.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 R = TypeVar("R")
@@ -36,10 +37,13 @@ class Overrun(BaseException):
 
 
 class Guard:
-    """Watches the steps of scripts in this thread. `install` must be called in the main thread, once per process."""
+    """Watches the steps of scripts in the main thread, while anybody there has installed it: each `install` has its
+    `remove`, and the last one takes signals and timer away.
+    """
 
     __slots__ = (
-        "_cpu_clock", "_deadline", "_main", "_pending", "_running", "_serial", "_shields", "_thread", "_tick", "_wake",
+        "_cpu_clock", "_deadline", "_holders", "_main", "_pending", "_running", "_serial", "_shields", "_thread",
+        "_tick", "_wake",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -48,6 +52,7 @@ class Guard:
         self._deadline = 0.0
         self._shields = 0
         self._pending = False
+        self._holders = 0
         self._main = 0
         self._cpu_clock = 0
         self._tick = (0, 0.0)
@@ -60,31 +65,51 @@ class Guard:
         return self._main != 0
 
     def install(self) -> None:
-        """Watch from now on. Raises `ValueError` outside the main thread."""
+        """Watch from now on, until `remove` was called as often. Raises `ValueError` outside the main thread."""
         signal.signal(SIGNAL, self._on_signal)
+        self._holders += 1
+        if self._main:
+            return
         self._main = threading.get_ident()
         self._cpu_clock = time.pthread_getcpuclockid(self._main)
         signal.signal(signal.SIGPROF, self._on_tick)
         signal.setitimer(signal.ITIMER_PROF, _PERIOD, _PERIOD)
         # Python puts signals back to what they were before it has ended: a tick would kill it then.
-        atexit.register(self.remove)
+        atexit.register(self._end_watching)
 
     def remove(self) -> None:
-        """Watch no more, and wait for the thread's end: it is at most one tick away."""
-        if self._main:
-            self._main = 0
-            atexit.unregister(self.remove)
-            self._wake.set()
-            if self._thread is not None:
-                self._thread.join()
-            self._wake.clear()
-            signal.signal(SIGNAL, signal.SIG_DFL)
-            signal.setitimer(signal.ITIMER_PROF, 0.0)
-            signal.signal(signal.SIGPROF, signal.SIG_IGN)  # one may be on its way
+        """Whoever installed it needs it no more, in the main thread. When nobody does, wait for the end of the thread
+        that watches: it is at most one tick away.
+        """
+        if self._holders:
+            self._holders -= 1
+            if not self._holders:
+                self._end_watching()
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        """Watch while entered. Raises `ValueError` outside the main thread."""
+        self.install()
+        try:
+            yield
+        finally:
+            self.remove()
+
+    def _end_watching(self) -> None:
+        self._holders = self._main = 0
+        atexit.unregister(self._end_watching)
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._wake.clear()
+        signal.signal(SIGNAL, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)  # one may be on its way
 
     def step(self, seconds: float, call: Callable[..., R], *arguments: Any) -> R:
         """Call something of a script, which may work for so many seconds. Raises `Overrun`, and what it raises."""
-        if self._running or not self._main:  # a hook within a hook has the time of the outer one
+        # A hook within a hook has the time of the outer one, and other threads get no signals.
+        if self._running or threading.get_ident() != self._main:
             return call(*arguments)
         self._serial += 1
         self._deadline = seconds
@@ -162,7 +187,8 @@ class Guard:
                     seen, quiet = self._serial, now
                 elif now - quiet > _IDLE:
                     self._wake.clear()
-                    self._wake.wait()
+                    if self._main and self._serial == seen:  # else nobody would wake it who has called just now
+                        self._wake.wait()
                     quiet = time.monotonic()
                 continue
             spent = time.clock_gettime(self._cpu_clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -63,8 +64,6 @@ class Scripts:
         """
         self._caches = caches
         self._bound: set[str] = set()
-        if not GUARD.is_installed:
-            GUARD.install()
         self._section = section
         self._log = log
         self._metrics = metrics
@@ -75,17 +74,20 @@ class Scripts:
         if section.run == "isolated":
             say_what_holds(log)
         self._carriers = carriers
-        directory = section.directory
-        self.following = None if directory is None else Following(spool, directory, log, clock, self._load)
-        self._no_policy = Versions(self._load(None), waiting=())
         self._numbers = HookNumbers(metrics)
         self.shadow: Shadow | None = None
         self.rulebook = Rulebook(rules, self._matched)
         self.traces = Traces(self.runner, clock, self._hooks_at, lambda: self.rulebook.rules)
         self.known_name: Callable[[str], str | None] | None = None
-        self.step = self._step()
         self.changed: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[None]] = set()
+        directory = section.directory
+        with contextlib.ExitStack() as guarded:
+            guarded.enter_context(GUARD.installed())
+            self.following = None if directory is None else Following(spool, directory, log, clock, self._load)
+            self._no_policy = Versions(self._load(None), waiting=())
+            self.step = self._step()
+            self._guarded = guarded.pop_all()
 
     @property
     def versions(self) -> Versions:
@@ -209,8 +211,13 @@ class Scripts:
         if self.following is not None:
             self.following.close()
         self.runner.close()
+        self.release()
         await self._carriers.close()
         await self.http_hooks.close()
+
+    def release(self) -> None:
+        """Nothing of the policy will run again, so nothing need be watched."""
+        self._guarded.close()
 
     def _worker_ended(self, fault: str) -> None:
         self._log.warning("policy-worker-ended", reason=fault)

@@ -95,6 +95,7 @@ class PolicyLab:
         self._hops = Hops()
         self._found: list[tuple[str, str, str]] = []
         self._premises: Premises | None = None
+        self._guarded = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # setting up
@@ -303,6 +304,9 @@ class PolicyLab:
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
             self._loop = None
+        if self._guarded:
+            GUARD.remove()
+            self._guarded = False
 
     def __enter__(self) -> PolicyLab:
         return self
@@ -314,9 +318,10 @@ class PolicyLab:
 
     def _open(self) -> Premises:
         if self._premises is None:
-            if not GUARD.is_installed:
+            if not self._guarded:
                 with contextlib.suppress(ValueError):  # outside the main thread nothing stops a loop without end
                     GUARD.install()
+                    self._guarded = True
             self.dns.now = self.clock.now
             self._premises = self.run(self._built())
         return self._premises

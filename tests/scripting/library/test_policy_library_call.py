@@ -23,9 +23,8 @@ from danelaw.scripting.library.short import LONGEST, in_short
 @pytest.fixture
 def _guarded() -> Iterator[None]:
     assert threading.current_thread() is threading.main_thread()
-    GUARD.install()
-    yield
-    GUARD.remove()
+    with GUARD.installed():
+        yield
 
 
 class Part:

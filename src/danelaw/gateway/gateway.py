@@ -34,6 +34,7 @@ from danelaw.resolver import ProbeReport, Severity
 from danelaw.spool.shards import together
 from danelaw.state import configured_overrides
 from danelaw.telemetry import Log, Metrics
+from danelaw.telemetry.collector import REST
 
 if TYPE_CHECKING:
     from danelaw.config import Config
@@ -184,6 +185,7 @@ class Gateway:
         self.metrics.refresh()
         self.metrics.refresh = lambda: None  # what it reads is closed now; the numbers stay
         await assembly.close(parts)
+        REST.end()  # a notice may have been written while deliveries ended
         self._parts = None
         if self.place is not None:
             self.place.leave()

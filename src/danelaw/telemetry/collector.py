@@ -16,10 +16,10 @@ MOST_SECONDS = 20.0
 class CollectorRest:
     """One rest at a time. The collector is the process's, and so is `REST`: all who make much share it."""
 
-    __slots__ = ("_began", "_handle", "_loop")
+    __slots__ = ("_began", "_ends", "_handle", "_loop")
 
     def __init__(self) -> None:
-        self._began = 0.0
+        self._began = self._ends = 0.0
         self._handle: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -31,12 +31,13 @@ class CollectorRest:
             self._began, self._loop = loop.time(), loop
         else:
             self._handle.cancel()
-        self._handle = loop.call_at(min(loop.time() + REST_SECONDS, self._began + MOST_SECONDS), self.end)
+        self._ends = min(loop.time() + REST_SECONDS, self._began + MOST_SECONDS)
+        self._handle = loop.call_at(self._ends, self.end)
 
     @property
     def until(self) -> float | None:
         """When it ends, by the loop's clock; None when there is none."""
-        return None if self._handle is None else self._handle.when()
+        return None if self._handle is None else self._ends
 
     def end(self) -> None:
         """Look again."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,9 @@ from danelaw.dnssec import TrustAnchors
 from danelaw.gateway.rehearsal import Rehearsal, Result
 from danelaw.lab import SCENARIOS
 from danelaw.outbound.proof import proof
+from danelaw.queue import Settlement, named_by
 from danelaw.receipt import Trust
+from danelaw.spool.attempts import AttemptWriter
 
 PLAYED = (
     "dane.lab", "sts.lab", "plain.lab", "forged-cert.lab", "stripped.lab", "first-mx-dead.lab", "odd-tlsa.lab",
@@ -52,9 +56,32 @@ class World:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """One message to each of `PLAYED`, and its receipt."""
-    directory = tmp_path_factory.mktemp("receipts")
-    played = [item for item in SCENARIOS if item.domain in PLAYED]
-    assert len(played) == len(PLAYED)
+    return _played(tmp_path_factory.mktemp("receipts"), PLAYED)
+
+
+@pytest.fixture(scope="session")
+def older_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The same of some of them by a danelaw that recorded with each try the list of its evidence."""
+    blobs: dict[bytes, bytes] = {}
+    write = AttemptWriter.write
+
+    def listing(self: AttemptWriter, connection: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
+        for one in settlements:
+            blobs.update((hashlib.sha256(blob).digest(), blob) for blob in one.evidence)
+            for attempt in one.attempts:
+                attempt.evidence = tuple(
+                    digest for name in (attempt.basis, attempt.session) if name for digest in named_by(blobs[name])
+                )
+        write(self, connection, settlements)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AttemptWriter, "write", listing)
+        return _played(tmp_path_factory.mktemp("older"), ("dane.lab", "sts.lab", "forged-cert.lab"))
+
+
+def _played(directory: Path, domains: Sequence[str]) -> World:
+    played = [item for item in SCENARIOS if item.domain in domains]
+    assert len(played) == len(domains)
     key = Ed25519PrivateKey.generate()
 
     async def play() -> World:

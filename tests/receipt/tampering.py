@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import dns.flags
@@ -16,7 +17,7 @@ import dns.message
 import dns.rdatatype
 
 from danelaw.hashchain import Link, entry_of
-from danelaw.queue import Attempt, RecordReason, UnreadableAttempt, id_from_text
+from danelaw.queue import Attempt, RecordReason, UnreadableAttempt, id_from_text, named_by
 from danelaw.receipt import Kind
 from danelaw.receipt.form import canonical, indented
 from danelaw.receipt.paper import seal
@@ -130,6 +131,14 @@ class Forger:
         return self.rebase(
             lambda basis: basis.update(responses=[new.hex() if d == digest else d for d in basis["responses"]])
         )
+
+    def listing(self) -> Forger:
+        """As older danelaws recorded: each try lists what its basis and its session name."""
+        for position in range(len(self.body["tries"])):
+            attempt = self.attempt(position)
+            named = [named_by(self.piece(one)) for one in (attempt.basis, attempt.session) if one]
+            self.rerecord(replace(attempt, evidence=tuple(chain.from_iterable(named))), position)
+        return self
 
     def basis(self, position: int = -1) -> dict[str, Any]:
         return json.loads(self.piece(self.attempt(position).basis))  # type: ignore[no-any-return]
@@ -399,6 +408,23 @@ def _named(links: list[dict[str, Any]], name: str) -> bool:
     return getattr(parsed[0], name) == parsed[1].digest
 
 
+def of_lists(forger: Forger) -> Iterator[Tampering]:
+    """A try of an older danelaw lists its evidence: that must be what its basis and its session name."""
+    whole = forger.copy().listing().attempt().evidence
+    first, last = whole[0], whole[-1]
+    for words, evidence in (
+        ("without the first", whole[1:]),
+        ("without the last", whole[:-1]),
+        ("with the first alone", (first,)),
+        ("with its basis", (*whole, forger.attempt().basis)),
+        ("with what is not there", (*whole[:-1], bytes((last[0] ^ 1,)) + last[1:])),
+    ):
+        yield Tampering(f"list: {words}", forger.copy().change(evidence=evidence).sealed(), Kind.EVIDENCE)
+    other = forger.copy().listing()
+    del other.evidence[last.hex()]
+    yield Tampering("list: a piece of it is missing", other.sealed(), Kind.EVIDENCE)
+
+
 # With everything made anew: only what follows from the evidence can tell
 
 
@@ -433,7 +459,7 @@ def of_the_record(forger: Forger) -> Iterator[Tampering]:
     yield Tampering("verdict: other destination", forger.copy().change(destination="other.lab").sealed(), Kind.EVIDENCE)
     for name, value, kind in (
         ("host", "mx2.dane.lab", Kind.DNS),
-        ("host", "", Kind.EVIDENCE),
+        ("host", "", Kind.DNS),
         ("address", "192.0.2.1", Kind.DNS),
         ("address", "", Kind.RECORD),
         ("port", 26, Kind.RECORD),
@@ -459,7 +485,8 @@ def of_the_record(forger: Forger) -> Iterator[Tampering]:
         ("detail", "MTA-STS: holds: yes", Kind.JUDGEMENT),
         ("records", (), Kind.JUDGEMENT),
         ("records", (RecordReason("3 1 1 00", True, True, "matches"),), Kind.JUDGEMENT),
-        ("evidence", (), Kind.EVIDENCE),
+        ("evidence", (hashlib.sha256(b"").digest(),), Kind.EVIDENCE),
+        ("evidence", (forger.attempt().basis,), Kind.EVIDENCE),
         ("tlsrpt", "certificate-expired", Kind.JUDGEMENT),
         ("recipients", (7,), Kind.OUTCOME),
         ("recipients", (), Kind.OUTCOME),
@@ -620,13 +647,11 @@ def of_the_session(forger: Forger, stranger: Forger) -> Iterator[Tampering]:
     other_session = json.loads(stranger.piece(stranger.attempt().session))
 
     def with_chain(other: Forger, chain: list[str], source: Forger) -> Forger:
-        attempt = other.attempt()
         for digest in session["chain"]:
             other.evidence.pop(digest, None)
         for digest in chain:
             other.put(source.piece(digest))
-        kept = tuple(d for d in attempt.evidence if d.hex() not in session["chain"])
-        return other.resession(lambda s: s.update(chain=chain), evidence=(*kept, *(bytes.fromhex(d) for d in chain)))
+        return other.resession(lambda s: s.update(chain=chain))
 
     yield Tampering("session: the chain of another server",
                     with_chain(forger.copy(), other_session["chain"], stranger).sealed(), Kind.JUDGEMENT)  # fmt: skip
@@ -692,8 +717,7 @@ def of_the_policy(forger: Forger) -> Iterator[Tampering]:
     other = forger.copy()
     for digest in anchors:
         del other.evidence[digest]
-    kept = tuple(one for one in attempt.evidence if one.hex() not in anchors)
-    other.resession(lambda session: session.update(anchors=[]), evidence=kept)
+    other.resession(lambda session: session.update(anchors=[]))
     yield Tampering("policy: no CA that vouches", other.sealed(), Kind.JUDGEMENT)
 
 
@@ -763,6 +787,7 @@ def all_of_them(receipts: dict[str, bytes], sign: Callable[[bytes], tuple[bytes,
     yield from of_members(dane)
     yield from unsealed(dane)
     yield from of_evidence(dane, sts)
+    yield from of_lists(dane)
     yield from of_claims(dane)
     yield from of_the_log(deep)
     yield from of_time(dane)

@@ -13,6 +13,7 @@ from tests.receipt.tampering import Forger
 
 from danelaw.address import Domain
 from danelaw.mtasts import STSPolicy
+from danelaw.queue import named_by
 from danelaw.receipt import Derived, basis_octets, derive, read_basis, read_session, session_octets
 from danelaw.tlspolicy import (
     GroupDemand,
@@ -90,3 +91,12 @@ def test_a_session_is_read_as_it_was_written() -> None:
     assert found.handshake == HANDSHAKE
     assert (len(found.chain), len(found.anchors or ())) == (2, 1)
     assert json.loads(octets)["form"] == "danelaw/session/1"
+
+
+def test_what_basis_and_session_name_can_be_told_without_judging(derived: Derived) -> None:
+    octets = basis_octets(derived.destination, GROUP.demand, STS, OVERRIDE, AT, "1.2", beside=(b"wire",))
+    assert named_by(octets) == read_basis(octets).responses
+    for chain, anchors in (((), None), ((b"one", b"two"), ()), ((b"one",), (b"three", b"four"))):
+        octets = session_octets(replace(HANDSHAKE, chain=chain), anchors)
+        found = read_session(octets)
+        assert named_by(octets) == (*found.chain, *(found.anchors or ()))

@@ -26,6 +26,15 @@ def test_receipts_of_other_versions_hold(octets: bytes) -> None:
     assert found.receipt.written_by == "danelaw 0.0.1"
 
 
+@pytest.mark.parametrize("octets", GENUINE)
+def test_the_list_of_evidence_in_them_says_nothing_new(octets: bytes) -> None:
+    forger = Forger(octets)
+    for position in range(len(forger.body["tries"])):
+        assert forger.attempt(position).evidence
+        forger.change(position, evidence=())
+    assert not verify(forger.sealed(), TRUST).refusals
+
+
 def test_another_version_may_use_other_words_and_no_other_verdict() -> None:
     delivered = next(octets for octets in GENUINE if b'"next_hop"' not in octets and b"anna@dane.lab" in octets)
     for change in ({"reason": "as we used to say"}, {"requirement": "as we used to say"}, {"tlsrpt": "as-it-was"}):

@@ -22,6 +22,15 @@ def test_receipts_as_they_were_written_hold(world: World) -> None:
         assert found.signed
 
 
+def test_receipts_of_tries_that_list_their_evidence_hold(world: World) -> None:
+    for domain, octets in world.receipts.items():
+        forger = Forger(octets)
+        assert not any(one["claims"]["evidence"] for one in forger.body["tries"]), domain
+        older = forger.listing()
+        assert all(one["claims"]["evidence"] for one in older.body["tries"]), domain
+        assert not verify(older.sealed(), world.trust).refusals, domain
+
+
 def test_every_tampered_receipt_is_refused_with_the_reason(world: World) -> None:
     stranger = Ed25519PrivateKey.generate()
 

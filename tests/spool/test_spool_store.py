@@ -24,7 +24,8 @@ from danelaw.spool import (
     SpoolVersion,
     retention,
 )
-from danelaw.spool.attempts import attempts_at, attempts_of, day_tables, evidence_blob, host_record
+from danelaw.spool.attempts import attempts_at, attempts_of, day_tables, host_record
+from danelaw.spool.evidence import evidence_blob
 from danelaw.spool.view import alone, find_message, messages_by_message_id
 
 

@@ -283,14 +283,14 @@ class Account:
         recipients: tuple[int, ...],
         cause: Cause | None,
     ) -> None:
-        """Write one try down, with the digests of what proves it."""
+        """Write one try down, with the two records that name what proves it."""
         courier = self._courier
         now = courier.clock()
         known, facts = courier.ledger.of_survey(self._survey, now)
-        digests, blobs, session = known.digests, known.due, b""
+        blobs, session = known.due, b""
         if handshake is not None:
             shown = courier.ledger.of_session(handshake, plan.requirement, courier.roots, now)
-            digests, blobs, session = digests + shown.digests, blobs + shown.due, shown.record
+            blobs, session = blobs + shown.due, shown.record
         if judgement is not None and judgement.tlsrpt:
             for result in judgement.tlsrpt:
                 if result.result_type is not None:
@@ -310,7 +310,6 @@ class Account:
                 outcome=outcome,
                 reply=reply,
                 reason=reason,
-                evidence=digests,
                 facts=facts,
                 cause=cause,
                 basis=known.record,

@@ -171,7 +171,6 @@ class Courier:
                 recipients=tuple(item.number for item in work.message.recipients),
                 outcome=word,
                 reason=reason,
-                evidence=known.digests,
                 facts=facts,
                 cause=of_survey(survey),
                 basis=known.record,

@@ -16,7 +16,7 @@ from cryptography import x509
 from danelaw.errors import DanelawError
 from danelaw.queue import Filter, InvalidQueueId, id_from_text
 from danelaw.spool import NoSuchMessage
-from danelaw.spool.attempts import evidence_blob
+from danelaw.spool.evidence import evidence_blob
 from danelaw.spool.shards import in_each
 from danelaw.spool.view import alone, find_message, finished_page, messages_by_message_id, shown, waiting_page
 
@@ -135,9 +135,10 @@ def proofs(connection: sqlite3.Connection, found: dict[str, Any]) -> list[dict[s
 
     `wire` is hexadecimal, so that the verdict can be derived again (`danelaw explain --dns` does).
     """
-    tries = [item for item in found["message"]["attempts"] if item["evidence"]]
+    tries = [item for item in found["message"]["attempts"] if item["evidence"] or item["basis"]]
     result = []
-    for digest in tries[-1]["evidence"] if tries else []:
+    # A basis that is forgotten stands for all it named.
+    for digest in (tries[-1]["evidence"] or [tries[-1]["basis"]]) if tries else []:
         blob = evidence_blob(connection, bytes.fromhex(digest))
         entry = {"sha256": digest, "at": tries[-1]["time"]}
         result.append(entry | (_readable(blob) if blob is not None else {"kind": "forgotten", "text": ""}))

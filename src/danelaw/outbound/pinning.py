@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from cryptography import x509
 
 from danelaw.queue import Attempt
-from danelaw.spool.attempts import day_table, day_tables, evidence_blob
+from danelaw.spool.attempts import day_table, day_tables
+from danelaw.spool.evidence import evidence_blob, evidence_of
 
 ENDS_SOON = 7 * 86_400.0
 """Seconds before its end in which a certificate that is not renewed yet speaks against insisting on the next one."""
@@ -38,7 +39,7 @@ def certificate_ends(connection: sqlite3.Connection, destinations: Collection[st
 
 def _leaf_end(connection: sqlite3.Connection, attempt: Attempt) -> float | None:
     """DNS responses come first, then the chain, the leaf before its issuers."""
-    for digest in attempt.evidence:
+    for digest in evidence_of(connection, attempt):
         blob = evidence_blob(connection, digest)
         if blob is None or blob[:1] != b"\x30":
             continue

@@ -24,7 +24,8 @@ from danelaw.receipt import (
     read_session,
     write,
 )
-from danelaw.spool.attempts import Recorded, evidence_blob, recorded_of
+from danelaw.spool.attempts import Recorded, recorded_of
+from danelaw.spool.evidence import evidence_blob
 from danelaw.spool.links import end_of_day, link_at
 from danelaw.spool.shards import in_each
 from danelaw.spool.view import find_message

@@ -41,20 +41,17 @@ class _Proof:
     blobs: tuple[bytes, ...]
     facts: str = ""
     digests: tuple[bytes, ...] = ()
-    record: bytes = b""
     rests_until: float = float("-inf")
 
     def __post_init__(self) -> None:
-        *digests, self.record = (hashlib.sha256(blob).digest() for blob in self.blobs)
-        self.digests = tuple(digests)
+        self.digests = tuple(hashlib.sha256(blob).digest() for blob in self.blobs)
 
 
 class Proven(NamedTuple):
-    """Digests of the evidence, the blobs of it that must be stored now, and the digest of the record of how it was
-    used: a basis, or a session.
+    """The blobs of evidence that must be stored now, and the digest of the record of how all of it was used: a basis,
+    or a session.
     """
 
-    digests: tuple[bytes, ...]
     due: list[bytes]
     record: bytes
 
@@ -64,7 +61,7 @@ class EvidenceLedger:
 
     A proof is a DNS response in wire form or a certificate; how they were used is in the basis of the decision and in
     the record of the session (`danelaw.receipt`). Each is named by its SHA-256 digest and written again only after
-    `again_after` seconds, so that a busy destination costs digests and no copies.
+    `again_after` seconds, so that a try at a busy destination costs two digests and no copies.
     """
 
     def __init__(self, again_after: float = 3600.0) -> None:
@@ -103,9 +100,9 @@ class EvidenceLedger:
 
     def _proven(self, proof: _Proof, now: float) -> Proven:
         if now < proof.rests_until:
-            return Proven(proof.digests, [], proof.record)
+            return Proven([], proof.digests[-1])
         due, oldest = [], now
-        for blob, digest in zip(proof.blobs, (*proof.digests, proof.record), strict=True):
+        for blob, digest in zip(proof.blobs, proof.digests, strict=True):
             stored = self._stored.get(digest)
             if stored is None or now - stored >= self._again_after:
                 due.append(blob)
@@ -113,7 +110,7 @@ class EvidenceLedger:
             else:
                 oldest = min(oldest, stored)
         proof.rests_until = oldest + self._again_after
-        return Proven(proof.digests, due, proof.record)
+        return Proven(due, proof.digests[-1])
 
     def _store(self, digest: bytes, now: float) -> None:
         self._stored[digest] = now
@@ -191,7 +188,6 @@ def attempt_of(
     outcome: str = "waiting",
     reply: str = "",
     reason: str = "",
-    evidence: tuple[bytes, ...] = (),
     facts: str = "",
     cause: Cause | None = None,
     basis: bytes = b"",
@@ -223,12 +219,11 @@ def attempt_of(
             RecordReason(item.record.to_text() if item.record else "", item.usable, item.matched, item.reason)
             for item in (judgement.records if judgement is not None else ())
         ),
-        evidence,
-        failed_tls[0] if failed_tls else "",
-        ended - started,
-        facts,
-        "" if went_well or cause is None else cause.value,
-        wish_of(survey) if went_well else demander_of(survey, plan).value,
+        tlsrpt=failed_tls[0] if failed_tls else "",
+        duration=ended - started,
+        facts=facts,
+        cause="" if went_well or cause is None else cause.value,
+        demander=wish_of(survey) if went_well else demander_of(survey, plan).value,
         demand=survey.demand.word,
         basis=basis,
         session=session,

@@ -12,7 +12,8 @@ from danelaw.dnssec import NegativeTrustAnchor, TrustAnchors
 from danelaw.queue import Attempt, UnreadableAttempt, id_to_text
 from danelaw.receipt import Contradiction, Derived, FormError, Judged, Kind, derive, judge_again, read_basis
 from danelaw.spool import database
-from danelaw.spool.attempts import Recorded, day_table, day_tables, evidence_blob, recorded_in
+from danelaw.spool.attempts import Recorded, day_table, day_tables, recorded_in
+from danelaw.spool.evidence import evidence_blob
 from danelaw.spool.shards import reading
 
 MOST_LISTED = 1000

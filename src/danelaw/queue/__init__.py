@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from danelaw.queue.attempt import Attempt, RecordReason, UnreadableAttempt
 from danelaw.queue.custody import DELIVERY, OPERATOR, Custody, HeldBy, findings_text
+from danelaw.queue.evidence import named_by
 from danelaw.queue.filter import Filter, FilterError
 from danelaw.queue.ids import MAX_SHARD, InvalidQueueId, QueueIds, floor_id, id_from_text, id_to_text, shard_of
 from danelaw.queue.pages import HostVerdict, SchedulerSettings, Sleep, VirtualQueue, Work
@@ -73,5 +74,6 @@ __all__ = [
     "floor_id",
     "id_from_text",
     "id_to_text",
+    "named_by",
     "shard_of",
 ]

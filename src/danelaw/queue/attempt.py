@@ -41,14 +41,16 @@ class Attempt:
     `address` and `port` where we connected (empty and 0 when it did not come that far). `requirement` and
     `protection` are words of the closed vocabulary; `outcome` is `delivered | waiting | returned`. `reply` is the
     last SMTP reply, `reason` one line for people, `detail` the longer chain in words. `records` gives the reason
-    per record. `evidence` holds SHA-256 digests of stored blobs (DNS answers with signatures, presented chain).
-    `tlsrpt` is the RFC 8460 §4.3 result type, empty on success. `refused` are those of `recipients` that were not
-    taken in a try that delivered to others. `demand` is the sender's demand it was made under, as `RoutingKey.demand`
-    spells it. `cause` and `demander` are words of `danelaw.dsn.Cause` and `Demander`: what went wrong and who demanded
-    protection. Of a delivery `demander` is whose wish made it other than the destination's own records would, `waived`
-    for TLS-Required: No, and nearly always empty. `basis` and `session` are the digests of what `danelaw.receipt` needs
-    to judge again, empty where there is nothing to judge; `judged_at` is when it was judged, in POSIX seconds, 0 when
-    it was not.
+    per record. `tlsrpt` is the RFC 8460 §4.3 result type, empty on success. `refused` are those of `recipients` that
+    were not taken in a try that delivered to others. `demand` is the sender's demand it was made under, as
+    `RoutingKey.demand` spells it. `cause` and `demander` are words of `danelaw.dsn.Cause` and `Demander`: what went
+    wrong and who demanded protection. Of a delivery `demander` is whose wish made it other than the destination's own
+    records would, `waived` for TLS-Required: No, and nearly always empty. `judged_at` is when it was judged, in POSIX
+    seconds, 0 when it was not.
+
+    `basis` and `session` are the SHA-256 digests of what `danelaw.receipt` needs to judge again, empty where there is
+    nothing to judge. They name the DNS responses and certificates it rests on (`named_by`), which are not listed here:
+    a dozen digests would be more than all the rest. `evidence` has that list in tries of older danelaws, else nothing.
     """
 
     time: float
@@ -80,7 +82,7 @@ class Attempt:
 
     @property
     def digests(self) -> tuple[bytes, ...]:
-        """All evidence it refers to."""
+        """All evidence the record itself names."""
         return (*self.evidence, *(digest for digest in (self.basis, self.session) if digest))
 
     def to_json(self) -> dict[str, Any]:

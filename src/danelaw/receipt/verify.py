@@ -13,7 +13,7 @@ from danelaw.dnssec import TrustAnchors
 from danelaw.errors import DanelawError
 from danelaw.hashchain import entry_of, flaw_of, root_by_path
 from danelaw.pkix import Roots
-from danelaw.queue import Attempt
+from danelaw.queue import Attempt, named_by
 from danelaw.queue.ids import time_of
 from danelaw.receipt.basis import read_basis
 from danelaw.receipt.compare import SKEW, disagreements
@@ -117,6 +117,8 @@ class _Verifier:
     def _try(self, where: str, one: Try, attempt: Attempt) -> None:
         self._logged(where, one, attempt)
         self.used.update(attempt.digests)
+        for digest in (attempt.basis, attempt.session):
+            self.used.update(named_by(self.receipt.evidence.get(digest, b"")))
         missing = next((digest for digest in attempt.digests if digest not in self.receipt.evidence), None)
         if missing is not None:
             self._refuse(where, Kind.EVIDENCE, f"the evidence {missing.hex()[:8]}… is not there")
@@ -161,12 +163,14 @@ class _Verifier:
         return found
 
     def _uses(self, judged: Judged) -> None:
-        """Evidence that basis and session name must be that of the try, and the other way round."""
+        """What basis and session name must be what the try lists, if it does (those of older danelaws)."""
+        if not judged.attempt.evidence:
+            return
         named = set(judged.derived.basis.responses)
         if judged.session is not None:
             named.update(judged.session.chain, judged.session.anchors or ())
         if named != set(judged.attempt.evidence):
-            raise Contradiction(Kind.EVIDENCE, "the evidence it names is not that of its basis and its session")
+            raise Contradiction(Kind.EVIDENCE, "the evidence it lists is not that of its basis and its session")
 
     def _logged(self, where: str, one: Try, attempt: Attempt) -> None:
         log = one.log

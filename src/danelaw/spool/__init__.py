@@ -16,8 +16,8 @@ and resumes by itself. Outcomes of deliveries are facts and survive that; refuse
 
 Beside this interface: `danelaw.spool.operations` (`look`, `change`, `operate`: what the control socket and
 `danelaw queue` do), `danelaw.spool.view` (reading: lists, one message, who else waits for a host),
-`danelaw.spool.attempts` (tries, evidence, host records), `danelaw.spool.shards` (the lock of the whole spool, reading
-across all shards), `danelaw.spool.database` (`shards`, `open_reader`).
+`danelaw.spool.attempts` (tries, host records), `danelaw.spool.evidence` (what tries rest on), `danelaw.spool.shards`
+(the lock of the whole spool, reading across all shards), `danelaw.spool.database` (`shards`, `open_reader`).
 """
 
 from __future__ import annotations

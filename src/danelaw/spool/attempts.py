@@ -261,12 +261,6 @@ def latest_at(connection: sqlite3.Connection, destination: str, since: float, ro
     return found
 
 
-def evidence_blob(connection: sqlite3.Connection, digest: bytes) -> bytes | None:
-    """The stored evidence with this SHA-256, None when it was forgotten by age."""
-    row = connection.execute("SELECT data FROM evidence WHERE digest = ?", (digest,)).fetchone()
-    return None if row is None else zlib.decompress(row[0])
-
-
 def failing_hosts(connection: sqlite3.Connection, failures: int, limit: int) -> list[HostRecord]:
     """Hosts that failed at least so often since they last took mail, the worst first."""
     rows = connection.execute(

@@ -14,6 +14,7 @@ from typing import Any
 from danelaw.queue import Attempt
 from danelaw.spool.attempts import day_tables
 from danelaw.spool.errors import SpoolError
+from danelaw.spool.evidence import forget_evidence
 from danelaw.spool.spool import Spool
 from danelaw.spool.turns import slices
 from danelaw.spool.writer import BatchWriter
@@ -41,13 +42,15 @@ def purge(spool: Spool, address: str, who: str, why: str, now: float) -> Purged:
         " WHERE lower(m.reverse_path) = ?1 OR lower(r.forward_path) = ?1",
         (address.lower(),),
     ).fetchone()[0]
-    messages = attempts = evidence = 0
+    messages = attempts = 0
+    named: set[bytes] = set()
     with spool.transaction() as writer:
         who_it_is = writer.redaction.digest(address)
         for above, upto in slices(writer.connection, 0, "history"):
             for row in _traces(writer.connection, address, who_it_is, above, upto):
-                changed, tries, blobs = _forget(writer, row, address, who_it_is)
-                messages, attempts, evidence = messages + changed, attempts + tries, evidence + blobs
+                changed, tries = _forget(writer, row, address, who_it_is, named)
+                messages, attempts = messages + changed, attempts + tries
+        evidence = forget_evidence(writer.connection, named)
         writer.attempts.evidence_purged()
         writer.connection.execute(
             "UPDATE acts SET filter = replace(filter, ?1, '(purged)'), why = replace(why, ?1, '(purged)')", (address,)
@@ -70,9 +73,10 @@ def _traces(connection: sqlite3.Connection, address: str, digest: str, above: in
     ).fetchall()
 
 
-def _forget(writer: BatchWriter, row: tuple[Any, ...], address: str, digest: str) -> tuple[int, int, int]:
+def _forget(writer: BatchWriter, row: tuple[Any, ...], address: str, digest: str, named: set[bytes]) -> tuple[int, int]:
     """Remove one message's traces of the person: all of it for its sender or only recipient, else that recipient and
-    the address in what was said about the others. Returns messages, tries and evidence removed or changed.
+    the address in what was said about the others. Returns messages and tries removed or changed; `named` gets the
+    evidence these tries name.
     """
     connection = writer.connection
     message, sender, recipients = row[0], str(row[1]), json.loads(row[2])
@@ -87,7 +91,7 @@ def _forget(writer: BatchWriter, row: tuple[Any, ...], address: str, digest: str
         recipient[6:8] = [mentioned.sub("(purged)", said) for said in recipient[6:8]]
     gone = {recipient[0] for recipient in recipients} - {recipient[0] for recipient in kept}
     if kept and not gone and said_before == [recipient[6:8] for recipient in kept]:
-        return 0, 0, 0
+        return 0, 0
     if kept:
         text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
         connection.execute("UPDATE history SET recipients = ? WHERE id = ?", (text, message))
@@ -95,15 +99,13 @@ def _forget(writer: BatchWriter, row: tuple[Any, ...], address: str, digest: str
         connection.execute("DELETE FROM history WHERE id = ?", (message,))
     # What was found out about a message may name anyone of its envelope, in any form.
     connection.execute("DELETE FROM finding WHERE id = ?", (message,))
-    return 1, *_forget_tries(connection, message, gone if kept else None)
+    return 1, _forget_tries(connection, message, gone if kept else None, named)
 
 
-def _forget_tries(connection: sqlite3.Connection, message: int, numbers: set[int] | None) -> tuple[int, int]:
-    """Remove a message's tries (of some recipients, or all) and evidence no other try refers to."""
+def _forget_tries(connection: sqlite3.Connection, message: int, numbers: set[int] | None, named: set[bytes]) -> int:
+    """Remove a message's tries (of some recipients, or all), and add to `named` the evidence they name."""
     removed = 0
-    digests: set[bytes] = set()
-    tables = day_tables(connection)
-    for table in tables:
+    for table in day_tables(connection):
         rows = connection.execute(
             f"SELECT time, number, record, link FROM {table} WHERE message = ?", (message,)
         ).fetchall()
@@ -115,13 +117,6 @@ def _forget_tries(connection: sqlite3.Connection, message: int, numbers: set[int
                 )
                 # Its hash stays in the log's chain, which says that an entry is gone.
                 connection.execute("UPDATE link SET forgotten = forgotten + 1 WHERE number = ?", (link,))
-                digests.update(attempt.digests)
+                named.update(attempt.digests)
                 removed += 1
-    blobs = 0
-    for digest in digests:
-        if not any(
-            connection.execute(f"SELECT 1 FROM {table} WHERE instr(record, ?) LIMIT 1", (digest.hex(),)).fetchone()
-            for table in tables
-        ):
-            blobs += connection.execute("DELETE FROM evidence WHERE digest = ?", (digest,)).rowcount
-    return removed, blobs
+    return removed

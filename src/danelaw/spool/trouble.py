@@ -87,7 +87,7 @@ class TroubleWriter:
 
     def _failed(self, connection: sqlite3.Connection, place: _Key, failed: list[Attempt]) -> None:
         # Recipients and evidence belong to the message that was tried.
-        tries = [replace(one, recipients=(), evidence=(), facts="").encode() for one in failed[:MOST_TRIES]]
+        tries = [replace(one, recipients=(), facts="", basis=b"", session=b"").encode() for one in failed[:MOST_TRIES]]
         connection.execute(_UPSERT, (*place, failed[0].time, failed[-1].time, json.dumps(tries)))
         known = self._places(connection)
         if len(known) < _MOST_KNOWN:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from danelaw.queue import Filter, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
+from danelaw.queue import Attempt, Filter, QueuedMessage, QueuedRecipient, RecipientState, RoutingKey
 from danelaw.queue.values import priority_word
 from danelaw.spool import rows
 from danelaw.spool.attempts import attempts_of, day_tables, host_record
 from danelaw.spool.errors import NoSuchMessage
+from danelaw.spool.evidence import evidence_of
 from danelaw.spool.queues import OF_KEY
 from danelaw.spool.turns import Turns
 
@@ -296,10 +297,20 @@ def shown(connection: sqlite3.Connection, message_id: int, now: float) -> dict[s
         "ret": message.ret,
         "envid": message.envid,
         "sender_told_of_delay": message.notified,
-        "attempts": [attempt.to_json() for attempt in tries],
+        "attempts": list(_shown_tries(connection, tries)),
         "queues": [sleeping(connection, key) for key in message.keys] if not finished else [],
     }
     return result
+
+
+def _shown_tries(connection: sqlite3.Connection, tries: Iterable[Attempt]) -> Iterator[dict[str, object]]:
+    """Tries with all evidence they rest on, whoever names it. Many tries rest on the same."""
+    known: dict[tuple[bytes, bytes, tuple[bytes, ...]], list[str]] = {}
+    for attempt in tries:
+        by = (attempt.basis, attempt.session, attempt.evidence)
+        if by not in known:
+            known[by] = [digest.hex() for digest in evidence_of(connection, attempt)]
+        yield attempt.to_json() | {"evidence": known[by]}
 
 
 def _held(message: QueuedMessage) -> dict[str, object] | None:

@@ -159,16 +159,20 @@ def assemble(
         connect(scripts, steps, workshop)
         shards = _shards(workshop, directory, place)
     except BaseException:
-        if scripts is not None:
-            scripts.release()
-        if lock >= 0:
-            os.close(lock)
+        _give_back(lock, scripts)
         raise
     intake = _intake(workshop, shards, certificates, place, steps, ceilings, logins, asking)
     return Parts(
         shards, state, resolver, sts, overrides, workshop.surveyor, certificates, door, workshop, intake, hold_rules,
         digests, steps, trust, reporting, counting, lock, scripts, library, shared_here,
     )  # fmt: skip
+
+
+def _give_back(lock: int, scripts: Scripts | None) -> None:
+    if scripts is not None:
+        scripts.release()
+    if lock >= 0:
+        os.close(lock)
 
 
 def _reports(config: Config, log: Log, metrics: Metrics) -> tuple[Reporting | None, TLSCounting | None]:

@@ -247,7 +247,8 @@ class Sink:
         self._server.close()
         for writer in tuple(self.open):
             writer.transport.abort()
-        await until(lambda: not self.open, "the end of all conversations")
+        if error is None:  # what went wrong before must not be hidden by what follows from it
+            await until(lambda: not self.open, "the end of all conversations")
 
     @property
     def hop(self) -> str:

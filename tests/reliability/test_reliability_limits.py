@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.ends import Client, Sink, run, until
+from tests.ends import Client, Sink, patience, run, until
 from workers_running import Served, served, settings
 
 pytestmark = pytest.mark.timeout(120)
@@ -144,7 +144,9 @@ def test_a_new_supervisor_waits_for_the_workers_of_a_killed_one(tmp_path: Path) 
                 async with served(config) as two:
                     await two.send("second@d2.test")
                     await until(lambda: two.counted("received") == 2, "the second message")
-                    found = await two.ask("queue.suspensions")
+                    async with asyncio.timeout(patience()):  # it is on disk a moment before its queue is looked at
+                        while not (found := await two.ask("queue.suspensions"))["waiting"]:
+                            await asyncio.sleep(0.05)
                     assert [item["queue"] for item in found["waiting"]] == ["[127.1.0.2]"]
                     assert len(busy.begun) == 1
                     busy.gate.set()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import NoReturn
 
 import click
@@ -30,6 +31,8 @@ def danelaw() -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Run the command line (default: `sys.argv`) and exit with its status; never a traceback for a `DanelawError`."""
+    # A library's remarks about odd certificates of others; what counts against one is said in our own words.
+    warnings.filterwarnings("ignore", message="Parsed a |The parsed certificate")
     try:
         status = danelaw.main(args=args, prog_name="danelaw", standalone_mode=False)
     except DanelawError as error:

@@ -1,12 +1,12 @@
 # Every target sets up .venv from the lock file first; see .ci/set-up. Needs python3-venv and nothing else.
 PYTHON ?= python3
 SECONDS ?= 60
-# More than the processors of a small machine: tests with real servers wait for a third of their time.
-WORKERS ?= 3
+# More than the processors of a small machine: tests with real servers wait for a good part of their time.
+WORKERS ?= 4
 BIN := .venv/bin
 RUFF := $(BIN)/ruff
 PYTEST := $(BIN)/python -m pytest
-SOURCES := src tests fuzz bench tools interop
+SOURCES := src tests fuzz bench tools interop recipes
 export PYTHON
 
 .DEFAULT_GOAL := help

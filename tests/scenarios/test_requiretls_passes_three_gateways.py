@@ -186,5 +186,14 @@ def test_verified_tls_is_enough_where_the_operator_says_so_and_each_use_is_recor
                 assert "not RFC 8689" in " ".join(said.split())
             assert "the sender demands REQUIRETLS" in await made.told("b", "explain", number)
             assert "REQUIRETLS: verified TLS is enough" in await made.told("b", "override", "list")
+            receipt, anchor = tmp_path / "receipt.json", tmp_path / "root.ds"
+            anchor.write_text(made.lab.anchors_text)
+            await made.told("b", "explain", number, "--proof", str(receipt))
+            page = await asyncio.to_thread(
+                CliRunner().invoke, danelaw, ["verify", str(receipt), "--anchor", str(anchor)]
+            )
+            said = page.output
+            assert "HOLDS: DELIVERED to bob@end.lab, protected by: DANE" in said
+            assert used in " ".join(said.split())
 
     run(play())

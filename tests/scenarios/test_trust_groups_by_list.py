@@ -121,6 +121,7 @@ def test_mail_that_cannot_go_as_agreed_is_returned_at_once_where_that_is_set(tmp
             notice = await until(lambda: _notice(running), "the notice")
             assert 'trust group "closed" demands DANE' in " ".join(notice.split())
             assert "5.7.10" in notice
+            assert "demand a trust group that your own provider and bare.lab belong to" in " ".join(notice.split())
 
     run(play())
 

@@ -171,4 +171,6 @@ def wish_of(survey: Survey) -> str:
     """Whose wish made a delivery other than the destination's own records would: empty for nearly all."""
     if survey.demand is not SenderDemand.NONE:
         return _DEMANDERS[survey.demand].value if survey.demand in _DEMANDERS else WAIVED
+    if survey.groups.demand is not None:
+        return Demander.GROUP.value
     return "" if survey.override.override is None else Demander.OVERRIDE.value

@@ -31,6 +31,21 @@ def _present() -> list[str]:
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_is_documented(verb: str) -> None:
     assert f"`danelaw {verb}" in docs_text() or f"\ndanelaw {verb}" in docs_text()
+    table = (ROOT / "docs" / "operations.md").read_text("utf-8").partition("## Installing")[0]
+    assert f"`danelaw {verb}" in table, "the table of commands by job"
+
+
+def test_every_page_is_led_to() -> None:
+    pages = {path.relative_to(ROOT / "docs").as_posix(): path for path in (ROOT / "docs").rglob("*.md")}
+    texts = {ROOT / "README.md": (ROOT / "README.md").read_text("utf-8")}
+    texts |= {path: path.read_text("utf-8") for path in pages.values()}
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "src").rglob("*.py"))
+    orphans = [
+        name
+        for name, path in pages.items()
+        if not any(name in text for where, text in texts.items() if where != path) and f"docs/{name}" not in sources
+    ]
+    assert orphans == []
 
 
 @pytest.mark.parametrize("verb", _present())

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 _SURVEYS = 1024
-_SESSIONS = 4096
+_SESSIONS = 512  # a connection that is older than so many others is put into octets anew; some kilobytes each
 _DIGESTS = 65_536
 
 

@@ -171,6 +171,30 @@ def test_the_socket_is_for_its_owner_and_not_taken_from_others(tmp_path: Path) -
     run(play())
 
 
+def test_who_has_just_connected_is_answered_before_the_socket_passes_to_another_process(tmp_path: Path) -> None:
+    """A reload replaces the control process: nobody may find a closed connection instead of an answer."""
+
+    async def play() -> None:
+        path = tmp_path / "control.sock"
+        server = ControlServer(path, {"ask": lambda *asked: "told"})
+        await server.start()
+        talker, heard = await asyncio.open_unix_connection(str(path))
+        heard.write(b'{"op": "ask"}\n')
+        assert json.loads(await talker.readline())["ok"]
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        closing = asyncio.create_task(server.close(30.0))
+        await asyncio.sleep(0.05)
+        assert not closing.done()
+        writer.write(b'{"op": "ask"}\n')
+        assert json.loads(await reader.readline())["ok"]
+        await closing
+        assert await talker.readline() == b"", "one that was answered does not hold up the end"
+        for one in (heard, writer):
+            one.close()
+
+    run(play())
+
+
 def test_two_gateways_on_one_spool_refuse_clearly_and_leave_the_first_alone(tmp_path: Path) -> None:
     async def play() -> None:
         async with gateway(tmp_path) as running:

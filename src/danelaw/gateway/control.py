@@ -29,6 +29,8 @@ Operation = Callable[[Mapping[str, Any], str], Any | Awaitable[Any]]
 
 _LINE_LIMIT = 1 << 20
 _IDLE_SECONDS = 300.0
+_UNHEARD_SECONDS = 1.0
+"""So long a caller who has asked for nothing yet can hold up the end."""
 _BACKLOG = 100
 
 
@@ -51,6 +53,7 @@ class ControlServer:
         self._path = path
         self._broken = broken
         self._clients: set[asyncio.StreamWriter] = set()
+        self._unheard: set[asyncio.StreamWriter] = set()
         self._operations = dict(operations)
         self._group = group
         self._own = True
@@ -72,15 +75,17 @@ class ControlServer:
         )
 
     async def close(self, patience: float = 0.0) -> None:
-        """Stop listening, let requests be answered for `patience` seconds, hang up, and remove the socket if it is
-        ours.
+        """Stop listening, let requests be answered for `patience` seconds, those too of callers who have only just
+        connected, hang up, and remove the socket if it is ours.
         """
         if self._server is not None:
             self._server.close()
             self._server = None
             loop = asyncio.get_running_loop()
-            end = loop.time() + patience
-            while self._answering and loop.time() < end:
+            end, heard = loop.time() + patience, loop.time() + min(patience, _UNHEARD_SECONDS)
+            if patience:
+                await asyncio.sleep(0.01)  # who was accepted in this turn of the loop is known in the next
+            while (self._answering and loop.time() < end) or (self._unheard and loop.time() < heard):
                 await asyncio.sleep(0.01)
             for writer in tuple(self._clients):
                 writer.close()
@@ -90,12 +95,14 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         caller = _caller(writer.get_extra_info("socket"))
         self._clients.add(writer)
+        self._unheard.add(writer)
         try:
             while True:
                 async with asyncio.timeout(_IDLE_SECONDS):
                     line = await reader.readline()
                 if not line:
                     break
+                self._unheard.discard(writer)
                 self._answering += 1
                 try:
                     answer = await self._answer(line, caller)
@@ -107,6 +114,7 @@ class ControlServer:
             pass  # an idle, over-long or vanished caller: nothing is owed to it
         finally:
             self._clients.discard(writer)
+            self._unheard.discard(writer)
             writer.close()
 
     async def _answer(self, line: bytes, caller: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from danelaw.cli.keys_page import headline, rows
-from danelaw.cli.output import Output, Symbol, absolute, duration, fingerprint
+from danelaw.cli.output import LEVEL_SYMBOLS, Output, Symbol, absolute, duration, fingerprint
 from danelaw.outbound.checkup import Checkup, verdicts, was_shown
 from danelaw.outbound.nameservers import TLSAAnswers, ZoneReport
 from danelaw.outbound.probe import Probed, Unreached
@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     from danelaw.keydiscovery import KeyReport
     from danelaw.routing import MXResult
 
-_SYMBOLS = {
-    "dane": Symbol.VERIFIED,
-    "mta-sts": Symbol.VERIFIED,
-    "pkix": Symbol.VERIFIED,
-    "host-dane": Symbol.ENCRYPTED,
-    "encrypted": Symbol.ENCRYPTED,
-    "clear": Symbol.CLEAR,
-    "waits": Symbol.STOPPED,
-    "no-mail": Symbol.STOPPED,
-    "unknown": Symbol.NONE,
-}
 _EXITS = {
     0: "all",
     10: "some",
@@ -62,7 +51,7 @@ def show(out: Output, checkup: Checkup, now: float, seconds: float, keys: Sequen
     an address.
     """
     level = checkup.level
-    symbol = Symbol.ENCRYPTED if checkup.exit_status == 10 else _SYMBOLS[level]
+    symbol = Symbol.ENCRYPTED if checkup.exit_status == 10 else LEVEL_SYMBOLS[level]
     out.headline(symbol, f"{checkup.domain}: {_answer(checkup)}   no mail sent, {duration(seconds)}")
     out.line()
     _circumstances(out, checkup, now)
@@ -157,7 +146,7 @@ def _servers(out: Output, checkup: Checkup) -> None:
         last = host
         shown.append(
             (
-                _SYMBOLS[checkup.level_of(probed)],
+                LEVEL_SYMBOLS[checkup.level_of(probed)],
                 (
                     label,
                     probed.address or "",

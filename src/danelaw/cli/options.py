@@ -54,6 +54,16 @@ def output_options(command: F) -> F:
     return json_option(ascii_option(command))
 
 
+def seconds(text: str, option: str) -> float:
+    """A duration such as `30m` in seconds. Raises `click.UsageError` that names the option."""
+    from danelaw.config.values import parse_duration
+
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise click.UsageError(f"{option}: {error}") from None
+
+
 def load_config(file: Path | None) -> Config:
     """The configuration a command is to use. Raises `ConfigError`."""
     from danelaw.config import load

@@ -33,6 +33,19 @@ class Symbol(Enum):
     NONE = (" ", " ", "")
 
 
+LEVEL_SYMBOLS = {
+    "dane": Symbol.VERIFIED,
+    "mta-sts": Symbol.VERIFIED,
+    "pkix": Symbol.VERIFIED,
+    "host-dane": Symbol.ENCRYPTED,
+    "encrypted": Symbol.ENCRYPTED,
+    "clear": Symbol.CLEAR,
+    "waits": Symbol.STOPPED,
+    "no-mail": Symbol.STOPPED,
+    "unknown": Symbol.NONE,
+}
+"""By the words of `Protection.level`, and of what has none."""
+
 # Texts keep to typographic characters; these stand in where the terminal has only ASCII.
 _ASCII = str.maketrans(
     {"·": "-", "–": "-", "—": "-", "…": "..", "→": "->", "≤": "<=", "≥": ">=", "×": "x", "§": "section ", "’": "'"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from danelaw.cli.options import load_config, output, output_options, spool_and_socket, spool_option
+from danelaw.cli.options import load_config, output, output_options, seconds, spool_and_socket, spool_option
 from danelaw.cli.output import Output, Symbol, absolute
 from danelaw.errors import DanelawError
 
@@ -35,14 +35,10 @@ def command(
     or changed. (Policy scripts are another matter: danelaw policy replay.) Exit status: 0 when no verdict changes,
     else 1.
     """
-    from danelaw.config.values import parse_duration
     from danelaw.gateway.settings import resolver_settings, trust_anchors
     from danelaw.outbound.rejudging import replay
 
-    try:
-        back = parse_duration(since).total_seconds()
-    except ValueError as error:
-        raise click.UsageError(f"--since: {error}") from None
+    back = seconds(since, "--since")
     directory, _ = spool_and_socket(spool, config_file)
     anchors, negative = trust_anchors(anchor_file), _NONE
     if spool is None or config_file is not None:

@@ -11,7 +11,7 @@ import click
 from danelaw.cli.options import load_config, output
 from danelaw.cli.output import Symbol
 from danelaw.cli.reports_failures import failure, failures
-from danelaw.cli.reports_place import directory, place_options, reports_database
+from danelaw.cli.reports_place import directory, place_options, read_file, reports_database
 from danelaw.cli.reports_tls import tls
 from danelaw.cli.reports_tls_sent import tls_send_now, tls_sent
 from danelaw.errors import DanelawError
@@ -161,7 +161,7 @@ def ingest(
         whole = whole_header or _keeps_whole_headers(spool, config_file)
         intake = ReportIntake(ReportArchive(database), FailureArchive(database, whole_header=whole))
         for file in files:
-            taken = intake.ingest(_read(file), time.time())
+            taken = intake.ingest(read_file(file, _LARGEST_FILE), time.time())
             if not taken:
                 results.append({"file": str(file), "number": None, "refusal": "it holds no DMARC report"})
             for one in taken:
@@ -215,14 +215,3 @@ def send_now(domain: str | None, spool: Path | None, config_file: Path | None, a
 def _keeps_whole_headers(spool: Path | None, config_file: Path | None) -> bool:
     """A spool that is named has no configuration beside it."""
     return spool is None and load_config(config_file).reports.failure_header == "whole"
-
-
-def _read(file: Path) -> bytes:
-    try:
-        with click.open_file(str(file), "rb") as stream:
-            data: bytes = stream.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise DanelawError(f"{file} cannot be read: {error.strerror or type(error).__name__}") from None
-    if len(data) > _LARGEST_FILE:
-        raise DanelawError(f"{file} has more than {_LARGEST_FILE} octets")
-    return data

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
+
 from danelaw.cli.options import load_config, output_options, spool_option
 from danelaw.errors import DanelawError
 
@@ -43,3 +45,15 @@ def reports_database(directory: Path, *, write: bool = False) -> Iterator[Report
         yield database
     finally:
         database.close()
+
+
+def read_file(file: Path, largest: int) -> bytes:
+    """A report, standard input for `-`. Raises `DanelawError` for what is larger than so many octets."""
+    try:
+        with click.open_file(str(file), "rb") as stream:
+            data: bytes = stream.read(largest + 1)
+    except OSError as error:
+        raise DanelawError(f"{file} cannot be read: {error.strerror or type(error).__name__}") from None
+    if len(data) > largest:
+        raise DanelawError(f"{file} has more than {largest} octets")
+    return data

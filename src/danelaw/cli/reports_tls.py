@@ -12,7 +12,7 @@ import click
 
 from danelaw.cli.options import output
 from danelaw.cli.output import Symbol
-from danelaw.cli.reports_place import directory, place_options, reports_database
+from danelaw.cli.reports_place import directory, place_options, read_file, reports_database
 from danelaw.errors import DanelawError
 
 _LARGEST_FILE = 24 << 20
@@ -103,7 +103,7 @@ def ingest(
         assert database is not None
         intake = TLSReportIntake(TLSReportArchive(database))
         for file in files:
-            taken = intake.keep(read_tls_reports(_read(file)), time.time(), via="file")
+            taken = intake.keep(read_tls_reports(read_file(file, _LARGEST_FILE)), time.time(), via="file")
             if not taken:
                 results.append({"file": str(file), "result": "unreadable", "words": "it holds no TLS report"})
             for one in taken:
@@ -134,14 +134,3 @@ def moment_of(text: str, now: float) -> float:
         return now - parse_duration(text).total_seconds()
     except ValueError:
         raise DanelawError(f"{text!r} is no time", advice="write --since 7d, or --since 2026-11-20") from None
-
-
-def _read(file: Path) -> bytes:
-    try:
-        with click.open_file(str(file), "rb") as stream:
-            data: bytes = stream.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise DanelawError(f"{file} cannot be read: {error.strerror or type(error).__name__}") from None
-    if len(data) > _LARGEST_FILE:
-        raise DanelawError(f"{file} has more than {_LARGEST_FILE} octets")
-    return data

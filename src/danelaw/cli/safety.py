@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from danelaw.cli.options import config_option, load_config, output, output_options
-from danelaw.cli.output import Symbol, duration
+from danelaw.cli.output import LEVEL_SYMBOLS, Symbol, duration
 from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:
@@ -131,24 +131,14 @@ def _fetched(base: str, subject: str, token: str | None, deadline: str | None) -
     return read
 
 
-_SYMBOLS = {
-    "dane": Symbol.VERIFIED,
-    "mta-sts": Symbol.VERIFIED,
-    "pkix": Symbol.VERIFIED,
-    "host-dane": Symbol.ENCRYPTED,
-    "encrypted": Symbol.ENCRYPTED,
-    "clear": Symbol.CLEAR,
-}
-
-
 def _show(out: Any, subject: str, answer: dict[str, Any]) -> None:
-    symbol = _SYMBOLS.get(answer["level"], Symbol.STOPPED if answer["level"] != "unknown" else Symbol.NONE)
+    symbol = LEVEL_SYMBOLS.get(answer["level"], Symbol.STOPPED)
     age = f"looked up {duration(answer['age'])} ago" if answer["state"] == "cached" else answer["state"]
     out.headline(symbol, f"{subject}: {answer['label']}. {answer['words']['people']}   {age}")
     out.line()
     rows = [
         (
-            _SYMBOLS.get(host["level"], Symbol.STOPPED if host["level"] == "waits" else Symbol.NONE),
+            LEVEL_SYMBOLS.get(host["level"], Symbol.NONE),
             (
                 f"{host['preference']:>3} {host['name']}",
                 host["level"],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from danelaw.cli.options import load_config, output, output_options, spool_option
+from danelaw.cli.options import load_config, output, output_options, seconds, spool_option
 
 _WAYS = ("day", "domain", "provider", "protection", "tls")
 
@@ -39,14 +39,10 @@ def command(
     from danelaw.adoption.traffic import Traffic, day_of
     from danelaw.cli.stats_page import csv_lines, show
     from danelaw.config.limiting import site_roll
-    from danelaw.config.values import parse_duration
     from danelaw.spool.shards import in_each
     from danelaw.spool.traffic import traffic_since
 
-    try:
-        seconds = parse_duration(since).total_seconds()
-    except ValueError as error:
-        raise click.UsageError(f"--since: {error}") from None
+    back = seconds(since, "--since")
     if as_csv and as_json:
         raise click.UsageError("give --csv or --json, not both")
     config = load_config(config_file) if spool is None else None
@@ -54,7 +50,7 @@ def command(
     assert directory is not None
     site_of = site_roll(config.sites.file if config is not None else None).of_host
     now = time.time()
-    first = day_of(now - seconds) + 1
+    first = day_of(now - back) + 1
     traffic = Traffic(by)
     for rows in in_each(directory, lambda connection: traffic_since(connection, first, now, site_of)):
         traffic.add(rows)

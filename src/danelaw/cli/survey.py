@@ -11,8 +11,8 @@ import click
 
 from danelaw.cli import check_options
 from danelaw.cli.network import network, network_options
-from danelaw.cli.options import load_config, output, output_options, spool_option
-from danelaw.cli.survey_options import Given, seconds, survey_options
+from danelaw.cli.options import load_config, output, output_options, seconds, spool_option
+from danelaw.cli.survey_options import Given, survey_options
 from danelaw.errors import DanelawError
 
 if TYPE_CHECKING:

@@ -110,13 +110,3 @@ def survey_options(command: F) -> F:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
-
-
-def seconds(text: str, option: str) -> float:
-    """A duration such as `30m` in seconds. Raises `click.UsageError` that names the option."""
-    from danelaw.config.values import parse_duration
-
-    try:
-        return parse_duration(text).total_seconds()
-    except ValueError as error:
-        raise click.UsageError(f"{option}: {error}") from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from danelaw.adoption import KINDS, NO_MAIL, percent, words_for
 from danelaw.adoption.sentences import gain_words, headline, provider_words
-from danelaw.cli.output import Output, Symbol
+from danelaw.cli.output import LEVEL_SYMBOLS, Output, Symbol
 from danelaw.outbound.surveying import Ended
 
 if TYPE_CHECKING:
@@ -17,15 +17,6 @@ _BAR = 20
 _PROVIDERS = 6
 _GAINS = 3
 _USAGES = 5
-_SYMBOLS = {
-    "dane": Symbol.VERIFIED,
-    "mta-sts": Symbol.VERIFIED,
-    "pkix": Symbol.VERIFIED,
-    "host-dane": Symbol.ENCRYPTED,
-    "encrypted": Symbol.ENCRYPTED,
-    "clear": Symbol.CLEAR,
-    "waits": Symbol.STOPPED,
-}
 
 
 def show(out: Output, result: Result, written: list[str]) -> None:
@@ -69,7 +60,7 @@ def _kinds(out: Output, result: Result) -> None:
     for kind in KINDS:
         title = KINDS[kind].title
         for value, one in summary.ordered(kind):
-            symbol = _SYMBOLS.get(value, Symbol.NONE) if kind == "level" else Symbol.NONE
+            symbol = LEVEL_SYMBOLS.get(value, Symbol.NONE) if kind == "level" else Symbol.NONE
             cells = (
                 title,
                 words_for(kind, value),

@@ -82,7 +82,7 @@ class QuarantineWeb(ShortAnswerServer):
         self._store.close()
         self._rules.close()
 
-    async def exchange(self, reader: asyncio.StreamReader) -> bytes:
+    async def respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         """One request, one page."""
         try:
             head = await reader.readuntil(b"\r\n\r\n")

@@ -129,10 +129,6 @@ class TLSReportWeb(ShortAnswerServer):
         protocol.connection_made(secured)
         return inner, asyncio.StreamWriter(secured, protocol, inner, loop)
 
-    async def exchange(self, reader: asyncio.StreamReader) -> bytes:
-        """Not used: who posts is told to continue before the request is there."""
-        raise NotImplementedError
-
     async def respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         """One post, one answer."""
         client = _address(writer)

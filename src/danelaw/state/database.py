@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -84,6 +86,17 @@ class StateDatabase:
             return self._connection.execute(statement, parameters).fetchall()
         except sqlite3.Error as error:
             raise StateError(f"{self.path}: {error}") from None
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """All statements within, or none of them."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
 
     def changed_elsewhere(self) -> bool:
         """True once after another connection, such as the command line's, has committed."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from danelaw.state.database import StateDatabase
@@ -147,17 +145,6 @@ class ReportsDatabase(StateDatabase):
 
     def _has_leases(self) -> bool:
         return self.number("SELECT count(*) FROM pragma_table_info('report') WHERE name = 'leased'") > 0
-
-    @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
-        """All statements within, or none of them."""
-        self.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self.execute("ROLLBACK")
-            raise
-        self.execute("COMMIT")
 
     def number(self, statement: str, parameters: tuple[object, ...] = ()) -> int:
         """The one number that a statement gives, 0 for none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -67,22 +66,12 @@ class TrustStore:
         room = MOST_MEMBERS - len(known)
         new = [domain for domain in dict.fromkeys(domains) if domain not in known][: max(0, room)]
         for first in range(0, len(new), _AT_ONCE):
-            with self._together():
+            with self._database.together():
                 for domain in new[first : first + _AT_ONCE]:
                     self._database.execute(
                         "INSERT INTO trust_member VALUES (?, ?, ?, '', 0, '', 0, ?, '', 0) ON CONFLICT DO NOTHING",
                         (group, domain, now, now + within * spread(domain)),
                     )
-
-    @contextlib.contextmanager
-    def _together(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
 
     def claim(self, now: float) -> Member | None:
         """A member that is due, for this process to look at within ten minutes; None when none is."""
@@ -96,7 +85,7 @@ class TrustStore:
 
     def keep(self, group: str, domain: str, record: MemberRecord, change: Change | None) -> int | None:
         """Write down what one look left; gives the number of the change when there was one. All of it or nothing."""
-        with self._together():
+        with self._database.together():
             self._database.execute(
                 "UPDATE trust_member SET standing = ?, since = ?, reason = ?, checked = ?, due = ?, doubted = ?,"
                 " doubts = ? WHERE group_name = ? AND domain = ?",

@@ -8,7 +8,6 @@ the recorded attempts as far as they are kept; so it is not flushed with each ch
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -78,17 +77,6 @@ class WatchStore(StateDatabase):
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         """Open or create. Raises `StateError`."""
         super().__init__(path, read_only=read_only, schema=_SCHEMA, durable=False)
-
-    @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
-        """All statements within, or none of them."""
-        self.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self.execute("ROLLBACK")
-            raise
-        self.execute("COMMIT")
 
     # whose turn it is
 

@@ -38,7 +38,7 @@ class HTTPServer(ShortAnswerServer):
         self._gather = gather
         self._probes = {"/healthy": dict(healthy or {}), "/ready": {**(healthy or {}), **(ready or {})}}
 
-    async def exchange(self, reader: asyncio.StreamReader) -> bytes:
+    async def respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         """Answer /metrics, /healthy and /ready."""
         try:
             head = await reader.readuntil(b"\r\n\r\n")

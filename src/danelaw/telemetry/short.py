@@ -39,19 +39,17 @@ class ShortAnswerServer(ABC):
             await self._server.wait_closed()
             self._server = None
 
-    @abstractmethod
-    async def exchange(self, reader: asyncio.StreamReader) -> bytes:
-        """Read one request and give the whole response; `IncompleteReadError` ends the connection without one."""
-
     async def opened(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Called once a connection counts; gives what to speak through from now on."""
         return reader, writer
 
+    @abstractmethod
     async def respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        """As `exchange`, for who must say something before the request has come whole."""
-        return await self.exchange(reader)
+        """Read one request and give the whole response; `writer` is for who must say something before the request has
+        come whole. `IncompleteReadError` ends the connection without a response.
+        """
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
